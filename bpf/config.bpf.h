@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The two kinds of settings: rg_config is fixed at load, the map `settings` changes as it runs. */
+#ifndef REPGATE_CONFIG_BPF_H
+#define REPGATE_CONFIG_BPF_H
+
+#include "vmlinux.h"
+
+#include "../maps/maps.bpf.h"
+
+const volatile struct rg_config rg_config = {};
+
+static __always_inline struct rg_settings *get_settings(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&settings, &zero);
+}
+
+/* port in host order */
+static __always_inline int port_is_filtered(const struct rg_settings *settings, __u16 port)
+{
+	for (__u32 i = 0; i < RG_MAX_PORTS; i++) {
+		if (i >= settings->port_count)
+			break;
+		if (settings->ports[i] == port)
+			return 1;
+	}
+	return 0;
+}
+
+static __always_inline int agent_is_silent(const struct rg_settings *settings, __u64 now)
+{
+	return now > settings->heartbeat + settings->heartbeat_timeout;
+}
+
+#endif

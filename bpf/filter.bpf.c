@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The way of a SYN: parse, look up, hold or act, count, tell. Only this file names XDP_* codes.
+ *
+ * filter        attached to the interface
+ * filter_frags  the same, for drivers that hand over frames in several buffers (large MTU)
+ * release       judges a held SYN again, run by the agent on live frames when the verdict is in:
+ *               it passes, is dropped or reset, and is counted like any other
+ * inject        the same for interfaces in generic mode, where an injected frame meets the filter
+ */
+#include "vmlinux.h"
+
+#include "hold.bpf.h"
+#include "reset.bpf.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+enum rg_stage { RG_STAGE_ARRIVED, RG_STAGE_RELEASED };
+
+static __always_inline __u32 frame_length(struct xdp_md *ctx)
+{
+	if (rg_config.can_hold)
+		return bpf_xdp_get_buff_len(ctx);
+	return ctx->data_end - ctx->data;
+}
+
+static __always_inline void complete(const struct rg_settings *settings, struct rg_syn *syn)
+{
+	__u64 half[2];
+
+	syn->now = bpf_ktime_get_boot_ns();
+	syn->peer = syn->addr;
+	if (syn->version == 4)
+		return;
+	__builtin_memcpy(half, &syn->addr, sizeof(half));
+	half[0] &= settings->peer_mask6[0];
+	half[1] &= settings->peer_mask6[1];
+	__builtin_memcpy(&syn->peer, half, sizeof(half));
+}
+
+static __always_inline int is_refusal(enum rg_action action)
+{
+	return action != RG_ACTION_PASS && action != RG_ACTION_HOLD;
+}
+
+/* Counts the decision and samples refusals; what waits is counted as an attempt when it is judged. */
+static __always_inline void account(struct xdp_md *ctx, const struct rg_settings *settings,
+				    const struct rg_syn *syn, const struct rg_decision *decision)
+{
+	__u32 table = settings->mode == RG_MODE_MONITOR && is_refusal(decision->action) ?
+			      RG_STAT_MONITORED :
+			      RG_STAT_DONE;
+	int waits = decision->action != RG_ACTION_PASS &&
+		    (decision->class == RG_CLASS_UNKNOWN || decision->class == RG_CLASS_PENDING);
+	__u32 attempt = waits ? 0 :
+				note_attempt(hash_flow(&syn->addr, syn->port),
+					     syn->now / RG_NSEC_PER_SEC);
+
+	count(table + decision->class * RG_ACTION_MAX + decision->action, attempt);
+	if (attempt && is_refusal(decision->action))
+		tell_refused(ctx, settings, syn, decision);
+}
+
+/* What is to be done with the SYN. */
+__attribute__((noinline)) int judge(struct xdp_md *ctx, struct rg_syn *syn, enum rg_stage stage)
+{
+	struct rg_settings *settings = get_settings();
+	struct rg_decision decision;
+	struct rg_peer *peer;
+
+	if (!syn || !settings)
+		return RG_ACTION_PASS; /* can't happen, the verifier wants it */
+	complete(settings, syn);
+	decision = decide(settings, syn, &peer);
+	if (decision.class == RG_CLASS_NONE) {
+		if (stage == RG_STAGE_RELEASED) /* the agent let it go without a verdict */
+			decision = decided(RG_CLASS_UNKNOWN, RG_ACTION_PASS);
+		else
+			decision = hold(ctx, settings, syn, peer);
+	}
+	account(ctx, settings, syn, &decision);
+	return settings->mode == RG_MODE_MONITOR ? RG_ACTION_PASS : decision.action;
+}
+
+static __always_inline int act(struct xdp_md *ctx, const struct rg_syn *syn, enum rg_action action)
+{
+	switch (action) {
+	case RG_ACTION_PASS:
+		return XDP_PASS;
+	case RG_ACTION_RESET:
+		if (!reset_in_place(ctx, syn))
+			return XDP_TX;
+		count_loss(RG_LOSS_RESET_FAILED);
+		return XDP_DROP;
+	default:
+		return XDP_DROP;
+	}
+}
+
+static __always_inline int drop_bad(enum rg_loss loss)
+{
+	count_loss(loss);
+	return XDP_DROP;
+}
+
+static __always_inline int filter_frame(struct xdp_md *ctx, enum rg_stage stage)
+{
+	struct rg_packet packet = {};
+	struct rg_settings *settings;
+	struct rg_syn syn = {};
+	enum rg_parsed parsed;
+	__u32 len;
+
+	parsed = rg_parse(&packet, (void *)(long)ctx->data, (void *)(long)ctx->data_end);
+	if (parsed == RG_PARSED_OTHER)
+		return XDP_PASS;
+	if (parsed == RG_PARSED_BAD)
+		return drop_bad(packet.loss);
+	settings = get_settings();
+	if (!settings || settings->layout != RG_LAYOUT_VERSION) {
+		count_loss(RG_LOSS_NO_SETTINGS);
+		return XDP_PASS;
+	}
+	if (!port_is_filtered(settings, bpf_ntohs(packet.tcp->dest)))
+		return XDP_PASS;
+	if (parsed == RG_PARSED_SYN_FRAGMENT)
+		return drop_bad(RG_LOSS_FRAGMENT_SYN);
+	len = frame_length(ctx);
+	if (rg_check_syn(&packet, len) == RG_PARSED_BAD)
+		return drop_bad(packet.loss);
+	rg_describe(&packet, len, &syn);
+	return act(ctx, &syn, judge(ctx, &syn, stage));
+}
+
+SEC("xdp")
+int filter(struct xdp_md *ctx)
+{
+	return filter_frame(ctx, RG_STAGE_ARRIVED);
+}
+
+SEC("xdp.frags")
+int filter_frags(struct xdp_md *ctx)
+{
+	return filter_frame(ctx, RG_STAGE_ARRIVED);
+}
+
+SEC("xdp")
+int release(struct xdp_md *ctx)
+{
+	return filter_frame(ctx, RG_STAGE_RELEASED);
+}
+
+SEC("xdp")
+int inject(struct xdp_md *ctx __attribute__((unused)))
+{
+	return XDP_PASS;
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A peer that nothing is known of: tell the agent once, mark the peer pending, and keep its SYN
+ * waiting (the agent has a copy) until the verdict is in. Each further connection of a pending peer
+ * is held as well, up to RG_HELD_FLOWS; retransmissions are dropped and not told again.
+ */
+#ifndef REPGATE_HOLD_BPF_H
+#define REPGATE_HOLD_BPF_H
+
+#include "verdict.bpf.h"
+
+static __always_inline __u32 flow_of(const struct rg_syn *syn)
+{
+	__u64 salt = ((__u64)syn->seq << 32) | (syn->port << 16) | syn->local_port;
+	__u32 flow = hash_flow(&syn->addr, salt);
+
+	return flow ? flow : 1; /* 0 is an empty slot */
+}
+
+/* 1: this CPU marked the peer and must tell the agent. 0: another one did. */
+static __always_inline int mark_pending(const struct rg_settings *settings, const struct rg_syn *syn,
+					__u32 flow)
+{
+	struct rg_peer fresh = {
+		.expiry = syn->now + settings->pending_time,
+		.since = syn->now,
+		.state = RG_PEER_PENDING,
+		.held = 1,
+		.flows = { flow },
+	};
+	struct rg_peer *old = bpf_map_lookup_elem(&peers, &syn->peer);
+	long err;
+
+	if (old) {
+		__u64 expiry = old->expiry;
+
+		/* Expired: whoever swaps the expiry first takes the entry over. */
+		if (expiry > syn->now ||
+		    __sync_val_compare_and_swap(&old->expiry, expiry, fresh.expiry) != expiry)
+			return 0;
+		err = bpf_map_update_elem(&peers, &syn->peer, &fresh, BPF_ANY);
+	} else {
+		err = bpf_map_update_elem(&peers, &syn->peer, &fresh, BPF_NOEXIST);
+	}
+	if (err == -17 /* EEXIST */)
+		return 0;
+	if (err)
+		count_loss(RG_LOSS_PENDING_FAILED); /* told all the same; the agent asks once */
+	return 1;
+}
+
+/* 1: a connection that the agent has not been told of yet. */
+static __always_inline int take_flow(struct rg_peer *peer, __u32 flow)
+{
+	__u32 slot;
+
+	for (int i = 0; i < RG_HELD_FLOWS; i++)
+		if (peer->flows[i] == flow)
+			return 0;
+	if (peer->held >= RG_HELD_FLOWS) {
+		count_loss(RG_LOSS_HOLD_FLOWS);
+		return 0;
+	}
+	slot = __sync_fetch_and_add(&peer->held, 1);
+	if (slot >= RG_HELD_FLOWS) {
+		count_loss(RG_LOSS_HOLD_FLOWS);
+		return 0;
+	}
+	peer->flows[slot] = flow;
+	return 1;
+}
+
+static __always_inline struct rg_decision decided(enum rg_class class, enum rg_action action)
+{
+	return (struct rg_decision){ .class = class, .action = action, .zone = RG_NO_ZONE };
+}
+
+/* `unknown` of the configuration; in monitor mode nothing waits. */
+static __always_inline enum rg_action unknown_action(const struct rg_settings *settings)
+{
+	return settings->mode == RG_MODE_MONITOR ? RG_ACTION_PASS : settings->unknown;
+}
+
+static __always_inline struct rg_decision hold_pending(struct xdp_md *ctx,
+						       const struct rg_settings *settings,
+						       const struct rg_syn *syn,
+						       struct rg_peer *peer)
+{
+	enum rg_action action = unknown_action(settings);
+
+	if (action == RG_ACTION_PASS)
+		return decided(RG_CLASS_PENDING, RG_ACTION_PASS);
+	if (action == RG_ACTION_HOLD && take_flow(peer, flow_of(syn))) {
+		if (tell_syn(ctx, syn, 1) == RG_TOLD)
+			return decided(RG_CLASS_PENDING, RG_ACTION_HOLD);
+	}
+	return decided(RG_CLASS_PENDING, RG_ACTION_DROP);
+}
+
+static __always_inline struct rg_decision hold_unknown(struct xdp_md *ctx,
+						       const struct rg_settings *settings,
+						       const struct rg_syn *syn)
+{
+	enum rg_action action = unknown_action(settings);
+
+	if (!mark_pending(settings, syn, flow_of(syn)))
+		return decided(RG_CLASS_PENDING,
+			       action == RG_ACTION_PASS ? RG_ACTION_PASS : RG_ACTION_DROP);
+	switch (tell_syn(ctx, syn, action == RG_ACTION_HOLD)) {
+	case RG_TOLD:
+		return decided(RG_CLASS_UNKNOWN, action);
+	case RG_TOLD_NOT_HELD:
+		return decided(RG_CLASS_UNKNOWN, RG_ACTION_DROP);
+	default:
+		/* Without the mark the peer's next SYN tries again. */
+		bpf_map_delete_elem(&peers, &syn->peer);
+		return decided(RG_CLASS_UNKNOWN,
+			       action == RG_ACTION_PASS ? RG_ACTION_PASS : settings->overload);
+	}
+}
+
+static __always_inline struct rg_decision hold(struct xdp_md *ctx,
+					       const struct rg_settings *settings,
+					       const struct rg_syn *syn, struct rg_peer *pending)
+{
+	if (agent_is_silent(settings, syn->now)) {
+		count_loss(RG_LOSS_AGENT_SILENT);
+		return decided(RG_CLASS_UNKNOWN, RG_ACTION_PASS);
+	}
+	if (pending)
+		return hold_pending(ctx, settings, syn, pending);
+	return hold_unknown(ctx, settings, syn);
+}
+
+#endif

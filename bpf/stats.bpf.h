@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Counting. The counters are per-CPU and only written in softirq, where a CPU is not interrupted by
+ * another packet: a plain ++ loses nothing.
+ */
+#ifndef REPGATE_STATS_BPF_H
+#define REPGATE_STATS_BPF_H
+
+#include "vmlinux.h"
+
+#include "../maps/maps.bpf.h"
+
+static __always_inline void count(__u32 index, __u32 attempts)
+{
+	struct rg_count *counter = bpf_map_lookup_elem(&stats, &index);
+
+	if (!counter)
+		return; /* index is below RG_STAT_MAX: can't happen, the verifier wants it */
+	counter->packets++;
+	counter->attempts += attempts;
+}
+
+static __always_inline void count_loss(enum rg_loss loss)
+{
+	count(RG_STAT_LOSSES + loss, 0);
+}
+
+static __always_inline __u64 mix(__u64 x)
+{
+	/* The finalizer of a 64-bit multiplicative hash (Murmur3's constants). */
+	x = (x ^ (x >> 33)) * 0xff51afd7ed558ccdULL;
+	x = (x ^ (x >> 33)) * 0xc4ceb9fe1a85ec53ULL;
+	return x ^ (x >> 33);
+}
+
+static __always_inline __u64 hash_flow(const struct rg_addr *addr, __u64 salt)
+{
+	__u64 half[2];
+
+	__builtin_memcpy(half, addr, sizeof(half));
+	return mix(half[1] + mix(half[0] + salt));
+}
+
+#define ATTEMPT_TIME_MASK 0xffffffULL
+
+/*
+ * 1: the first SYN with this hash in RG_ATTEMPT_SECONDS, 0: a retransmission. A global function: the
+ * verifier walks its branches once, not once for each way that leads here (2^16 ways otherwise).
+ */
+__attribute__((noinline)) __u32 note_attempt(__u64 hash, __u64 second)
+{
+	__u64 tag = hash & ~ATTEMPT_TIME_MASK, oldest_age = 0;
+	__u32 index = hash & (RG_ATTEMPT_SETS - 1), oldest = 0;
+	struct rg_attempt_set *set = bpf_map_lookup_elem(&attempts, &index);
+
+	if (!set)
+		return 1;
+	for (__u32 i = 0; i < RG_ATTEMPT_WAYS; i++) {
+		__u64 slot = set->slots[i];
+		__u64 age = (second - slot) & ATTEMPT_TIME_MASK;
+
+		if (!slot)
+			age = ATTEMPT_TIME_MASK;
+		else if ((slot & ~ATTEMPT_TIME_MASK) == tag && age < RG_ATTEMPT_SECONDS)
+			return 0;
+		if (age > oldest_age) {
+			oldest_age = age;
+			oldest = i;
+		}
+	}
+	set->slots[oldest & (RG_ATTEMPT_WAYS - 1)] = tag | (second & ATTEMPT_TIME_MASK);
+	return 1;
+}
+
+#endif

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What is known of an address: local lists, then verdicts, then known peers. Expiry is enforced
+ * here, so that it holds even when the agent is dead.
+ */
+#ifndef REPGATE_VERDICT_BPF_H
+#define REPGATE_VERDICT_BPF_H
+
+#include "event.bpf.h"
+
+enum rg_trie { RG_TRIE_LISTS, RG_TRIE_VERDICTS };
+
+static __always_inline void *get_trie(enum rg_trie which)
+{
+	__u32 zero = 0;
+
+	return which == RG_TRIE_LISTS ? bpf_map_lookup_elem(&lists, &zero) : (void *)&verdicts;
+}
+
+/*
+ * Below an expired entry of len bits: the length of the longest one that is alive, or -1. Entries
+ * nest at most 129 deep. A global function, so that the verifier walks its loop once.
+ */
+__attribute__((noinline)) int live_below(enum rg_trie which, const struct rg_addr *addr, __u32 len,
+					 __u64 now)
+{
+	void *trie = get_trie(which);
+	struct rg_prefix key = { .len = len };
+
+	if (!trie || !addr)
+		return -1;
+	key.addr = *addr;
+	for (int i = 0; i <= RG_ADDR_BITS; i++) {
+		struct rg_lease *lease;
+
+		if (key.len == 0 || key.len > RG_ADDR_BITS)
+			return -1;
+		key.len--;
+		lease = bpf_map_lookup_elem(trie, &key);
+		if (!lease)
+			return -1;
+		if (!lease->expiry || lease->expiry > now)
+			return lease->prefix_len;
+		key.len = lease->prefix_len;
+	}
+	return -1;
+}
+
+/*
+ * The longest entry that has not expired. An LPM trie knows only the longest one: in practice the
+ * first lookup decides, and below an expired entry the search goes on.
+ */
+static __always_inline void *longest_live(enum rg_trie which, const struct rg_syn *syn)
+{
+	struct rg_prefix key = { .len = RG_ADDR_BITS, .addr = syn->addr };
+	void *trie = get_trie(which);
+	struct rg_lease *lease;
+	int len;
+
+	if (!trie)
+		return NULL;
+	lease = bpf_map_lookup_elem(trie, &key);
+	if (!lease || !lease->expiry || lease->expiry > syn->now)
+		return lease;
+	len = live_below(which, &syn->addr, lease->prefix_len, syn->now);
+	if (len < 0)
+		return NULL;
+	key.len = len;
+	return bpf_map_lookup_elem(trie, &key);
+}
+
+static __always_inline int decide_by_lists(const struct rg_settings *settings,
+					   const struct rg_syn *syn, struct rg_decision *decision)
+{
+	struct rg_list_entry *entry = longest_live(RG_TRIE_LISTS, syn);
+
+	if (!entry)
+		return 0;
+	decision->class = entry->class;
+	decision->action = entry->class == RG_CLASS_APPROVED ? RG_ACTION_PASS : settings->blocked;
+	return 1;
+}
+
+static __always_inline int decide_by_verdicts(const struct rg_syn *syn, struct rg_decision *decision)
+{
+	struct rg_verdict *verdict = longest_live(RG_TRIE_VERDICTS, syn);
+
+	if (!verdict)
+		return 0;
+	/* Two CPUs may lose a hit between them; an atomic add would cost every refused packet. */
+	verdict->hits++;
+	decision->class = verdict->class;
+	decision->action = verdict->action;
+	decision->zone = verdict->zone;
+	return 1;
+}
+
+/* The peer's live entry, clean or pending, or NULL. */
+static __always_inline struct rg_peer *known_peer(const struct rg_syn *syn)
+{
+	struct rg_peer *peer = bpf_map_lookup_elem(&peers, &syn->peer);
+
+	return peer && peer->expiry > syn->now ? peer : NULL;
+}
+
+/* class NONE: nothing is known. peer is set if the answer comes from `peers`. */
+static __always_inline struct rg_decision decide(const struct rg_settings *settings,
+						 const struct rg_syn *syn, struct rg_peer **peer)
+{
+	struct rg_decision decision = { .zone = RG_NO_ZONE };
+
+	*peer = NULL;
+	if (decide_by_lists(settings, syn, &decision) || decide_by_verdicts(syn, &decision))
+		return decision;
+	*peer = known_peer(syn);
+	if (*peer && (*peer)->state == RG_PEER_CLEAN) {
+		decision.class = RG_CLASS_CLEAN;
+		decision.action = RG_ACTION_PASS;
+	}
+	return decision;
+}
+
+#endif

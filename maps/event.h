@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Records of the ring buffer `events`, from XDP to the agent. */
+#ifndef REPGATE_MAPS_EVENT_H
+#define REPGATE_MAPS_EVENT_H
+
+#include "limits.h"
+#include "types.h"
+
+enum rg_event_kind {
+	RG_EVENT_NONE = 0,
+	RG_EVENT_SYN, /* struct rg_event_syn: a peer to judge, with its SYN if it is held */
+	RG_EVENT_REFUSED, /* struct rg_event_head: a sample of the refused attempts, for the log */
+};
+
+struct rg_event_head {
+	__u64 time; /* ns of CLOCK_BOOTTIME */
+	struct rg_addr peer; /* the source address, whole */
+	struct rg_addr local; /* the destination address */
+	enum rg_event_kind kind;
+	enum rg_class class;
+	enum rg_action action;
+	__u32 zone; /* index into `zones` or RG_NO_ZONE */
+	__u32 ifindex; /* where it arrived */
+	__u16 peer_port; /* host order */
+	__u16 local_port; /* host order */
+};
+
+struct rg_event_syn {
+	struct rg_event_head head;
+	__u32 frame_len; /* bytes of the frame, 0: the SYN is not held, judge only */
+	__u32 seq; /* TCP sequence number, host order: tells a retransmission from a new SYN */
+	__u8 frame[RG_FRAME_SIZE]; /* from the Ethernet header on, as it arrived */
+};
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Both compilers include this, so neither can disagree about a layout. Who changes a number here
+ * changes RG_LAYOUT_VERSION too.
+ */
+#ifndef REPGATE_MAPS_LAYOUT_H
+#define REPGATE_MAPS_LAYOUT_H
+
+#include "config.h"
+#include "event.h"
+#include "stats.h"
+#include "verdict.h"
+
+#define RG_AT(type, member, offset)                                                                \
+	_Static_assert(__builtin_offsetof(struct type, member) == (offset), #type "." #member)
+#define RG_SIZE(type, size) _Static_assert(sizeof(struct type) == (size), #type)
+
+RG_SIZE(rg_addr, 16);
+RG_SIZE(rg_prefix, 20);
+RG_AT(rg_prefix, addr, 4);
+RG_SIZE(rg_lease, 16);
+RG_AT(rg_lease, prefix_len, 8);
+RG_AT(rg_lease, class, 12);
+RG_SIZE(rg_list_entry, 24);
+RG_AT(rg_list_entry, expiry, 0);
+RG_AT(rg_list_entry, prefix_len, 8);
+RG_AT(rg_list_entry, class, 12);
+RG_SIZE(rg_verdict, 48);
+RG_AT(rg_verdict, expiry, 0);
+RG_AT(rg_verdict, prefix_len, 8);
+RG_AT(rg_verdict, class, 12);
+RG_AT(rg_verdict, hits, 24);
+RG_AT(rg_verdict, zone, 40);
+RG_SIZE(rg_peer, 64);
+RG_AT(rg_peer, state, 16);
+RG_AT(rg_peer, flows, 32);
+RG_SIZE(rg_zone_name, 40);
+RG_SIZE(rg_event_head, 64);
+RG_AT(rg_event_head, kind, 40);
+RG_AT(rg_event_head, peer_port, 60);
+RG_SIZE(rg_event_syn, 264);
+RG_AT(rg_event_syn, frame, 72);
+RG_SIZE(rg_config, 8);
+RG_SIZE(rg_settings, 104);
+RG_AT(rg_settings, heartbeat, 8);
+RG_AT(rg_settings, peer_mask6, 32);
+RG_AT(rg_settings, unknown, 48);
+RG_AT(rg_settings, ports, 68);
+RG_SIZE(rg_count, 16);
+
+#undef RG_AT
+#undef RG_SIZE
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Every size and bound that both sides must agree on, each with its reason. */
+#ifndef REPGATE_MAPS_LIMITS_H
+#define REPGATE_MAPS_LIMITS_H
+
+/* Mail ports that one instance filters: 25, 465, 587 and a few private ones. Compared in a row. */
+#define RG_MAX_PORTS 16
+
+/* Zones of one configuration. The verdict's zone number is an index into the `zones` map. */
+#define RG_MAX_ZONES 32
+#define RG_ALIAS_SIZE 32 /* bytes, NUL included */
+
+/* Entries; the agent sets the configured number before load (max_verdicts, max_peers, max_list). */
+#define RG_DEFAULT_VERDICTS 1000000
+#define RG_DEFAULT_PEERS 262144
+#define RG_DEFAULT_LIST 1000000
+
+/*
+ * A held SYN: Ethernet, two VLAN tags, IPv4 and TCP with all their options are 142 bytes; IPv6
+ * leaves 70 for extension headers. A longer one (TCP Fast Open data) is judged, not held: it is
+ * retransmitted without its data (RFC 7413, 4.1.3).
+ */
+#define RG_FRAME_SIZE 192
+
+/* 4 MiB are 16,000 held SYNs: a second of a busy host's new peers while the agent restarts. */
+#define RG_EVENTS_SIZE (4 * 1024 * 1024)
+
+/* Connections of one pending peer that are held; further ones wait for their retransmission. */
+#define RG_HELD_FLOWS 8
+
+/* IPv6 extension headers that are walked; senders use none or one (RFC 8504, 5.3 allows a limit). */
+#define RG_MAX_EXT_HEADERS 8
+#define RG_MAX_VLAN_TAGS 2
+
+/* One attempt = the SYNs of one address and source port within this time (8-11 of Linux in 127 s). */
+#define RG_ATTEMPT_SECONDS 120
+#define RG_ATTEMPT_SETS 65536 /* power of two; x 64 bytes = 4 MiB */
+#define RG_ATTEMPT_WAYS 8 /* one cache line */
+
+#endif

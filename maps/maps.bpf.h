@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The maps. Every one is pinned under its own name in pin_path (/sys/fs/bpf/repgate); maps/README.md
+ * shows how to read them with bpftool. One writer each, named here.
+ */
+#ifndef REPGATE_MAPS_BPF_H
+#define REPGATE_MAPS_BPF_H
+
+#include "layout.h"
+
+#include <bpf/bpf_helpers.h>
+
+/*
+ * A local list as one trie. The agent builds a new one at each reload, fills it, then puts it into
+ * `lists`; a packet sees the old list or the new one, never half of one. Full: the reload is refused.
+ * The one in force is also pinned as `lists_now`, for bpftool.
+ */
+struct list_trie {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, RG_DEFAULT_LIST);
+	__type(key, struct rg_prefix);
+	__type(value, struct rg_list_entry);
+} lists_now SEC(".maps");
+
+/* Writer: agent (lists.c's result, by verdicts.c). Reader: XDP. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct list_trie);
+} lists SEC(".maps") = { .values = { &lists_now } };
+
+/*
+ * Writer: agent; XDP adds to `hits`. Reader: XDP.
+ * Full: the agent evicts the entry nearest to its expiry, and counts it.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, RG_DEFAULT_VERDICTS);
+	__type(key, struct rg_prefix);
+	__type(value, struct rg_verdict);
+} verdicts SEC(".maps");
+
+/*
+ * Key: the peer's address, IPv6 cut to ipv6_prefix. Writer: XDP marks a peer pending, the agent
+ * makes it clean. Full: the least recently used goes, which costs one DNS query.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, RG_DEFAULT_PEERS);
+	__type(key, struct rg_addr);
+	__type(value, struct rg_peer);
+} peers SEC(".maps");
+
+/* Writer: agent, through mmap. Reader: XDP. One entry. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct rg_settings);
+} settings SEC(".maps");
+
+/* Writer: agent. Reader: people (bpftool), and the agent after a restart. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, RG_MAX_ZONES);
+	__type(key, __u32);
+	__type(value, struct rg_zone_name);
+} zones SEC(".maps");
+
+/* Writer: XDP. Reader: agent. Full: counted as ring_full, and on_overload decides. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, RG_EVENTS_SIZE);
+} events SEC(".maps");
+
+/* Writer: XDP. Reader: agent. Index: maps/stats.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, RG_STAT_MAX);
+	__type(key, __u32);
+	__type(value, struct rg_count);
+} stats SEC(".maps");
+
+/*
+ * Which attempts were counted lately: sets of 8 slots, a slot is a 40-bit tag and the low 24 bits of
+ * the time in seconds. Lossy by design: when a set is crowded its oldest attempt is forgotten, and
+ * its retransmission counts again. Writer and reader: XDP.
+ */
+struct rg_attempt_set {
+	__u64 slots[RG_ATTEMPT_WAYS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, RG_ATTEMPT_SETS);
+	__type(key, __u32);
+	__type(value, struct rg_attempt_set);
+} attempts SEC(".maps");
+
+/* How many refused attempts this CPU told the agent in the current second. */
+struct rg_sample_window {
+	__u64 second;
+	__u64 count;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct rg_sample_window);
+} samples SEC(".maps");
+
+#endif

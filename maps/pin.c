@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "pin.h"
+
+#include <bpf/bpf.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#define BPFFS_ROOT "/sys/fs/bpf"
+
+static int is_bpffs(const char *path)
+{
+	struct statfs fs;
+
+	return !statfs(path, &fs) && fs.f_type == BPF_FS_MAGIC;
+}
+
+/* Under `ip netns exec` and in containers /sys/fs/bpf is there, but bare. */
+static int mount_bpffs(const char *path)
+{
+	if (strncmp(path, BPFFS_ROOT "/", sizeof(BPFFS_ROOT)) || is_bpffs(BPFFS_ROOT))
+		return 0;
+	return mount("bpf", BPFFS_ROOT, "bpf", 0, "mode=0700") ? -errno : 0;
+}
+
+static int make_directories(const char *path)
+{
+	char part[PATH_MAX];
+
+	if (strlen(path) >= sizeof(part))
+		return -ENAMETOOLONG;
+	for (const char *slash = path + 1; slash; slash = strchr(slash + 1, '/')) {
+		memcpy(part, path, (size_t)(slash - path));
+		part[slash - path] = '\0';
+		if (slash > path + 1 && mkdir(part, 0700) && errno != EEXIST)
+			return -errno;
+	}
+	return mkdir(path, 0700) && errno != EEXIST ? -errno : 0;
+}
+
+int rg_pin_open(const char *path)
+{
+	int fd, err = mount_bpffs(path);
+
+	if (!err)
+		err = make_directories(path);
+	if (err)
+		return err;
+	if (!is_bpffs(path)) {
+		(void)rmdir(path);
+		return -ENOTSUP;
+	}
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB)) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+static int join(char full[PATH_MAX], const char *path, const char *prefix, const char *name)
+{
+	return snprintf(full, PATH_MAX, "%s/%s%s", path, prefix, name) < PATH_MAX ? 0 :
+										    -ENAMETOOLONG;
+}
+
+int rg_pin_put(const char *path, const char *name, int fd)
+{
+	char full[PATH_MAX], fresh[PATH_MAX];
+
+	if (join(full, path, "", name) || join(fresh, path, "new_", name))
+		return -ENAMETOOLONG;
+	(void)unlink(fresh); /* of an agent that died here */
+	if (bpf_obj_pin(fd, fresh))
+		return -errno;
+	if (rename(fresh, full)) {
+		int err = -errno;
+
+		(void)unlink(fresh);
+		return err;
+	}
+	return 0;
+}
+
+int rg_pin_get(const char *path, const char *name)
+{
+	char full[PATH_MAX];
+	int fd;
+
+	if (join(full, path, "", name))
+		return -ENAMETOOLONG;
+	fd = bpf_obj_get(full);
+	return fd < 0 ? -errno : fd;
+}
+
+int rg_pin_remove(const char *path, const char *name)
+{
+	char full[PATH_MAX];
+
+	if (join(full, path, "", name))
+		return -ENAMETOOLONG;
+	return unlink(full) && errno != ENOENT ? -errno : 0;
+}
+
+int rg_pin_remove_all(const char *path)
+{
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+	int err = 0;
+
+	if (!dir)
+		return errno == ENOENT ? 0 : -errno;
+	while ((entry = readdir(dir)))
+		if (entry->d_name[0] != '.' && unlinkat(dirfd(dir), entry->d_name, 0) && !err)
+			err = -errno;
+	closedir(dir);
+	if (!err && rmdir(path))
+		err = -errno;
+	return err;
+}
+
+const char *rg_pin_link_name(const char *interface, char name[RG_PIN_NAME])
+{
+	snprintf(name, RG_PIN_NAME, "link_%s", interface);
+	for (char *c = name; *c; c++)
+		if (*c == '.')
+			*c = ':';
+	return name;
+}

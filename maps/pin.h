@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The pin directory: one agent at a time (flock), objects replaced by rename so that whoever opens a
+ * pin finds the old one or the new one. bpffs allows no dots in names.
+ */
+#ifndef REPGATE_PIN_H
+#define REPGATE_PIN_H
+
+#define RG_PIN_NAME 64
+
+/*
+ * Makes the directory (mode 0700, and its parents) and locks it. Mounts bpffs on /sys/fs/bpf if path
+ * lies there and nothing is mounted. Returns a descriptor that holds the lock until it is closed;
+ * -EWOULDBLOCK: another agent has it, -ENOTSUP: not on bpffs, or another errno.
+ */
+int rg_pin_open(const char *path);
+
+/* Pins fd as path/name, in place of what is there. 0 or -errno. */
+int rg_pin_put(const char *path, const char *name, int fd);
+
+/* The object pinned as path/name: a descriptor, the caller's, or -errno. */
+int rg_pin_get(const char *path, const char *name);
+
+/* 0 or -errno; not there is 0. */
+int rg_pin_remove(const char *path, const char *name);
+
+/* Removes every pin in path, and path. What else holds an object keeps it. 0 or -errno. */
+int rg_pin_remove_all(const char *path);
+
+/* "link_IFNAME", with ':' for '.', which interface names may hold and pins may not. */
+const char *rg_pin_link_name(const char *interface, char name[RG_PIN_NAME]);
+
+#endif

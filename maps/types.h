@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Base types of everything that the XDP programs and the agent share.
+ *
+ * Rules for this directory: fixed width, biggest member first, padding named, no bool, no bitfield,
+ * no pointer. Enums are the type of the member, so that `bpftool map dump` prints their names.
+ */
+#ifndef REPGATE_MAPS_TYPES_H
+#define REPGATE_MAPS_TYPES_H
+
+#ifndef __bpf__
+#include <linux/types.h>
+#endif
+
+/*
+ * An address, network order. IPv4 is ::ffff:a.b.c.d (RFC 4291, 2.5.5.2), so that one trie and one
+ * code path serve both families. 16 bytes, aligned to 4.
+ */
+struct rg_addr {
+	__u8 bytes[16];
+};
+
+/* Where the IPv4 part of a mapped address begins; 8 * this is what an IPv4 prefix length gains. */
+#define RG_ADDR_V4_OFFSET 12
+#define RG_ADDR_BITS	  128
+#define RG_V4_PREFIX_BITS 96
+
+/* Key of every LPM trie. The kernel wants the length first (BPF_MAP_TYPE_LPM_TRIE). */
+struct rg_prefix {
+	__u32 len; /* bits, 0..128; an IPv4 prefix counts from 96 */
+	struct rg_addr addr; /* network order; bits past len are zero */
+};
+
+/* What is known of a peer (DESIGN: classes). */
+enum rg_class {
+	RG_CLASS_NONE = 0,
+	RG_CLASS_APPROVED, /* local lists, countries */
+	RG_CLASS_CLEAN, /* zones asked, not listed */
+	RG_CLASS_BLOCKED, /* local lists, countries */
+	RG_CLASS_STANDARD, /* a zone of kind standard lists it */
+	RG_CLASS_QIL, /* a zone of kind qil lists it */
+	RG_CLASS_UNKNOWN, /* nothing is known yet */
+	RG_CLASS_PENDING, /* an inquiry is under way */
+	RG_CLASS_MAX
+};
+
+/* What is done to a SYN. */
+enum rg_action {
+	RG_ACTION_NONE = 0,
+	RG_ACTION_PASS,
+	RG_ACTION_DROP,
+	RG_ACTION_RESET,
+	RG_ACTION_TAG, /* reserved, as the next three: the config check refuses them so far */
+	RG_ACTION_TEMPFAIL,
+	RG_ACTION_REJECT,
+	RG_ACTION_THROTTLE,
+	RG_ACTION_HOLD,
+	RG_ACTION_MAX
+};
+
+/* Why a verdict is what it is; with the class it is what a person is told. */
+enum rg_reason {
+	RG_REASON_NONE = 0,
+	RG_REASON_LIST, /* a local list entry covers the address */
+	RG_REASON_COUNTRY, /* a local country entry covers the address's country */
+	RG_REASON_ZONE, /* a zone lists the address */
+	RG_REASON_NOT_LISTED, /* every zone asked answered "not listed" */
+	RG_REASON_DNS_FAILURE, /* a zone did not answer: on_dns_failure decided */
+	RG_REASON_NEVER_BLOCK, /* own address, loopback, link-local, resolver */
+	RG_REASON_OVERLOAD, /* too much to ask about: on_overload decided */
+	RG_REASON_MAX
+};
+
+enum rg_mode { RG_MODE_NONE = 0, RG_MODE_ENFORCE, RG_MODE_MONITOR };
+
+#define RG_NSEC_PER_SEC 1000000000ULL
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Values of `lists`, `verdicts`, `peers` and `zones`. Times are ns of CLOCK_BOOTTIME. */
+#ifndef REPGATE_MAPS_VERDICT_H
+#define REPGATE_MAPS_VERDICT_H
+
+#include "limits.h"
+#include "types.h"
+
+/*
+ * How every trie value begins. prefix_len repeats the key's length, because a lookup does not tell
+ * which entry matched, and the search must go on below an expired one.
+ */
+struct rg_lease {
+	__u64 expiry; /* 0: for good */
+	__u32 prefix_len; /* bits */
+	enum rg_class class;
+};
+
+/* `lists`: a local entry. Only approved entries, and blocked ones that none of them covers. */
+struct rg_list_entry {
+	__u64 expiry; /* 0: for good */
+	__u32 prefix_len;
+	enum rg_class class; /* RG_CLASS_APPROVED or RG_CLASS_BLOCKED */
+	__u32 source; /* number of the entry's file, see repgatectl list */
+	__u32 line; /* line in that file */
+};
+
+/* `verdicts`: what the zones or the countries said of a peer. */
+struct rg_verdict {
+	__u64 expiry; /* never 0 */
+	__u32 prefix_len;
+	enum rg_class class;
+	__u64 since; /* when the peer was judged; a renewed verdict keeps it */
+	__u64 hits; /* SYNs that met it; XDP alone counts here, see bpf/verdict.bpf.h */
+	enum rg_action action;
+	enum rg_reason reason;
+	__u32 zone; /* index into `zones`; RG_NO_ZONE if no zone said it */
+	__u32 code; /* the A record that counted, host order: 0x7f010001 is 127.1.0.1 */
+};
+
+#define RG_NO_ZONE 0xffffffffU
+
+/* `peers`: a peer that may pass, or one that is being asked about. */
+enum rg_peer_state {
+	RG_PEER_NONE = 0,
+	RG_PEER_CLEAN, /* written by the agent */
+	RG_PEER_PENDING, /* written by XDP when it tells the agent */
+};
+
+struct rg_peer {
+	__u64 expiry; /* pending: when the peer may be asked about again */
+	__u64 since;
+	enum rg_peer_state state;
+	enum rg_reason reason;
+	__u32 held; /* flows taken so far, may pass RG_HELD_FLOWS; atomic add by XDP */
+	__u32 pad; /* zero */
+	__u32 flows[RG_HELD_FLOWS]; /* hashes of the connections that are held */
+};
+
+/* `zones`: what the zone numbers of `verdicts` mean. The alias, never the zone's real name. */
+struct rg_zone_name {
+	char alias[RG_ALIAS_SIZE];
+	enum rg_class class; /* what its listing makes of a peer; RG_CLASS_NONE: unused slot */
+	__u32 pad; /* zero */
+};
+
+#endif

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "run.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "filter.skel.h"
+
+#define TEST_VERDICTS 4096
+#define TEST_PEERS 4096
+
+struct run {
+	struct filter_bpf *skel;
+	struct ring_buffer *ring;
+	struct rg_settings *settings;
+	void *attempts; /* mapped: 4 MiB are emptied faster so than by system calls */
+	size_t attempts_size;
+	struct run_events *events; /* where the callback writes */
+	int programs[RUN_PROGRAMS];
+};
+
+uint64_t run_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint64_t)now.tv_sec * RG_NSEC_PER_SEC + (uint64_t)now.tv_nsec;
+}
+
+static int keep_event(void *arg, void *data, size_t size)
+{
+	struct run *run = arg;
+	struct run_events *events = run->events;
+
+	if (!events)
+		return 0;
+	if (events->count < RUN_MAX_EVENTS) {
+		struct run_event *event = &events->at[events->count];
+
+		memset(event, 0, sizeof(*event));
+		event->size = size;
+		memcpy(&event->event, data,
+		       size < sizeof(event->event) ? size : sizeof(event->event));
+	}
+	events->count++;
+	return 0;
+}
+
+static int quiet(enum libbpf_print_level level, const char *format, va_list args)
+{
+	(void)level;
+	(void)format;
+	(void)args;
+	return 0;
+}
+
+/* Per-CPU counters and windows: one CPU makes the results the same each time. */
+static void stay_on_this_cpu(void)
+{
+	cpu_set_t set;
+	int cpu = sched_getcpu();
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu < 0 ? 0 : cpu, &set);
+	(void)sched_setaffinity(0, sizeof(set), &set);
+}
+
+static void apply(struct filter_bpf *skel, const struct run_options *options)
+{
+	bpf_map__set_max_entries(skel->maps.verdicts, TEST_VERDICTS);
+	bpf_map__set_max_entries(skel->maps.peers,
+				 options->max_peers ? options->max_peers : TEST_PEERS);
+	if (options->ring_size)
+		bpf_map__set_max_entries(skel->maps.events, options->ring_size);
+	if (options->plain_peers)
+		bpf_map__set_type(skel->maps.peers, BPF_MAP_TYPE_HASH);
+	bpf_map__set_map_flags(skel->maps.attempts, BPF_F_MMAPABLE);
+	skel->rodata->rg_config.can_hold = !options->no_hold;
+}
+
+static int map_memory(const struct bpf_map *map, size_t size, void **ret)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+
+	if (memory == MAP_FAILED)
+		return -errno;
+	*ret = memory;
+	return 0;
+}
+
+static int load(struct run *run, const struct run_options *options)
+{
+	void *settings = NULL;
+	int err;
+
+	run->skel = filter_bpf__open();
+	if (!run->skel)
+		return -errno;
+	apply(run->skel, options);
+	err = filter_bpf__load(run->skel);
+	if (err)
+		return err;
+	err = map_memory(run->skel->maps.settings, (size_t)sysconf(_SC_PAGESIZE), &settings);
+	run->settings = settings;
+	if (!err)
+		err = map_memory(run->skel->maps.attempts, run->attempts_size, &run->attempts);
+	if (err)
+		return err;
+	run->ring = ring_buffer__new(bpf_map__fd(run->skel->maps.events), keep_event, run, NULL);
+	return run->ring ? 0 : -errno;
+}
+
+int run_open(struct run **ret, const struct run_options *options)
+{
+	struct run *run = calloc(1, sizeof(*run));
+	int err;
+
+	if (!run)
+		return -ENOMEM;
+	stay_on_this_cpu();
+	libbpf_set_print(getenv("V") ? NULL : quiet);
+	run->attempts_size = RG_ATTEMPT_SETS * RG_ATTEMPT_WAYS * sizeof(uint64_t);
+	err = load(run, options);
+	if (err) {
+		run_close(run);
+		return err;
+	}
+	run->programs[RUN_FILTER] = bpf_program__fd(run->skel->progs.filter);
+	run->programs[RUN_FILTER_FRAGS] = bpf_program__fd(run->skel->progs.filter_frags);
+	run->programs[RUN_RELEASE] = bpf_program__fd(run->skel->progs.release);
+	run->programs[RUN_INJECT] = bpf_program__fd(run->skel->progs.inject);
+	*ret = run;
+	return 0;
+}
+
+void run_close(struct run *run)
+{
+	if (!run)
+		return;
+	ring_buffer__free(run->ring);
+	if (run->settings)
+		munmap(run->settings, (size_t)sysconf(_SC_PAGESIZE));
+	if (run->attempts)
+		munmap(run->attempts, run->attempts_size);
+	filter_bpf__destroy(run->skel);
+	free(run);
+}
+
+int run_packet(struct run *run, enum run_program program, struct packet *packet)
+{
+	static uint8_t out[PACKET_MAX];
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = packet->data,
+		    .data_size_in = (uint32_t)packet->len, .data_out = out,
+		    .data_size_out = sizeof(out), .repeat = 1);
+	int err = bpf_prog_test_run_opts(run->programs[program], &opts);
+
+	if (err)
+		return err;
+	packet->len = opts.data_size_out;
+	memcpy(packet->data, out, packet->len);
+	return (int)opts.retval;
+}
+
+static int empty(int fd, size_t key_size)
+{
+	uint8_t key[32];
+	int err;
+
+	if (key_size > sizeof(key))
+		return -EINVAL;
+	while (!bpf_map_get_next_key(fd, NULL, key)) {
+		err = bpf_map_delete_elem(fd, key);
+		if (err)
+			return err;
+	}
+	return errno == ENOENT ? 0 : -errno;
+}
+
+static int zero_per_cpu(const struct bpf_map *map, uint32_t entries)
+{
+	size_t size = (size_t)libbpf_num_possible_cpus() * bpf_map__value_size(map);
+	void *zeros = calloc(1, size);
+	int err = zeros ? 0 : -ENOMEM;
+
+	for (uint32_t key = 0; !err && key < entries; key++)
+		err = bpf_map_update_elem(bpf_map__fd(map), &key, zeros, BPF_ANY);
+	free(zeros);
+	return err;
+}
+
+int run_reset(struct run *run)
+{
+	struct run_map_fds fds = run_maps(run);
+	int err;
+
+	run->events = NULL;
+	ring_buffer__consume(run->ring);
+	memset(run->attempts, 0, run->attempts_size);
+	err = empty(fds.lists_now, sizeof(struct rg_prefix));
+	if (!err)
+		err = empty(fds.verdicts, sizeof(struct rg_prefix));
+	if (!err)
+		err = empty(fds.peers, sizeof(struct rg_addr));
+	if (!err)
+		err = zero_per_cpu(run->skel->maps.samples, 1);
+	return err ? err : zero_per_cpu(run->skel->maps.stats, RG_STAT_MAX);
+}
+
+struct rg_settings *run_settings(struct run *run)
+{
+	return run->settings;
+}
+
+struct run_map_fds run_maps(const struct run *run)
+{
+	return (struct run_map_fds){
+		.lists = bpf_map__fd(run->skel->maps.lists),
+		.lists_now = bpf_map__fd(run->skel->maps.lists_now),
+		.verdicts = bpf_map__fd(run->skel->maps.verdicts),
+		.peers = bpf_map__fd(run->skel->maps.peers),
+	};
+}
+
+int run_counts(const struct run *run, struct run_counts *counts)
+{
+	int cpus = libbpf_num_possible_cpus(), err = 0;
+	struct rg_count *values = calloc((size_t)cpus, sizeof(*values));
+
+	if (!values)
+		return -ENOMEM;
+	memset(counts, 0, sizeof(*counts));
+	for (uint32_t key = 0; !err && key < RG_STAT_MAX; key++) {
+		err = bpf_map_lookup_elem(bpf_map__fd(run->skel->maps.stats), &key, values);
+		for (int cpu = 0; !err && cpu < cpus; cpu++) {
+			counts->at[key].packets += values[cpu].packets;
+			counts->at[key].attempts += values[cpu].attempts;
+		}
+	}
+	free(values);
+	return err;
+}
+
+int run_events(struct run *run, struct run_events *events)
+{
+	int count;
+
+	events->count = 0;
+	run->events = events;
+	count = ring_buffer__consume(run->ring);
+	run->events = NULL;
+	return count < 0 ? count : 0;
+}

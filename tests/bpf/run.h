@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The XDP programs under BPF_PROG_TEST_RUN: a packet in; an action, a packet, counters and events
+ * out. Nothing is attached or pinned: all of it is gone with the process.
+ */
+#ifndef REPGATE_TESTS_RUN_H
+#define REPGATE_TESTS_RUN_H
+
+#include "packet.h"
+
+#include "../../maps/layout.h"
+
+#define RUN_MAX_EVENTS 64
+#define RUN_INTERFACE 1 /* a test run's packets arrive at the loopback interface */
+
+enum run_program { RUN_FILTER, RUN_FILTER_FRAGS, RUN_RELEASE, RUN_INJECT, RUN_PROGRAMS };
+
+/* How the programs are loaded; 0 is as usual. */
+struct run_options {
+	uint32_t ring_size; /* bytes */
+	uint32_t max_peers;
+	bool plain_peers; /* `peers` as a hash that can be full: an LRU map hardly fails */
+	bool no_hold; /* a kernel that can't hold */
+};
+
+struct run_counts {
+	struct rg_count at[RG_STAT_MAX]; /* sums over all CPUs */
+};
+
+struct run_event {
+	size_t size;
+	struct rg_event_syn event; /* as much of it as size says */
+};
+
+struct run_events {
+	unsigned int count; /* also of those past RUN_MAX_EVENTS */
+	struct run_event at[RUN_MAX_EVENTS];
+};
+
+struct run_map_fds {
+	int lists, lists_now, verdicts, peers;
+};
+
+struct run;
+
+/* 0 or a negative error: -EPERM where bpf() is not allowed. */
+int run_open(struct run **ret, const struct run_options *options);
+void run_close(struct run *run);
+
+/*
+ * Runs packet and puts the result into it. Returns the XDP action, or a negative error where the
+ * program takes no such packet.
+ */
+int run_packet(struct run *run, enum run_program program, struct packet *packet);
+
+/* Empties every map but `settings`, and forgets the events. 0 or a negative error. */
+int run_reset(struct run *run);
+
+struct rg_settings *run_settings(struct run *run); /* the live ones, mapped */
+struct run_map_fds run_maps(const struct run *run);
+int run_counts(const struct run *run, struct run_counts *counts);
+
+/* Takes what is in the ring buffer. */
+int run_events(struct run *run, struct run_events *events);
+
+uint64_t run_now(void); /* ns of CLOCK_BOOTTIME */
+
+#endif

@@ -1,0 +1,576 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent.h"
+
+#include "addr.h"
+#include "control.h"
+#include "events.h"
+#include "log.h"
+#include "metrics.h"
+#include "names.h"
+#include "notify.h"
+#include "watch.h"
+
+#include <arpa/inet.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+/* Sign of life to XDP and to systemd, sweep of what expired. */
+static const struct timeval tick_time = { .tv_sec = 1 };
+
+/* A pending mark outlives any inquiry by this much; then the peer's next SYN asks again. */
+#define PENDING_SLACK (2 * RG_NSEC_PER_SEC)
+
+static void fill_mask(__u64 mask[2], unsigned int bits)
+{
+	struct rg_prefix all = { .len = bits };
+
+	memset(all.addr.bytes, 0xff, sizeof(all.addr.bytes));
+	rg_prefix_mask(&all);
+	memcpy(mask, all.addr.bytes, sizeof(all.addr.bytes));
+}
+
+/*
+ * Member by member, as XDP reads along; the ports last, and their count after them, so that no packet
+ * sees a port that is not configured.
+ */
+static void write_settings(struct rg_agent *agent)
+{
+	volatile struct rg_settings *settings = rg_loader_maps(agent->loader)->settings;
+	const struct rg_conf *conf = agent->conf;
+	__u64 mask[2];
+
+	fill_mask(mask, conf->ipv6_prefix);
+	settings->peer_mask6[0] = mask[0];
+	settings->peer_mask6[1] = mask[1];
+	settings->heartbeat_timeout = conf->heartbeat_timeout * 1000000ULL;
+	settings->pending_time = (uint64_t)conf->dns_timeout * conf->dns_tries * 1000000ULL + PENDING_SLACK;
+	settings->unknown = conf->unknown;
+	if (conf->unknown == RG_ACTION_HOLD && !rg_loader_can_hold(agent->loader))
+		settings->unknown = RG_ACTION_DROP;
+	settings->overload = conf->on_overload;
+	settings->blocked = conf->blocked_action;
+	settings->samples_per_second = conf->log_per_second;
+	settings->mode = conf->mode;
+	for (unsigned int i = 0; i < conf->port_count; i++)
+		settings->ports[i] = conf->ports[i];
+	settings->port_count = conf->port_count;
+	settings->heartbeat = rg_now();
+	settings->layout = RG_LAYOUT_VERSION;
+}
+
+static void describe_judged(struct rg_recent_event *event, const struct rg_conf *conf,
+			    const struct rg_outcome *outcome)
+{
+	event->class = outcome->class;
+	event->action = outcome->action;
+	event->reason = outcome->reason;
+	event->code = outcome->code;
+	event->ttl = outcome->ttl;
+	event->monitored = conf->mode == RG_MODE_MONITOR && outcome->action != RG_ACTION_PASS;
+	if (outcome->zone != RG_NO_ZONE)
+		memcpy(event->zone, conf->zones[outcome->zone].alias, sizeof(event->zone));
+}
+
+static void on_judged(void *arg, const struct rg_addr *addr, const struct rg_conf *conf,
+		      const struct rg_outcome *outcome)
+{
+	struct rg_agent *agent = arg;
+	struct rg_recent_event event = { .kind = RG_RECENT_JUDGED,
+					 .time = rg_wall_time(rg_now()),
+					 .addr = *addr };
+	char text[RG_ADDR_TEXT];
+
+	describe_judged(&event, conf, outcome);
+	rg_recent_add(agent->recent, &event);
+	rg_log_debug("%s is %s (%s%s%s) for %us: %s", rg_addr_format(addr, text),
+		     rg_class_name(outcome->class), rg_reason_name(outcome->reason),
+		     *event.zone ? " by " : "", event.zone, outcome->ttl,
+		     rg_action_name(outcome->action));
+}
+
+static void on_syn(void *arg, const struct rg_event_syn *syn)
+{
+	struct rg_agent *agent = arg;
+
+	rg_judge_syn(agent->judge, syn);
+}
+
+/* XDP has bounded the rate; one line for each connection that was refused. */
+static void on_refused(void *arg, const struct rg_event_head *head)
+{
+	struct rg_agent *agent = arg;
+	bool monitored = agent->conf->mode == RG_MODE_MONITOR;
+	struct rg_recent_event event = { .kind = RG_RECENT_REFUSED,
+					 .time = rg_wall_time(head->time),
+					 .addr = head->peer,
+					 .port = head->peer_port,
+					 .local_port = head->local_port,
+					 .class = head->class,
+					 .action = head->action,
+					 .monitored = monitored };
+	char peer[RG_ADDR_TEXT], local[RG_ADDR_TEXT];
+
+	snprintf(event.zone, sizeof(event.zone), "%s", rg_verdicts_zone(agent->verdicts, head->zone));
+	rg_recent_add(agent->recent, &event);
+	rg_log_info("%s: client=[%s]:%u server=[%s]:%u class=%s action=%s list=%s",
+		    monitored ? "would refuse" : "refused", rg_addr_format(&head->peer, peer),
+		    head->peer_port, rg_addr_format(&head->local, local), head->local_port,
+		    rg_class_name(head->class), rg_action_name(head->action),
+		    *event.zone ? event.zone : "local");
+}
+
+static void reload_and_say(struct rg_agent *agent)
+{
+	struct rg_error error;
+
+	rg_notify_reloading();
+	if (rg_agent_reload(agent, &error))
+		rg_log_error("reload refused, the old state stays: %s", error.text);
+	rg_notify_ready("filtering");
+}
+
+static void on_signal(evutil_socket_t signal, short what, void *arg)
+{
+	struct rg_agent *agent = arg;
+
+	(void)what;
+	if (signal == SIGHUP)
+		reload_and_say(agent);
+	else
+		event_base_loopbreak(agent->base);
+}
+
+static void on_lists_changed(void *arg)
+{
+	struct rg_agent *agent = arg;
+	struct rg_error error;
+
+	if (rg_agent_reload_lists(agent, &error))
+		rg_log_error("lists not reloaded, the old ones stay: %s", error.text);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct rg_agent *agent = arg;
+	uint64_t now = rg_now(), next = rg_lists_next_expiry(agent->lists);
+
+	(void)fd;
+	(void)what;
+	rg_loader_maps(agent->loader)->settings->heartbeat = now;
+	rg_notify_watchdog();
+	rg_verdicts_sweep(agent->verdicts, now);
+	if (next && next <= now)
+		on_lists_changed(agent);
+}
+
+static struct rg_list_places places_of(const struct rg_conf *conf)
+{
+	return (struct rg_list_places){ .approved_dir = conf->approved_dir,
+					.blocked_dir = conf->blocked_dir,
+					.state_dir = conf->state_dir,
+					.max_entries = conf->max_list };
+}
+
+/* The country database must be there if a list names a country. geo may become NULL. */
+static int load_geo(const struct rg_conf *conf, const struct rg_lists *lists, struct rg_geo **geo,
+		    struct rg_error *error)
+{
+	*geo = NULL;
+	if (conf->country_database)
+		return rg_geo_new(geo, conf->country_database, error);
+	if (rg_lists_countries(lists))
+		return rg_fail(error, -EINVAL,
+			       "%s: the lists name countries, but country_database is not set",
+			       conf->path);
+	return 0;
+}
+
+static int load_lists(const struct rg_conf *conf, struct rg_lists **lists, struct rg_geo **geo,
+		      struct rg_error *error)
+{
+	struct rg_list_places places = places_of(conf);
+	int err = rg_lists_load(lists, &places, error);
+
+	if (err)
+		return err;
+	err = load_geo(conf, *lists, geo, error);
+	if (err) {
+		rg_lists_free(*lists);
+		*lists = NULL;
+	}
+	return err;
+}
+
+int rg_agent_check(const struct rg_conf *conf, struct rg_error *error)
+{
+	struct rg_lists *lists = NULL;
+	struct rg_geo *geo = NULL;
+	int err = load_lists(conf, &lists, &geo, error);
+
+	rg_geo_free(geo);
+	rg_lists_free(lists);
+	return err;
+}
+
+static void warn_of_countries(const struct rg_lists *lists)
+{
+	if (rg_lists_countries(lists))
+		rg_log_warning("the lists name %zu countries; an approved country lets its spammers in",
+			       rg_lists_countries(lists));
+}
+
+/* Puts lists in force and owns them and geo from then on, also if it fails. */
+static int adopt_lists(struct rg_agent *agent, struct rg_lists *lists, struct rg_geo *geo,
+		       struct rg_error *error)
+{
+	bool same = agent->lists && rg_lists_same_countries(agent->lists, lists);
+	int err = rg_verdicts_swap_lists(agent->verdicts, lists, error);
+
+	if (err) {
+		rg_lists_free(lists);
+		rg_geo_free(geo);
+		return err;
+	}
+	if (!same) {
+		/* What countries decided is asked again, and what passed may be blocked now. */
+		if (agent->lists)
+			rg_verdicts_flush(agent->verdicts, NULL, RG_NO_ZONE);
+		warn_of_countries(lists);
+	}
+	rg_lists_free(agent->lists);
+	rg_geo_free(agent->geo);
+	agent->lists = lists;
+	agent->geo = geo;
+	return 0;
+}
+
+static int note_reload(struct rg_agent *agent, int err, const struct rg_error *error)
+{
+	agent->reloads++;
+	if (err)
+		agent->reload_errors++;
+	snprintf(agent->reload_error, sizeof(agent->reload_error), "%s", err ? error->text : "");
+	return err;
+}
+
+int rg_agent_reload_lists(struct rg_agent *agent, struct rg_error *error)
+{
+	struct rg_lists *lists;
+	struct rg_geo *geo;
+	size_t count;
+	int err = load_lists(agent->conf, &lists, &geo, error);
+
+	if (!err)
+		err = adopt_lists(agent, lists, geo, error);
+	if (!err) {
+		(void)rg_lists_items(agent->lists, &count);
+		rg_log_info("lists: %zu entries in force, %zu written, %zu countries", count,
+			    rg_lists_written(agent->lists), rg_lists_countries(agent->lists));
+	}
+	return note_reload(agent, err, error);
+}
+
+static void log_warnings(const struct rg_conf *conf)
+{
+	const char *line = conf->warnings;
+
+	while (line && *line) {
+		size_t len = strcspn(line, "\n");
+
+		rg_log_warning("%s: %.*s", conf->path, (int)len, line);
+		line += len + (line[len] == '\n');
+	}
+}
+
+static const struct rg_zone_conf *zone_of(const struct rg_conf *conf, uint32_t slot)
+{
+	for (unsigned int i = 0; i < conf->zone_count; i++)
+		if (conf->zones[i].slot == slot)
+			return &conf->zones[i];
+	return NULL;
+}
+
+/* Verdicts in force follow their zone's new action. */
+static void update_actions(struct rg_agent *agent, const struct rg_conf *old)
+{
+	for (unsigned int i = 0; i < agent->conf->zone_count; i++) {
+		const struct rg_zone_conf *zone = &agent->conf->zones[i];
+		const struct rg_zone_conf *before = zone_of(old, zone->slot);
+
+		if (before && before->action != zone->action)
+			rg_verdicts_set_action(agent->verdicts, zone->slot, zone->action);
+	}
+}
+
+/* A zone that was not asked before has something to say about peers that are clean now. */
+static bool has_new_zone(const struct rg_conf *old, const struct rg_conf *fresh)
+{
+	for (unsigned int i = 0; i < fresh->zone_count; i++) {
+		const struct rg_zone_conf *before = zone_of(old, fresh->zones[i].slot);
+
+		if (!before || strcmp(before->suffix, fresh->zones[i].suffix))
+			return true;
+	}
+	return false;
+}
+
+static void adopt_conf(struct rg_agent *agent, struct rg_conf *conf)
+{
+	struct rg_conf *old = agent->conf;
+
+	agent->conf = conf;
+	write_settings(agent);
+	update_actions(agent, old);
+	if (has_new_zone(old, conf))
+		rg_verdicts_flush(agent->verdicts, NULL, RG_NO_ZONE);
+	rg_conf_unref(old);
+	log_warnings(conf);
+	(void)rg_never_refresh(&agent->never, &conf->resolver);
+}
+
+static int reload_conf(struct rg_agent *agent, struct rg_error *error)
+{
+	struct rg_lists *lists;
+	struct rg_conf *conf;
+	struct rg_geo *geo;
+	const char *key;
+	int err = rg_conf_load(&conf, agent->conf->path, error);
+
+	if (err)
+		return err;
+	key = rg_conf_needs_restart(agent->conf, conf);
+	if (key)
+		err = rg_fail(error, -EINVAL, "%s: %s changed, which needs a restart", conf->path, key);
+	if (!err)
+		err = load_lists(conf, &lists, &geo, error);
+	if (!err)
+		err = adopt_lists(agent, lists, geo, error);
+	if (!err && rg_verdicts_name_zones(agent->verdicts, conf))
+		err = rg_fail(error, -EIO, "%s: the zones map can't be written", agent->conf->pin_path);
+	if (err) {
+		rg_conf_unref(conf);
+		return err;
+	}
+	adopt_conf(agent, conf);
+	return 0;
+}
+
+int rg_agent_reload(struct rg_agent *agent, struct rg_error *error)
+{
+	int err = reload_conf(agent, error);
+
+	if (!err)
+		rg_log_info("reloaded");
+	return note_reload(agent, err, error);
+}
+
+void rg_agent_set_mode(struct rg_agent *agent, enum rg_mode mode)
+{
+	agent->conf->mode = mode;
+	write_settings(agent);
+	rg_log_info("mode is %s", rg_mode_name(mode));
+}
+
+static int make_state_dir(const struct rg_conf *conf, struct rg_error *error)
+{
+	if (mkdir(conf->state_dir, 0750) && errno != EEXIST)
+		return rg_fail(error, -errno, "state_dir %s: %m", conf->state_dir);
+	return 0;
+}
+
+static int build_dns(struct rg_agent *agent, struct rg_error *error)
+{
+	const struct rg_conf *conf = agent->conf;
+	const struct rg_dns_options options = { .resolver = conf->resolver,
+						.timeout = conf->dns_timeout,
+						.tries = conf->dns_tries,
+						.in_flight = conf->dns_in_flight,
+						.lanes = RG_MAX_ZONES };
+	int err = rg_dns_new(&agent->dns, agent->base, &options, error);
+
+	if (err)
+		return err;
+	err = rg_asker_new(&agent->asker, agent->base, agent->dns, conf->dns_timeout * conf->dns_tries);
+	return err ? rg_fail(error, err, "out of memory") : 0;
+}
+
+static int build_judge(struct rg_agent *agent, struct rg_error *error)
+{
+	const struct rg_judge_court court = { .asker = agent->asker,
+					      .verdicts = agent->verdicts,
+					      .loader = agent->loader,
+					      .conf = &agent->conf,
+					      .lists = &agent->lists,
+					      .geo = &agent->geo,
+					      .never = &agent->never,
+					      .judged = on_judged,
+					      .arg = agent };
+	const struct rg_events_calls calls = { .syn = on_syn, .refused = on_refused, .arg = agent };
+	int err = rg_judge_new(&agent->judge, &court);
+
+	if (!err)
+		err = rg_events_new(&agent->events, agent->base, rg_loader_maps(agent->loader)->events,
+				    &calls);
+	return err ? rg_fail(error, err, "event loop: %s", strerror(-err)) : 0;
+}
+
+/* The maps with everything in them that the first packet needs. */
+static int build_maps(struct rg_agent *agent, struct rg_error *error)
+{
+	struct rg_lists *lists;
+	struct rg_geo *geo;
+	int err = rg_loader_new(&agent->loader, agent->conf, error);
+
+	if (!err)
+		err = rg_verdicts_new(&agent->verdicts, agent->loader, error);
+	if (err)
+		return err;
+	err = rg_verdicts_name_zones(agent->verdicts, agent->conf);
+	if (err)
+		return rg_fail(error, err, "zones map: %s", strerror(-err));
+	err = load_lists(agent->conf, &lists, &geo, error);
+	if (!err)
+		err = adopt_lists(agent, lists, geo, error);
+	if (err)
+		return err;
+	err = rg_never_refresh(&agent->never, &agent->conf->resolver);
+	if (err)
+		rg_log_warning("own addresses unknown: %s", strerror(-err));
+	write_settings(agent);
+	/* Marks of an agent that died would make their peers wait. */
+	if (rg_loader_took_over(agent->loader))
+		rg_log_info("took over %llu verdicts from before",
+			    (unsigned long long)rg_verdicts_count(agent->verdicts).entries);
+	return 0;
+}
+
+static int build_loop(struct rg_agent *agent, struct rg_error *error)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+	const char *dirs[] = { agent->conf->approved_dir, agent->conf->blocked_dir };
+	int err;
+
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+		agent->signals[i] = evsignal_new(agent->base, signals[i], on_signal, agent);
+		if (!agent->signals[i] || event_add(agent->signals[i], NULL))
+			return rg_fail(error, -ENOMEM, "out of memory");
+	}
+	agent->tick = event_new(agent->base, -1, EV_PERSIST, on_tick, agent);
+	if (!agent->tick || event_add(agent->tick, &tick_time))
+		return rg_fail(error, -ENOMEM, "out of memory");
+	err = rg_watch_new(&agent->watch, agent->base, dirs, ARRAY_SIZE(dirs), on_lists_changed, agent);
+	if (err)
+		rg_log_warning("list directories are not watched (%s): reload by hand", strerror(-err));
+	return 0;
+}
+
+static int build(struct rg_agent *agent, struct rg_error *error)
+{
+	int err = make_state_dir(agent->conf, error);
+
+	if (!err)
+		err = build_maps(agent, error);
+	if (!err)
+		err = build_dns(agent, error);
+	if (!err)
+		err = build_judge(agent, error);
+	if (!err)
+		err = build_loop(agent, error);
+	if (!err)
+		err = rg_control_new(&agent->control, agent, error);
+	if (!err)
+		err = rg_metrics_new(&agent->metrics, agent, error);
+	if (!err)
+		err = rg_loader_attach(agent->loader, error);
+	return err;
+}
+
+static void on_recent(void *arg, const struct rg_recent_event *event)
+{
+	struct rg_agent *agent = arg;
+
+	if (agent->control)
+		rg_control_follow(agent->control, event);
+}
+
+/* A clock that does not run on in sleep would let verdicts outlive their time; precision suffices. */
+static struct event_base *new_base(void)
+{
+	struct event_config *config = event_config_new();
+	struct event_base *base;
+
+	if (!config)
+		return NULL;
+	event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER);
+	base = event_base_new_with_config(config);
+	event_config_free(config);
+	return base;
+}
+
+int rg_agent_new(struct rg_agent **ret, struct rg_conf *conf, struct rg_error *error)
+{
+	struct rg_agent *agent = calloc(1, sizeof(*agent));
+	int err;
+
+	if (!agent)
+		return rg_fail(error, -ENOMEM, "out of memory");
+	agent->started = rg_now();
+	agent->conf = rg_conf_ref(conf);
+	agent->base = new_base();
+	if (!agent->base || rg_recent_new(&agent->recent, on_recent, agent))
+		err = rg_fail(error, -ENOMEM, "out of memory");
+	else
+		err = build(agent, error);
+	if (err) {
+		/* An agent that was there before may still be in force with these pins. */
+		bool keep = !agent->loader || rg_loader_took_over(agent->loader);
+
+		rg_agent_free(agent, keep);
+		return err;
+	}
+	log_warnings(conf);
+	if (conf->unknown == RG_ACTION_HOLD && !rg_loader_can_hold(agent->loader))
+		rg_log_warning("this kernel can't release held SYNs (Linux 5.18 can): unknown = \"drop\"");
+	*ret = agent;
+	return 0;
+}
+
+int rg_agent_run(struct rg_agent *agent)
+{
+	rg_notify_ready("filtering");
+	rg_log_info("ready");
+	if (event_base_dispatch(agent->base) < 0)
+		return -EIO;
+	rg_notify_stopping();
+	return agent->failed ? -EIO : 0;
+}
+
+void rg_agent_free(struct rg_agent *agent, bool keep_pins)
+{
+	if (!agent)
+		return;
+	rg_metrics_free(agent->metrics);
+	rg_control_free(agent->control);
+	rg_watch_free(agent->watch);
+	if (agent->tick)
+		event_free(agent->tick);
+	for (size_t i = 0; i < ARRAY_SIZE(agent->signals); i++)
+		if (agent->signals[i])
+			event_free(agent->signals[i]);
+	rg_events_free(agent->events);
+	rg_judge_free(agent->judge);
+	rg_asker_free(agent->asker);
+	rg_dns_free(agent->dns);
+	rg_recent_free(agent->recent);
+	rg_verdicts_free(agent->verdicts);
+	if (agent->loader && !keep_pins)
+		rg_loader_detach(agent->loader);
+	rg_loader_free(agent->loader);
+	rg_never_clear(&agent->never);
+	rg_lists_free(agent->lists);
+	rg_geo_free(agent->geo);
+	rg_conf_unref(agent->conf);
+	if (agent->base)
+		event_base_free(agent->base);
+	free(agent);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The agent: owner of all modules. It builds them in order, wires their callbacks, and takes them
+ * down in reverse. control.c, commands.c and metrics.c look at it and call its functions.
+ */
+#ifndef REPGATE_AGENT_H
+#define REPGATE_AGENT_H
+
+#include "judge.h"
+#include "recent.h"
+
+struct rg_agent {
+	struct event_base *base;
+	struct rg_conf *conf;
+	struct rg_loader *loader;
+	struct rg_verdicts *verdicts;
+	struct rg_lists *lists;
+	struct rg_geo *geo; /* NULL: no country_database */
+	struct rg_never never;
+	struct rg_dns *dns;
+	struct rg_asker *asker;
+	struct rg_judge *judge;
+	struct rg_events *events;
+	struct rg_recent *recent;
+	struct rg_control *control;
+	struct rg_metrics *metrics;
+	struct rg_watch *watch;
+	struct event *signals[3];
+	struct event *tick;
+	uint64_t started; /* ns of CLOCK_BOOTTIME */
+	uint64_t reloads, reload_errors;
+	char reload_error[512]; /* "": the last reload went well */
+	bool failed; /* the loop ended on an error */
+};
+
+/* Builds everything and attaches; the filter is in force when it returns. */
+int rg_agent_new(struct rg_agent **ret, struct rg_conf *conf, struct rg_error *error);
+/* Until SIGTERM or SIGINT. 0, or negative if the agent could not go on. */
+int rg_agent_run(struct rg_agent *agent);
+/* Stops; what is pinned goes too, unless it is to be kept. */
+void rg_agent_free(struct rg_agent *agent, bool keep_pins);
+
+/* Configuration and lists anew; on error the old state stays in force. */
+int rg_agent_reload(struct rg_agent *agent, struct rg_error *error);
+/* Only the lists. */
+int rg_agent_reload_lists(struct rg_agent *agent, struct rg_error *error);
+void rg_agent_set_mode(struct rg_agent *agent, enum rg_mode mode);
+/* The database of a configuration and all files of its lists can be read. */
+int rg_agent_check(const struct rg_conf *conf, struct rg_error *error);
+
+#endif

@@ -1,0 +1,811 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "commands.h"
+
+#include "addr.h"
+#include "agent.h"
+#include "events.h"
+#include "log.h"
+#include "names.h"
+#include "stats.h"
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <sys/utsname.h>
+
+#ifndef RG_VERSION
+#define RG_VERSION "unknown"
+#endif
+
+/* Entries in one answer of list and dump; more are counted, not shown. */
+#define MAX_SHOWN 100000
+
+static json_t *string_or_null(const char *text)
+{
+	return text && *text ? json_string(text) : json_null();
+}
+
+static json_t *format_addr(const struct rg_addr *addr)
+{
+	char text[RG_ADDR_TEXT];
+
+	return json_string(rg_addr_format(addr, text));
+}
+
+static json_t *format_code(uint32_t code)
+{
+	struct in_addr in = { .s_addr = htonl(code) };
+	char text[INET_ADDRSTRLEN];
+
+	return code ? json_string(inet_ntop(AF_INET, &in, text, sizeof(text))) : json_null();
+}
+
+static json_t *seconds_left(uint64_t expiry)
+{
+	uint64_t now = rg_now();
+
+	return expiry ? json_real(expiry > now ? (double)(expiry - now) / 1e9 : 0) : json_null();
+}
+
+json_t *rg_command_event(const struct rg_recent_event *event)
+{
+	bool judged = event->kind == RG_RECENT_JUDGED;
+	json_t *json = json_pack("{s:s, s:f, s:o, s:s, s:s, s:o, s:b}", "event",
+				 judged ? "judged" : "refused", "time", event->time, "address",
+				 format_addr(&event->addr), "class", rg_class_name(event->class), "action",
+				 rg_action_name(event->action), "zone", string_or_null(event->zone),
+				 "monitored", event->monitored);
+
+	if (judged) {
+		json_object_set_new(json, "reason", json_string(rg_reason_name(event->reason)));
+		json_object_set_new(json, "code", format_code(event->code));
+		json_object_set_new(json, "ttl", json_integer(event->ttl));
+	} else {
+		json_object_set_new(json, "port", json_integer(event->port));
+		json_object_set_new(json, "local_port", json_integer(event->local_port));
+	}
+	return json;
+}
+
+/* ------------------------------------------------------------------ lookup */
+
+struct lookup {
+	struct rg_client *client; /* NULL: gone */
+	struct rg_inquiry *inquiry;
+	struct rg_conf *conf;
+	struct rg_addr addr;
+	struct rg_evidence evidence;
+	char country[3];
+	bool store;
+};
+
+/* What will be said, from whichever source. */
+struct finding {
+	enum rg_class class;
+	enum rg_action action;
+	enum rg_reason reason;
+	const char *zone; /* alias or "" */
+	uint32_t code;
+	uint64_t since, expiry, hits; /* 0: none */
+	bool known; /* in the maps: the next SYN is not held */
+};
+
+static void free_lookup(void *arg)
+{
+	struct lookup *lookup = arg;
+
+	rg_inquiry_cancel(lookup->inquiry);
+	rg_conf_unref(lookup->conf);
+	free(lookup);
+}
+
+static json_t *describe_lists(const struct rg_agent *agent, const struct lookup *lookup)
+{
+	const struct rg_list_item *item = rg_lists_find(agent->lists, &lookup->addr, rg_now());
+	json_t *lists = json_array();
+	char text[RG_PREFIX_TEXT];
+
+	if (item)
+		json_array_append_new(
+			lists, json_pack("{s:s, s:s, s:s, s:i, s:o}", "list", rg_class_name(item->class),
+					 "entry", rg_prefix_format(&item->prefix, text), "file",
+					 rg_lists_source(agent->lists, item->source), "line",
+					 (int)item->line, "expires_in", seconds_left(item->expiry)));
+	item = *lookup->country ? rg_lists_find_country(agent->lists, lookup->country) : NULL;
+	if (item)
+		json_array_append_new(
+			lists, json_pack("{s:s, s:s, s:s, s:i, s:o}", "list", rg_class_name(item->class),
+					 "entry", lookup->country, "file",
+					 rg_lists_source(agent->lists, item->source), "line",
+					 (int)item->line, "expires_in", seconds_left(item->expiry)));
+	return lists;
+}
+
+static const char *answer_text(const struct rg_finding *finding)
+{
+	switch (finding->state) {
+	case RG_ZONE_LISTED:
+		return "listed";
+	case RG_ZONE_NOT_LISTED:
+		return "not listed";
+	case RG_ZONE_FAILED:
+		return finding->code ? "error code" : rg_dns_status_name(finding->status);
+	default:
+		return "not asked";
+	}
+}
+
+static json_t *describe_zones(const struct rg_conf *conf, const struct lookup *lookup,
+			      const struct finding *found)
+{
+	json_t *zones = json_array();
+
+	for (unsigned int i = 0; i < conf->zone_count; i++) {
+		const struct rg_zone_conf *zone = &conf->zones[i];
+		struct rg_finding finding = lookup->evidence.zones[i];
+
+		/* A stored verdict is what this zone said then. */
+		if (found->known && !strcmp(found->zone, zone->alias))
+			finding = (struct rg_finding){ .state = RG_ZONE_LISTED, .code = found->code };
+		else if (found->known && found->reason == RG_REASON_NOT_LISTED)
+			finding.state = RG_ZONE_NOT_LISTED;
+		json_array_append_new(
+			zones, json_pack("{s:s, s:s, s:s, s:o, s:o}", "zone", zone->alias, "kind",
+					 rg_class_name(zone->class), "answer", answer_text(&finding),
+					 "code", format_code(finding.code), "ttl",
+					 finding.has_ttl ? json_integer(finding.ttl) : json_null()));
+	}
+	return zones;
+}
+
+/* The action that the peer's next SYN meets; a held one meets its verdict in the end. */
+static enum rg_action next_syn(const struct rg_conf *conf, const struct finding *found)
+{
+	if (conf->mode == RG_MODE_MONITOR)
+		return RG_ACTION_PASS;
+	return found->known || conf->unknown == RG_ACTION_HOLD ? found->action :
+								 (enum rg_action)conf->unknown;
+}
+
+static void explain(const struct rg_conf *conf, const struct finding *found, char *text, size_t size)
+{
+	if (conf->mode == RG_MODE_MONITOR && found->action != RG_ACTION_PASS)
+		snprintf(text, size, "passes, as mode is monitor; would meet: %s",
+			 rg_action_name(found->action));
+	else if (found->known)
+		snprintf(text, size, "meets: %s", rg_action_name(found->action));
+	else if (conf->unknown == RG_ACTION_HOLD)
+		snprintf(text, size, "is held until the zones have answered, then meets: %s",
+			 rg_action_name(found->action));
+	else
+		snprintf(text, size, "not known yet: unknown = %s", rg_action_name(conf->unknown));
+}
+
+static json_t *url_of(const struct rg_conf *conf, const struct lookup *lookup, const char *alias)
+{
+	char addr[RG_ADDR_TEXT], url[512];
+
+	for (unsigned int i = 0; i < conf->zone_count; i++) {
+		const char *at;
+
+		if (strcmp(conf->zones[i].alias, alias) || !conf->zones[i].url)
+			continue;
+		at = strstr(conf->zones[i].url, "%a");
+		if (!at)
+			return json_string(conf->zones[i].url);
+		snprintf(url, sizeof(url), "%.*s%s%s", (int)(at - conf->zones[i].url),
+			 conf->zones[i].url, rg_addr_format(&lookup->addr, addr), at + 2);
+		return json_string(url);
+	}
+	return json_null();
+}
+
+static json_t *describe_lookup(const struct rg_agent *agent, const struct lookup *lookup,
+			       const struct finding *found)
+{
+	const struct rg_conf *conf = lookup->conf;
+	char why[160];
+
+	explain(conf, found, why, sizeof(why));
+	return json_pack("{s:o, s:s, s:s, s:o, s:s, s:o, s:o, s:I, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o}",
+			 "address", format_addr(&lookup->addr), "class", rg_class_name(found->class),
+			 "action", rg_action_name(found->action), "zone", string_or_null(found->zone),
+			 "reason", rg_reason_name(found->reason), "since",
+			 found->since ? json_real(rg_wall_time(found->since)) : json_null(), "expires_in",
+			 seconds_left(found->expiry), "hits", (json_int_t)found->hits, "next_syn",
+			 rg_action_name(next_syn(conf, found)), "explanation", why, "known", found->known,
+			 "code", format_code(found->code), "country", string_or_null(lookup->country),
+			 "url", url_of(conf, lookup, found->zone), "lists", describe_lists(agent, lookup),
+			 "zones", describe_zones(conf, lookup, found));
+}
+
+/* From the lists and maps; false if nothing is known. */
+static bool find_known(const struct rg_agent *agent, const struct lookup *lookup,
+		       struct finding *found)
+{
+	struct rg_prefix peer = rg_peer_of(&lookup->addr, lookup->conf->ipv6_prefix);
+	const struct rg_list_item *item = rg_lists_find(agent->lists, &lookup->addr, rg_now());
+	uint64_t now = rg_now();
+	struct rg_verdict verdict;
+	struct rg_peer clean;
+
+	*found = (struct finding){ .zone = "", .known = true };
+	if (item) {
+		found->class = item->class;
+		found->action = item->class == RG_CLASS_APPROVED ? RG_ACTION_PASS :
+								   (enum rg_action)lookup->conf->blocked_action;
+		found->reason = RG_REASON_LIST;
+		found->expiry = item->expiry;
+	} else if (!rg_verdicts_find(agent->verdicts, &lookup->addr, now, NULL, &verdict)) {
+		*found = (struct finding){ .class = verdict.class,
+					   .action = verdict.action,
+					   .reason = verdict.reason,
+					   .zone = rg_verdicts_zone(agent->verdicts, verdict.zone),
+					   .code = verdict.code,
+					   .since = verdict.since,
+					   .expiry = verdict.expiry,
+					   .hits = verdict.hits,
+					   .known = true };
+	} else if (!rg_verdicts_find_peer(agent->verdicts, &peer.addr, now, &clean) &&
+		   clean.state == RG_PEER_CLEAN) {
+		found->class = RG_CLASS_CLEAN;
+		found->action = RG_ACTION_PASS;
+		found->reason = clean.reason;
+		found->since = clean.since;
+		found->expiry = clean.expiry;
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static void store_outcome(const struct rg_agent *agent, const struct lookup *lookup,
+			  const struct rg_outcome *outcome)
+{
+	struct rg_prefix peer = rg_peer_of(&lookup->addr, lookup->conf->ipv6_prefix);
+	uint32_t slot = outcome->zone == RG_NO_ZONE ? RG_NO_ZONE : lookup->conf->zones[outcome->zone].slot;
+
+	(void)rg_verdicts_put(agent->verdicts, &peer, outcome, slot, rg_now());
+}
+
+static void on_lookup(void *arg, const struct rg_evidence *evidence)
+{
+	struct lookup *lookup = arg;
+	struct rg_client *client = lookup->client;
+	const struct rg_agent *agent = rg_client_agent(client);
+	struct rg_outcome outcome;
+	struct finding found;
+
+	lookup->evidence = *evidence;
+	lookup->inquiry = NULL; /* gone when this returns */
+	rg_policy_decide(lookup->conf, evidence, &outcome);
+	if (lookup->store)
+		store_outcome(agent, lookup, &outcome);
+	if (!lookup->store || !find_known(agent, lookup, &found))
+		found = (struct finding){ .class = outcome.class,
+					  .action = outcome.action,
+					  .reason = outcome.reason,
+					  .code = outcome.code,
+					  .zone = outcome.zone == RG_NO_ZONE ?
+							  "" :
+							  lookup->conf->zones[outcome.zone].alias };
+	rg_client_wait(client, NULL, NULL);
+	rg_client_answer(client, describe_lookup(agent, lookup, &found));
+	free_lookup(lookup);
+}
+
+static const char *get_string(const json_t *request, const char *key)
+{
+	return json_string_value(json_object_get(request, key));
+}
+
+static void run_lookup(struct rg_client *client, const json_t *request)
+{
+	struct rg_agent *agent = rg_client_agent(client);
+	const char *text = get_string(request, "address");
+	struct lookup *lookup;
+	struct finding found;
+
+	lookup = calloc(1, sizeof(*lookup));
+	if (!lookup || !text || rg_addr_parse(text, strlen(text), &lookup->addr)) {
+		rg_client_refuse(client, lookup && text ? "\"%.60s\" is not an IP address" :
+							  "lookup wants an address",
+				 text);
+		free(lookup);
+		return;
+	}
+	lookup->client = client;
+	lookup->conf = rg_conf_ref(agent->conf);
+	lookup->store = json_is_true(json_object_get(request, "store"));
+	rg_judge_local(agent->judge, &lookup->addr, &lookup->evidence, lookup->country);
+	if (find_known(agent, lookup, &found)) {
+		rg_client_answer(client, describe_lookup(agent, lookup, &found));
+		free_lookup(lookup);
+	} else if (rg_inquiry_start(&lookup->inquiry, agent->asker, lookup->conf, &lookup->addr,
+				    &lookup->evidence, on_lookup, lookup)) {
+		rg_client_refuse(client, "out of memory");
+		free_lookup(lookup);
+	} else {
+		rg_client_wait(client, lookup, free_lookup);
+	}
+}
+
+/* ------------------------------------------------------------- status, stats */
+
+static json_t *describe_interfaces(const struct rg_agent *agent)
+{
+	json_t *interfaces = json_array();
+	const struct rg_attachment *at;
+
+	for (unsigned int i = 0; (at = rg_loader_attachment(agent->loader, i)); i++)
+		json_array_append_new(
+			interfaces,
+			json_pack("{s:s, s:i, s:s, s:s, s:b, s:i}", "name", at->name, "ifindex",
+				  (int)at->ifindex, "state", at->ifindex ? "attached" : "missing", "mode",
+				  at->mode == RG_XDP_GENERIC ? "generic" : "native", "frags", at->frags,
+				  "program", (int)at->program));
+	return interfaces;
+}
+
+static json_t *describe_failures(const struct rg_zone_count *count)
+{
+	json_t *failures = json_object();
+
+	for (unsigned int status = 0; status < RG_DNS_STATUS_MAX; status++)
+		if (count->failed[status])
+			json_object_set_new(failures,
+					    status == RG_DNS_OK ? "error code" : rg_dns_status_name(status),
+					    json_integer((json_int_t)count->failed[status]));
+	return failures;
+}
+
+static json_t *describe_zone(const struct rg_agent *agent, const struct rg_zone_conf *zone)
+{
+	const struct rg_zone_count *count = rg_asker_count(agent->asker, zone->slot);
+	bool failing = count->last_failure && rg_now() - count->last_failure < 60 * RG_NSEC_PER_SEC;
+
+	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:o, s:i, s:i}", "zone", zone->alias,
+			 "kind", rg_class_name(zone->class), "action", rg_action_name(zone->action),
+			 "state", failing ? "failing" : "good", "number", (int)zone->slot, "asked",
+			 (json_int_t)count->asked, "listed", (json_int_t)count->listed, "not_listed",
+			 (json_int_t)count->not_listed, "failed", describe_failures(count), "ttl_min",
+			 (int)zone->ttl_min, "ttl_max", (int)zone->ttl_max);
+}
+
+static json_t *describe_all_zones(const struct rg_agent *agent)
+{
+	json_t *zones = json_array();
+
+	for (unsigned int i = 0; i < agent->conf->zone_count; i++)
+		json_array_append_new(zones, describe_zone(agent, &agent->conf->zones[i]));
+	return zones;
+}
+
+static json_t *describe_map(const char *name, int fd, json_t *entries)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+
+	(void)bpf_obj_get_info_by_fd(fd, &info, &len);
+	return json_pack("{s:s, s:i, s:o, s:I}", "name", name, "id", (int)info.id, "entries", entries,
+			 "max_entries", (json_int_t)info.max_entries);
+}
+
+static json_t *describe_maps(const struct rg_agent *agent)
+{
+	const struct rg_maps *maps = rg_loader_maps(agent->loader);
+	struct rg_verdicts_count count = rg_verdicts_count(agent->verdicts);
+	json_t *all = json_array();
+
+	json_array_append_new(all, describe_map("lists", maps->lists,
+						json_integer((json_int_t)count.list_entries)));
+	json_array_append_new(all, describe_map("verdicts", maps->verdicts,
+						json_integer((json_int_t)count.entries)));
+	json_array_append_new(all, describe_map("peers", maps->peers, json_null()));
+	json_array_append_new(all, describe_map("zones", maps->zones,
+						json_integer((json_int_t)agent->conf->zone_count)));
+	json_array_append_new(all, describe_map("events", maps->events, json_null()));
+	json_array_append_new(all, describe_map("stats", maps->stats, json_null()));
+	return all;
+}
+
+static json_t *describe_agent(const struct rg_agent *agent)
+{
+	struct rg_judge_count judge = rg_judge_count(agent->judge);
+	struct rg_dns_load dns = rg_dns_load(agent->dns);
+
+	return json_pack("{s:s, s:i, s:f, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:b}",
+			 "version", RG_VERSION, "pid", (int)getpid(), "uptime",
+			 (double)(rg_now() - agent->started) / 1e9, "config", agent->conf->path, "resolver",
+			 agent->conf->resolver_text, "pin_path", agent->conf->pin_path, "inquiries",
+			 (json_int_t)judge.inquiries, "inquiries_open", (json_int_t)judge.open,
+			 "dns_asked", (json_int_t)dns.asked, "dns_in_flight", (json_int_t)dns.in_flight,
+			 "dns_waiting", (json_int_t)dns.waiting, "reloads", (json_int_t)agent->reloads,
+			 "reload_errors", (json_int_t)agent->reload_errors, "reload_error",
+			 string_or_null(agent->reload_error), "can_hold",
+			 rg_loader_can_hold(agent->loader));
+}
+
+static void run_status(struct rg_client *client, const json_t *request)
+{
+	const struct rg_agent *agent = rg_client_agent(client);
+	const struct rg_conf *conf = agent->conf;
+	json_t *ports = json_array();
+	size_t entries;
+
+	(void)request;
+	(void)rg_lists_items(agent->lists, &entries);
+	for (unsigned int i = 0; i < conf->port_count; i++)
+		json_array_append_new(ports, json_integer(conf->ports[i]));
+	rg_client_answer(
+		client,
+		json_pack("{s:s, s:s, s:o, s:i, s:o, s:o, s:o, s:{s:I, s:I, s:I}, s:o}", "mode",
+			  rg_mode_name(conf->mode), "unknown", rg_action_name(conf->unknown), "ports",
+			  ports, "qil_level", (int)conf->qil_level, "interfaces",
+			  describe_interfaces(agent), "zones", describe_all_zones(agent), "maps",
+			  describe_maps(agent), "lists", "entries", (json_int_t)entries, "written",
+			  (json_int_t)rg_lists_written(agent->lists), "countries",
+			  (json_int_t)rg_lists_countries(agent->lists), "agent", describe_agent(agent)));
+}
+
+static void run_zones(struct rg_client *client, const json_t *request)
+{
+	(void)request;
+	rg_client_answer(client, json_pack("{s:o}", "zones", describe_all_zones(rg_client_agent(client))));
+}
+
+/* {class: {action: number}} of one table; what: attempts, else packets. */
+static json_t *describe_table(const struct rg_stats *stats, unsigned int table, bool attempts)
+{
+	json_t *classes = json_object();
+
+	for (unsigned int class = RG_CLASS_APPROVED; class < RG_CLASS_MAX; class++) {
+		json_t *actions = json_object();
+
+		for (unsigned int action = RG_ACTION_PASS; action < RG_ACTION_MAX; action++) {
+			const struct rg_count *count = rg_stats_of(stats, table, class, action);
+
+			json_object_set_new(actions, rg_action_name(action),
+					    json_integer((json_int_t)(attempts ? count->attempts :
+										 count->packets)));
+		}
+		json_object_set_new(classes, rg_class_name(class), actions);
+	}
+	return classes;
+}
+
+static json_t *describe_losses(const struct rg_agent *agent, const struct rg_stats *stats)
+{
+	struct rg_judge_count judge = rg_judge_count(agent->judge);
+	struct rg_verdicts_count verdicts = rg_verdicts_count(agent->verdicts);
+	json_t *losses = json_object();
+
+	for (unsigned int loss = 0; loss < RG_LOSS_MAX; loss++)
+		json_object_set_new(
+			losses, rg_loss_name(loss),
+			json_integer((json_int_t)stats->counts[RG_STAT_LOSSES + loss].packets));
+	json_object_update_new(losses, json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "release_failed",
+						 (json_int_t)judge.release_failed, "held_lost",
+						 (json_int_t)judge.held_lost, "overload",
+						 (json_int_t)judge.overload, "verdicts_evicted",
+						 (json_int_t)verdicts.evicted, "verdicts_failed",
+						 (json_int_t)verdicts.failed, "bad_events",
+						 (json_int_t)rg_events_bad(agent->events)));
+	return losses;
+}
+
+static void run_stats(struct rg_client *client, const json_t *request)
+{
+	const struct rg_agent *agent = rg_client_agent(client);
+	struct rg_judge_count judge = rg_judge_count(agent->judge);
+	struct rg_verdicts_count verdicts = rg_verdicts_count(agent->verdicts);
+	struct rg_stats stats;
+	int err = rg_stats_read(rg_loader_maps(agent->loader)->stats, &stats);
+
+	(void)request;
+	if (err) {
+		rg_client_refuse(client, "stats map: %s", strerror(-err));
+		return;
+	}
+	rg_client_answer(
+		client,
+		json_pack("{s:o, s:o, s:{s:o, s:o}, s:o, s:{s:I, s:I, s:I, s:I, s:I}, "
+			  "s:{s:I, s:I, s:I, s:I, s:I}}",
+			  "packets", describe_table(&stats, RG_STAT_DONE, false), "attempts",
+			  describe_table(&stats, RG_STAT_DONE, true), "monitored", "packets",
+			  describe_table(&stats, RG_STAT_MONITORED, false), "attempts",
+			  describe_table(&stats, RG_STAT_MONITORED, true), "losses",
+			  describe_losses(agent, &stats), "inquiries", "events", (json_int_t)judge.events,
+			  "begun", (json_int_t)judge.inquiries, "open", (json_int_t)judge.open, "joined",
+			  (json_int_t)judge.joined, "released", (json_int_t)judge.released, "verdicts",
+			  "entries", (json_int_t)verdicts.entries, "stored", (json_int_t)verdicts.stored,
+			  "expired", (json_int_t)verdicts.expired, "evicted",
+			  (json_int_t)verdicts.evicted, "removed", (json_int_t)verdicts.removed));
+}
+
+/* --------------------------------------------------------------------- lists */
+
+static void run_list(struct rg_client *client, const json_t *request)
+{
+	const struct rg_agent *agent = rg_client_agent(client);
+	const char *only = get_string(request, "class");
+	const struct rg_list_item *items;
+	json_t *entries = json_array();
+	size_t count, shown = 0;
+
+	items = rg_lists_items(agent->lists, &count);
+	for (size_t i = 0; i < count && shown < MAX_SHOWN; i++) {
+		char text[RG_PREFIX_TEXT];
+
+		if (only && strcmp(only, rg_class_name(items[i].class)) != 0)
+			continue;
+		shown++;
+		json_array_append_new(
+			entries,
+			json_pack("{s:s, s:s, s:s, s:i, s:o}", "entry",
+				  rg_prefix_format(&items[i].prefix, text), "class",
+				  rg_class_name(items[i].class), "file",
+				  rg_lists_source(agent->lists, items[i].source), "line",
+				  (int)items[i].line, "expires_in", seconds_left(items[i].expiry)));
+	}
+	for (char a = 'A'; a <= 'Z'; a++) {
+		for (char b = 'A'; b <= 'Z'; b++) {
+			const char code[] = { a, b, '\0' };
+			const struct rg_list_item *item = rg_lists_find_country(agent->lists, code);
+
+			if (item && (!only || !strcmp(only, rg_class_name(item->class))))
+				json_array_append_new(
+					entries,
+					json_pack("{s:s, s:s, s:s, s:i, s:o}", "entry", code, "class",
+						  rg_class_name(item->class), "file",
+						  rg_lists_source(agent->lists, item->source), "line",
+						  (int)item->line, "expires_in",
+						  seconds_left(item->expiry)));
+		}
+	}
+	rg_client_answer(client, json_pack("{s:o, s:I}", "entries", entries, "count", (json_int_t)count));
+}
+
+/* Puts entry into one of repgatectl's lists, takes it out of the other, and loads. */
+static void add_to_list(struct rg_client *client, const json_t *request, enum rg_class class)
+{
+	struct rg_agent *agent = rg_client_agent(client);
+	enum rg_class other = class == RG_CLASS_APPROVED ? RG_CLASS_BLOCKED : RG_CLASS_APPROVED;
+	const char *state_dir = agent->conf->state_dir, *entry = get_string(request, "entry");
+	json_int_t seconds = json_integer_value(json_object_get(request, "for"));
+	struct rg_error error, ignored;
+	int64_t until = 0;
+
+	if (!entry || seconds < 0 || seconds > 315360000) {
+		rg_client_refuse(client, "an entry is needed, and a time of at most 10 years");
+		return;
+	}
+	if (seconds)
+		until = (int64_t)rg_wall_time(rg_now()) + seconds;
+	if (rg_lists_add(state_dir, class, entry, until, get_string(request, "comment"), &error)) {
+		rg_client_refuse(client, "%s", error.text);
+		return;
+	}
+	if (rg_agent_reload_lists(agent, &error)) {
+		(void)rg_lists_remove(state_dir, class, entry, &ignored);
+		rg_client_refuse(client, "%s", error.text);
+		return;
+	}
+	if (rg_lists_remove(state_dir, other, entry, &ignored) > 0 &&
+	    rg_agent_reload_lists(agent, &error)) {
+		rg_client_refuse(client, "%s", error.text);
+		return;
+	}
+	rg_log_info("%s %s by repgatectl", rg_class_name(class), entry);
+	rg_client_answer(client, json_pack("{s:s, s:s, s:o}", "entry", entry, "class",
+					   rg_class_name(class), "expires_in",
+					   seconds ? json_integer(seconds) : json_null()));
+}
+
+static void run_approve(struct rg_client *client, const json_t *request)
+{
+	add_to_list(client, request, RG_CLASS_APPROVED);
+}
+
+static void run_block(struct rg_client *client, const json_t *request)
+{
+	add_to_list(client, request, RG_CLASS_BLOCKED);
+}
+
+/* Not in repgatectl's lists: say where it is, if it is anywhere. */
+static void refuse_unlist(struct rg_client *client, const char *entry)
+{
+	const struct rg_agent *agent = rg_client_agent(client);
+	const struct rg_list_item *item = rg_lists_find_country(agent->lists, entry);
+	struct rg_prefix prefix;
+
+	if (!item && !rg_prefix_parse(entry, strlen(entry), &prefix))
+		item = rg_lists_find(agent->lists, &prefix.addr, rg_now());
+	if (item)
+		rg_client_refuse(client, "%s was not added by repgatectl; %s:%u lists it as %s", entry,
+				 rg_lists_source(agent->lists, item->source), item->line,
+				 rg_class_name(item->class));
+	else
+		rg_client_refuse(client, "%s is in no local list", entry);
+}
+
+static void run_unlist(struct rg_client *client, const json_t *request)
+{
+	struct rg_agent *agent = rg_client_agent(client);
+	const char *state_dir = agent->conf->state_dir, *entry = get_string(request, "entry");
+	struct rg_error error = { "an entry is needed" };
+	int approved = -EINVAL, blocked = -EINVAL;
+
+	if (entry)
+		approved = rg_lists_remove(state_dir, RG_CLASS_APPROVED, entry, &error);
+	if (approved >= 0)
+		blocked = rg_lists_remove(state_dir, RG_CLASS_BLOCKED, entry, &error);
+	if (blocked < 0) {
+		rg_client_refuse(client, "%s", error.text);
+	} else if (!approved && !blocked) {
+		refuse_unlist(client, entry);
+	} else if (rg_agent_reload_lists(agent, &error)) {
+		rg_client_refuse(client, "%s", error.text);
+	} else {
+		rg_log_info("unlisted %s by repgatectl", entry);
+		rg_client_answer(client, json_pack("{s:s, s:i}", "entry", entry, "removed",
+						   approved + blocked));
+	}
+}
+
+/* ------------------------------------------------------ verdicts and the rest */
+
+static int slot_of(const struct rg_agent *agent, const char *alias)
+{
+	for (unsigned int i = 0; i < agent->conf->zone_count; i++)
+		if (!strcmp(agent->conf->zones[i].alias, alias))
+			return (int)agent->conf->zones[i].slot;
+	return -1;
+}
+
+static void run_flush(struct rg_client *client, const json_t *request)
+{
+	struct rg_agent *agent = rg_client_agent(client);
+	const char *what = get_string(request, "what");
+	struct rg_prefix prefix, *within = NULL;
+	uint32_t slot = RG_NO_ZONE;
+	size_t count;
+
+	if (what && !rg_prefix_parse(what, strlen(what), &prefix)) {
+		within = &prefix;
+		/* An IPv6 address stands for the peer that it belongs to. */
+		if (prefix.len == RG_ADDR_BITS)
+			prefix = rg_peer_of(&prefix.addr, agent->conf->ipv6_prefix);
+	} else if (what && slot_of(agent, what) >= 0) {
+		slot = (uint32_t)slot_of(agent, what);
+	} else if (what) {
+		rg_client_refuse(client, "\"%.60s\" is not an address, a prefix or a zone", what);
+		return;
+	}
+	count = rg_verdicts_flush(agent->verdicts, within, slot);
+	rg_log_info("flushed %zu entries by repgatectl", count);
+	rg_client_answer(client, json_pack("{s:I}", "flushed", (json_int_t)count));
+}
+
+struct dump {
+	const struct rg_agent *agent;
+	json_t *entries;
+	size_t shown;
+};
+
+static int dump_verdict(void *arg, const struct rg_prefix *key, const struct rg_verdict *value)
+{
+	struct dump *dump = arg;
+	char text[RG_PREFIX_TEXT];
+
+	json_array_append_new(
+		dump->entries,
+		json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:f, s:o, s:I}", "peer",
+			  rg_prefix_format(key, text), "class", rg_class_name(value->class), "action",
+			  rg_action_name(value->action), "reason", rg_reason_name(value->reason), "zone",
+			  string_or_null(rg_verdicts_zone(dump->agent->verdicts, value->zone)), "code",
+			  format_code(value->code), "since", rg_wall_time(value->since), "expires_in",
+			  seconds_left(value->expiry), "hits", (json_int_t)value->hits));
+	return ++dump->shown >= MAX_SHOWN;
+}
+
+static int dump_peer(void *arg, const struct rg_addr *peer, const struct rg_peer *value)
+{
+	struct dump *dump = arg;
+	struct rg_prefix prefix = rg_peer_of(peer, dump->agent->conf->ipv6_prefix);
+	char text[RG_PREFIX_TEXT];
+
+	json_array_append_new(
+		dump->entries,
+		json_pack("{s:s, s:s, s:s, s:f, s:o}", "peer", rg_prefix_format(&prefix, text), "class",
+			  value->state == RG_PEER_CLEAN ? "clean" : "pending", "reason",
+			  rg_reason_name(value->reason), "since", rg_wall_time(value->since), "expires_in",
+			  seconds_left(value->expiry)));
+	return ++dump->shown >= MAX_SHOWN;
+}
+
+static void run_dump(struct rg_client *client, const json_t *request)
+{
+	const struct rg_agent *agent = rg_client_agent(client);
+	struct dump verdicts = { .agent = agent, .entries = json_array() };
+	struct dump peers = { .agent = agent, .entries = json_array() };
+	int more;
+
+	(void)request;
+	more = rg_verdicts_each(agent->verdicts, dump_verdict, &verdicts);
+	more |= rg_verdicts_each_peer(agent->verdicts, dump_peer, &peers);
+	rg_client_answer(client, json_pack("{s:o, s:o, s:b}", "verdicts", verdicts.entries, "peers",
+					   peers.entries, "truncated", more != 0));
+}
+
+static void add_event(void *arg, const struct rg_recent_event *event)
+{
+	json_array_append_new(arg, rg_command_event(event));
+}
+
+static void run_events(struct rg_client *client, const json_t *request)
+{
+	json_t *events = json_array();
+
+	rg_recent_each(rg_client_agent(client)->recent, add_event, events);
+	rg_client_answer(client, json_pack("{s:o}", "events", events));
+	if (json_is_true(json_object_get(request, "follow")))
+		rg_client_set_follower(client);
+}
+
+static void run_reload(struct rg_client *client, const json_t *request)
+{
+	struct rg_error error;
+
+	(void)request;
+	if (rg_agent_reload(rg_client_agent(client), &error))
+		rg_client_refuse(client, "%s", error.text);
+	else
+		rg_client_answer(client, json_pack("{s:b}", "reloaded", 1));
+}
+
+static void run_monitor(struct rg_client *client, const json_t *request)
+{
+	const json_t *on = json_object_get(request, "on");
+
+	if (!json_is_boolean(on)) {
+		rg_client_refuse(client, "monitor wants on or off");
+		return;
+	}
+	rg_agent_set_mode(rg_client_agent(client), json_is_true(on) ? RG_MODE_MONITOR : RG_MODE_ENFORCE);
+	rg_client_answer(client, json_pack("{s:s}", "mode",
+					   rg_mode_name(rg_client_agent(client)->conf->mode)));
+}
+
+static void run_version(struct rg_client *client, const json_t *request)
+{
+	struct utsname kernel;
+
+	(void)request;
+	(void)uname(&kernel);
+	rg_client_answer(client, json_pack("{s:s, s:i, s:s}", "version", RG_VERSION, "layout",
+					   RG_LAYOUT_VERSION, "kernel", kernel.release));
+}
+
+static const struct {
+	const char *name;
+	void (*run)(struct rg_client *client, const json_t *request);
+} commands[] = {
+	{ "status", run_status },   { "lookup", run_lookup }, { "stats", run_stats },
+	{ "list", run_list },	    { "approve", run_approve }, { "block", run_block },
+	{ "unlist", run_unlist },   { "flush", run_flush },   { "zones", run_zones },
+	{ "events", run_events },   { "dump", run_dump },     { "reload", run_reload },
+	{ "monitor", run_monitor }, { "version", run_version },
+};
+
+void rg_command_run(struct rg_client *client, const json_t *request)
+{
+	const char *name = get_string(request, "command");
+
+	for (size_t i = 0; name && i < ARRAY_SIZE(commands); i++) {
+		if (!strcmp(commands[i].name, name)) {
+			commands[i].run(client, request);
+			return;
+		}
+	}
+	rg_client_refuse(client, name ? "no such command: %.60s" : "no command", name);
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "dnsbl.h"
+
+#include "addr.h"
+
+#include <arpa/inet.h>
+
+#define LOOPBACK_NET 0x7f000000U /* 127.0.0.0/8: every answer of a DNSBL (RFC 5782, 2.1) */
+
+/* One IPv4 address, whole string of len bytes; host order. */
+static int parse_code(const char *text, size_t len, uint32_t *ret)
+{
+	struct rg_addr addr;
+	uint32_t word;
+
+	if (rg_addr_parse(text, len, &addr) || !rg_addr_is_v4(&addr))
+		return -EINVAL;
+	memcpy(&word, addr.bytes + RG_ADDR_V4_OFFSET, sizeof(word));
+	*ret = ntohl(word);
+	return 0;
+}
+
+static int parse_range(const char *text, const char *dash, struct rg_code_rule *rule)
+{
+	rule->mask = UINT32_MAX;
+	if (parse_code(text, (size_t)(dash - text), &rule->first) ||
+	    parse_code(dash + 1, strlen(dash + 1), &rule->last))
+		return -EINVAL;
+	return rule->first <= rule->last ? 0 : -ERANGE;
+}
+
+static int parse_cidr(const char *text, const char *slash, struct rg_code_rule *rule)
+{
+	char *end;
+	unsigned long bits = strtoul(slash + 1, &end, 10);
+
+	if (slash[1] < '0' || slash[1] > '9' || *end || bits > 32 || bits < 8)
+		return -ERANGE;
+	if (parse_code(text, (size_t)(slash - text), &rule->first))
+		return -EINVAL;
+	rule->mask = UINT32_MAX << (32 - bits);
+	rule->first &= rule->mask;
+	rule->last = rule->first;
+	return 0;
+}
+
+static int parse_bit_mask(const char *text, const char *and, struct rg_code_rule *rule)
+{
+	if (parse_code(text, (size_t)(and - text), &rule->first) ||
+	    parse_code(and + 1, strlen(and + 1), &rule->bits))
+		return -EINVAL;
+	if (!rule->bits || rule->bits > 0xffffff)
+		return -ERANGE;
+	/* Whole octets that the bits leave alone must agree. */
+	rule->mask = rule->bits > 0xffff ? 0xff000000U : rule->bits > 0xff ? 0xffff0000U : 0xffffff00U;
+	rule->first &= rule->mask;
+	rule->last = rule->first;
+	return 0;
+}
+
+int rg_codes_add(struct rg_codes *codes, const char *text, struct rg_error *error)
+{
+	struct rg_code_rule rule = {};
+	const char *sign = strpbrk(text, "-/&");
+	int err;
+
+	if (codes->count == RG_MAX_CODES)
+		return rg_fail(error, -ENOSPC, "more than %d codes", RG_MAX_CODES);
+	if (!sign) {
+		rule.mask = UINT32_MAX;
+		err = parse_code(text, strlen(text), &rule.first);
+		rule.last = rule.first;
+	} else if (*sign == '-') {
+		err = parse_range(text, sign, &rule);
+	} else if (*sign == '/') {
+		err = parse_cidr(text, sign, &rule);
+	} else {
+		err = parse_bit_mask(text, sign, &rule);
+	}
+	if (err)
+		return rg_fail(error, -EINVAL,
+			       "code \"%s\" is not an address, a range a-b, a CIDR a/8..32 or a bit "
+			       "mask a&b",
+			       text);
+	if ((rule.first & 0xff000000U) != LOOPBACK_NET || (rule.last & 0xff000000U) != LOOPBACK_NET)
+		return rg_fail(error, -EINVAL, "code \"%s\" is outside 127.0.0.0/8 (RFC 5782, 2.1)",
+			       text);
+	codes->rules[codes->count++] = rule;
+	return 0;
+}
+
+void rg_codes_default(struct rg_codes *codes)
+{
+	codes->count = 0;
+	(void)rg_codes_add(codes, "127.0.0.2-127.0.0.254", NULL);
+	(void)rg_codes_add(codes, "127.1.0.0/24", NULL);
+}
+
+int rg_dnsbl_name(const struct rg_addr *addr, const char *suffix, char name[RG_DNSBL_NAME_SIZE])
+{
+	static const char hex[] = "0123456789abcdef";
+	char reversed[65], *out = reversed;
+	int len;
+
+	if (rg_addr_is_v4(addr)) {
+		const uint8_t *quad = addr->bytes + RG_ADDR_V4_OFFSET;
+
+		snprintf(reversed, sizeof(reversed), "%u.%u.%u.%u", quad[3], quad[2], quad[1], quad[0]);
+	} else {
+		for (int i = 15; i >= 0; i--) {
+			*out++ = hex[addr->bytes[i] & 15];
+			*out++ = '.';
+			*out++ = hex[addr->bytes[i] >> 4];
+			*out++ = '.';
+		}
+		out[-1] = '\0';
+	}
+	len = snprintf(name, RG_DNSBL_NAME_SIZE, "%s.%s", reversed, suffix);
+	return len < RG_DNSBL_NAME_SIZE ? 0 : -ENAMETOOLONG;
+}
+
+/*
+ * 127.0.0.1 is what a list must never answer (RFC 5782, 5), 127.255.255.0/24 are the error codes of
+ * large lists (.252 typing error, .254 open resolver, .255 too many queries), the rest of the world
+ * is a parked or hijacked domain (RFC 6471, 3.4).
+ */
+static bool is_error_code(uint32_t record)
+{
+	return (record & 0xff000000U) != LOOPBACK_NET || record == 0x7f000001U ||
+	       (record & 0xffffff00U) == 0x7fffff00U;
+}
+
+static bool rule_matches(const struct rg_code_rule *rule, uint32_t record)
+{
+	uint32_t part = record & rule->mask;
+
+	return part >= rule->first && part <= rule->last && (!rule->bits || (record & rule->bits));
+}
+
+enum rg_listed rg_dnsbl_match(const struct rg_codes *codes, const uint32_t *records, size_t count,
+			      uint32_t *code)
+{
+	/* One error code spoils the answer: such a zone is not to be believed. */
+	for (size_t i = 0; i < count; i++) {
+		if (is_error_code(records[i])) {
+			*code = records[i];
+			return RG_LIST_BROKEN;
+		}
+	}
+	for (size_t i = 0; i < count; i++) {
+		for (unsigned int r = 0; r < codes->count; r++) {
+			if (rule_matches(&codes->rules[r], records[i])) {
+				*code = records[i];
+				return RG_LISTED;
+			}
+		}
+	}
+	return RG_NOT_LISTED;
+}

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "inquiry.h"
+
+#include "addr.h"
+#include "log.h"
+
+struct rg_asker {
+	struct event_base *base;
+	struct rg_dns *dns;
+	const struct timeval *deadline; /* a common timeout: all inquiries have the same */
+	struct rg_zone_count counts[RG_MAX_ZONES];
+};
+
+/* One zone's question. */
+struct question {
+	struct rg_inquiry *inquiry;
+	struct rg_dns_query *query; /* NULL: not under way */
+};
+
+struct rg_inquiry {
+	struct rg_asker *asker;
+	struct rg_conf *conf;
+	struct rg_addr addr;
+	struct rg_evidence evidence;
+	enum rg_class kind; /* of the zones that are being asked */
+	unsigned int open; /* questions without an answer */
+	struct event *timer;
+	rg_inquiry_callback *callback;
+	void *arg;
+	struct question questions[]; /* as conf->zones */
+};
+
+int rg_asker_new(struct rg_asker **ret, struct event_base *base, struct rg_dns *dns,
+		 uint32_t deadline_ms)
+{
+	const struct timeval deadline = { .tv_sec = deadline_ms / 1000,
+					  .tv_usec = deadline_ms % 1000 * 1000 };
+	struct rg_asker *asker = calloc(1, sizeof(*asker));
+
+	if (!asker)
+		return -ENOMEM;
+	asker->base = base;
+	asker->dns = dns;
+	asker->deadline = event_base_init_common_timeout(base, &deadline);
+	if (!asker->deadline) {
+		free(asker);
+		return -ENOMEM;
+	}
+	*ret = asker;
+	return 0;
+}
+
+void rg_asker_free(struct rg_asker *asker)
+{
+	free(asker);
+}
+
+const struct rg_zone_count *rg_asker_count(const struct rg_asker *asker, uint32_t slot)
+{
+	return &asker->counts[slot];
+}
+
+void rg_inquiry_cancel(struct rg_inquiry *inquiry)
+{
+	if (!inquiry)
+		return;
+	for (unsigned int i = 0; i < inquiry->conf->zone_count; i++)
+		rg_dns_cancel(inquiry->questions[i].query);
+	if (inquiry->timer)
+		event_free(inquiry->timer);
+	rg_conf_unref(inquiry->conf);
+	free(inquiry);
+}
+
+static void finish(struct rg_inquiry *inquiry)
+{
+	inquiry->callback(inquiry->arg, &inquiry->evidence);
+	rg_inquiry_cancel(inquiry);
+}
+
+static void note_failure(struct rg_inquiry *inquiry, unsigned int zone, enum rg_dns_status status)
+{
+	struct rg_finding *finding = &inquiry->evidence.zones[zone];
+	const struct rg_zone_conf *conf = &inquiry->conf->zones[zone];
+	struct rg_zone_count *count = &inquiry->asker->counts[conf->slot];
+	char text[RG_ADDR_TEXT];
+
+	finding->state = RG_ZONE_FAILED;
+	finding->status = status;
+	count->failed[status]++;
+	count->last_failure = rg_now();
+	rg_log_debug("zone %s about %s: %s", conf->alias, rg_addr_format(&inquiry->addr, text),
+		     status == RG_DNS_OK ? "error code" : rg_dns_status_name(status));
+}
+
+static void note_records(struct rg_inquiry *inquiry, unsigned int zone,
+			 const struct rg_dns_answer *answer)
+{
+	struct rg_finding *finding = &inquiry->evidence.zones[zone];
+	const struct rg_zone_conf *conf = &inquiry->conf->zones[zone];
+	struct rg_zone_count *count = &inquiry->asker->counts[conf->slot];
+
+	switch (rg_dnsbl_match(&conf->codes, answer->records, answer->count, &finding->code)) {
+	case RG_LISTED:
+		finding->state = RG_ZONE_LISTED;
+		count->listed++;
+		break;
+	case RG_NOT_LISTED:
+		finding->state = RG_ZONE_NOT_LISTED;
+		count->not_listed++;
+		break;
+	case RG_LIST_BROKEN:
+		note_failure(inquiry, zone, RG_DNS_OK);
+		break;
+	}
+}
+
+static void note_answer(struct rg_inquiry *inquiry, unsigned int zone,
+			const struct rg_dns_answer *answer)
+{
+	struct rg_finding *finding = &inquiry->evidence.zones[zone];
+
+	finding->status = answer->status;
+	finding->ttl = answer->ttl;
+	finding->has_ttl = answer->has_ttl;
+	if (answer->status == RG_DNS_OK) {
+		note_records(inquiry, zone, answer);
+	} else if (answer->status == RG_DNS_NONE) {
+		finding->state = RG_ZONE_NOT_LISTED;
+		inquiry->asker->counts[inquiry->conf->zones[zone].slot].not_listed++;
+	} else {
+		note_failure(inquiry, zone, answer->status);
+	}
+}
+
+static void on_answer(void *arg, const struct rg_dns_answer *answer);
+
+static void ask_zone(struct rg_inquiry *inquiry, unsigned int zone)
+{
+	const struct rg_zone_conf *conf = &inquiry->conf->zones[zone];
+	struct question *question = &inquiry->questions[zone];
+	char name[RG_DNSBL_NAME_SIZE];
+
+	inquiry->asker->counts[conf->slot].asked++;
+	question->inquiry = inquiry;
+	if (rg_dnsbl_name(&inquiry->addr, conf->suffix, name) ||
+	    rg_dns_query(inquiry->asker->dns, &question->query, conf->slot, name, on_answer, question))
+		note_failure(inquiry, zone, RG_DNS_BAD);
+	else
+		inquiry->open++;
+	explicit_bzero(name, sizeof(name)); /* may hold a key */
+}
+
+static void ask_kind(struct rg_inquiry *inquiry, enum rg_class kind)
+{
+	inquiry->kind = kind;
+	for (unsigned int i = 0; i < inquiry->conf->zone_count; i++)
+		if (inquiry->conf->zones[i].class == kind)
+			ask_zone(inquiry, i);
+}
+
+static bool standard_lists_it(const struct rg_inquiry *inquiry)
+{
+	return !rg_policy_asks(inquiry->conf, &inquiry->evidence, RG_CLASS_QIL);
+}
+
+/* 1: the evidence is complete. */
+static int go_on(struct rg_inquiry *inquiry)
+{
+	if (standard_lists_it(inquiry))
+		return 1; /* the others' answers change nothing */
+	if (inquiry->open)
+		return 0;
+	if (inquiry->kind == RG_CLASS_STANDARD)
+		ask_kind(inquiry, RG_CLASS_QIL);
+	return !inquiry->open;
+}
+
+static void on_answer(void *arg, const struct rg_dns_answer *answer)
+{
+	struct question *question = arg;
+	struct rg_inquiry *inquiry = question->inquiry;
+
+	question->query = NULL;
+	inquiry->open--;
+	note_answer(inquiry, (unsigned int)(question - inquiry->questions), answer);
+	if (go_on(inquiry))
+		finish(inquiry);
+}
+
+/* The deadline, or at once for an inquiry that has nothing to ask. */
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct rg_inquiry *inquiry = arg;
+
+	(void)fd;
+	(void)what;
+	for (unsigned int i = 0; i < inquiry->conf->zone_count; i++) {
+		struct question *question = &inquiry->questions[i];
+
+		if (!question->query)
+			continue;
+		rg_dns_cancel(question->query);
+		question->query = NULL;
+		note_failure(inquiry, i, RG_DNS_TIMEOUT);
+	}
+	finish(inquiry);
+}
+
+int rg_inquiry_start(struct rg_inquiry **ret, struct rg_asker *asker, struct rg_conf *conf,
+		     const struct rg_addr *addr, const struct rg_evidence *evidence,
+		     rg_inquiry_callback *callback, void *arg)
+{
+	struct rg_inquiry *inquiry =
+		calloc(1, sizeof(*inquiry) + conf->zone_count * sizeof(inquiry->questions[0]));
+	bool complete = true;
+
+	if (!inquiry)
+		return -ENOMEM;
+	inquiry->asker = asker;
+	inquiry->conf = rg_conf_ref(conf);
+	inquiry->addr = *addr;
+	inquiry->evidence = *evidence;
+	inquiry->callback = callback;
+	inquiry->arg = arg;
+	inquiry->timer = evtimer_new(asker->base, on_timer, inquiry);
+	if (!inquiry->timer) {
+		rg_inquiry_cancel(inquiry);
+		return -ENOMEM;
+	}
+	if (rg_policy_needs_zones(evidence)) {
+		ask_kind(inquiry, RG_CLASS_STANDARD);
+		complete = go_on(inquiry);
+	}
+	if (complete)
+		event_active(inquiry->timer, EV_TIMEOUT, 0);
+	else
+		evtimer_add(inquiry->timer, asker->deadline);
+	*ret = inquiry;
+	return 0;
+}

@@ -1,0 +1,616 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "lists.h"
+
+#include "addr.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#define COUNTRY_COUNT (26 * 26)
+
+struct rg_lists {
+	struct rg_list_item *items;
+	size_t count;
+	size_t allocated;
+	size_t max;
+	size_t written;
+	char **sources;
+	uint32_t source_count;
+	struct rg_list_item *countries; /* COUNTRY_COUNT; class NONE: not named */
+	size_t country_count;
+	uint64_t next_expiry;
+};
+
+/* Where the parser is; what errors name and what entries remember. */
+struct place {
+	struct rg_lists *lists;
+	const char *path;
+	enum rg_class class;
+	uint32_t source;
+	uint32_t line;
+	uint64_t expiry;
+	struct rg_error *error;
+};
+
+static const char *const file_names[] = {
+	[RG_CLASS_APPROVED] = "approved.list",
+	[RG_CLASS_BLOCKED] = "blocked.list",
+};
+
+void rg_lists_free(struct rg_lists *lists)
+{
+	if (!lists)
+		return;
+	for (uint32_t i = 0; i < lists->source_count; i++)
+		free(lists->sources[i]);
+	free(lists->sources);
+	free(lists->countries);
+	free(lists->items);
+	free(lists);
+}
+
+static int add_item(const struct rg_prefix *prefix, void *arg)
+{
+	struct place *place = arg;
+	struct rg_lists *lists = place->lists;
+
+	if (lists->count >= lists->max)
+		return rg_fail(place->error, -ENOSPC,
+			       "%s:%u: more than max_list = %zu entries in the local lists",
+			       place->path, place->line, lists->max);
+	if (lists->count == lists->allocated) {
+		size_t size = lists->allocated ? lists->allocated * 2 : 256;
+		struct rg_list_item *items = reallocarray(lists->items, size, sizeof(*items));
+
+		if (!items)
+			return rg_fail(place->error, -ENOMEM, "%s:%u: out of memory", place->path,
+				       place->line);
+		lists->items = items;
+		lists->allocated = size;
+	}
+	lists->items[lists->count++] = (struct rg_list_item){
+		.prefix = *prefix,
+		.class = place->class,
+		.expiry = place->expiry,
+		.source = place->source,
+		.line = place->line,
+		.parent = RG_NO_PARENT,
+	};
+	return 0;
+}
+
+static int add_range(const struct rg_addr *first, const struct rg_addr *last, struct place *place)
+{
+	return rg_range_split(first, last, add_item, place);
+}
+
+/*
+ * An IPv6 prefix or range may enclose ::ffff:0:0/96, where IPv4 lives in our tries. Whoever writes
+ * ::/0 means IPv6: the range goes around it.
+ */
+static int add_v6_range(const struct rg_addr *first, const struct rg_addr *last, struct place *place)
+{
+	struct rg_addr below = { .bytes = { [10] = 0xff, [11] = 0xfe, [12] = 0xff, [13] = 0xff,
+					    [14] = 0xff, [15] = 0xff } };
+	struct rg_addr above = { .bytes = { [9] = 1 } };
+	int err;
+
+	if (rg_addr_compare(last, &below) <= 0 || rg_addr_compare(first, &above) >= 0)
+		return add_range(first, last, place);
+	if (rg_addr_compare(first, &below) <= 0) {
+		err = add_range(first, &below, place);
+		if (err)
+			return err;
+	}
+	return rg_addr_compare(last, &above) < 0 ? 0 : add_range(&above, last, place);
+}
+
+static int add_prefix(const struct rg_prefix *prefix, struct place *place)
+{
+	struct rg_addr last = prefix->addr;
+
+	if (prefix->len >= RG_V4_PREFIX_BITS)
+		return add_item(prefix, place);
+	for (unsigned int i = prefix->len; i < RG_ADDR_BITS; i++)
+		last.bytes[i / 8] |= (uint8_t)(0x80 >> (i % 8));
+	return add_v6_range(&prefix->addr, &last, place);
+}
+
+/* -1 if not two letters */
+static int country_index(const char *text, size_t len)
+{
+	int index = 0;
+
+	if (len != 2)
+		return -1;
+	for (size_t i = 0; i < 2; i++) {
+		int letter = (text[i] | 0x20) - 'a';
+
+		if (letter < 0 || letter > 25)
+			return -1;
+		index = index * 26 + letter;
+	}
+	return index;
+}
+
+static int add_country(int index, struct place *place)
+{
+	struct rg_list_item *item = &place->lists->countries[index];
+
+	if (item->class == RG_CLASS_NONE)
+		place->lists->country_count++;
+	if (item->class != RG_CLASS_APPROVED)
+		*item = (struct rg_list_item){ .class = place->class,
+					       .expiry = place->expiry,
+					       .source = place->source,
+					       .line = place->line };
+	return 0;
+}
+
+static int bad_entry(const struct place *place, const char *text, size_t len, const char *what)
+{
+	return rg_fail(place->error, -EINVAL, "%s:%u: \"%.*s\" %s", place->path, place->line,
+		       (int)(len > 80 ? 80 : len), text, what);
+}
+
+static int add_entry(const char *text, size_t len, struct place *place)
+{
+	struct rg_addr first, last;
+	struct rg_prefix prefix;
+	int err, country = country_index(text, len);
+
+	if (country >= 0)
+		return add_country(country, place);
+	if (memchr(text, '-', len)) {
+		err = rg_range_parse(text, len, &first, &last);
+		if (err == -ERANGE)
+			return bad_entry(place, text, len, "is a range whose end is before its start "
+							   "or of another family");
+		if (err)
+			return bad_entry(place, text, len, "is not a range of two addresses");
+		return rg_addr_is_v4(&first) ? add_range(&first, &last, place) :
+					       add_v6_range(&first, &last, place);
+	}
+	err = rg_prefix_parse(text, len, &prefix);
+	if (err == -ERANGE)
+		return bad_entry(place, text, len, "has no valid prefix length (IPv4 0-32, IPv6 0-128)");
+	if (err)
+		return bad_entry(place, text, len,
+				 "is not an address, a range, a prefix or a country code");
+	return add_prefix(&prefix, place);
+}
+
+/* "until=SECONDS"; sets place->expiry, or says that the entry is over (1). */
+static int parse_until(const char *text, size_t len, struct place *place)
+{
+	static const char key[] = "until=";
+	int64_t until = 0;
+	double left;
+
+	if (len <= sizeof(key) - 1 || len > 20 || memcmp(text, key, sizeof(key) - 1))
+		return bad_entry(place, text, len, "after the entry is not until=SECONDS or a # comment");
+	for (size_t i = sizeof(key) - 1; i < len; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return bad_entry(place, text, len, "is not a number of seconds since 1970");
+		until = until * 10 + (text[i] - '0');
+	}
+	left = (double)until - rg_wall_time(rg_now());
+	if (left <= 0)
+		return 1;
+	place->expiry = rg_now() + (uint64_t)(left * 1e9);
+	return 0;
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f';
+}
+
+static void trim(const char **text, size_t *len)
+{
+	while (*len && is_blank(**text)) {
+		(*text)++;
+		(*len)--;
+	}
+	while (*len && is_blank((*text)[*len - 1]))
+		(*len)--;
+}
+
+/* Where the entry ends: at a blank that is not around a range's dash. */
+static size_t entry_length(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		size_t next = i;
+
+		if (!is_blank(text[i]))
+			continue;
+		while (next < len && is_blank(text[next]))
+			next++;
+		if (next < len && text[next] == '-')
+			i = next;
+		else if (!(i && text[i - 1] == '-'))
+			return i;
+		else
+			i = next - 1;
+	}
+	return len;
+}
+
+static int parse_line(const char *text, size_t len, struct place *place)
+{
+	const char *comment = memchr(text, '#', len), *rest;
+	size_t entry_len, rest_len;
+	int err;
+
+	if (comment)
+		len = (size_t)(comment - text);
+	trim(&text, &len);
+	if (!len || *text == ';')
+		return 0;
+	place->expiry = 0;
+	entry_len = entry_length(text, len);
+	rest = text + entry_len;
+	rest_len = len - entry_len;
+	trim(&rest, &rest_len);
+	if (rest_len) {
+		err = parse_until(rest, rest_len, place);
+		if (err)
+			return err > 0 ? 0 : err;
+		if (!place->lists->next_expiry || place->expiry < place->lists->next_expiry)
+			place->lists->next_expiry = place->expiry;
+	}
+	place->lists->written++;
+	return add_entry(text, entry_len, place);
+}
+
+static int parse_text(const char *text, size_t size, struct place *place)
+{
+	const char *end = text + size;
+
+	for (place->line = 1; text < end; place->line++) {
+		const char *newline = memchr(text, '\n', (size_t)(end - text));
+		const char *line_end = newline ? newline : end;
+		int err = parse_line(text, (size_t)(line_end - text), place);
+
+		if (err)
+			return err;
+		text = line_end + 1;
+	}
+	return 0;
+}
+
+static int add_source(struct rg_lists *lists, const char *path, uint32_t *ret)
+{
+	char **sources = reallocarray(lists->sources, lists->source_count + 1, sizeof(*sources));
+
+	if (!sources)
+		return -ENOMEM;
+	lists->sources = sources;
+	sources[lists->source_count] = strdup(path);
+	if (!sources[lists->source_count])
+		return -ENOMEM;
+	*ret = lists->source_count++;
+	return 0;
+}
+
+/* missing_ok: repgatectl's file need not be there. */
+static int load_file(struct rg_lists *lists, const char *path, enum rg_class class, bool missing_ok,
+		     struct rg_error *error)
+{
+	struct place place = { .lists = lists, .path = path, .class = class, .error = error };
+	RG_CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+	void *text;
+	int err;
+
+	if (fd < 0)
+		return errno == ENOENT && missing_ok ? 0 :
+						       rg_fail(error, -errno, "%s: %m", path);
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode))
+		return rg_fail(error, -EINVAL, "%s: not a regular file", path);
+	err = add_source(lists, path, &place.source);
+	if (err)
+		return rg_fail(error, err, "%s: out of memory", path);
+	if (!st.st_size)
+		return 0;
+	text = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+	if (text == MAP_FAILED)
+		return rg_fail(error, -errno, "%s: %m", path);
+	err = parse_text(text, (size_t)st.st_size, &place);
+	munmap(text, (size_t)st.st_size);
+	return err;
+}
+
+static int is_list_file(const struct dirent *entry)
+{
+	size_t len = strlen(entry->d_name);
+
+	return entry->d_name[0] != '.' && len > 5 && !strcmp(entry->d_name + len - 5, ".list");
+}
+
+static int load_directory(struct rg_lists *lists, const char *dir, enum rg_class class,
+			  struct rg_error *error)
+{
+	struct dirent **names = NULL;
+	int count = scandir(dir, &names, is_list_file, alphasort), err = 0;
+
+	if (count < 0)
+		return errno == ENOENT ? 0 : rg_fail(error, -errno, "%s: %m", dir);
+	for (int i = 0; i < count; i++) {
+		RG_CLEANUP_FREE char *path = NULL;
+
+		if (!err && asprintf(&path, "%s/%s", dir, names[i]->d_name) < 0)
+			err = -ENOMEM;
+		if (!err)
+			err = load_file(lists, path, class, false, error);
+		free(names[i]);
+	}
+	free(names);
+	return err;
+}
+
+static int load_all(struct rg_lists *lists, const struct rg_list_places *places,
+		    struct rg_error *error)
+{
+	static const enum rg_class classes[] = { RG_CLASS_APPROVED, RG_CLASS_BLOCKED };
+	int err = 0;
+
+	for (size_t i = 0; !err && i < ARRAY_SIZE(classes); i++) {
+		enum rg_class class = classes[i];
+		RG_CLEANUP_FREE char *path = NULL;
+
+		err = load_directory(lists,
+				     class == RG_CLASS_APPROVED ? places->approved_dir :
+								  places->blocked_dir,
+				     class, error);
+		if (!err && asprintf(&path, "%s/%s", places->state_dir, file_names[class]) < 0)
+			err = -ENOMEM;
+		if (!err)
+			err = load_file(lists, path, class, true, error);
+	}
+	return err;
+}
+
+/* The order that resolve() wants: a tree walk; of equals approved first, then the longest lived. */
+static int compare_items(const void *a, const void *b)
+{
+	const struct rg_list_item *x = a, *y = b;
+	int order = rg_prefix_compare(&x->prefix, &y->prefix);
+
+	if (order)
+		return order;
+	if (x->class != y->class)
+		return x->class == RG_CLASS_APPROVED ? -1 : 1;
+	return (x->expiry - 1 < y->expiry - 1) - (x->expiry - 1 > y->expiry - 1); /* 0 lives longest */
+}
+
+/*
+ * inner lies within outer and is not needed: approved wins over anything inside it, and an entry of
+ * the same class is needed only if it outlives the one around it.
+ */
+static bool makes_needless(const struct rg_list_item *outer, const struct rg_list_item *inner)
+{
+	if (outer->class == RG_CLASS_APPROVED && inner->class == RG_CLASS_BLOCKED)
+		return true;
+	return outer->class == inner->class && outer->expiry - 1 >= inner->expiry - 1;
+}
+
+/* Sorts, drops what is covered, links each kept entry to the one around it. In place. */
+static void resolve(struct rg_lists *lists)
+{
+	size_t kept = 0;
+	uint32_t around = RG_NO_PARENT;
+
+	if (lists->count)
+		qsort(lists->items, lists->count, sizeof(*lists->items), compare_items);
+	for (size_t i = 0; i < lists->count; i++) {
+		struct rg_list_item item = lists->items[i];
+		bool needless = false;
+
+		while (around != RG_NO_PARENT &&
+		       !rg_prefix_covers(&lists->items[around].prefix, &item.prefix.addr))
+			around = lists->items[around].parent;
+		for (uint32_t outer = around; outer != RG_NO_PARENT && !needless;
+		     outer = lists->items[outer].parent)
+			needless = makes_needless(&lists->items[outer], &item);
+		if (needless)
+			continue;
+		item.parent = around;
+		around = (uint32_t)kept;
+		lists->items[kept++] = item;
+	}
+	lists->count = kept;
+}
+
+int rg_lists_load(struct rg_lists **ret, const struct rg_list_places *places, struct rg_error *error)
+{
+	struct rg_lists *lists = calloc(1, sizeof(*lists));
+	int err = -ENOMEM;
+
+	if (!lists)
+		return rg_fail(error, -ENOMEM, "out of memory");
+	lists->max = places->max_entries;
+	lists->countries = calloc(COUNTRY_COUNT, sizeof(*lists->countries));
+	if (lists->countries)
+		err = load_all(lists, places, error);
+	if (err) {
+		rg_lists_free(lists);
+		return err;
+	}
+	resolve(lists);
+	*ret = lists;
+	return 0;
+}
+
+const struct rg_list_item *rg_lists_items(const struct rg_lists *lists, size_t *count)
+{
+	*count = lists->count;
+	return lists->items;
+}
+
+size_t rg_lists_written(const struct rg_lists *lists)
+{
+	return lists->written;
+}
+
+size_t rg_lists_countries(const struct rg_lists *lists)
+{
+	return lists->country_count;
+}
+
+const char *rg_lists_source(const struct rg_lists *lists, uint32_t source)
+{
+	return source < lists->source_count ? lists->sources[source] : "?";
+}
+
+const struct rg_list_item *rg_lists_find(const struct rg_lists *lists, const struct rg_addr *addr,
+					 uint64_t now)
+{
+	struct rg_list_item *items = lists->items;
+	size_t low = 0, high = lists->count;
+	uint32_t at;
+
+	/* The last entry that begins at or before addr; what covers addr is it or around it. */
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (rg_addr_compare(&items[middle].prefix.addr, addr) <= 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (at = low ? (uint32_t)(low - 1) : RG_NO_PARENT; at != RG_NO_PARENT;
+	     at = items[at].parent)
+		if (rg_prefix_covers(&items[at].prefix, addr) &&
+		    (!items[at].expiry || items[at].expiry > now))
+			return &items[at];
+	return NULL;
+}
+
+const struct rg_list_item *rg_lists_find_country(const struct rg_lists *lists, const char *code)
+{
+	int index = country_index(code, strlen(code));
+
+	if (index < 0 || lists->countries[index].class == RG_CLASS_NONE)
+		return NULL;
+	return &lists->countries[index];
+}
+
+bool rg_lists_same_countries(const struct rg_lists *a, const struct rg_lists *b)
+{
+	for (int i = 0; i < COUNTRY_COUNT; i++)
+		if (a->countries[i].class != b->countries[i].class)
+			return false;
+	return true;
+}
+
+uint64_t rg_lists_next_expiry(const struct rg_lists *lists)
+{
+	return lists->next_expiry;
+}
+
+int rg_lists_check_entry(const char *text, struct rg_error *error)
+{
+	struct rg_addr first, last;
+	struct rg_prefix prefix;
+	size_t len = strlen(text);
+
+	if (country_index(text, len) >= 0 || !rg_range_parse(text, len, &first, &last) ||
+	    !rg_prefix_parse(text, len, &prefix))
+		return 0;
+	return rg_fail(error, -EINVAL,
+		       "\"%.80s\" is not an address, a range, a prefix or a country code", text);
+}
+
+/* Two entries that say the same, however they are written. */
+static bool same_entry(const char *a, size_t a_len, const char *b)
+{
+	struct rg_addr a_first, a_last, b_first, b_last;
+	struct rg_prefix a_prefix, b_prefix;
+	size_t b_len = strlen(b);
+
+	if (country_index(a, a_len) >= 0)
+		return country_index(a, a_len) == country_index(b, b_len);
+	if (!rg_range_parse(a, a_len, &a_first, &a_last))
+		return !rg_range_parse(b, b_len, &b_first, &b_last) &&
+		       !rg_addr_compare(&a_first, &b_first) && !rg_addr_compare(&a_last, &b_last);
+	return !rg_prefix_parse(a, a_len, &a_prefix) && !rg_prefix_parse(b, b_len, &b_prefix) &&
+	       !rg_prefix_compare(&a_prefix, &b_prefix);
+}
+
+static bool line_names(const char *line, const char *entry)
+{
+	size_t len = strcspn(line, "#\n");
+
+	trim(&line, &len);
+	return same_entry(line, entry_length(line, len), entry);
+}
+
+/*
+ * Writes the class's file anew: its lines without those that name entry, then extra (may be NULL).
+ * Returns how many lines went. The new file replaces the old one when it is on the disk.
+ */
+static int rewrite(const char *state_dir, enum rg_class class, const char *entry, const char *extra,
+		   struct rg_error *error)
+{
+	RG_CLEANUP_FREE char *path = NULL, *fresh = NULL, *line = NULL;
+	RG_CLEANUP_FCLOSE FILE *in = NULL, *out = NULL;
+	size_t size = 0;
+	int removed = 0;
+
+	if (asprintf(&path, "%s/%s", state_dir, file_names[class]) < 0 ||
+	    asprintf(&fresh, "%s.new", path) < 0)
+		return rg_fail(error, -ENOMEM, "out of memory");
+	in = fopen(path, "re");
+	if (!in && errno != ENOENT)
+		return rg_fail(error, -errno, "%s: %m", path);
+	out = fopen(fresh, "we");
+	if (!out)
+		return rg_fail(error, -errno, "%s: %m", fresh);
+	while (in && getline(&line, &size, in) > 0) {
+		if (line_names(line, entry))
+			removed++;
+		else
+			fputs(line, out);
+	}
+	if (extra)
+		fputs(extra, out);
+	if (ferror(out) || fflush(out) || fsync(fileno(out)) || rename(fresh, path)) {
+		int err = -errno;
+
+		unlink(fresh);
+		return rg_fail(error, err, "%s: %m", path);
+	}
+	return removed;
+}
+
+int rg_lists_add(const char *state_dir, enum rg_class class, const char *entry, int64_t until,
+		 const char *comment, struct rg_error *error)
+{
+	RG_CLEANUP_FREE char *line = NULL;
+	char until_text[40] = "", clean[200] = "";
+	int err = rg_lists_check_entry(entry, error);
+
+	if (err)
+		return err;
+	if (until)
+		snprintf(until_text, sizeof(until_text), " until=%lld", (long long)until);
+	snprintf(clean, sizeof(clean), "%s", comment ? comment : "");
+	for (char *c = clean; *c; c++)
+		if ((unsigned char)*c < ' ')
+			*c = ' ';
+	if (asprintf(&line, "%s%s%s%s\n", entry, until_text, *clean ? " # " : "", clean) < 0)
+		return rg_fail(error, -ENOMEM, "out of memory");
+	err = rewrite(state_dir, class, entry, line, error);
+	return err < 0 ? err : 0;
+}
+
+int rg_lists_remove(const char *state_dir, enum rg_class class, const char *entry,
+		    struct rg_error *error)
+{
+	int err = rg_lists_check_entry(entry, error);
+
+	return err ? err : rewrite(state_dir, class, entry, NULL, error);
+}

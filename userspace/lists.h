@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The postmaster's own lists: approved and blocked addresses, ranges, prefixes and countries
+ * (ERS: they come before the service's). Files "*.list" of the two directories, and one file of each
+ * kind that repgatectl writes. One entry a line:
+ *
+ *   ADDRESS | FIRST-LAST | PREFIX/LENGTH | CC   [until=SECONDS SINCE 1970]   [# comment]
+ *
+ * Loaded as a whole or not at all. Approved always wins, whatever the lengths.
+ */
+#ifndef REPGATE_LISTS_H
+#define REPGATE_LISTS_H
+
+#include "util.h"
+
+#include "../maps/verdict.h"
+
+struct rg_lists;
+
+struct rg_list_item {
+	struct rg_prefix prefix;
+	enum rg_class class;
+	uint64_t expiry; /* ns of CLOCK_BOOTTIME, 0: for good */
+	uint32_t source; /* rg_lists_source() */
+	uint32_t line;
+	uint32_t parent; /* index of the kept entry around this one, or RG_NO_PARENT */
+};
+#define RG_NO_PARENT UINT32_MAX
+
+struct rg_list_places {
+	const char *approved_dir;
+	const char *blocked_dir;
+	const char *state_dir; /* approved.list and blocked.list in it are repgatectl's */
+	size_t max_entries;
+};
+
+/* Errors name file:line. A directory that is not there counts as empty. */
+int rg_lists_load(struct rg_lists **ret, const struct rg_list_places *places,
+		  struct rg_error *error);
+void rg_lists_free(struct rg_lists *lists);
+
+/* What is in force, in the order of rg_prefix_compare(); owned by lists. */
+const struct rg_list_item *rg_lists_items(const struct rg_lists *lists, size_t *count);
+
+/* Entries as written, before overlaps were resolved. */
+size_t rg_lists_written(const struct rg_lists *lists);
+size_t rg_lists_countries(const struct rg_lists *lists);
+
+/* The file's path; owned by lists. */
+const char *rg_lists_source(const struct rg_lists *lists, uint32_t source);
+
+/* The longest live entry around addr, or NULL. The kernel's answer, computed here. */
+const struct rg_list_item *rg_lists_find(const struct rg_lists *lists, const struct rg_addr *addr,
+					 uint64_t now);
+
+/* ERS order: an approved country wins over a blocked one. code: two capitals. NULL if not named. */
+const struct rg_list_item *rg_lists_find_country(const struct rg_lists *lists, const char *code);
+bool rg_lists_same_countries(const struct rg_lists *a, const struct rg_lists *b);
+
+/* ns of CLOCK_BOOTTIME when the next timed entry ends; 0: none. Then it is time to load again. */
+uint64_t rg_lists_next_expiry(const struct rg_lists *lists);
+
+/* Checks one entry as people type it (no comment). 0 or -EINVAL with a reason. */
+int rg_lists_check_entry(const char *text, struct rg_error *error);
+
+/*
+ * repgatectl's own lists in state_dir, rewritten atomically. until: seconds since 1970, 0 for good.
+ * remove returns how many lines went, or a negative error. The caller loads again afterwards.
+ */
+int rg_lists_add(const char *state_dir, enum rg_class class, const char *entry, int64_t until,
+		 const char *comment, struct rg_error *error);
+int rg_lists_remove(const char *state_dir, enum rg_class class, const char *entry,
+		    struct rg_error *error);
+
+#endif

@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "loader.h"
+
+#include "filter.skel.h"
+#include "log.h"
+
+#include "../maps/pin.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/if_link.h>
+#include <net/if.h>
+#include <sys/mman.h>
+
+struct attachment {
+	struct rg_attachment shown;
+	int link; /* descriptor, -1: none */
+};
+
+struct rg_loader {
+	struct filter_bpf *skeleton;
+	struct rg_maps maps;
+	char *pin_path;
+	int lock; /* of pin_path */
+	bool took_over;
+	bool can_hold;
+	bool load_frags;
+	unsigned int xdp_mode; /* enum rg_xdp_mode */
+	struct attachment attachments[RG_MAX_INTERFACES];
+	unsigned int count;
+};
+
+/* The maps that an agent hands on to the next. */
+static struct bpf_map *const *pinned_maps(const struct filter_bpf *skeleton, struct bpf_map *maps[10])
+{
+	struct bpf_map *all[] = { skeleton->maps.settings, skeleton->maps.lists,
+				  skeleton->maps.lists_now, skeleton->maps.verdicts,
+				  skeleton->maps.peers,	   skeleton->maps.zones,
+				  skeleton->maps.events,   skeleton->maps.stats,
+				  skeleton->maps.attempts, NULL };
+
+	memcpy(maps, all, sizeof(all));
+	return maps;
+}
+
+static void close_all(int *fds, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		rg_closep(&fds[i]);
+}
+
+/* What is pinned fits the map as we would make it. */
+static bool same_shape(struct bpf_map *map, int fd)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+
+	return !bpf_obj_get_info_by_fd(fd, &info, &len) && info.type == bpf_map__type(map) &&
+	       info.key_size == bpf_map__key_size(map) &&
+	       info.value_size == bpf_map__value_size(map) &&
+	       info.max_entries == bpf_map__max_entries(map) &&
+	       info.map_flags == bpf_map__map_flags(map);
+}
+
+static bool layout_fits(int settings)
+{
+	struct rg_settings value = {};
+	__u32 zero = 0;
+
+	return !bpf_map_lookup_elem(settings, &zero, &value) && value.layout == RG_LAYOUT_VERSION;
+}
+
+/* All pinned maps or none: half a set would be misread. */
+static int take_over_maps(struct rg_loader *loader)
+{
+	struct bpf_map *maps[10];
+	int fds[10], err = 0;
+	size_t count = 0;
+
+	pinned_maps(loader->skeleton, maps);
+	for (; maps[count]; count++) {
+		fds[count] = rg_pin_get(loader->pin_path, bpf_map__name(maps[count]));
+		if (fds[count] < 0 || !same_shape(maps[count], fds[count]) ||
+		    (!count && !layout_fits(fds[0]))) {
+			if (count || fds[0] >= 0)
+				rg_log_warning("%s: the maps there do not fit this version or its "
+					       "configuration (%s): made anew",
+					       loader->pin_path, bpf_map__name(maps[count]));
+			close_all(fds, count + 1);
+			return 0;
+		}
+	}
+	for (size_t i = 0; !err && i < count; i++)
+		err = bpf_map__reuse_fd(maps[i], fds[i]);
+	close_all(fds, count);
+	loader->took_over = !err;
+	return err;
+}
+
+static int pin_maps(struct rg_loader *loader)
+{
+	struct bpf_map *maps[10];
+
+	pinned_maps(loader->skeleton, maps);
+	for (size_t i = 0; maps[i]; i++) {
+		int err = rg_pin_put(loader->pin_path, bpf_map__name(maps[i]),
+				     bpf_map__fd(maps[i]));
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int pin_programs(struct rg_loader *loader)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, loader->skeleton->obj) {
+		char name[RG_PIN_NAME];
+		int err;
+
+		if (bpf_program__fd(program) < 0)
+			continue;
+		snprintf(name, sizeof(name), "program_%s", bpf_program__name(program));
+		err = rg_pin_put(loader->pin_path, name, bpf_program__fd(program));
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int map_settings(struct rg_loader *loader)
+{
+	void *memory = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED,
+			    bpf_map__fd(loader->skeleton->maps.settings), 0);
+
+	if (memory == MAP_FAILED)
+		return -errno;
+	loader->maps.settings = memory;
+	return 0;
+}
+
+static void name_maps(struct rg_loader *loader)
+{
+	const struct filter_bpf *skeleton = loader->skeleton;
+
+	loader->maps.lists = bpf_map__fd(skeleton->maps.lists);
+	loader->maps.verdicts = bpf_map__fd(skeleton->maps.verdicts);
+	loader->maps.peers = bpf_map__fd(skeleton->maps.peers);
+	loader->maps.zones = bpf_map__fd(skeleton->maps.zones);
+	loader->maps.events = bpf_map__fd(skeleton->maps.events);
+	loader->maps.stats = bpf_map__fd(skeleton->maps.stats);
+}
+
+static int open_skeleton(struct rg_loader *loader, const struct rg_conf *conf)
+{
+	struct filter_bpf *skeleton = filter_bpf__open();
+
+	if (!skeleton)
+		return -errno;
+	loader->skeleton = skeleton;
+	/* Linux 5.18 brought the helper, frames in several buffers and live frames together. */
+	loader->can_hold = libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_load_bytes,
+						   NULL) == 1;
+	skeleton->rodata->rg_config.can_hold = loader->can_hold;
+	if (!loader->can_hold)
+		bpf_program__set_autoload(skeleton->progs.filter_frags, false);
+	if (bpf_map__set_max_entries(skeleton->maps.verdicts, conf->max_verdicts) ||
+	    bpf_map__set_max_entries(skeleton->maps.peers, conf->max_peers) ||
+	    bpf_map__set_max_entries(skeleton->maps.lists_now, conf->max_list) ||
+	    bpf_map__set_max_entries(bpf_map__inner_map(skeleton->maps.lists), conf->max_list))
+		return -EINVAL;
+	return 0;
+}
+
+static int load(struct rg_loader *loader, const struct rg_conf *conf, struct rg_error *error)
+{
+	int err = open_skeleton(loader, conf);
+
+	if (!err)
+		err = take_over_maps(loader);
+	if (err)
+		return rg_fail(error, err, "maps: %s", strerror(-err));
+	err = filter_bpf__load(loader->skeleton);
+	if (err)
+		return rg_fail(error, err,
+			       "the kernel refuses the programs: %s%s (--log-level debug shows more)",
+			       strerror(-err),
+			       err == -EPERM ? "; CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON are needed" : "");
+	name_maps(loader);
+	err = map_settings(loader);
+	if (!err && !loader->took_over)
+		err = pin_maps(loader);
+	if (!err)
+		err = pin_programs(loader);
+	if (err)
+		return rg_fail(error, err, "%s: %s", loader->pin_path, strerror(-err));
+	return 0;
+}
+
+static int lock_pins(struct rg_loader *loader, struct rg_error *error)
+{
+	loader->lock = rg_pin_open(loader->pin_path);
+	if (loader->lock >= 0)
+		return 0;
+	if (loader->lock == -EWOULDBLOCK)
+		return rg_fail(error, -EBUSY, "another repgated runs with pin_path %s",
+			       loader->pin_path);
+	if (loader->lock == -ENOTSUP)
+		return rg_fail(error, -ENOTSUP, "pin_path %s is not on a BPF file system",
+			       loader->pin_path);
+	return rg_fail(error, loader->lock, "pin_path %s: %s", loader->pin_path,
+		       strerror(-loader->lock));
+}
+
+static void name_interfaces(struct rg_loader *loader, const struct rg_conf *conf)
+{
+	loader->count = conf->interface_count;
+	for (unsigned int i = 0; i < loader->count; i++) {
+		loader->attachments[i].shown.name = strdup(conf->interfaces[i]);
+		loader->attachments[i].link = -1;
+	}
+}
+
+int rg_loader_new(struct rg_loader **ret, const struct rg_conf *conf, struct rg_error *error)
+{
+	struct rg_loader *loader = calloc(1, sizeof(*loader));
+	int err;
+
+	if (!loader)
+		return rg_fail(error, -ENOMEM, "out of memory");
+	loader->lock = -1;
+	loader->xdp_mode = conf->xdp_mode;
+	name_interfaces(loader, conf);
+	loader->pin_path = strdup(conf->pin_path);
+	if (!loader->pin_path)
+		err = rg_fail(error, -ENOMEM, "out of memory");
+	else
+		err = lock_pins(loader, error);
+	if (!err) {
+		libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
+		err = load(loader, conf, error);
+	}
+	if (err)
+		rg_loader_free(loader);
+	else
+		*ret = loader;
+	return err;
+}
+
+void rg_loader_free(struct rg_loader *loader)
+{
+	if (!loader)
+		return;
+	for (unsigned int i = 0; i < loader->count; i++) {
+		rg_closep(&loader->attachments[i].link);
+		free((char *)loader->attachments[i].shown.name);
+	}
+	if (loader->maps.settings)
+		munmap(loader->maps.settings, (size_t)sysconf(_SC_PAGESIZE));
+	filter_bpf__destroy(loader->skeleton);
+	rg_closep(&loader->lock);
+	free(loader->pin_path);
+	free(loader);
+}
+
+const struct rg_maps *rg_loader_maps(const struct rg_loader *loader)
+{
+	return &loader->maps;
+}
+
+bool rg_loader_took_over(const struct rg_loader *loader)
+{
+	return loader->took_over;
+}
+
+bool rg_loader_can_hold(const struct rg_loader *loader)
+{
+	return loader->can_hold;
+}
+
+static uint32_t program_id(const struct bpf_program *program)
+{
+	struct bpf_prog_info info = {};
+	__u32 len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &len) ? 0 : info.id;
+}
+
+/* The link that an earlier agent left for this very interface, or -1. */
+static int adopt_link(const struct rg_loader *loader, const char *name, unsigned int ifindex)
+{
+	struct bpf_link_info info = {};
+	__u32 len = sizeof(info);
+	char pin[RG_PIN_NAME];
+	int fd = rg_pin_get(loader->pin_path, rg_pin_link_name(name, pin));
+
+	if (fd < 0)
+		return -1;
+	if (!bpf_obj_get_info_by_fd(fd, &info, &len) && info.type == BPF_LINK_TYPE_XDP &&
+	    info.xdp.ifindex == ifindex)
+		return fd;
+	close(fd); /* its interface went away */
+	(void)rg_pin_remove(loader->pin_path, pin);
+	return -1;
+}
+
+static bool is_attached_as(unsigned int ifindex, enum rg_xdp_mode mode)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, opts);
+
+	if (bpf_xdp_query((int)ifindex, 0, &opts))
+		return false;
+	return opts.attach_mode == (mode == RG_XDP_NATIVE ? XDP_ATTACHED_DRV : XDP_ATTACHED_SKB);
+}
+
+/* 0 or -errno; on success at->link is a link in this mode with this program. */
+static int attach_program(struct rg_loader *loader, struct attachment *at, enum rg_xdp_mode mode,
+			  struct bpf_program *program)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, opts,
+		    .flags = mode == RG_XDP_NATIVE ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE);
+	char pin[RG_PIN_NAME];
+	int fd;
+
+	if (bpf_program__fd(program) < 0)
+		return -EOPNOTSUPP;
+	if (at->link >= 0 && is_attached_as(at->shown.ifindex, mode))
+		return bpf_link_update(at->link, bpf_program__fd(program), NULL) ? -errno : 0;
+	if (at->link >= 0) {
+		/* The other mode: the kernel does not allow both, so this one leaves a gap. */
+		rg_log_warning("%s: changes its XDP mode, unfiltered for a moment", at->shown.name);
+		(void)bpf_link_detach(at->link);
+		close(at->link);
+		at->link = -1;
+	}
+	fd = bpf_link_create(bpf_program__fd(program), (int)at->shown.ifindex, BPF_XDP, &opts);
+	if (fd < 0)
+		return -errno;
+	at->link = fd;
+	return rg_pin_put(loader->pin_path, rg_pin_link_name(at->shown.name, pin), fd);
+}
+
+static int attach_in_mode(struct rg_loader *loader, struct attachment *at, enum rg_xdp_mode mode)
+{
+	struct bpf_program *frags = loader->skeleton->progs.filter_frags;
+	struct bpf_program *plain = loader->skeleton->progs.filter, *used = frags;
+	int err = attach_program(loader, at, mode, frags);
+
+	if (err && err != -EBUSY && err != -EEXIST) {
+		used = plain;
+		err = attach_program(loader, at, mode, plain);
+	}
+	if (err)
+		return err;
+	at->shown.mode = mode;
+	at->shown.frags = used == frags;
+	at->shown.program = program_id(used);
+	return 0;
+}
+
+/* Somebody else's program on the interface: say which. */
+static int complain_busy(const struct attachment *at, struct rg_error *error)
+{
+	struct bpf_prog_info info = {};
+	__u32 id = 0, len = sizeof(info);
+	int fd = -1;
+
+	if (!bpf_xdp_query_id((int)at->shown.ifindex, 0, &id) && id)
+		fd = bpf_prog_get_fd_by_id(id);
+	if (fd >= 0) {
+		(void)bpf_obj_get_info_by_fd(fd, &info, &len);
+		close(fd);
+	}
+	return rg_fail(error, -EBUSY,
+		       "interface %s has an XDP program already (id %u, \"%s\"): remove it first "
+		       "(bpftool net show, xdp-loader status)",
+		       at->shown.name, id, info.name);
+}
+
+static int attach_interface(struct rg_loader *loader, struct attachment *at, struct rg_error *error)
+{
+	int err;
+
+	at->shown.ifindex = if_nametoindex(at->shown.name);
+	if (!at->shown.ifindex)
+		return rg_fail(error, -ENODEV, "interface %s: %m", at->shown.name);
+	at->link = adopt_link(loader, at->shown.name, at->shown.ifindex);
+	err = attach_in_mode(loader, at, loader->xdp_mode == RG_XDP_GENERIC ? RG_XDP_GENERIC : RG_XDP_NATIVE);
+	if (err == -EBUSY || err == -EEXIST)
+		return complain_busy(at, error);
+	if (err && loader->xdp_mode == RG_XDP_AUTO) {
+		rg_log_warning("interface %s refuses native XDP (%s): generic mode, which is slower",
+			       at->shown.name, strerror(-err));
+		err = attach_in_mode(loader, at, RG_XDP_GENERIC);
+	}
+	if (err)
+		return rg_fail(error, err, "interface %s refuses %s XDP: %s%s", at->shown.name,
+			       loader->xdp_mode == RG_XDP_GENERIC ? "generic" : "native", strerror(-err),
+			       loader->xdp_mode == RG_XDP_NATIVE ?
+				       "; xdp_mode = \"auto\" allows generic mode" :
+				       "");
+	return 0;
+}
+
+int rg_loader_attach(struct rg_loader *loader, struct rg_error *error)
+{
+	for (unsigned int i = 0; i < loader->count; i++) {
+		struct attachment *at = &loader->attachments[i];
+		int err = attach_interface(loader, at, error);
+
+		if (err) {
+			at->shown.ifindex = 0;
+			return err;
+		}
+		rg_log_info("interface %s: filtering in %s mode", at->shown.name,
+			    at->shown.mode == RG_XDP_NATIVE ? "native" : "generic");
+	}
+	return 0;
+}
+
+void rg_loader_detach(struct rg_loader *loader)
+{
+	int err;
+
+	for (unsigned int i = 0; i < loader->count; i++) {
+		struct attachment *at = &loader->attachments[i];
+
+		if (at->link >= 0) {
+			(void)bpf_link_detach(at->link);
+			close(at->link);
+			at->link = -1;
+		}
+		at->shown.ifindex = 0;
+	}
+	err = rg_pin_remove_all(loader->pin_path);
+	if (err)
+		rg_log_warning("%s: %s", loader->pin_path, strerror(-err));
+}
+
+const struct rg_attachment *rg_loader_attachment(const struct rg_loader *loader, unsigned int index)
+{
+	return index < loader->count ? &loader->attachments[index].shown : NULL;
+}
+
+int rg_loader_release(struct rg_loader *loader, unsigned int ifindex, const void *frame, size_t len)
+{
+	struct xdp_md context = { .data_end = (__u32)len, .ingress_ifindex = ifindex };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = (__u32)len,
+		    .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = 1,
+		    .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = 1);
+	struct bpf_program *program = loader->skeleton->progs.release;
+
+	/* In generic mode the injected frame meets the filter on its way. */
+	for (unsigned int i = 0; i < loader->count; i++)
+		if (loader->attachments[i].shown.ifindex == ifindex &&
+		    loader->attachments[i].shown.mode == RG_XDP_GENERIC)
+			program = loader->skeleton->progs.inject;
+	return bpf_prog_test_run_opts(bpf_program__fd(program), &opts) ? -errno : 0;
+}
+
+int rg_loader_new_list(const struct rg_loader *loader)
+{
+	struct bpf_map *map = loader->skeleton->maps.lists_now;
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = bpf_map__map_flags(map),
+		    .btf_fd = (__u32)bpf_object__btf_fd(loader->skeleton->obj),
+		    .btf_key_type_id = bpf_map__btf_key_type_id(map),
+		    .btf_value_type_id = bpf_map__btf_value_type_id(map));
+	int fd = bpf_map_create(BPF_MAP_TYPE_LPM_TRIE, "lists_now", bpf_map__key_size(map),
+				bpf_map__value_size(map), bpf_map__max_entries(map), &opts);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int rg_loader_pin_list(const struct rg_loader *loader, int fd)
+{
+	return rg_pin_put(loader->pin_path, "lists_now", fd);
+}

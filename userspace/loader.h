@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Programs, maps, pins and attachments: the only module that knows libbpf's loading and libxdp. A
+ * new agent finds the maps of the one before under pin_path, uses them again, and replaces the
+ * programs on the interfaces by link update, so that no packet goes unfiltered in between.
+ */
+#ifndef REPGATE_LOADER_H
+#define REPGATE_LOADER_H
+
+#include "config.h"
+
+struct rg_loader;
+
+/* File descriptors and memory are the loader's. */
+struct rg_maps {
+	int lists, verdicts, peers, zones, events, stats;
+	struct rg_settings *settings; /* mapped: a store is seen by the next packet */
+};
+
+/* Opens, locks pin_path, takes over or makes the maps, loads. Nothing is attached yet. */
+int rg_loader_new(struct rg_loader **ret, const struct rg_conf *conf, struct rg_error *error);
+/* Closes; what is pinned stays in force. */
+void rg_loader_free(struct rg_loader *loader);
+
+const struct rg_maps *rg_loader_maps(const struct rg_loader *loader);
+/* True if the maps are those of an earlier agent. */
+bool rg_loader_took_over(const struct rg_loader *loader);
+/* Whether held SYNs can be released on this kernel; if not, hold becomes drop. */
+bool rg_loader_can_hold(const struct rg_loader *loader);
+
+/*
+ * Attaches to every interface of the configuration that is there. An interface that is missing, or
+ * whose driver refuses, is an error.
+ */
+int rg_loader_attach(struct rg_loader *loader, struct rg_error *error);
+/* Detaches from all interfaces and removes the pins. */
+void rg_loader_detach(struct rg_loader *loader);
+
+struct rg_attachment {
+	const char *name;
+	unsigned int ifindex; /* 0: not attached */
+	enum rg_xdp_mode mode; /* native or generic */
+	bool frags; /* the program takes frames in several buffers */
+	uint32_t program; /* id, as bpftool prog show has it */
+};
+/* NULL past the last. */
+const struct rg_attachment *rg_loader_attachment(const struct rg_loader *loader, unsigned int index);
+
+/*
+ * Sends a held frame on its way again, as if it had just arrived on ifindex: it is judged by the
+ * verdicts in force and counted. 0 or a negative error.
+ */
+int rg_loader_release(struct rg_loader *loader, unsigned int ifindex, const void *frame, size_t len);
+
+/* A new, empty list trie for `lists`; the caller closes it. */
+int rg_loader_new_list(const struct rg_loader *loader);
+/* Makes it the one that is pinned as lists_now. */
+int rg_loader_pin_list(const struct rg_loader *loader, int fd);
+
+#endif

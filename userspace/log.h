@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The log: standard error, with journald's level prefixes when journald reads it. */
+#ifndef REPGATE_LOG_H
+#define REPGATE_LOG_H
+
+enum rg_log_level { RG_LOG_ERROR, RG_LOG_WARNING, RG_LOG_INFO, RG_LOG_DEBUG };
+
+void rg_log_open(enum rg_log_level level);
+int rg_log_level_parse(const char *text, enum rg_log_level *ret); /* 0 or -EINVAL */
+enum rg_log_level rg_log_level(void);
+
+__attribute__((format(printf, 2, 3))) void rg_log(enum rg_log_level level, const char *format, ...);
+
+#define rg_log_error(...) rg_log(RG_LOG_ERROR, __VA_ARGS__)
+#define rg_log_warning(...) rg_log(RG_LOG_WARNING, __VA_ARGS__)
+#define rg_log_info(...) rg_log(RG_LOG_INFO, __VA_ARGS__)
+#define rg_log_debug(...) rg_log(RG_LOG_DEBUG, __VA_ARGS__)
+
+/*
+ * A bounded flow of lines of one kind: at most burst a second. Returns how many lines were left out
+ * before this one (0 mostly), or -1 if this one is to be left out too. Zero-initialised at first.
+ */
+struct rg_log_limit {
+	long second;
+	unsigned int lines;
+	unsigned int left_out;
+};
+int rg_log_limit(struct rg_log_limit *limit, unsigned int burst);
+
+#endif

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "metrics.h"
+
+#include "agent.h"
+#include "events.h"
+#include "names.h"
+#include "stats.h"
+
+#include <event2/buffer.h>
+#include <event2/http.h>
+
+struct rg_metrics {
+	const struct rg_agent *agent;
+	struct evhttp *http;
+};
+
+static void begin(struct evbuffer *page, const char *name, const char *type, const char *help)
+{
+	evbuffer_add_printf(page, "# HELP repgate_%s %s\n# TYPE repgate_%s %s\n", name, help, name, type);
+}
+
+static void add_number(struct evbuffer *page, const char *name, const char *type, const char *help,
+		       double value)
+{
+	begin(page, name, type, help);
+	evbuffer_add_printf(page, "repgate_%s %.15g\n", name, value);
+}
+
+static void add_table(struct evbuffer *page, const struct rg_stats *stats, const char *name,
+		      const char *help, unsigned int table, bool attempts)
+{
+	begin(page, name, "counter", help);
+	for (unsigned int class = RG_CLASS_APPROVED; class < RG_CLASS_MAX; class++) {
+		for (unsigned int action = RG_ACTION_PASS; action < RG_ACTION_MAX; action++) {
+			const struct rg_count *count = rg_stats_of(stats, table, class, action);
+			unsigned long long value = attempts ? count->attempts : count->packets;
+
+			if (value)
+				evbuffer_add_printf(page,
+						    "repgate_%s{class=\"%s\",action=\"%s\"} %llu\n", name,
+						    rg_class_name(class), rg_action_name(action), value);
+		}
+	}
+}
+
+static void add_losses(struct evbuffer *page, const struct rg_agent *agent, const struct rg_stats *stats)
+{
+	struct rg_judge_count judge = rg_judge_count(agent->judge);
+	struct rg_verdicts_count verdicts = rg_verdicts_count(agent->verdicts);
+	const struct {
+		const char *name;
+		uint64_t value;
+	} more[] = { { "release_failed", judge.release_failed }, { "held_lost", judge.held_lost },
+		     { "overload", judge.overload },		 { "verdicts_evicted", verdicts.evicted },
+		     { "verdicts_failed", verdicts.failed },	 { "bad_events", rg_events_bad(agent->events) } };
+
+	begin(page, "losses_total", "counter", "Packets and events dropped, lost or degraded, by cause.");
+	for (unsigned int loss = 0; loss < RG_LOSS_MAX; loss++)
+		evbuffer_add_printf(page, "repgate_losses_total{cause=\"%s\"} %llu\n", rg_loss_name(loss),
+				    (unsigned long long)stats->counts[RG_STAT_LOSSES + loss].packets);
+	for (size_t i = 0; i < ARRAY_SIZE(more); i++)
+		evbuffer_add_printf(page, "repgate_losses_total{cause=\"%s\"} %llu\n", more[i].name,
+				    (unsigned long long)more[i].value);
+}
+
+static void add_answers(struct evbuffer *page, const char *zone, const struct rg_zone_count *count)
+{
+	static const char format[] = "repgate_zone_answers_total{zone=\"%s\",answer=\"%s\"} %llu\n";
+
+	evbuffer_add_printf(page, format, zone, "listed", (unsigned long long)count->listed);
+	evbuffer_add_printf(page, format, zone, "not listed", (unsigned long long)count->not_listed);
+	for (unsigned int status = 0; status < RG_DNS_STATUS_MAX; status++)
+		if (status != RG_DNS_NONE)
+			evbuffer_add_printf(page, format, zone,
+					    status == RG_DNS_OK ? "error code" : rg_dns_status_name(status),
+					    (unsigned long long)count->failed[status]);
+}
+
+static void add_zones(struct evbuffer *page, const struct rg_agent *agent)
+{
+	const struct rg_conf *conf = agent->conf;
+
+	begin(page, "zone_asked_total", "counter", "Questions to each zone.");
+	for (unsigned int i = 0; i < conf->zone_count; i++)
+		evbuffer_add_printf(
+			page, "repgate_zone_asked_total{zone=\"%s\"} %llu\n", conf->zones[i].alias,
+			(unsigned long long)rg_asker_count(agent->asker, conf->zones[i].slot)->asked);
+	begin(page, "zone_answers_total", "counter", "Answers of each zone.");
+	for (unsigned int i = 0; i < conf->zone_count; i++)
+		add_answers(page, conf->zones[i].alias, rg_asker_count(agent->asker, conf->zones[i].slot));
+}
+
+static void add_gauges(struct evbuffer *page, const struct rg_agent *agent)
+{
+	struct rg_judge_count judge = rg_judge_count(agent->judge);
+	struct rg_verdicts_count verdicts = rg_verdicts_count(agent->verdicts);
+	struct rg_dns_load dns = rg_dns_load(agent->dns);
+
+	add_number(page, "monitor_mode", "gauge", "1 if nothing is refused.",
+		   agent->conf->mode == RG_MODE_MONITOR);
+	add_number(page, "uptime_seconds", "gauge", "Since the agent started.",
+		   (double)(rg_now() - agent->started) / 1e9);
+	add_number(page, "list_entries", "gauge", "Entries of the local lists in force.",
+		   (double)verdicts.list_entries);
+	add_number(page, "verdict_entries", "gauge", "Verdicts in the map.", (double)verdicts.entries);
+	add_number(page, "verdicts_stored_total", "counter", "Verdicts and clean peers stored.",
+		   (double)verdicts.stored);
+	add_number(page, "verdicts_expired_total", "counter", "Verdicts that ended.",
+		   (double)verdicts.expired);
+	add_number(page, "inquiries_total", "counter", "Peers asked about.", (double)judge.inquiries);
+	add_number(page, "inquiries_open", "gauge", "Peers being asked about.", (double)judge.open);
+	add_number(page, "held_released_total", "counter", "Held SYNs sent on their way.",
+		   (double)judge.released);
+	add_number(page, "dns_in_flight", "gauge", "Questions without an answer yet.",
+		   (double)dns.in_flight);
+	add_number(page, "dns_waiting", "gauge", "Questions that wait for dns_in_flight.",
+		   (double)dns.waiting);
+	add_number(page, "reloads_total", "counter", "Reloads.", (double)agent->reloads);
+	add_number(page, "reload_errors_total", "counter", "Reloads that were refused.",
+		   (double)agent->reload_errors);
+}
+
+static void on_request(struct evhttp_request *request, void *arg)
+{
+	const struct rg_agent *agent = ((struct rg_metrics *)arg)->agent;
+	struct evbuffer *page = evbuffer_new();
+	struct rg_stats stats;
+
+	if (!page || rg_stats_read(rg_loader_maps(agent->loader)->stats, &stats)) {
+		evhttp_send_error(request, 500, NULL);
+	} else {
+		add_table(page, &stats, "packets_total", "SYNs by class and action.", RG_STAT_DONE, false);
+		add_table(page, &stats, "attempts_total", "Connections tried, by class and action.",
+			  RG_STAT_DONE, true);
+		add_table(page, &stats, "monitored_packets_total", "SYNs that monitor mode let pass.",
+			  RG_STAT_MONITORED, false);
+		add_table(page, &stats, "monitored_attempts_total",
+			  "Connections that monitor mode let pass.", RG_STAT_MONITORED, true);
+		add_losses(page, agent, &stats);
+		add_zones(page, agent);
+		add_gauges(page, agent);
+		evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type",
+				  "text/plain; version=0.0.4");
+		evhttp_send_reply(request, 200, "OK", page);
+	}
+	if (page)
+		evbuffer_free(page);
+}
+
+/* "ADDRESS:PORT", checked by the configuration; evhttp wants IPv6 without brackets. */
+static int bind_to(struct evhttp *http, const char *where)
+{
+	const char *colon = strrchr(where, ':');
+	char host[64];
+	size_t len = (size_t)(colon - where);
+
+	if (*where == '[') {
+		where++;
+		len -= 2;
+	}
+	snprintf(host, sizeof(host), "%.*s", (int)len, where);
+	return evhttp_bind_socket(http, host, (uint16_t)strtoul(colon + 1, NULL, 10)) ? -errno : 0;
+}
+
+int rg_metrics_new(struct rg_metrics **ret, const struct rg_agent *agent, struct rg_error *error)
+{
+	const char *where = agent->conf->metrics_listen;
+	struct rg_metrics *metrics;
+
+	*ret = NULL;
+	if (!*where)
+		return 0;
+	metrics = calloc(1, sizeof(*metrics));
+	if (metrics)
+		metrics->http = evhttp_new(agent->base);
+	if (!metrics || !metrics->http) {
+		rg_metrics_free(metrics);
+		return rg_fail(error, -ENOMEM, "out of memory");
+	}
+	metrics->agent = agent;
+	evhttp_set_allowed_methods(metrics->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
+	evhttp_set_timeout(metrics->http, 10);
+	evhttp_set_max_headers_size(metrics->http, 8192);
+	evhttp_set_max_body_size(metrics->http, 0);
+	evhttp_set_cb(metrics->http, "/metrics", on_request, metrics);
+	if (bind_to(metrics->http, where)) {
+		int err = errno ? -errno : -EADDRINUSE;
+
+		rg_metrics_free(metrics);
+		return rg_fail(error, err, "metrics_listen %s: %s", where, strerror(-err));
+	}
+	*ret = metrics;
+	return 0;
+}
+
+void rg_metrics_free(struct rg_metrics *metrics)
+{
+	if (!metrics)
+		return;
+	if (metrics->http)
+		evhttp_free(metrics->http);
+	free(metrics);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Small things that every module uses. */
+#ifndef REPGATE_UTIL_H
+#define REPGATE_UTIL_H
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+
+/* What a person is told when something is refused; always one line, never a secret. */
+struct rg_error {
+	char text[512];
+};
+
+/* Fills error (may be NULL) and returns code, so that `return rg_fail(error, -EINVAL, ...)` works. */
+__attribute__((format(printf, 3, 4))) static inline int rg_fail(struct rg_error *error, int code,
+								 const char *format, ...)
+{
+	va_list args;
+
+	if (!error)
+		return code;
+	va_start(args, format);
+	vsnprintf(error->text, sizeof(error->text), format, args);
+	va_end(args);
+	return code;
+}
+
+/* ns of CLOCK_BOOTTIME: the clock of every expiry (maps/verdict.h). */
+static inline uint64_t rg_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000000ULL + (uint64_t)now.tv_nsec;
+}
+
+/* A time of CLOCK_BOOTTIME as seconds since 1970, for people. */
+static inline double rg_wall_time(uint64_t boot_time)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9 +
+	       ((double)boot_time - (double)rg_now()) / 1e9;
+}
+
+static inline void rg_freep(void *pointer)
+{
+	free(*(void **)pointer);
+}
+
+static inline void rg_closep(const int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+}
+
+static inline void rg_fclosep(FILE **file)
+{
+	if (*file)
+		fclose(*file);
+}
+
+#define RG_CLEANUP_FREE __attribute__((cleanup(rg_freep)))
+#define RG_CLEANUP_CLOSE __attribute__((cleanup(rg_closep)))
+#define RG_CLEANUP_FCLOSE __attribute__((cleanup(rg_fclosep)))
+
+#endif

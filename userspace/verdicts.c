@@ -1,0 +1,538 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "verdicts.h"
+
+#include "addr.h"
+
+#include <bpf/bpf.h>
+
+/* When an entry of `verdicts` ends. It may be out of date: the map tells. */
+struct due {
+	uint64_t expiry;
+	struct rg_prefix key;
+};
+
+struct rg_verdicts {
+	struct rg_loader *loader;
+	const struct rg_maps *maps;
+	struct due *heap; /* binary, soonest first */
+	size_t due_count, due_allocated;
+	struct rg_zone_name zones[RG_MAX_ZONES]; /* a copy of the map */
+	struct rg_verdicts_count count;
+};
+
+static void sift_up(struct rg_verdicts *verdicts, size_t at)
+{
+	struct due *heap = verdicts->heap, item = heap[at];
+
+	while (at && heap[(at - 1) / 2].expiry > item.expiry) {
+		heap[at] = heap[(at - 1) / 2];
+		at = (at - 1) / 2;
+	}
+	heap[at] = item;
+}
+
+static void sift_down(struct rg_verdicts *verdicts)
+{
+	struct due *heap = verdicts->heap, item = heap[verdicts->due_count];
+	size_t at = 0, child;
+
+	while ((child = 2 * at + 1) < verdicts->due_count) {
+		if (child + 1 < verdicts->due_count && heap[child + 1].expiry < heap[child].expiry)
+			child++;
+		if (heap[child].expiry >= item.expiry)
+			break;
+		heap[at] = heap[child];
+		at = child;
+	}
+	heap[at] = item;
+}
+
+static int push_due(struct rg_verdicts *verdicts, const struct rg_prefix *key, uint64_t expiry)
+{
+	if (verdicts->due_count == verdicts->due_allocated) {
+		size_t size = verdicts->due_allocated ? verdicts->due_allocated * 2 : 1024;
+		struct due *heap = reallocarray(verdicts->heap, size, sizeof(*heap));
+
+		if (!heap)
+			return -ENOMEM;
+		verdicts->heap = heap;
+		verdicts->due_allocated = size;
+	}
+	verdicts->heap[verdicts->due_count] = (struct due){ .expiry = expiry, .key = *key };
+	sift_up(verdicts, verdicts->due_count++);
+	return 0;
+}
+
+static struct due pop_due(struct rg_verdicts *verdicts)
+{
+	struct due due = verdicts->heap[0];
+
+	if (--verdicts->due_count)
+		sift_down(verdicts);
+	return due;
+}
+
+/* The value under exactly this key. */
+static int get_exact(const struct rg_verdicts *verdicts, const struct rg_prefix *key,
+		     struct rg_verdict *value)
+{
+	if (bpf_map_lookup_elem(verdicts->maps->verdicts, key, value))
+		return -errno;
+	return value->prefix_len == key->len ? 0 : -ENOENT;
+}
+
+static int delete_key(struct rg_verdicts *verdicts, const struct rg_prefix *key)
+{
+	if (bpf_map_delete_elem(verdicts->maps->verdicts, key))
+		return -errno;
+	verdicts->count.entries--;
+	return 0;
+}
+
+/*
+ * A walk over all keys of a map; the callback may delete the key it is given. Bounded, because a walk
+ * begins again when the key it stands on is evicted by somebody else.
+ */
+static int each_key(int fd, int (*call)(void *arg, const void *key), void *arg)
+{
+	char keys[2][sizeof(struct rg_prefix)];
+	size_t left = 4 * RG_DEFAULT_VERDICTS;
+	int now = 0, ret = 0;
+	bool more = !bpf_map_get_next_key(fd, NULL, keys[now]);
+
+	while (more && !ret && left--) {
+		more = !bpf_map_get_next_key(fd, keys[now], keys[!now]);
+		ret = call(arg, keys[now]);
+		now = !now;
+	}
+	return ret;
+}
+
+static int adopt_entry(void *arg, const void *key)
+{
+	struct rg_verdicts *verdicts = arg;
+	const struct rg_prefix *prefix = key;
+	struct rg_verdict value;
+
+	if (get_exact(verdicts, prefix, &value))
+		return 0;
+	verdicts->count.entries++;
+	return push_due(verdicts, prefix, value.expiry);
+}
+
+int rg_verdicts_new(struct rg_verdicts **ret, struct rg_loader *loader, struct rg_error *error)
+{
+	struct rg_verdicts *verdicts = calloc(1, sizeof(*verdicts));
+	int err;
+
+	if (!verdicts)
+		return rg_fail(error, -ENOMEM, "out of memory");
+	verdicts->loader = loader;
+	verdicts->maps = rg_loader_maps(loader);
+	for (uint32_t i = 0; i < RG_MAX_ZONES; i++)
+		(void)bpf_map_lookup_elem(verdicts->maps->zones, &i, &verdicts->zones[i]);
+	err = each_key(verdicts->maps->verdicts, adopt_entry, verdicts);
+	if (err) {
+		rg_verdicts_free(verdicts);
+		return rg_fail(error, err, "verdicts map: %s", strerror(-err));
+	}
+	*ret = verdicts;
+	return 0;
+}
+
+void rg_verdicts_free(struct rg_verdicts *verdicts)
+{
+	if (!verdicts)
+		return;
+	free(verdicts->heap);
+	free(verdicts);
+}
+
+static int find_slot(const struct rg_verdicts *verdicts, const char *alias, enum rg_class class)
+{
+	for (int i = 0; i < RG_MAX_ZONES; i++)
+		if (verdicts->zones[i].class == class && !strcmp(verdicts->zones[i].alias, alias))
+			return i;
+	return -1;
+}
+
+static int write_slot(struct rg_verdicts *verdicts, uint32_t slot, const char *alias,
+		      enum rg_class class)
+{
+	struct rg_zone_name name = { .class = class };
+
+	snprintf(name.alias, sizeof(name.alias), "%s", alias);
+	verdicts->zones[slot] = name;
+	return bpf_map_update_elem(verdicts->maps->zones, &slot, &name, BPF_ANY) ? -errno : 0;
+}
+
+static bool slot_is_used(const struct rg_conf *conf, unsigned int count, uint32_t slot)
+{
+	for (unsigned int i = 0; i < count; i++)
+		if (conf->zones[i].slot == slot)
+			return true;
+	return false;
+}
+
+int rg_verdicts_name_zones(struct rg_verdicts *verdicts, struct rg_conf *conf)
+{
+	int err = 0;
+
+	for (unsigned int i = 0; i < conf->zone_count; i++) {
+		int slot = find_slot(verdicts, conf->zones[i].alias, conf->zones[i].class);
+
+		conf->zones[i].slot = slot < 0 ? RG_NO_ZONE : (uint32_t)slot;
+	}
+	for (uint32_t slot = 0; slot < RG_MAX_ZONES; slot++) {
+		if (verdicts->zones[slot].class == RG_CLASS_NONE ||
+		    slot_is_used(conf, conf->zone_count, slot))
+			continue;
+		rg_verdicts_flush(verdicts, NULL, slot);
+		write_slot(verdicts, slot, "", RG_CLASS_NONE);
+	}
+	for (unsigned int i = 0; !err && i < conf->zone_count; i++) {
+		struct rg_zone_conf *zone = &conf->zones[i];
+
+		if (zone->slot != RG_NO_ZONE)
+			continue;
+		for (zone->slot = 0; verdicts->zones[zone->slot].class != RG_CLASS_NONE;)
+			zone->slot++; /* there is one: zones are not more than slots */
+		err = write_slot(verdicts, zone->slot, zone->alias, zone->class);
+	}
+	return err;
+}
+
+const char *rg_verdicts_zone(const struct rg_verdicts *verdicts, uint32_t slot)
+{
+	return slot < RG_MAX_ZONES ? verdicts->zones[slot].alias : "";
+}
+
+/* Makes room for one: the entry nearest to its expiry goes. */
+static int evict(struct rg_verdicts *verdicts)
+{
+	while (verdicts->due_count) {
+		struct due due = pop_due(verdicts);
+		struct rg_verdict value;
+
+		if (get_exact(verdicts, &due.key, &value) || value.expiry != due.expiry)
+			continue;
+		if (!delete_key(verdicts, &due.key)) {
+			verdicts->count.evicted++;
+			return 0;
+		}
+	}
+	return -ENOSPC;
+}
+
+static int write_verdict(struct rg_verdicts *verdicts, const struct rg_prefix *key,
+			 struct rg_verdict *value)
+{
+	int fd = verdicts->maps->verdicts;
+	struct rg_verdict old;
+	bool known = !get_exact(verdicts, key, &old);
+
+	if (known) {
+		value->hits = old.hits;
+		if (old.expiry > value->since && old.class == value->class && old.zone == value->zone)
+			value->since = old.since;
+	}
+	while (bpf_map_update_elem(fd, key, value, BPF_ANY)) {
+		/* A full trie says ENOSPC; anything else is not about room. */
+		if (errno != ENOSPC || evict(verdicts))
+			return -errno;
+	}
+	if (!known)
+		verdicts->count.entries++;
+	return push_due(verdicts, key, value->expiry);
+}
+
+static int write_clean(struct rg_verdicts *verdicts, const struct rg_prefix *peer,
+		       const struct rg_outcome *outcome, uint64_t now)
+{
+	struct rg_peer value = {
+		.expiry = now + outcome->ttl * RG_NSEC_PER_SEC,
+		.since = now,
+		.state = RG_PEER_CLEAN,
+		.reason = outcome->reason,
+	};
+
+	/* A verdict from before would come first. */
+	if (delete_key(verdicts, peer) == 0)
+		verdicts->count.removed++;
+	return bpf_map_update_elem(verdicts->maps->peers, &peer->addr, &value, BPF_ANY) ? -errno : 0;
+}
+
+int rg_verdicts_put(struct rg_verdicts *verdicts, const struct rg_prefix *peer,
+		    const struct rg_outcome *outcome, uint32_t slot, uint64_t now)
+{
+	struct rg_verdict value = {
+		.expiry = now + outcome->ttl * RG_NSEC_PER_SEC,
+		.prefix_len = peer->len,
+		.class = outcome->class,
+		.since = now,
+		.action = outcome->action,
+		.reason = outcome->reason,
+		.zone = slot,
+		.code = outcome->code,
+	};
+	int err = 0;
+
+	if (outcome->ttl && outcome->class == RG_CLASS_CLEAN)
+		err = write_clean(verdicts, peer, outcome, now);
+	else if (outcome->ttl)
+		err = write_verdict(verdicts, peer, &value);
+	if (outcome->ttl && !err)
+		verdicts->count.stored++;
+	if (err)
+		verdicts->count.failed++;
+	/* Last: until now the pending mark kept other SYNs of the peer waiting. */
+	if (outcome->class != RG_CLASS_CLEAN || err)
+		(void)bpf_map_delete_elem(verdicts->maps->peers, &peer->addr);
+	return err;
+}
+
+int rg_verdicts_find(const struct rg_verdicts *verdicts, const struct rg_addr *addr, uint64_t now,
+		     struct rg_prefix *key, struct rg_verdict *ret)
+{
+	struct rg_prefix search = { .len = RG_ADDR_BITS, .addr = *addr };
+
+	for (;;) {
+		if (bpf_map_lookup_elem(verdicts->maps->verdicts, &search, ret))
+			return -ENOENT;
+		if (ret->expiry > now)
+			break;
+		if (!ret->prefix_len || ret->prefix_len > search.len)
+			return -ENOENT;
+		search.len = ret->prefix_len - 1;
+	}
+	if (key) {
+		*key = (struct rg_prefix){ .len = ret->prefix_len, .addr = *addr };
+		rg_prefix_mask(key);
+	}
+	return 0;
+}
+
+int rg_verdicts_find_peer(const struct rg_verdicts *verdicts, const struct rg_addr *peer,
+			  uint64_t now, struct rg_peer *ret)
+{
+	if (bpf_map_lookup_elem(verdicts->maps->peers, peer, ret) || ret->expiry <= now)
+		return -ENOENT;
+	return 0;
+}
+
+struct each {
+	const struct rg_verdicts *verdicts;
+	int (*call)(void *arg, const struct rg_prefix *key, const struct rg_verdict *value);
+	int (*call_peer)(void *arg, const struct rg_addr *peer, const struct rg_peer *value);
+	void *arg;
+	uint64_t now;
+};
+
+static int each_verdict(void *arg, const void *key)
+{
+	struct each *each = arg;
+	struct rg_verdict value;
+
+	if (get_exact(each->verdicts, key, &value) || value.expiry <= each->now)
+		return 0;
+	return each->call(each->arg, key, &value);
+}
+
+int rg_verdicts_each(const struct rg_verdicts *verdicts,
+		     int (*call)(void *arg, const struct rg_prefix *key, const struct rg_verdict *value),
+		     void *arg)
+{
+	struct each each = { .verdicts = verdicts, .call = call, .arg = arg, .now = rg_now() };
+
+	return each_key(verdicts->maps->verdicts, each_verdict, &each);
+}
+
+static int each_peer(void *arg, const void *key)
+{
+	struct each *each = arg;
+	struct rg_peer value;
+
+	if (rg_verdicts_find_peer(each->verdicts, key, each->now, &value))
+		return 0;
+	return each->call_peer(each->arg, key, &value);
+}
+
+int rg_verdicts_each_peer(const struct rg_verdicts *verdicts,
+			  int (*call)(void *arg, const struct rg_addr *peer,
+				      const struct rg_peer *value),
+			  void *arg)
+{
+	struct each each = { .verdicts = verdicts, .call_peer = call, .arg = arg, .now = rg_now() };
+
+	return each_key(verdicts->maps->peers, each_peer, &each);
+}
+
+struct flush {
+	struct rg_verdicts *verdicts;
+	const struct rg_prefix *prefix;
+	uint32_t slot;
+	bool countries;
+	size_t count;
+};
+
+static bool flush_wants(const struct flush *flush, const struct rg_prefix *key,
+			const struct rg_verdict *value)
+{
+	if (flush->countries)
+		return value->reason == RG_REASON_COUNTRY;
+	if (flush->slot != RG_NO_ZONE && value->zone != flush->slot)
+		return false;
+	return !flush->prefix || (key->len >= flush->prefix->len &&
+				  rg_prefix_covers(flush->prefix, &key->addr));
+}
+
+static int flush_verdict(void *arg, const void *key)
+{
+	struct flush *flush = arg;
+	struct rg_verdict value;
+
+	if (get_exact(flush->verdicts, key, &value) || !flush_wants(flush, key, &value))
+		return 0;
+	if (!delete_key(flush->verdicts, key))
+		flush->count++;
+	return 0;
+}
+
+static int flush_peer(void *arg, const void *key)
+{
+	struct flush *flush = arg;
+	const struct rg_addr *addr = key;
+
+	if (flush->prefix && !rg_prefix_covers(flush->prefix, addr))
+		return 0;
+	if (!bpf_map_delete_elem(flush->verdicts->maps->peers, addr))
+		flush->count++;
+	return 0;
+}
+
+static size_t run_flush(struct flush *flush, bool peers)
+{
+	const struct rg_maps *maps = flush->verdicts->maps;
+
+	each_key(maps->verdicts, flush_verdict, flush);
+	flush->verdicts->count.removed += flush->count;
+	if (peers)
+		each_key(maps->peers, flush_peer, flush);
+	return flush->count;
+}
+
+size_t rg_verdicts_flush(struct rg_verdicts *verdicts, const struct rg_prefix *prefix, uint32_t slot)
+{
+	struct flush flush = { .verdicts = verdicts, .prefix = prefix, .slot = slot };
+
+	return run_flush(&flush, slot == RG_NO_ZONE);
+}
+
+size_t rg_verdicts_flush_countries(struct rg_verdicts *verdicts)
+{
+	struct flush flush = { .verdicts = verdicts, .countries = true, .slot = RG_NO_ZONE };
+
+	return run_flush(&flush, true);
+}
+
+struct change {
+	struct rg_verdicts *verdicts;
+	uint32_t slot;
+	enum rg_action action;
+};
+
+static int change_action(void *arg, const void *key)
+{
+	struct change *change = arg;
+	struct rg_verdict value;
+
+	if (!get_exact(change->verdicts, key, &value) && value.zone == change->slot &&
+	    value.action != change->action) {
+		value.action = change->action;
+		if (bpf_map_update_elem(change->verdicts->maps->verdicts, key, &value, BPF_EXIST))
+			change->verdicts->count.failed++;
+	}
+	return 0;
+}
+
+void rg_verdicts_set_action(struct rg_verdicts *verdicts, uint32_t slot, enum rg_action action)
+{
+	struct change change = { .verdicts = verdicts, .slot = slot, .action = action };
+
+	each_key(verdicts->maps->verdicts, change_action, &change);
+}
+
+void rg_verdicts_sweep(struct rg_verdicts *verdicts, uint64_t now)
+{
+	while (verdicts->due_count && verdicts->heap[0].expiry <= now) {
+		struct due due = pop_due(verdicts);
+		struct rg_verdict value;
+
+		/* Renewed in the meantime: its later date is in the heap too. */
+		if (get_exact(verdicts, &due.key, &value) || value.expiry > now)
+			continue;
+		if (!delete_key(verdicts, &due.key))
+			verdicts->count.expired++;
+	}
+}
+
+/* 4096 at a time: an LPM trie takes 3.5 us each, a single system call for each 1 us more. */
+#define LIST_BATCH 4096
+
+static int fill_list(int fd, const struct rg_list_item *items, size_t count)
+{
+	RG_CLEANUP_FREE struct rg_prefix *keys = calloc(LIST_BATCH, sizeof(*keys));
+	RG_CLEANUP_FREE struct rg_list_entry *values = calloc(LIST_BATCH, sizeof(*values));
+
+	if (!keys || !values)
+		return -ENOMEM;
+	while (count) {
+		__u32 batch = count < LIST_BATCH ? (__u32)count : LIST_BATCH;
+
+		for (__u32 i = 0; i < batch; i++) {
+			keys[i] = items[i].prefix;
+			values[i] = (struct rg_list_entry){
+				.expiry = items[i].expiry,
+				.prefix_len = items[i].prefix.len,
+				.class = items[i].class,
+				.source = items[i].source,
+				.line = items[i].line,
+			};
+		}
+		items += batch;
+		count -= batch;
+		if (bpf_map_update_batch(fd, keys, values, &batch, NULL))
+			return -errno;
+	}
+	return 0;
+}
+
+int rg_verdicts_swap_lists(struct rg_verdicts *verdicts, const struct rg_lists *lists,
+			   struct rg_error *error)
+{
+	RG_CLEANUP_CLOSE int fd = rg_loader_new_list(verdicts->loader);
+	const struct rg_list_item *items;
+	uint32_t zero = 0;
+	size_t count;
+	int err;
+
+	if (fd < 0)
+		return rg_fail(error, fd, "no map for the local lists: %s", strerror(-fd));
+	items = rg_lists_items(lists, &count);
+	err = fill_list(fd, items, count);
+	if (err)
+		return rg_fail(error, err, "local lists of %zu entries: %s", count, strerror(-err));
+	if (bpf_map_update_elem(verdicts->maps->lists, &zero, &fd, BPF_ANY))
+		return rg_fail(error, -errno, "local lists can't be put in force: %m");
+	verdicts->count.list_entries = count;
+	err = rg_loader_pin_list(verdicts->loader, fd);
+	if (err)
+		return rg_fail(error, err, "local lists are in force, but not pinned: %s",
+			       strerror(-err));
+	return 0;
+}
+
+struct rg_verdicts_count rg_verdicts_count(const struct rg_verdicts *verdicts)
+{
+	return verdicts->count;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The only writer of the maps lists, verdicts, peers and zones. The maps are the truth; this module
+ * adds what they lack: a queue by expiry, to sweep what is over and to evict what is nearest to it.
+ */
+#ifndef REPGATE_VERDICTS_H
+#define REPGATE_VERDICTS_H
+
+#include "config.h"
+#include "lists.h"
+#include "loader.h"
+#include "policy.h"
+
+struct rg_verdicts;
+
+struct rg_verdicts_count {
+	uint64_t entries; /* in `verdicts` now */
+	uint64_t list_entries; /* in the list in force */
+	uint64_t stored, expired, evicted, removed, failed; /* since the start */
+};
+
+/* Takes over what is in the maps. loader is the caller's. */
+int rg_verdicts_new(struct rg_verdicts **ret, struct rg_loader *loader, struct rg_error *error);
+void rg_verdicts_free(struct rg_verdicts *verdicts);
+
+/*
+ * Gives every zone of conf its slot: by alias, the one it had, else a free one. Verdicts of zones
+ * that are gone are removed. 0, -ENOSPC.
+ */
+int rg_verdicts_name_zones(struct rg_verdicts *verdicts, struct rg_conf *conf);
+/* "" if the slot is free. */
+const char *rg_verdicts_zone(const struct rg_verdicts *verdicts, uint32_t slot);
+
+/*
+ * Stores what was decided about peer: a clean one in `peers`, any other in `verdicts`, for outcome's
+ * ttl from now (ns of CLOCK_BOOTTIME). A ttl of 0 only ends the pending mark. slot: the zone's.
+ * 0 or a negative error, which is counted too.
+ */
+int rg_verdicts_put(struct rg_verdicts *verdicts, const struct rg_prefix *peer,
+		    const struct rg_outcome *outcome, uint32_t slot, uint64_t now);
+
+/* The live verdict around addr. 0 or -ENOENT. key may be NULL. */
+int rg_verdicts_find(const struct rg_verdicts *verdicts, const struct rg_addr *addr, uint64_t now,
+		     struct rg_prefix *key, struct rg_verdict *ret);
+/* The live entry of peer (rg_peer_of()). 0 or -ENOENT. */
+int rg_verdicts_find_peer(const struct rg_verdicts *verdicts, const struct rg_addr *peer,
+			  uint64_t now, struct rg_peer *ret);
+
+/* Calls for each live entry; a nonzero return ends the walk and is returned. */
+int rg_verdicts_each(const struct rg_verdicts *verdicts,
+		     int (*call)(void *arg, const struct rg_prefix *key, const struct rg_verdict *value),
+		     void *arg);
+int rg_verdicts_each_peer(const struct rg_verdicts *verdicts,
+			  int (*call)(void *arg, const struct rg_addr *peer,
+				      const struct rg_peer *value),
+			  void *arg);
+
+/*
+ * Removes verdicts and peers: those that lie within prefix (NULL: anywhere) and come from the zone
+ * slot (RG_NO_ZONE: from anyone; peers come from no zone). Returns how many.
+ */
+size_t rg_verdicts_flush(struct rg_verdicts *verdicts, const struct rg_prefix *prefix, uint32_t slot);
+/* Removes what a country decided. */
+size_t rg_verdicts_flush_countries(struct rg_verdicts *verdicts);
+
+/* Sets the action of every verdict of the zone. */
+void rg_verdicts_set_action(struct rg_verdicts *verdicts, uint32_t slot, enum rg_action action);
+
+/* Deletes what is over. */
+void rg_verdicts_sweep(struct rg_verdicts *verdicts, uint64_t now);
+
+/* Builds a trie of lists and puts it in force; on error the old one stays. */
+int rg_verdicts_swap_lists(struct rg_verdicts *verdicts, const struct rg_lists *lists,
+			   struct rg_error *error);
+
+struct rg_verdicts_count rg_verdicts_count(const struct rg_verdicts *verdicts);
+
+#endif
