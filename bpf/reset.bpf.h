@@ -11,14 +11,55 @@
 
 #define RESET_TTL 64
 
+/*
+ * Headers to write, of our own: vmlinux.h's carry CO-RE relocations, and clang 14 loses the first
+ * eight bytes of an iphdr that is initialised as a whole.
+ */
+struct rg_ipv4_out {
+	__u8 version_ihl;
+	__u8 tos;
+	__be16 total_len;
+	__be16 id;
+	__be16 fragment;
+	__u8 ttl;
+	__u8 protocol;
+	__sum16 check;
+	__u8 source[4];
+	__u8 dest[4];
+};
+
+struct rg_ipv6_out {
+	__be32 version_class_label;
+	__be16 payload_len;
+	__u8 next;
+	__u8 hop_limit;
+	struct rg_addr source;
+	struct rg_addr dest;
+};
+
+struct rg_tcp_out {
+	__be16 source;
+	__be16 dest;
+	__be32 seq;
+	__be32 ack;
+	__u8 offset; /* in the upper four bits, words */
+	__u8 flags;
+	__be16 window;
+	__sum16 check;
+	__be16 urgent;
+};
+
+#define RESET_TCP_FLAGS 0x14 /* RST, ACK */
+#define IPV4_DONT_FRAGMENT 0x4000
+
 struct rg_reset4 {
-	struct iphdr ip;
-	struct tcphdr tcp;
+	struct rg_ipv4_out ip;
+	struct rg_tcp_out tcp;
 };
 
 struct rg_reset6 {
-	struct ipv6hdr ip;
-	struct tcphdr tcp;
+	struct rg_ipv6_out ip;
+	struct rg_tcp_out tcp;
 };
 
 static __always_inline __u32 sum_words(const void *data, __u32 size, __u32 sum)
@@ -41,55 +82,56 @@ static __always_inline __sum16 fold(__u32 sum)
 	return ~sum;
 }
 
-static __always_inline struct tcphdr reset_tcp(const struct rg_syn *syn)
+static __always_inline struct rg_tcp_out reset_tcp(const struct rg_syn *syn)
 {
-	struct tcphdr tcp = {
+	return (struct rg_tcp_out){
 		.source = bpf_htons(syn->local_port),
 		.dest = bpf_htons(syn->port),
-		.ack_seq = bpf_htonl(syn->seq + 1 + syn->data_len),
-		.doff = 5,
-		.rst = 1,
-		.ack = 1,
+		.ack = bpf_htonl(syn->seq + 1 + syn->data_len),
+		.offset = sizeof(struct rg_tcp_out) / 4 << 4,
+		.flags = RESET_TCP_FLAGS,
 	};
+}
 
-	return tcp;
+/* sum: of the pseudo header's addresses (RFC 9293, 3.1) */
+static __always_inline void seal_tcp(struct rg_tcp_out *tcp, __u32 sum)
+{
+	sum += bpf_htons(IPPROTO_TCP) + bpf_htons(sizeof(*tcp));
+	tcp->check = fold(sum_words(tcp, sizeof(*tcp), sum));
 }
 
 static __always_inline void build_reset4(const struct rg_syn *syn, struct rg_reset4 *reset)
 {
-	__u32 sum = bpf_htons(IPPROTO_TCP) + bpf_htons(sizeof(reset->tcp));
-
-	reset->ip = (struct iphdr){
-		.version = 4,
-		.ihl = 5,
-		.tot_len = bpf_htons(sizeof(*reset)),
-		.frag_off = bpf_htons(0x4000), /* don't fragment */
-		.ttl = RESET_TTL,
-		.protocol = IPPROTO_TCP,
+	*reset = (struct rg_reset4){
+		.ip = {
+			.version_ihl = 0x45,
+			.total_len = bpf_htons(sizeof(*reset)),
+			.fragment = bpf_htons(IPV4_DONT_FRAGMENT),
+			.ttl = RESET_TTL,
+			.protocol = IPPROTO_TCP,
+		},
+		.tcp = reset_tcp(syn),
 	};
-	__builtin_memcpy(&reset->ip.saddr, syn->local.bytes + RG_ADDR_V4_OFFSET, 4);
-	__builtin_memcpy(&reset->ip.daddr, syn->addr.bytes + RG_ADDR_V4_OFFSET, 4);
+	__builtin_memcpy(reset->ip.source, syn->local.bytes + RG_ADDR_V4_OFFSET, 4);
+	__builtin_memcpy(reset->ip.dest, syn->addr.bytes + RG_ADDR_V4_OFFSET, 4);
 	reset->ip.check = fold(sum_words(&reset->ip, sizeof(reset->ip), 0));
-	reset->tcp = reset_tcp(syn);
-	sum = sum_words(&reset->ip.saddr, 8, sum);
-	reset->tcp.check = fold(sum_words(&reset->tcp, sizeof(reset->tcp), sum));
+	seal_tcp(&reset->tcp, sum_words(reset->ip.source, 8, 0));
 }
 
 static __always_inline void build_reset6(const struct rg_syn *syn, struct rg_reset6 *reset)
 {
-	__u32 sum = bpf_htons(IPPROTO_TCP) + bpf_htons(sizeof(reset->tcp));
-
-	reset->ip = (struct ipv6hdr){
-		.version = 6,
-		.payload_len = bpf_htons(sizeof(reset->tcp)),
-		.nexthdr = IPPROTO_TCP,
-		.hop_limit = RESET_TTL,
+	*reset = (struct rg_reset6){
+		.ip = {
+			.version_class_label = bpf_htonl(6u << 28),
+			.payload_len = bpf_htons(sizeof(reset->tcp)),
+			.next = IPPROTO_TCP,
+			.hop_limit = RESET_TTL,
+			.source = syn->local,
+			.dest = syn->addr,
+		},
+		.tcp = reset_tcp(syn),
 	};
-	__builtin_memcpy(&reset->ip.saddr, &syn->local, sizeof(syn->local));
-	__builtin_memcpy(&reset->ip.daddr, &syn->addr, sizeof(syn->addr));
-	reset->tcp = reset_tcp(syn);
-	sum = sum_words(&reset->ip.saddr, 32, sum);
-	reset->tcp.check = fold(sum_words(&reset->tcp, sizeof(reset->tcp), sum));
+	seal_tcp(&reset->tcp, sum_words(&reset->ip.source, 32, 0));
 }
 
 static __always_inline void swap_macs(struct ethhdr *eth)

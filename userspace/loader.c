@@ -166,10 +166,10 @@ static int open_skeleton(struct rg_loader *loader, const struct rg_conf *conf)
 	skeleton->rodata->rg_config.can_hold = loader->can_hold;
 	if (!loader->can_hold)
 		bpf_program__set_autoload(skeleton->progs.filter_frags, false);
+	/* The inner map of `lists` is a template: its size need not agree (Linux 5.10). */
 	if (bpf_map__set_max_entries(skeleton->maps.verdicts, conf->max_verdicts) ||
 	    bpf_map__set_max_entries(skeleton->maps.peers, conf->max_peers) ||
-	    bpf_map__set_max_entries(skeleton->maps.lists_now, conf->max_list) ||
-	    bpf_map__set_max_entries(bpf_map__inner_map(skeleton->maps.lists), conf->max_list))
+	    bpf_map__set_max_entries(skeleton->maps.lists_now, conf->max_list))
 		return -EINVAL;
 	return 0;
 }
