@@ -16,9 +16,16 @@ static __always_inline struct rg_settings *get_settings(void)
 	return bpf_map_lookup_elem(&settings, &zero);
 }
 
-/* port in host order */
-static __always_inline int port_is_filtered(const struct rg_settings *settings, __u16 port)
+/*
+ * port in host order. This and the other functions that are not inlined are global functions, which
+ * the verifier walks once each, not once for every way that leads to them.
+ */
+__attribute__((noinline)) int port_is_filtered(__u16 port)
 {
+	const struct rg_settings *settings = get_settings();
+
+	if (!settings)
+		return 0;
 	for (__u32 i = 0; i < RG_MAX_PORTS; i++) {
 		if (i >= settings->port_count)
 			break;

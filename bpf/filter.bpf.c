@@ -17,6 +17,9 @@ char LICENSE[] SEC("license") = "GPL";
 
 enum rg_stage { RG_STAGE_ARRIVED, RG_STAGE_RELEASED };
 
+/* The next of `held` to go; the agent sets it to 0 before each batch. */
+__u32 held_next = 0;
+
 static __always_inline __u32 frame_length(struct xdp_md *ctx)
 {
 	if (rg_config.can_hold)
@@ -44,21 +47,25 @@ static __always_inline int is_refusal(enum rg_action action)
 }
 
 /* Counts the decision and samples refusals; what waits is counted as an attempt when it is judged. */
-static __always_inline void account(struct xdp_md *ctx, const struct rg_settings *settings,
-				    const struct rg_syn *syn, const struct rg_decision *decision)
+__attribute__((noinline)) int account(struct xdp_md *ctx, const struct rg_syn *syn,
+				      const struct rg_decision *decision)
 {
-	__u32 table = settings->mode == RG_MODE_MONITOR && is_refusal(decision->action) ?
-			      RG_STAT_MONITORED :
-			      RG_STAT_DONE;
-	int waits = decision->action != RG_ACTION_PASS &&
-		    (decision->class == RG_CLASS_UNKNOWN || decision->class == RG_CLASS_PENDING);
-	__u32 attempt = waits ? 0 :
-				note_attempt(hash_flow(&syn->addr, syn->port),
-					     syn->now / RG_NSEC_PER_SEC);
+	const struct rg_settings *settings = get_settings();
+	__u32 table = RG_STAT_DONE, attempt = 0;
+	int waits;
 
+	if (!settings || !syn || !decision)
+		return 0; /* can't happen, the verifier wants it */
+	if (settings->mode == RG_MODE_MONITOR && is_refusal(decision->action))
+		table = RG_STAT_MONITORED;
+	waits = decision->action != RG_ACTION_PASS &&
+		(decision->class == RG_CLASS_UNKNOWN || decision->class == RG_CLASS_PENDING);
+	if (!waits)
+		attempt = note_attempt(hash_flow(&syn->addr, syn->port), syn->now / RG_NSEC_PER_SEC);
 	count(table + decision->class * RG_ACTION_MAX + decision->action, attempt);
 	if (attempt && is_refusal(decision->action))
 		tell_refused(ctx, settings, syn, decision);
+	return 0;
 }
 
 /* What is to be done with the SYN. */
@@ -66,19 +73,18 @@ __attribute__((noinline)) int judge(struct xdp_md *ctx, struct rg_syn *syn, enum
 {
 	struct rg_settings *settings = get_settings();
 	struct rg_decision decision;
-	struct rg_peer *peer;
 
 	if (!syn || !settings)
 		return RG_ACTION_PASS; /* can't happen, the verifier wants it */
 	complete(settings, syn);
-	decision = decide(settings, syn, &peer);
+	decision = decide(settings, syn);
 	if (decision.class == RG_CLASS_NONE) {
 		if (stage == RG_STAGE_RELEASED) /* the agent let it go without a verdict */
 			decision = decided(RG_CLASS_UNKNOWN, RG_ACTION_PASS);
 		else
-			decision = hold(ctx, settings, syn, peer);
+			hold(ctx, syn, &decision);
 	}
-	account(ctx, settings, syn, &decision);
+	account(ctx, syn, &decision);
 	return settings->mode == RG_MODE_MONITOR ? RG_ACTION_PASS : decision.action;
 }
 
@@ -121,7 +127,7 @@ static __always_inline int filter_frame(struct xdp_md *ctx, enum rg_stage stage)
 		count_loss(RG_LOSS_NO_SETTINGS);
 		return XDP_PASS;
 	}
-	if (!port_is_filtered(settings, bpf_ntohs(packet.tcp->dest)))
+	if (!port_is_filtered(bpf_ntohs(packet.tcp->dest)))
 		return XDP_PASS;
 	if (parsed == RG_PARSED_SYN_FRAGMENT)
 		return drop_bad(RG_LOSS_FRAGMENT_SYN);
@@ -144,14 +150,38 @@ int filter_frags(struct xdp_md *ctx)
 	return filter_frame(ctx, RG_STAGE_ARRIVED);
 }
 
+/*
+ * Turns the frame of a test run into the next held SYN. A run has one frame for all its repetitions,
+ * so the SYNs come from a map; the frame that the agent gives is as long as the longest can be.
+ */
+static __always_inline int load_held(struct xdp_md *ctx)
+{
+	__u32 index = held_next++, len;
+	struct rg_held_frame *held_frame = bpf_map_lookup_elem(&held, &index);
+
+	if (!held_frame)
+		return -1;
+	len = held_frame->len;
+	if (!len)
+		return 0; /* the run's own frame */
+	asm volatile("" : "+r"(len)); /* one register for the check and the use */
+	if (len > RG_FRAME_SIZE || bpf_xdp_store_bytes(ctx, 0, held_frame->frame, len))
+		return -1;
+	return bpf_xdp_adjust_tail(ctx, (int)len - (int)(ctx->data_end - ctx->data));
+}
+
 SEC("xdp")
 int release(struct xdp_md *ctx)
 {
+	if (rg_config.can_hold && load_held(ctx))
+		return drop_bad(RG_LOSS_HOLD_COPY);
 	return filter_frame(ctx, RG_STAGE_RELEASED);
 }
 
 SEC("xdp")
-int inject(struct xdp_md *ctx __attribute__((unused)))
+int inject(struct xdp_md *ctx)
 {
+	if (rg_config.can_hold && load_held(ctx))
+		return drop_bad(RG_LOSS_HOLD_COPY);
 	return XDP_PASS;
 }

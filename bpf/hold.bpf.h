@@ -119,17 +119,26 @@ static __always_inline struct rg_decision hold_unknown(struct xdp_md *ctx,
 	}
 }
 
-static __always_inline struct rg_decision hold(struct xdp_md *ctx,
-					       const struct rg_settings *settings,
-					       const struct rg_syn *syn, struct rg_peer *pending)
+/* For a SYN whose peer is unknown or pending. */
+__attribute__((noinline)) int hold(struct xdp_md *ctx, const struct rg_syn *syn,
+				   struct rg_decision *decision)
 {
+	const struct rg_settings *settings = get_settings();
+	struct rg_peer *pending;
+
+	if (!settings || !syn || !decision)
+		return 0; /* can't happen, the verifier wants it */
 	if (agent_is_silent(settings, syn->now)) {
 		count_loss(RG_LOSS_AGENT_SILENT);
-		return decided(RG_CLASS_UNKNOWN, RG_ACTION_PASS);
+		*decision = decided(RG_CLASS_UNKNOWN, RG_ACTION_PASS);
+		return 0;
 	}
+	pending = known_peer(syn);
 	if (pending)
-		return hold_pending(ctx, settings, syn, pending);
-	return hold_unknown(ctx, settings, syn);
+		*decision = hold_pending(ctx, settings, syn, pending);
+	else
+		*decision = hold_unknown(ctx, settings, syn);
+	return 0;
 }
 
 #endif

@@ -185,17 +185,17 @@ static __always_inline enum rg_parsed parse_ipv4(struct rg_packet *packet, struc
 	return parse_tcp(packet, cursor, fragment & IPV4_MORE_FRAGMENTS);
 }
 
-static __always_inline int is_ext_header(__u8 next)
-{
-	return next == NEXT_HOP_BY_HOP || next == NEXT_ROUTING || next == NEXT_DEST_OPTIONS ||
-	       next == NEXT_AUTH || next == NEXT_MOBILITY || next == NEXT_HIP ||
-	       next == NEXT_SHIM6;
-}
+/*
+ * Length of an extension header: 8 bytes and so many for each unit of its length field (RFC 8200, 4.2;
+ * AH: RFC 4302, 2.2); 0: not one that can be walked over. A table, because the verifier walks every
+ * comparison's two branches, in every turn of the loop below.
+ */
+static const __u8 ext_header_unit[256] = {
+	[NEXT_HOP_BY_HOP] = 8, [NEXT_ROUTING] = 8, [NEXT_DEST_OPTIONS] = 8, [NEXT_AUTH] = 4,
+	[NEXT_MOBILITY] = 8,   [NEXT_HIP] = 8,	   [NEXT_SHIM6] = 8,
+};
 
-static __always_inline __u32 ext_header_size(__u8 type, const struct rg_ext_header *ext)
-{
-	return type == NEXT_AUTH ? (ext->len + 2) * 4 : (ext->len + 1) * 8;
-}
+#define EXT_HEADER_MIN 8
 
 /* Walks to the TCP header; the chain must be whole in the first fragment (RFC 7112, 5). */
 static __always_inline enum rg_parsed parse_ext_headers(struct rg_packet *packet,
@@ -204,41 +204,33 @@ static __always_inline enum rg_parsed parse_ext_headers(struct rg_packet *packet
 	int first_fragment = 0;
 
 	for (int i = 0; i <= RG_MAX_EXT_HEADERS; i++) {
-		void *start = cursor->pos;
-		__u32 size;
+		struct rg_ext_header *ext = cursor->pos;
+		__u32 size = EXT_HEADER_MIN, unit = ext_header_unit[next];
 
 		if (next == IPPROTO_TCP)
 			return parse_tcp(packet, cursor, first_fragment);
-		if (next == NEXT_FRAGMENT) {
-			struct rg_fragment_header *fragment = take(cursor, sizeof(*fragment));
-			__u16 word;
-
-			if (!fragment)
-				return bad(packet, RG_LOSS_BAD_IPV6);
-			word = bpf_ntohs(fragment->offset);
-			next = fragment->next;
-			if (word & IPV6_FRAGMENT_OFFSET)
-				return parse_later_fragment(packet, next, word & IPV6_FRAGMENT_OFFSET);
-			/* No more to come: an atomic fragment is a whole packet (RFC 6946). */
-			if (word & IPV6_MORE_FRAGMENTS)
-				first_fragment = 1;
-			size = sizeof(*fragment);
-		} else if (is_ext_header(next)) {
-			struct rg_ext_header *ext = take(cursor, 8);
-
-			if (!ext)
-				break;
-			size = ext_header_size(next, ext);
-			next = ext->next;
-			cursor->pos = start;
-			if (!take(cursor, size))
-				break;
-		} else {
+		if (next != NEXT_FRAGMENT && !unit)
 			return RG_PARSED_OTHER;
-		}
-		packet->tcp_len -= size;
 		if (i == RG_MAX_EXT_HEADERS)
 			return bad(packet, RG_LOSS_EXT_HEADERS);
+		if (!take(cursor, EXT_HEADER_MIN))
+			break;
+		if (next == NEXT_FRAGMENT) {
+			__u16 word = bpf_ntohs(((struct rg_fragment_header *)ext)->offset);
+
+			if (word & IPV6_FRAGMENT_OFFSET)
+				return parse_later_fragment(packet, ext->next,
+							    word & IPV6_FRAGMENT_OFFSET);
+			/* No more to come: an atomic fragment is a whole packet (RFC 6946). */
+			first_fragment |= word & IPV6_MORE_FRAGMENTS;
+		}
+		/* The fragment header's second byte is reserved, and its unit is 0. */
+		size += ext->len * (unit & 12); /* 0, 4 or 8, for the verifier too */
+		next = ext->next;
+		cursor->pos = ext;
+		if (!take(cursor, size))
+			break;
+		packet->tcp_len -= size;
 	}
 	return bad(packet, first_fragment ? RG_LOSS_FRAGMENT_SHORT : RG_LOSS_BAD_IPV6);
 }

@@ -103,17 +103,17 @@ static __always_inline struct rg_peer *known_peer(const struct rg_syn *syn)
 	return peer && peer->expiry > syn->now ? peer : NULL;
 }
 
-/* class NONE: nothing is known. peer is set if the answer comes from `peers`. */
+/* class NONE: nothing is known, or the peer is pending. */
 static __always_inline struct rg_decision decide(const struct rg_settings *settings,
-						 const struct rg_syn *syn, struct rg_peer **peer)
+						 const struct rg_syn *syn)
 {
 	struct rg_decision decision = { .zone = RG_NO_ZONE };
+	const struct rg_peer *peer;
 
-	*peer = NULL;
 	if (decide_by_lists(settings, syn, &decision) || decide_by_verdicts(syn, &decision))
 		return decision;
-	*peer = known_peer(syn);
-	if (*peer && (*peer)->state == RG_PEER_CLEAN) {
+	peer = known_peer(syn);
+	if (peer && peer->state == RG_PEER_CLEAN) {
 		decision.class = RG_CLASS_CLEAN;
 		decision.action = RG_ACTION_PASS;
 	}
