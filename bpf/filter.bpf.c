@@ -17,9 +17,6 @@ char LICENSE[] SEC("license") = "GPL";
 
 enum rg_stage { RG_STAGE_ARRIVED, RG_STAGE_RELEASED };
 
-/* The next of `held` to go; the agent sets it to 0 before each batch. */
-__u32 held_next = 0;
-
 static __always_inline __u32 frame_length(struct xdp_md *ctx)
 {
 	if (rg_config.can_hold)
@@ -150,38 +147,14 @@ int filter_frags(struct xdp_md *ctx)
 	return filter_frame(ctx, RG_STAGE_ARRIVED);
 }
 
-/*
- * Turns the frame of a test run into the next held SYN. A run has one frame for all its repetitions,
- * so the SYNs come from a map; the frame that the agent gives is as long as the longest can be.
- */
-static __always_inline int load_held(struct xdp_md *ctx)
-{
-	__u32 index = held_next++, len;
-	struct rg_held_frame *held_frame = bpf_map_lookup_elem(&held, &index);
-
-	if (!held_frame)
-		return -1;
-	len = held_frame->len;
-	if (!len)
-		return 0; /* the run's own frame */
-	asm volatile("" : "+r"(len)); /* one register for the check and the use */
-	if (len > RG_FRAME_SIZE || bpf_xdp_store_bytes(ctx, 0, held_frame->frame, len))
-		return -1;
-	return bpf_xdp_adjust_tail(ctx, (int)len - (int)(ctx->data_end - ctx->data));
-}
-
 SEC("xdp")
 int release(struct xdp_md *ctx)
 {
-	if (rg_config.can_hold && load_held(ctx))
-		return drop_bad(RG_LOSS_HOLD_COPY);
 	return filter_frame(ctx, RG_STAGE_RELEASED);
 }
 
 SEC("xdp")
-int inject(struct xdp_md *ctx)
+int inject(struct xdp_md *ctx __attribute__((unused)))
 {
-	if (rg_config.can_hold && load_held(ctx))
-		return drop_bad(RG_LOSS_HOLD_COPY);
 	return XDP_PASS;
 }

@@ -32,11 +32,4 @@ struct rg_event_syn {
 	__u8 frame[RG_FRAME_SIZE]; /* from the Ethernet header on, as it arrived */
 };
 
-/* A held SYN on its way back, an entry of `held`; one batch at a time. */
-struct rg_held_frame {
-	__u32 len; /* bytes; 0: empty */
-	__u32 pad; /* zero */
-	__u8 frame[RG_FRAME_SIZE];
-};
-
 #endif

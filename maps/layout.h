@@ -40,7 +40,6 @@ RG_AT(rg_event_head, kind, 40);
 RG_AT(rg_event_head, peer_port, 60);
 RG_SIZE(rg_event_syn, 264);
 RG_AT(rg_event_syn, frame, 72);
-RG_SIZE(rg_held_frame, 200);
 RG_SIZE(rg_config, 8);
 RG_SIZE(rg_settings, 104);
 RG_AT(rg_settings, heartbeat, 8);

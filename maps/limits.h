@@ -28,9 +28,6 @@
 /* Connections of one pending peer that are held; further ones wait for their retransmission. */
 #define RG_HELD_FLOWS 8
 
-/* Held SYNs that are released by one system call; each call costs 30 us, each SYN in it 5. */
-#define RG_RELEASE_BATCH 64
-
 /* IPv6 extension headers that are walked; senders use none or one (RFC 8504, 5.3 allows a limit). */
 #define RG_MAX_EXT_HEADERS 8
 #define RG_MAX_VLAN_TAGS 2

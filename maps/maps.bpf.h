@@ -114,16 +114,4 @@ struct {
 	__type(value, struct rg_sample_window);
 } samples SEC(".maps");
 
-/*
- * The held SYNs that the agent releases in one go. Not pinned: each agent has its own. Writer: agent,
- * through mmap, while the programs release and inject do not run. Reader: those two.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, RG_RELEASE_BATCH);
-	__type(key, __u32);
-	__type(value, struct rg_held_frame);
-} held SEC(".maps");
-
 #endif

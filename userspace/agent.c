@@ -396,8 +396,7 @@ static int build_dns(struct rg_agent *agent, struct rg_error *error)
 
 static int build_judge(struct rg_agent *agent, struct rg_error *error)
 {
-	const struct rg_judge_court court = { .base = agent->base,
-					      .asker = agent->asker,
+	const struct rg_judge_court court = { .asker = agent->asker,
 					      .verdicts = agent->verdicts,
 					      .loader = agent->loader,
 					      .conf = &agent->conf,

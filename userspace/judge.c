@@ -37,12 +37,8 @@ struct rg_judge {
 	struct rg_judge_court court;
 	struct suspect *suspects;
 	struct rg_judge_count count;
-	struct event *send; /* runs when SYNs are collected for release */
-	unsigned int collected;
 	bool release_complained;
 };
-
-static void on_collected(evutil_socket_t fd, short what, void *arg);
 
 int rg_judge_new(struct rg_judge **ret, const struct rg_judge_court *court)
 {
@@ -51,11 +47,6 @@ int rg_judge_new(struct rg_judge **ret, const struct rg_judge_court *court)
 	if (!judge)
 		return -ENOMEM;
 	judge->court = *court;
-	judge->send = evtimer_new(court->base, on_collected, judge);
-	if (!judge->send) {
-		free(judge);
-		return -ENOMEM;
-	}
 	*ret = judge;
 	return 0;
 }
@@ -83,7 +74,6 @@ void rg_judge_free(struct rg_judge *judge)
 		rg_inquiry_cancel(suspect->inquiry);
 		free_suspect(suspect);
 	}
-	event_free(judge->send);
 	free(judge);
 }
 
@@ -106,46 +96,21 @@ void rg_judge_local(const struct rg_judge *judge, const struct rg_addr *addr,
 	}
 }
 
-/* Everything that was collected goes, in one system call. */
-static void send_collected(struct rg_judge *judge)
-{
-	int err = judge->collected ? rg_loader_release(judge->court.loader) : 0;
-
-	if (!err)
-		judge->count.released += judge->collected;
-	else
-		judge->count.release_failed += judge->collected;
-	judge->collected = 0;
-	if (!err || judge->release_complained)
-		return;
-	judge->release_complained = true;
-	rg_log_warning("held SYNs could not be released (%s): peers wait for their retransmission "
-		       "instead; said once, counted as release_failed",
-		       strerror(-err));
-}
-
-static void on_collected(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	send_collected(arg);
-}
-
-/* Answers come in bursts: SYNs are collected until the loop has nothing else to do. */
 static void send_on(struct rg_judge *judge, uint32_t ifindex, const void *frame, size_t len)
 {
-	int err = rg_loader_release_add(judge->court.loader, ifindex, frame, len);
+	int err = rg_loader_release(judge->court.loader, ifindex, frame, len);
 
-	if (err == -ENOSPC) {
-		send_collected(judge);
-		err = rg_loader_release_add(judge->court.loader, ifindex, frame, len);
-	}
-	if (err) {
-		judge->count.release_failed++;
+	if (!err) {
+		judge->count.released++;
 		return;
 	}
-	if (!judge->collected++)
-		event_active(judge->send, EV_TIMEOUT, 0);
+	judge->count.release_failed++;
+	if (judge->release_complained)
+		return;
+	judge->release_complained = true;
+	rg_log_warning("a held SYN could not be released (%s): peers wait for their retransmission "
+		       "instead; said once, counted as release_failed",
+		       strerror(-err));
 }
 
 /* The verdict is in force: what waited for it goes on, and meets it. */

@@ -17,7 +17,6 @@ struct rg_judge;
 
 /* What the judge works with; all of it the agent's. The double pointers change on reload. */
 struct rg_judge_court {
-	struct event_base *base;
 	struct rg_asker *asker;
 	struct rg_verdicts *verdicts;
 	struct rg_loader *loader;

@@ -4,12 +4,10 @@
 #include "filter.skel.h"
 #include "log.h"
 
-#include "../maps/event.h"
 #include "../maps/pin.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <net/if.h>
 #include <sys/mman.h>
@@ -30,8 +28,6 @@ struct rg_loader {
 	unsigned int xdp_mode; /* enum rg_xdp_mode */
 	struct attachment attachments[RG_MAX_INTERFACES];
 	unsigned int count;
-	struct rg_held_frame *held; /* the map's memory */
-	unsigned int held_count, held_ifindex;
 };
 
 /* The maps that an agent hands on to the next. */
@@ -134,25 +130,15 @@ static int pin_programs(struct rg_loader *loader)
 	return 0;
 }
 
-/* The memory of a map with BPF_F_MMAPABLE. */
-static int map_memory(const struct bpf_map *map, size_t size, void *ret)
+static int map_settings(struct rg_loader *loader)
 {
-	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+	void *memory = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED,
+			    bpf_map__fd(loader->skeleton->maps.settings), 0);
 
 	if (memory == MAP_FAILED)
 		return -errno;
-	*(void **)ret = memory;
+	loader->maps.settings = memory;
 	return 0;
-}
-
-#define HELD_SIZE (RG_RELEASE_BATCH * sizeof(struct rg_held_frame))
-
-static int map_memories(struct rg_loader *loader)
-{
-	const struct filter_bpf *skeleton = loader->skeleton;
-	int err = map_memory(skeleton->maps.settings, sizeof(struct rg_settings), &loader->maps.settings);
-
-	return err ? err : map_memory(skeleton->maps.held, HELD_SIZE, &loader->held);
 }
 
 static void name_maps(struct rg_loader *loader)
@@ -203,7 +189,7 @@ static int load(struct rg_loader *loader, const struct rg_conf *conf, struct rg_
 			       strerror(-err),
 			       err == -EPERM ? "; CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON are needed" : "");
 	name_maps(loader);
-	err = map_memories(loader);
+	err = map_settings(loader);
 	if (!err && !loader->took_over)
 		err = pin_maps(loader);
 	if (!err)
@@ -272,9 +258,7 @@ void rg_loader_free(struct rg_loader *loader)
 		free((char *)loader->attachments[i].shown.name);
 	}
 	if (loader->maps.settings)
-		munmap(loader->maps.settings, sizeof(struct rg_settings));
-	if (loader->held)
-		munmap(loader->held, HELD_SIZE);
+		munmap(loader->maps.settings, (size_t)sysconf(_SC_PAGESIZE));
 	filter_bpf__destroy(loader->skeleton);
 	rg_closep(&loader->lock);
 	free(loader->pin_path);
@@ -460,52 +444,24 @@ const struct rg_attachment *rg_loader_attachment(const struct rg_loader *loader,
 	return index < loader->count ? &loader->attachments[index].shown : NULL;
 }
 
-int rg_loader_release_add(struct rg_loader *loader, unsigned int ifindex, const void *frame, size_t len)
+int rg_loader_release(struct rg_loader *loader, unsigned int ifindex, const void *frame, size_t len)
 {
-	struct rg_held_frame *held;
+	struct xdp_md context = { .data_end = (__u32)len, .ingress_ifindex = ifindex };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = (__u32)len,
+		    .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = 1,
+		    .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = 1);
+	struct bpf_program *program = loader->skeleton->progs.release;
 
-	if (len < ETH_HLEN || len > sizeof(held->frame))
-		return -EMSGSIZE;
-	if (loader->held_count == RG_RELEASE_BATCH ||
-	    (loader->held_count && loader->held_ifindex != ifindex))
-		return -ENOSPC;
-	held = &loader->held[loader->held_count++];
-	loader->held_ifindex = ifindex;
-	held->len = (__u32)len;
-	memcpy(held->frame, frame, len);
-	return 0;
-}
-
-/* The program that a released frame needs: in generic mode it meets the filter on its way. */
-static int release_program(const struct rg_loader *loader, unsigned int ifindex)
-{
+	/*
+	 * One frame a call: for more the kernel patches its XDP dispatcher, which takes 25 ms
+	 * (bpf_prog_change_xdp() in bpf_prog_test_run_xdp()).
+	 */
+	/* In generic mode the injected frame meets the filter on its way. */
 	for (unsigned int i = 0; i < loader->count; i++)
 		if (loader->attachments[i].shown.ifindex == ifindex &&
 		    loader->attachments[i].shown.mode == RG_XDP_GENERIC)
-			return bpf_program__fd(loader->skeleton->progs.inject);
-	return bpf_program__fd(loader->skeleton->progs.release);
-}
-
-int rg_loader_release(struct rg_loader *loader)
-{
-	static const char longest[RG_FRAME_SIZE];
-	struct xdp_md context = { .data_end = sizeof(longest), .ingress_ifindex = loader->held_ifindex };
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = longest, .data_size_in = sizeof(longest),
-		    .ctx_in = &context, .ctx_size_in = sizeof(context),
-		    .flags = BPF_F_TEST_XDP_LIVE_FRAMES);
-	volatile __u32 *next = &loader->skeleton->bss->held_next;
-	int program = release_program(loader, loader->held_ifindex), err = 0;
-
-	*next = 0;
-	/* A signal may end a run early; what is left goes with the next. */
-	while (*next < loader->held_count && !err) {
-		opts.repeat = (int)(loader->held_count - *next);
-		opts.batch_size = (__u32)opts.repeat;
-		if (bpf_prog_test_run_opts(program, &opts) && errno != EINTR)
-			err = -errno;
-	}
-	loader->held_count = 0;
-	return err;
+			program = loader->skeleton->progs.inject;
+	return bpf_prog_test_run_opts(bpf_program__fd(program), &opts) ? -errno : 0;
 }
 
 int rg_loader_new_list(const struct rg_loader *loader)

@@ -47,12 +47,10 @@ struct rg_attachment {
 const struct rg_attachment *rg_loader_attachment(const struct rg_loader *loader, unsigned int index);
 
 /*
- * Sends held frames on their way again, as if they had just arrived on ifindex: they are judged by
- * the verdicts in force and counted. add collects (at most RG_RELEASE_BATCH, of one interface; -ENOSPC:
- * release first), release sends what was collected: 0 or a negative error, then none is left.
+ * Sends a held frame on its way again, as if it had just arrived on ifindex: it is judged by the
+ * verdicts in force and counted. 0 or a negative error.
  */
-int rg_loader_release_add(struct rg_loader *loader, unsigned int ifindex, const void *frame, size_t len);
-int rg_loader_release(struct rg_loader *loader);
+int rg_loader_release(struct rg_loader *loader, unsigned int ifindex, const void *frame, size_t len);
 
 /* A new, empty list trie for `lists`; the caller closes it. */
 int rg_loader_new_list(const struct rg_loader *loader);

@@ -28,16 +28,14 @@ static bool stderr_is_journal(void)
 /* libbpf's and libxdp's words are for whoever debugs; what matters comes back as an error. */
 static int print_library(int library_level, const char *format, va_list args)
 {
-	char line[1024];
-	size_t len;
+	RG_CLEANUP_FREE char *text = NULL;
+	char *line, *rest = NULL;
 
-	if (log_level < RG_LOG_DEBUG || library_level > 1)
+	if (log_level < RG_LOG_DEBUG || library_level > 1 || vasprintf(&text, format, args) < 0)
 		return 0;
-	vsnprintf(line, sizeof(line), format, args);
-	len = strlen(line);
-	if (len && line[len - 1] == '\n')
-		line[len - 1] = '\0';
-	rg_log_debug("%s", line);
+	/* The verifier's log comes as one string of many lines. */
+	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+		rg_log_debug("%s", line);
 	return 0;
 }
 
