@@ -130,21 +130,79 @@ format: ## format the sources with clang-format
 
 # --------------------------------------------------------------------------- demo, tests
 
-TOOLS := $(BUILD)/tests/syn_client $(BUILD)/tests/dns_delay $(BUILD)/tests/pass.bpf.o
-
-$(BUILD)/tests/%: tests/tools/%.c $(MAKEFILE_LIST) | $(BUILD)/tests/
-	$(call say,CC,$@)
-	$(Q)$(CC) $(CFLAGS) -std=gnu11 $(WARNINGS) $< -o $@
+TOOLS := $(BUILD)/tests/pass.bpf.o $(patsubst tests/tools/%.c,$(BUILD)/tests/%,\
+	$(filter-out %.bpf.c,$(wildcard tests/tools/*.c)))
 
 $(BUILD)/tests/%.bpf.o: tests/tools/%.bpf.c vmlinux.h | $(BUILD)/tests/
 	$(call say,BPF,$@)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
 
+$(BUILD)/tests/%: tests/tools/%.c $(firstword $(MAKEFILE_LIST)) | $(BUILD)/tests/
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CFLAGS) -std=gnu11 $(WARNINGS) $< -o $@
+
+# What each unit test is made of; with ASan and UBSan whatever SANITIZE says.
+UNITS := addr dnsbl lists parse policy config dns
+SOURCES_addr := userspace/addr.c
+SOURCES_dnsbl := userspace/dnsbl.c userspace/addr.c
+SOURCES_lists := userspace/lists.c userspace/addr.c
+SOURCES_parse := tests/bpf/packet.c
+SOURCES_policy := userspace/policy.c
+SOURCES_config := userspace/config.c userspace/dnsbl.c userspace/addr.c userspace/names.c
+SOURCES_dns := userspace/dns.c
+UNIT_TESTS := $(UNITS:%=$(BUILD)/tests/unit_%)
+BPF_TESTS := $(BUILD)/tests/bpf_filter
+NETNS_TESTS := $(sort $(wildcard tests/netns/test_*.sh))
+TEST_CFLAGS = -O1 -g -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -I$(BUILD) -Iuserspace -Itests/bpf \
+	$(LIB_CFLAGS) -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+
+.SECONDEXPANSION:
+$(BUILD)/tests/unit_%: tests/unit/test_%.c $$(SOURCES_%) $(wildcard userspace/*.h maps/*.h bpf/*.h) | $(BUILD)/tests/
+	$(call say,TEST,$@)
+	$(Q)$(CC) $(TEST_CFLAGS) $(filter %.c,$^) -o $@ -lcmocka $(LIB_LIBS)
+
+$(BUILD)/tests/bpf_filter: tests/bpf/test_filter.c tests/bpf/run.c tests/bpf/packet.c $(BUILD)/filter.skel.h \
+		$(wildcard tests/bpf/*.h maps/*.h) | $(BUILD)/tests/
+	$(call say,TEST,$@)
+	$(Q)$(CC) $(TEST_CFLAGS) $(filter %.c,$^) -o $@ -lcmocka $(LIB_LIBS)
+
+tests: all $(TOOLS) $(UNIT_TESTS) $(BPF_TESTS)
+
 demo: test-deps ## show the main job: own namespaces, local zones, a real mail server (as root)
 	$(Q)$(MAKE) all $(TOOLS)
 	$(Q)BUILD=$(BUILD) tests/demo.sh
 
-# --------------------------------------------------------------------------- the rest
+check: test-deps ## build and pass the tests: unit, packet rows, end to end (as root)
+	$(Q)$(MAKE) tests
+	$(Q)BUILD=$(BUILD) tests/run.sh $(BUILD)/logs $(UNIT_TESTS) $(BPF_TESTS) $(NETNS_TESTS)
+
+# --------------------------------------------------------------------------- installation
+
+SBIN := $(DESTDIR)$(PREFIX)/sbin
+MAN := $(DESTDIR)$(PREFIX)/share/man
+ETC := $(DESTDIR)$(SYSCONFDIR)/repgate
+
+install: all ## install program, unit, manual pages and a sample configuration (DESTDIR, PREFIX)
+	install -d $(SBIN) $(MAN)/man5 $(MAN)/man8 $(DESTDIR)$(UNITDIR) $(DESTDIR)/usr/lib/sysusers.d
+	install -d -m 755 $(ETC) $(ETC)/approved.d $(ETC)/blocked.d
+	install -m 755 $(BUILD)/repgated $(BUILD)/repgatectl $(SBIN)
+	install -m 644 man/*.8 $(MAN)/man8
+	install -m 644 man/*.5 $(MAN)/man5
+	sed 's|/usr/sbin/|$(PREFIX)/sbin/|g; s|/etc/repgate|$(SYSCONFDIR)/repgate|g' dist/repgate.service \
+		>$(DESTDIR)$(UNITDIR)/repgate.service
+	install -m 644 dist/repgate.sysusers $(DESTDIR)/usr/lib/sysusers.d/repgate.conf
+	@# The postmaster's own configuration stays.
+	test -e $(ETC)/repgate.conf || install -m 640 dist/repgate.conf $(ETC)/repgate.conf
+	@if [ -z "$(DESTDIR)" ] && command -v systemd-sysusers >/dev/null; then systemd-sysusers repgate.conf; fi
+	@if [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
+	@echo "Installed. Next: $(SYSCONFDIR)/repgate/repgate.conf, then systemctl enable --now repgate"
+
+uninstall: ## remove what install put in place, but not the configuration
+	@if [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]; then systemctl disable --now repgate || true; fi
+	rm -f $(SBIN)/repgated $(SBIN)/repgatectl $(MAN)/man8/repgated.8 $(MAN)/man8/repgatectl.8 \
+		$(MAN)/man5/repgate.conf.5 $(DESTDIR)$(UNITDIR)/repgate.service \
+		$(DESTDIR)/usr/lib/sysusers.d/repgate.conf
+	@echo "Removed. $(SYSCONFDIR)/repgate and /var/lib/repgate are left."
 
 clean: ## remove what was built
 	$(Q)rm -rf $(BUILD)

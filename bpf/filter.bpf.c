@@ -100,10 +100,13 @@ static __always_inline int act(struct xdp_md *ctx, const struct rg_syn *syn, enu
 	}
 }
 
-static __always_inline int drop_bad(enum rg_loss loss)
+/* Not through the counters of verdicts: what is malformed has no class. Monitor mode drops nothing. */
+__attribute__((noinline)) int drop_bad(enum rg_loss loss)
 {
+	const struct rg_settings *settings = get_settings();
+
 	count_loss(loss);
-	return XDP_DROP;
+	return settings && settings->mode == RG_MODE_MONITOR ? XDP_PASS : XDP_DROP;
 }
 
 static __always_inline int filter_frame(struct xdp_md *ctx, enum rg_stage stage)

@@ -11,10 +11,32 @@
 
 static __always_inline __u32 flow_of(const struct rg_syn *syn)
 {
-	__u64 salt = ((__u64)syn->seq << 32) | (syn->port << 16) | syn->local_port;
+	__u64 salt = (__u64)syn->seq << 32 | (__u32)syn->port << 16 | syn->local_port;
 	__u32 flow = hash_flow(&syn->addr, salt);
 
 	return flow ? flow : 1; /* 0 is an empty slot */
+}
+
+/*
+ * Takes an expired entry over. It comes to life by the swap of its expiry, pending from that moment
+ * on; of several CPUs one succeeds, and the agent is told once.
+ */
+static __always_inline int revive_pending(struct rg_peer *peer, __u64 expiry,
+					  const struct rg_settings *settings,
+					  const struct rg_syn *syn, __u32 flow)
+{
+	__u64 fresh = syn->now + settings->pending_time;
+
+	peer->state = RG_PEER_PENDING;
+	peer->reason = RG_REASON_NONE;
+	peer->since = syn->now;
+	peer->held = 1;
+	for (int i = 0; i < RG_HELD_FLOWS; i++)
+		peer->flows[i] = 0;
+	if (__sync_val_compare_and_swap(&peer->expiry, expiry, fresh) != expiry)
+		return 0;
+	peer->flows[0] = flow;
+	return 1;
 }
 
 /* 1: this CPU marked the peer and must tell the agent. 0: another one did. */
@@ -34,14 +56,9 @@ static __always_inline int mark_pending(const struct rg_settings *settings, cons
 	if (old) {
 		__u64 expiry = old->expiry;
 
-		/* Expired: whoever swaps the expiry first takes the entry over. */
-		if (expiry > syn->now ||
-		    __sync_val_compare_and_swap(&old->expiry, expiry, fresh.expiry) != expiry)
-			return 0;
-		err = bpf_map_update_elem(&peers, &syn->peer, &fresh, BPF_ANY);
-	} else {
-		err = bpf_map_update_elem(&peers, &syn->peer, &fresh, BPF_NOEXIST);
+		return expiry <= syn->now && revive_pending(old, expiry, settings, syn, flow);
 	}
+	err = bpf_map_update_elem(&peers, &syn->peer, &fresh, BPF_NOEXIST);
 	if (err == -17 /* EEXIST */)
 		return 0;
 	if (err)

@@ -98,7 +98,7 @@ struct rg_syn {
 	__u32 l3_offset; /* bytes */
 	__u32 version; /* 4 or 6 */
 	__u32 seq; /* host order */
-	__u32 data_len; /* bytes of data in the SYN */
+	__u32 data_len; /* sequence numbers that data and a FIN in the SYN take */
 	__u16 port; /* the peer's, host order */
 	__u16 local_port; /* host order */
 };
@@ -124,10 +124,13 @@ static __always_inline enum rg_parsed bad(struct rg_packet *packet, enum rg_loss
 	return RG_PARSED_BAD;
 }
 
-/* The flags of a SYN without ACK: what opens a connection, also with ECE, CWR or PSH set. */
+/*
+ * What a listener takes for a new connection, also with ECE, CWR or PSH set. With RST it is dropped
+ * there, and must not be answered by a reset of ours (RFC 9293, 3.10.7.2).
+ */
 static __always_inline int opens_connection(const struct tcphdr *tcp)
 {
-	return tcp->syn && !tcp->ack;
+	return tcp->syn && !tcp->ack && !tcp->rst;
 }
 
 static __always_inline enum rg_parsed parse_tcp(struct rg_packet *packet, struct rg_cursor *cursor,
@@ -331,7 +334,7 @@ static __always_inline void rg_describe(const struct rg_packet *packet, __u32 fr
 	syn->l3_offset = packet->l3_offset;
 	syn->version = packet->version;
 	syn->seq = bpf_ntohl(packet->tcp->seq);
-	syn->data_len = packet->tcp_len - packet->tcp->doff * 4;
+	syn->data_len = packet->tcp_len - packet->tcp->doff * 4 + packet->tcp->fin;
 	syn->port = bpf_ntohs(packet->tcp->source);
 	syn->local_port = bpf_ntohs(packet->tcp->dest);
 }

@@ -119,9 +119,9 @@ int rg_range_parse(const char *text, size_t len, struct rg_addr *first, struct r
 	if (!dash)
 		return -EINVAL;
 	first_len = (size_t)(dash - text);
-	while (first_len && text[first_len - 1] == ' ')
+	while (first_len && (text[first_len - 1] == ' ' || text[first_len - 1] == '\t'))
 		first_len--;
-	for (second = dash + 1; second < text + len && *second == ' '; second++)
+	for (second = dash + 1; second < text + len && (*second == ' ' || *second == '\t'); second++)
 		;
 	second_len = (size_t)(text + len - second);
 	if (rg_addr_parse(text, first_len, first) || rg_addr_parse(second, second_len, last))
@@ -142,8 +142,7 @@ static unsigned int trailing_zeros(const struct rg_addr *addr)
 	return bits;
 }
 
-/* The last address of prefix. */
-static struct rg_addr last_of(const struct rg_prefix *prefix)
+struct rg_addr rg_prefix_last(const struct rg_prefix *prefix)
 {
 	struct rg_addr last = prefix->addr;
 
@@ -172,7 +171,7 @@ int rg_range_split(const struct rg_addr *first, const struct rg_addr *last,
 
 		/* As wide as the alignment allows, then as the range's end allows. */
 		prefix.len = RG_ADDR_BITS - trailing_zeros(&prefix.addr);
-		for (end = last_of(&prefix); rg_addr_compare(&end, last) > 0; end = last_of(&prefix))
+		for (end = rg_prefix_last(&prefix); rg_addr_compare(&end, last) > 0; end = rg_prefix_last(&prefix))
 			prefix.len++;
 		err = add(&prefix, arg);
 		if (err || !rg_addr_compare(&end, last))

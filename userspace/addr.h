@@ -42,6 +42,7 @@ const char *rg_prefix_format(const struct rg_prefix *prefix, char text[RG_PREFIX
 bool rg_addr_is_v4(const struct rg_addr *addr);
 int rg_addr_compare(const struct rg_addr *a, const struct rg_addr *b);
 void rg_prefix_mask(struct rg_prefix *prefix); /* clears the host bits */
+struct rg_addr rg_prefix_last(const struct rg_prefix *prefix); /* its last address */
 bool rg_prefix_covers(const struct rg_prefix *prefix, const struct rg_addr *addr);
 
 /* Order of a walk through the tree: by address, the shorter prefix first. */

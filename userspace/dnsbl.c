@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 
+#define MAX_NAME 253 /* as text: 255 octets with the first length and the root (RFC 1035, 2.3.4) */
 #define LOOPBACK_NET 0x7f000000U /* 127.0.0.0/8: every answer of a DNSBL (RFC 5782, 2.1) */
 
 /* One IPv4 address, whole string of len bytes; host order. */
@@ -116,7 +117,7 @@ int rg_dnsbl_name(const struct rg_addr *addr, const char *suffix, char name[RG_D
 		out[-1] = '\0';
 	}
 	len = snprintf(name, RG_DNSBL_NAME_SIZE, "%s.%s", reversed, suffix);
-	return len < RG_DNSBL_NAME_SIZE ? 0 : -ENAMETOOLONG;
+	return len <= MAX_NAME ? 0 : -ENAMETOOLONG;
 }
 
 /*

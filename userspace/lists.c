@@ -3,12 +3,13 @@
 
 #include "addr.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 #define COUNTRY_COUNT (26 * 26)
+#define FOR_GOOD 3e9 /* s, a century: ends that people write to mean "never" */
 
 struct rg_lists {
 	struct rg_list_item *items;
@@ -109,12 +110,10 @@ static int add_v6_range(const struct rg_addr *first, const struct rg_addr *last,
 
 static int add_prefix(const struct rg_prefix *prefix, struct place *place)
 {
-	struct rg_addr last = prefix->addr;
+	struct rg_addr last = rg_prefix_last(prefix);
 
 	if (prefix->len >= RG_V4_PREFIX_BITS)
 		return add_item(prefix, place);
-	for (unsigned int i = prefix->len; i < RG_ADDR_BITS; i++)
-		last.bytes[i / 8] |= (uint8_t)(0x80 >> (i % 8));
 	return add_v6_range(&prefix->addr, &last, place);
 }
 
@@ -151,8 +150,14 @@ static int add_country(int index, struct place *place)
 
 static int bad_entry(const struct place *place, const char *text, size_t len, const char *what)
 {
-	return rg_fail(place->error, -EINVAL, "%s:%u: \"%.*s\" %s", place->path, place->line,
-		       (int)(len > 80 ? 80 : len), text, what);
+	char shown[81];
+
+	/* The file may hold anything; the log shall not. */
+	len = len < sizeof(shown) ? len : sizeof(shown) - 1;
+	for (size_t i = 0; i < len; i++)
+		shown[i] = isprint((unsigned char)text[i]) ? text[i] : '?';
+	shown[len] = '\0';
+	return rg_fail(place->error, -EINVAL, "%s:%u: \"%s\" %s", place->path, place->line, shown, what);
 }
 
 static int add_entry(const char *text, size_t len, struct place *place)
@@ -199,6 +204,8 @@ static int parse_until(const char *text, size_t len, struct place *place)
 	left = (double)until - rg_wall_time(rg_now());
 	if (left <= 0)
 		return 1;
+	if (left > FOR_GOOD)
+		return 0;
 	place->expiry = rg_now() + (uint64_t)(left * 1e9);
 	return 0;
 }
@@ -258,8 +265,8 @@ static int parse_line(const char *text, size_t len, struct place *place)
 		err = parse_until(rest, rest_len, place);
 		if (err)
 			return err > 0 ? 0 : err;
-		if (!place->lists->next_expiry || place->expiry < place->lists->next_expiry)
-			place->lists->next_expiry = place->expiry;
+		if (place->expiry && place->expiry - 1 < place->lists->next_expiry - 1)
+			place->lists->next_expiry = place->expiry; /* 0 is later than any */
 	}
 	place->lists->written++;
 	return add_entry(text, entry_len, place);
@@ -295,32 +302,60 @@ static int add_source(struct rg_lists *lists, const char *path, uint32_t *ret)
 	return 0;
 }
 
+/*
+ * The whole of a regular file, NULL if it is empty; the caller frees it. Read, not mapped: an editor
+ * that cuts the file short meanwhile must not kill us (SIGBUS).
+ */
+static int read_whole(int fd, char **ret, size_t *len)
+{
+	struct stat st;
+	ssize_t got = 1;
+	char *text;
+
+	*ret = NULL;
+	*len = 0;
+	if (fstat(fd, &st))
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	if (!st.st_size)
+		return 0;
+	text = malloc((size_t)st.st_size);
+	if (!text)
+		return -ENOMEM;
+	while (*len < (size_t)st.st_size && (got = read(fd, text + *len, (size_t)st.st_size - *len)) > 0)
+		*len += (size_t)got;
+	if (got < 0) {
+		int err = -errno;
+
+		free(text);
+		return err;
+	}
+	*ret = text;
+	return 0;
+}
+
 /* missing_ok: repgatectl's file need not be there. */
 static int load_file(struct rg_lists *lists, const char *path, enum rg_class class, bool missing_ok,
 		     struct rg_error *error)
 {
 	struct place place = { .lists = lists, .path = path, .class = class, .error = error };
 	RG_CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct stat st;
-	void *text;
+	RG_CLEANUP_FREE char *text = NULL;
+	size_t len;
 	int err;
 
 	if (fd < 0)
 		return errno == ENOENT && missing_ok ? 0 :
 						       rg_fail(error, -errno, "%s: %m", path);
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode))
-		return rg_fail(error, -EINVAL, "%s: not a regular file", path);
-	err = add_source(lists, path, &place.source);
+	err = read_whole(fd, &text, &len);
+	if (err == -EINVAL)
+		return rg_fail(error, err, "%s: not a regular file", path);
+	if (!err)
+		err = add_source(lists, path, &place.source);
 	if (err)
-		return rg_fail(error, err, "%s: out of memory", path);
-	if (!st.st_size)
-		return 0;
-	text = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
-	if (text == MAP_FAILED)
-		return rg_fail(error, -errno, "%s: %m", path);
-	err = parse_text(text, (size_t)st.st_size, &place);
-	munmap(text, (size_t)st.st_size);
-	return err;
+		return rg_fail(error, err, "%s: %s", path, strerror(-err));
+	return parse_text(text, len, &place);
 }
 
 static int is_list_file(const struct dirent *entry)
@@ -511,14 +546,26 @@ uint64_t rg_lists_next_expiry(const struct rg_lists *lists)
 	return lists->next_expiry;
 }
 
+/* The addresses of an entry that is no country. 0 or -EINVAL. */
+static int entry_range(const char *text, size_t len, struct rg_addr *first, struct rg_addr *last)
+{
+	struct rg_prefix prefix;
+
+	if (!rg_range_parse(text, len, first, last))
+		return 0;
+	if (rg_prefix_parse(text, len, &prefix))
+		return -EINVAL;
+	*first = prefix.addr;
+	*last = rg_prefix_last(&prefix);
+	return 0;
+}
+
 int rg_lists_check_entry(const char *text, struct rg_error *error)
 {
 	struct rg_addr first, last;
-	struct rg_prefix prefix;
 	size_t len = strlen(text);
 
-	if (country_index(text, len) >= 0 || !rg_range_parse(text, len, &first, &last) ||
-	    !rg_prefix_parse(text, len, &prefix))
+	if (country_index(text, len) >= 0 || !entry_range(text, len, &first, &last))
 		return 0;
 	return rg_fail(error, -EINVAL,
 		       "\"%.80s\" is not an address, a range, a prefix or a country code", text);
@@ -528,16 +575,12 @@ int rg_lists_check_entry(const char *text, struct rg_error *error)
 static bool same_entry(const char *a, size_t a_len, const char *b)
 {
 	struct rg_addr a_first, a_last, b_first, b_last;
-	struct rg_prefix a_prefix, b_prefix;
 	size_t b_len = strlen(b);
 
 	if (country_index(a, a_len) >= 0)
 		return country_index(a, a_len) == country_index(b, b_len);
-	if (!rg_range_parse(a, a_len, &a_first, &a_last))
-		return !rg_range_parse(b, b_len, &b_first, &b_last) &&
-		       !rg_addr_compare(&a_first, &b_first) && !rg_addr_compare(&a_last, &b_last);
-	return !rg_prefix_parse(a, a_len, &a_prefix) && !rg_prefix_parse(b, b_len, &b_prefix) &&
-	       !rg_prefix_compare(&a_prefix, &b_prefix);
+	return !entry_range(a, a_len, &a_first, &a_last) && !entry_range(b, b_len, &b_first, &b_last) &&
+	       !rg_addr_compare(&a_first, &b_first) && !rg_addr_compare(&a_last, &b_last);
 }
 
 static bool line_names(const char *line, const char *entry)
@@ -559,6 +602,7 @@ static int rewrite(const char *state_dir, enum rg_class class, const char *entry
 	RG_CLEANUP_FCLOSE FILE *in = NULL, *out = NULL;
 	size_t size = 0;
 	int removed = 0;
+	ssize_t len;
 
 	if (asprintf(&path, "%s/%s", state_dir, file_names[class]) < 0 ||
 	    asprintf(&fresh, "%s.new", path) < 0)
@@ -569,15 +613,18 @@ static int rewrite(const char *state_dir, enum rg_class class, const char *entry
 	out = fopen(fresh, "we");
 	if (!out)
 		return rg_fail(error, -errno, "%s: %m", fresh);
-	while (in && getline(&line, &size, in) > 0) {
-		if (line_names(line, entry))
+	while (in && (len = getline(&line, &size, in)) > 0) {
+		if (line_names(line, entry)) {
 			removed++;
-		else
-			fputs(line, out);
+			continue;
+		}
+		fputs(line, out);
+		if (line[len - 1] != '\n') /* the file's last line, edited by hand */
+			fputc('\n', out);
 	}
 	if (extra)
 		fputs(extra, out);
-	if (ferror(out) || fflush(out) || fsync(fileno(out)) || rename(fresh, path)) {
+	if ((in && ferror(in)) || ferror(out) || fflush(out) || fsync(fileno(out)) || rename(fresh, path)) {
 		int err = -errno;
 
 		unlink(fresh);

@@ -176,10 +176,12 @@ static void put_ipv6(struct packet *packet, const struct packet_spec *spec)
 static void put_tcp(struct packet *packet, const struct packet_spec *spec)
 {
 	unsigned int flags = spec->flags ? spec->flags : FLAG_SYN;
+	uint16_t port = spec->port ? spec->port : PACKET_PORT;
+	uint16_t local_port = spec->local_port ? spec->local_port : PACKET_LOCAL_PORT;
 
 	packet->l4 = packet->len;
-	put16(packet, spec->port ? spec->port : PACKET_PORT);
-	put16(packet, spec->local_port ? spec->local_port : PACKET_LOCAL_PORT);
+	put16(packet, spec->answer ? local_port : port);
+	put16(packet, spec->answer ? port : local_port);
 	put32(packet, spec->answer ? 0 : PACKET_SEQ);
 	put32(packet, spec->ack);
 	put8(packet, (uint8_t)((5 + spec->tcp_options / 4) << 4));
@@ -199,8 +201,7 @@ static void complete(struct packet *packet, bool v4)
 
 	if (v4) {
 		set16(packet, packet->l3 + 2, (unsigned int)(packet->len - packet->l3));
-		set16(packet, packet->l3 + 10,
-		      finish(add_octets(0, l3, packet->l4 - packet->l3)));
+		set16(packet, packet->l3 + 10, finish(add_octets(0, l3, packet->l4 - packet->l3)));
 	} else {
 		set16(packet, packet->l3 + 4, (unsigned int)(packet->len - packet->l3 - 40));
 	}
@@ -209,9 +210,7 @@ static void complete(struct packet *packet, bool v4)
 
 static void apply_patches(struct packet *packet, const struct packet_spec *spec)
 {
-	const size_t bases[] = {
-		[LAYER_ETH] = 0, [LAYER_IP] = packet->l3, [LAYER_L4] = packet->l4
-	};
+	const size_t bases[] = { [LAYER_ETH] = 0, [LAYER_IP] = packet->l3, [LAYER_L4] = packet->l4 };
 
 	for (int i = 0; i < PACKET_PATCHES; i++) {
 		const struct packet_patch *patch = &spec->patches[i];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Frames for the tests, from a description that a table row can hold. A member that is 0 means "as
- * usual": a whole, correct SYN from 192.0.2.1 to port 25 of 198.51.100.25. Checksums are computed and
- * verified here, by code that shares nothing with the programs under test.
+ * usual": a whole, correct SYN from 192.0.2.1 to port 25 of 198.51.100.25. Checksums are computed
+ * and verified here, by code that shares nothing with the programs under test.
  */
 #ifndef REPGATE_TESTS_PACKET_H
 #define REPGATE_TESTS_PACKET_H
@@ -68,7 +68,7 @@ struct packet_spec {
 	unsigned int data; /* bytes of TCP data */
 	unsigned int padding; /* bytes after the IP packet's end */
 	struct packet_extension extensions[PACKET_EXTENSIONS];
-	uint16_t port, local_port;
+	uint16_t port, local_port; /* the peer's and ours: an answer goes from ours to the peer's */
 	uint16_t flags;
 	uint32_t ack;
 	bool answer; /* the fields of a reset: MAC addresses swapped, TTL 64, no window */

@@ -16,6 +16,7 @@
 
 #define TEST_VERDICTS 4096
 #define TEST_PEERS 4096
+#define SLOT_TIME 0xffffffULL /* a slot of `attempts`: its low 24 bits, s */
 
 struct run {
 	struct filter_bpf *skel;
@@ -51,14 +52,6 @@ static int keep_event(void *arg, void *data, size_t size)
 		       size < sizeof(event->event) ? size : sizeof(event->event));
 	}
 	events->count++;
-	return 0;
-}
-
-static int quiet(enum libbpf_print_level level, const char *format, va_list args)
-{
-	(void)level;
-	(void)format;
-	(void)args;
 	return 0;
 }
 
@@ -126,7 +119,8 @@ int run_open(struct run **ret, const struct run_options *options)
 	if (!run)
 		return -ENOMEM;
 	stay_on_this_cpu();
-	libbpf_set_print(getenv("V") ? NULL : quiet);
+	if (!getenv("V"))
+		libbpf_set_print(NULL);
 	run->attempts_size = RG_ATTEMPT_SETS * RG_ATTEMPT_WAYS * sizeof(uint64_t);
 	err = load(run, options);
 	if (err) {
@@ -167,6 +161,23 @@ int run_packet(struct run *run, enum run_program program, struct packet *packet)
 	packet->len = opts.data_size_out;
 	memcpy(packet->data, out, packet->len);
 	return (int)opts.retval;
+}
+
+int run_blind(const struct run *run, enum run_program program, const struct packet *packet)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = packet->data,
+		    .data_size_in = (uint32_t)packet->len, .repeat = 1);
+
+	return bpf_prog_test_run_opts(run->programs[program], &opts);
+}
+
+void run_age_attempts(struct run *run, uint32_t seconds)
+{
+	uint64_t *slots = run->attempts;
+
+	for (size_t i = 0; i < run->attempts_size / sizeof(*slots); i++)
+		if (slots[i])
+			slots[i] = (slots[i] & ~SLOT_TIME) | ((slots[i] - seconds) & SLOT_TIME);
 }
 
 static int empty(int fd, size_t key_size)

@@ -53,6 +53,12 @@ void run_close(struct run *run);
  */
 int run_packet(struct run *run, enum run_program program, struct packet *packet);
 
+/* Runs packet for its effect on the maps alone; for several threads at once. 0 or an error. */
+int run_blind(const struct run *run, enum run_program program, const struct packet *packet);
+
+/* Makes every attempt that was noted older. */
+void run_age_attempts(struct run *run, uint32_t seconds);
+
 /* Empties every map but `settings`, and forgets the events. 0 or a negative error. */
 int run_reset(struct run *run);
 

@@ -127,27 +127,72 @@ static void test_addresses(void **state)
 	}
 }
 
-#define REFUSED(text) { text, sizeof(text) - 1 }
+#define REFUSED(text)                  \
+	{                              \
+		text, sizeof(text) - 1 \
+	}
 
 static const struct {
 	const char *text;
 	size_t len;
 } no_addresses[] = {
-	REFUSED(""),	       REFUSED(" "),	       REFUSED("."),	     REFUSED(":"),
-	REFUSED("1"),	       REFUSED("1.2.3"),       REFUSED("1.2.3.4.5"), REFUSED("1.2.3."),
-	REFUSED(".1.2.3"),     REFUSED("1..2.3"),      REFUSED("1.2.3.4."),  REFUSED("1.2.3.4 "),
-	REFUSED(" 1.2.3.4"),   REFUSED("1.2.3. 4"),    REFUSED("1.2.3.4\n"), REFUSED("1.2.3.4\r"),
-	REFUSED("01.2.3.4"),   REFUSED("1.2.3.04"),    REFUSED("1.2.3.00"),  REFUSED("001.2.3.4"),
-	REFUSED("256.1.1.1"),  REFUSED("1.2.3.256"),   REFUSED("1.2.3.999"), REFUSED("1.2.3.1000"),
-	REFUSED("4294967296.1.1.1"), REFUSED("3232235777"), REFUSED("0x7f.0.0.1"),
-	REFUSED("+1.2.3.4"),   REFUSED("-1.2.3.4"),    REFUSED("1.2.3.4/"),  REFUSED("1.2.3.4/32"),
-	REFUSED("1.2.3.4-5"),  REFUSED("a.b.c.d"),     REFUSED("1,2,3,4"),   REFUSED("localhost"),
-	REFUSED("1.2.3.4\0"),  REFUSED("1.2\0.3.4"),   REFUSED("\0"),	     REFUSED("1.2.3.4\0x"),
-	REFUSED(":::"),	       REFUSED("1::2::3"),     REFUSED("12345::"),   REFUSED("g::"),
-	REFUSED("1:2:3:4:5:6:7"), REFUSED("1:2:3:4:5:6:7:8:9"), REFUSED("1:2:3:4:5:6:7:"),
-	REFUSED(":1:2:3:4:5:6:7"), REFUSED("fe80::1%eth0"), REFUSED("[::1]"), REFUSED("::1 "),
-	REFUSED(" ::1"),       REFUSED("::1\0"),       REFUSED("::\0001"),   REFUSED("::1/128"),
-	REFUSED("::ffff:1.2.3.04"), REFUSED("::ffff:1.2.3.256"), REFUSED("::1.2.3"),
+	REFUSED(""),
+	REFUSED(" "),
+	REFUSED("."),
+	REFUSED(":"),
+	REFUSED("1"),
+	REFUSED("1.2.3"),
+	REFUSED("1.2.3.4.5"),
+	REFUSED("1.2.3."),
+	REFUSED(".1.2.3"),
+	REFUSED("1..2.3"),
+	REFUSED("1.2.3.4."),
+	REFUSED("1.2.3.4 "),
+	REFUSED(" 1.2.3.4"),
+	REFUSED("1.2.3. 4"),
+	REFUSED("1.2.3.4\n"),
+	REFUSED("1.2.3.4\r"),
+	REFUSED("01.2.3.4"),
+	REFUSED("1.2.3.04"),
+	REFUSED("1.2.3.00"),
+	REFUSED("001.2.3.4"),
+	REFUSED("256.1.1.1"),
+	REFUSED("1.2.3.256"),
+	REFUSED("1.2.3.999"),
+	REFUSED("1.2.3.1000"),
+	REFUSED("4294967296.1.1.1"),
+	REFUSED("3232235777"),
+	REFUSED("0x7f.0.0.1"),
+	REFUSED("+1.2.3.4"),
+	REFUSED("-1.2.3.4"),
+	REFUSED("1.2.3.4/"),
+	REFUSED("1.2.3.4/32"),
+	REFUSED("1.2.3.4-5"),
+	REFUSED("a.b.c.d"),
+	REFUSED("1,2,3,4"),
+	REFUSED("localhost"),
+	REFUSED("1.2.3.4\0"),
+	REFUSED("1.2\0.3.4"),
+	REFUSED("\0"),
+	REFUSED("1.2.3.4\0x"),
+	REFUSED(":::"),
+	REFUSED("1::2::3"),
+	REFUSED("12345::"),
+	REFUSED("g::"),
+	REFUSED("1:2:3:4:5:6:7"),
+	REFUSED("1:2:3:4:5:6:7:8:9"),
+	REFUSED("1:2:3:4:5:6:7:"),
+	REFUSED(":1:2:3:4:5:6:7"),
+	REFUSED("fe80::1%eth0"),
+	REFUSED("[::1]"),
+	REFUSED("::1 "),
+	REFUSED(" ::1"),
+	REFUSED("::1\0"),
+	REFUSED("::\0001"),
+	REFUSED("::1/128"),
+	REFUSED("::ffff:1.2.3.04"),
+	REFUSED("::ffff:1.2.3.256"),
+	REFUSED("::1.2.3"),
 	REFUSED("0000:0000:0000:0000:0000:0000:0000:0000:0000:0000"),
 	REFUSED("00000000000000000000000000000000000000000000::"),
 };
@@ -318,9 +363,10 @@ static void test_every_length(void **state)
 static void test_order(void **state)
 {
 	static const char *const walk[] = {
-		"::/0",		 "::/128",	  "0.0.0.0/0",	    "0.0.0.0/8", "9.255.255.255",
-		"10.0.0.0/8",	 "10.0.0.0/9",	  "10.0.0.0",	    "10.0.0.1",	 "255.255.255.255",
-		"2001:db8::/32", "2001:db8::/64", "2001:db8::/128", "2001:db8::1",
+		"::/0",		  "::/128",	     "0.0.0.0/0",     "0.0.0.0/8",
+		"9.255.255.255",  "10.0.0.0/8",	     "10.0.0.0/9",    "10.0.0.0",
+		"10.0.0.1",	  "255.255.255.255", "2001:db8::/32", "2001:db8::/64",
+		"2001:db8::/128", "2001:db8::1",
 	};
 	struct rg_prefix sorted[COUNT(walk)];
 
@@ -436,8 +482,9 @@ static void check_split(u128 first, u128 last)
 
 static void test_split_small(void **state)
 {
-	const u128 bases[] = { V4_BASE | 0x0a0000f0, (u128)0x20010db8 << 96 | 0xfff0, V4_BASE - 16,
-			       V4_BASE | 0xfffffff0, ALL_ONES - 47, 0 };
+	const u128 bases[] = { V4_BASE | 0x0a0000f0, (u128)0x20010db8 << 96 | 0xfff0,
+			       V4_BASE - 16,	     V4_BASE | 0xfffffff0,
+			       ALL_ONES - 47,	     0 };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(bases); i++)
@@ -490,17 +537,38 @@ static const struct {
 	const char *text;
 	bool special;
 } kinds[] = {
-	{ "0.0.0.0", true },	    { "0.255.255.255", true },	 { "1.0.0.0", false },
-	{ "126.255.255.255", false }, { "127.0.0.1", true },	 { "127.255.255.255", true },
-	{ "128.0.0.0", false },	    { "169.253.255.255", false }, { "169.254.0.0", true },
-	{ "169.254.255.255", true }, { "169.255.0.0", false },	 { "170.254.0.0", false },
-	{ "223.255.255.255", false }, { "224.0.0.1", true },	 { "239.255.255.255", true },
-	{ "255.255.255.255", true }, { "10.0.0.1", false },	 { "192.168.0.1", false },
-	{ "::", true },		    { "::1", true },		 { "::2", false },
-	{ "fe80::1", true },	    { "febf:ffff::1", true },	 { "fec0::1", false },
-	{ "fe7f::1", false },	    { "ff02::1", true },	 { "ffff::", true },
-	{ "feff::1", false },	    { "fd00::1", false },	 { "2001:db8::1", false },
-	{ "::ffff:127.0.0.1", true }, { "::ffff:8.8.8.8", false },
+	{ "0.0.0.0", true },
+	{ "0.255.255.255", true },
+	{ "1.0.0.0", false },
+	{ "126.255.255.255", false },
+	{ "127.0.0.1", true },
+	{ "127.255.255.255", true },
+	{ "128.0.0.0", false },
+	{ "169.253.255.255", false },
+	{ "169.254.0.0", true },
+	{ "169.254.255.255", true },
+	{ "169.255.0.0", false },
+	{ "170.254.0.0", false },
+	{ "223.255.255.255", false },
+	{ "224.0.0.1", true },
+	{ "239.255.255.255", true },
+	{ "255.255.255.255", true },
+	{ "10.0.0.1", false },
+	{ "192.168.0.1", false },
+	{ "::", true },
+	{ "::1", true },
+	{ "::2", false },
+	{ "fe80::1", true },
+	{ "febf:ffff::1", true },
+	{ "fec0::1", false },
+	{ "fe7f::1", false },
+	{ "ff02::1", true },
+	{ "ffff::", true },
+	{ "feff::1", false },
+	{ "fd00::1", false },
+	{ "2001:db8::1", false },
+	{ "::ffff:127.0.0.1", true },
+	{ "::ffff:8.8.8.8", false },
 };
 
 static void test_special(void **state)
@@ -541,11 +609,11 @@ static void test_peer(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_addresses),   cmocka_unit_test(test_no_addresses),
-		cmocka_unit_test(test_round_trips), cmocka_unit_test(test_sockaddr),
-		cmocka_unit_test(test_prefixes),    cmocka_unit_test(test_every_length),
-		cmocka_unit_test(test_order),	    cmocka_unit_test(test_range_text),
-		cmocka_unit_test(test_split_small), cmocka_unit_test(test_split_random),
+		cmocka_unit_test(test_addresses),    cmocka_unit_test(test_no_addresses),
+		cmocka_unit_test(test_round_trips),  cmocka_unit_test(test_sockaddr),
+		cmocka_unit_test(test_prefixes),     cmocka_unit_test(test_every_length),
+		cmocka_unit_test(test_order),	     cmocka_unit_test(test_range_text),
+		cmocka_unit_test(test_split_small),  cmocka_unit_test(test_split_random),
 		cmocka_unit_test(test_split_limits), cmocka_unit_test(test_special),
 		cmocka_unit_test(test_peer),
 	};

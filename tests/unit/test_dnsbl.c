@@ -49,13 +49,11 @@ static const struct {
 	/* ERS */
 	{ "192.0.2.1", "abcdefghijklmn.r.mail-abuse.com",
 	  "1.2.0.192.abcdefghijklmn.r.mail-abuse.com" },
-	{ "0.0.0.0", "abcdefghijklmn.r.mail-abuse.com",
-	  "0.0.0.0.abcdefghijklmn.r.mail-abuse.com" },
+	{ "0.0.0.0", "abcdefghijklmn.r.mail-abuse.com", "0.0.0.0.abcdefghijklmn.r.mail-abuse.com" },
 	{ "127.0.0.2", "z", "2.0.0.127.z" },
 	{ "255.255.255.255", "z", "255.255.255.255.z" },
 	{ "::ffff:192.0.2.99", "z", "99.2.0.192.z" },
-	{ "::1", "z",
-	  "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.z" },
+	{ "::1", "z", "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.z" },
 };
 
 static void test_names(void **state)
@@ -107,9 +105,18 @@ struct match_row {
 	const char *code; /* the record that decided; NULL: none did */
 };
 
-#define STANDARD { "127.1.0.0/24" }
-#define RBL_DUL { "127.1.0.0&0.0.0.3" }
-#define QIL { "127.0.0.0/8" }
+#define STANDARD               \
+	{                      \
+		"127.1.0.0/24" \
+	}
+#define RBL_DUL                     \
+	{                           \
+		"127.1.0.0&0.0.0.3" \
+	}
+#define QIL                   \
+	{                     \
+		"127.0.0.0/8" \
+	}
 
 static const struct match_row matches[] = {
 	{ "exact", { "127.0.0.2" }, { "127.0.0.2" }, RG_LISTED, "127.0.0.2" },
@@ -118,13 +125,18 @@ static const struct match_row matches[] = {
 	{ "range, first", { "127.0.0.2-127.0.0.11" }, { "127.0.0.2" }, RG_LISTED, "127.0.0.2" },
 	{ "range, last", { "127.0.0.2-127.0.0.11" }, { "127.0.0.11" }, RG_LISTED, "127.0.0.11" },
 	{ "range, past it", { "127.0.0.2-127.0.0.11" }, { "127.0.0.12" }, RG_NOT_LISTED, NULL },
-	{ "range over octets", { "127.0.2.1-127.0.9.3" }, { "127.0.5.200" }, RG_LISTED,
-	  "127.0.5.200" },
+	{ "range over octets", { "127.0.2.1-127.0.9.3" }, { "127.0.5.200" }, RG_LISTED, "127.0.5.200" },
 	{ "range, before it", { "127.0.2.1-127.0.9.3" }, { "127.0.2.0" }, RG_NOT_LISTED, NULL },
-	{ "over limit, between two ranges", { "127.0.2.1-127.0.9.3", "127.0.11.1-127.0.20.3" },
-	  { "127.0.10.3" }, RG_NOT_LISTED, NULL },
-	{ "second range", { "127.0.2.1-127.0.9.3", "127.0.11.1-127.0.20.3" }, { "127.0.12.3" },
-	  RG_LISTED, "127.0.12.3" },
+	{ "over limit, between two ranges",
+	  { "127.0.2.1-127.0.9.3", "127.0.11.1-127.0.20.3" },
+	  { "127.0.10.3" },
+	  RG_NOT_LISTED,
+	  NULL },
+	{ "second range",
+	  { "127.0.2.1-127.0.9.3", "127.0.11.1-127.0.20.3" },
+	  { "127.0.12.3" },
+	  RG_LISTED,
+	  "127.0.12.3" },
 	{ "CIDR", STANDARD, { "127.1.0.255" }, RG_LISTED, "127.1.0.255" },
 	{ "CIDR, beside it", STANDARD, { "127.1.1.1" }, RG_NOT_LISTED, NULL },
 	{ "CIDR with host bits", { "127.1.0.77/24" }, { "127.1.0.1" }, RG_LISTED, "127.1.0.1" },
@@ -136,11 +148,13 @@ static const struct match_row matches[] = {
 	{ "bit mask, none set", RBL_DUL, { "127.1.0.0" }, RG_NOT_LISTED, NULL },
 	{ "bit mask, other net", RBL_DUL, { "127.0.0.3" }, RG_NOT_LISTED, NULL },
 	{ "bit mask, third octet", RBL_DUL, { "127.1.1.3" }, RG_NOT_LISTED, NULL },
-	{ "bit mask, low bits given", { "127.1.0.4&0.0.0.3" }, { "127.1.0.2" }, RG_LISTED,
-	  "127.1.0.2" },
+	{ "bit mask, low bits given", { "127.1.0.4&0.0.0.3" }, { "127.1.0.2" }, RG_LISTED, "127.1.0.2" },
 
 	{ "no record", STANDARD, { NULL }, RG_NOT_LISTED, NULL },
-	{ "the last of several", STANDARD, { "127.0.0.9", "127.0.0.10", "127.1.0.4" }, RG_LISTED,
+	{ "the last of several",
+	  STANDARD,
+	  { "127.0.0.9", "127.0.0.10", "127.1.0.4" },
+	  RG_LISTED,
 	  "127.1.0.4" },
 	{ "the first of several", STANDARD, { "127.1.0.2", "127.0.0.10" }, RG_LISTED, "127.1.0.2" },
 	{ "none of several", STANDARD, { "127.0.0.9", "127.0.0.10" }, RG_NOT_LISTED, NULL },
@@ -165,11 +179,20 @@ static const struct match_row matches[] = {
 	{ "128.0.0.2", QIL, { "128.0.0.2" }, RG_LIST_BROKEN, "128.0.0.2" },
 	{ "126.255.255.255", QIL, { "126.255.255.255" }, RG_LIST_BROKEN, "126.255.255.255" },
 	{ "0.0.0.0", QIL, { "0.0.0.0" }, RG_LIST_BROKEN, "0.0.0.0" },
-	{ "an error code named by codes", { "127.255.255.254", "127.0.0.1" },
-	  { "127.255.255.254" }, RG_LIST_BROKEN, "127.255.255.254" },
-	{ "an error code after a listing", STANDARD, { "127.1.0.1", "127.255.255.255" },
-	  RG_LIST_BROKEN, "127.255.255.255" },
-	{ "an error code before a listing", STANDARD, { "127.0.0.1", "127.1.0.1" }, RG_LIST_BROKEN,
+	{ "an error code named by codes",
+	  { "127.255.255.254", "127.0.0.1" },
+	  { "127.255.255.254" },
+	  RG_LIST_BROKEN,
+	  "127.255.255.254" },
+	{ "an error code after a listing",
+	  STANDARD,
+	  { "127.1.0.1", "127.255.255.255" },
+	  RG_LIST_BROKEN,
+	  "127.255.255.255" },
+	{ "an error code before a listing",
+	  STANDARD,
+	  { "127.0.0.1", "127.1.0.1" },
+	  RG_LIST_BROKEN,
 	  "127.0.0.1" },
 };
 
@@ -258,9 +281,9 @@ static void test_random_rules(void **state)
 		}
 		assert_int_equal(rg_codes_add(&codes, text, NULL), 0);
 		record = 0x7f000000 | (seed >> 8 & 0x7ffff);
-		expected = record == 0x7f000001		       ? RG_LIST_BROKEN :
+		expected = record == 0x7f000001		     ? RG_LIST_BROKEN :
 			   record >= first && record <= last ? RG_LISTED :
-								 RG_NOT_LISTED;
+							       RG_NOT_LISTED;
 		if (rg_dnsbl_match(&codes, &record, 1, &code) != expected)
 			fail_msg("%s and %08x", text, record);
 	}
@@ -358,9 +381,9 @@ static void test_ttl(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),	     cmocka_unit_test(test_name_lengths),
-		cmocka_unit_test(test_matches),	     cmocka_unit_test(test_bit_masks),
-		cmocka_unit_test(test_random_rules), cmocka_unit_test(test_bad_codes),
+		cmocka_unit_test(test_names),	       cmocka_unit_test(test_name_lengths),
+		cmocka_unit_test(test_matches),	       cmocka_unit_test(test_bit_masks),
+		cmocka_unit_test(test_random_rules),   cmocka_unit_test(test_bad_codes),
 		cmocka_unit_test(test_too_many_codes), cmocka_unit_test(test_ttl),
 	};
 

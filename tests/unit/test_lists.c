@@ -131,57 +131,119 @@ static const struct {
 	const char *approved, *blocked;
 	struct probe probes[6];
 } formats[] = {
-	{ "an address", "", "123.123.123.123\n",
+	{ "an address",
+	  "",
+	  "123.123.123.123\n",
 	  { { "123.123.123.123", BLOCKED }, { "123.123.123.122", NONE }, { "123.123.123.124", NONE } } },
-	{ "a range", "", "123.123.123.123-223.223.223.223\n",
-	  { { "123.123.123.122", NONE }, { "123.123.123.123", BLOCKED }, { "200.0.0.1", BLOCKED },
-	    { "223.223.223.223", BLOCKED }, { "223.223.223.224", NONE } } },
-	{ "a range with blanks", "", "10.0.0.1 - 10.0.0.3\n",
+	{ "a range",
+	  "",
+	  "123.123.123.123-223.223.223.223\n",
+	  { { "123.123.123.122", NONE },
+	    { "123.123.123.123", BLOCKED },
+	    { "200.0.0.1", BLOCKED },
+	    { "223.223.223.223", BLOCKED },
+	    { "223.223.223.224", NONE } } },
+	{ "a range with blanks",
+	  "",
+	  "10.0.0.1 - 10.0.0.3\n",
 	  { { "10.0.0.0", NONE }, { "10.0.0.2", BLOCKED }, { "10.0.0.4", NONE } } },
 	{ "a range with tabs", "", "10.0.0.1\t-\t10.0.0.3\n", { { "10.0.0.2", BLOCKED } } },
-	{ "CIDR", "", "123.123.123.0/24\n",
-	  { { "123.123.122.255", NONE }, { "123.123.123.0", BLOCKED },
-	    { "123.123.123.255", BLOCKED }, { "123.123.124.0", NONE } } },
-	{ "CIDR with host bits", "", "123.123.123.123/24\n",
-	  { { "123.123.122.255", NONE }, { "123.123.123.0", BLOCKED },
-	    { "123.123.123.255", BLOCKED } } },
-	{ "IPv6 in full", "", "2001:0db7:85a3:0000:0000:8a2e:0370:7334\n",
+	{ "CIDR",
+	  "",
+	  "123.123.123.0/24\n",
+	  { { "123.123.122.255", NONE },
+	    { "123.123.123.0", BLOCKED },
+	    { "123.123.123.255", BLOCKED },
+	    { "123.123.124.0", NONE } } },
+	{ "CIDR with host bits",
+	  "",
+	  "123.123.123.123/24\n",
+	  { { "123.123.122.255", NONE }, { "123.123.123.0", BLOCKED }, { "123.123.123.255", BLOCKED } } },
+	{ "IPv6 in full",
+	  "",
+	  "2001:0db7:85a3:0000:0000:8a2e:0370:7334\n",
 	  { { "2001:db7:85a3::8a2e:370:7334", BLOCKED }, { "2001:db7:85a3::8a2e:370:7335", NONE } } },
-	{ "IPv6 without zeros", "", "2001:db7:85a3:0:0:8a2e:370:7334\n",
+	{ "IPv6 without zeros",
+	  "",
+	  "2001:db7:85a3:0:0:8a2e:370:7334\n",
 	  { { "2001:db7:85a3::8a2e:370:7334", BLOCKED } } },
-	{ "IPv6 compressed", "", "2001:db7:85a3::8a2e:370:7334\n",
+	{ "IPv6 compressed",
+	  "",
+	  "2001:db7:85a3::8a2e:370:7334\n",
 	  { { "2001:db7:85a3::8a2e:370:7334", BLOCKED } } },
-	{ "IPv6 CIDR", "", "2001:db8::1/32\n",
+	{ "IPv6 CIDR",
+	  "",
+	  "2001:db8::1/32\n",
 	  { { "2001:db8:ffff::", BLOCKED }, { "2001:db9::", NONE } } },
-	{ "IPv6 range", "", "2001:db8::10-2001:db8::20\n",
-	  { { "2001:db8::f", NONE }, { "2001:db8::10", BLOCKED }, { "2001:db8::20", BLOCKED },
+	{ "IPv6 range",
+	  "",
+	  "2001:db8::10-2001:db8::20\n",
+	  { { "2001:db8::f", NONE },
+	    { "2001:db8::10", BLOCKED },
+	    { "2001:db8::20", BLOCKED },
 	    { "2001:db8::21", NONE } } },
-	{ "everything of IPv4", "", "0.0.0.0-255.255.255.255\n",
-	  { { "0.0.0.0", BLOCKED }, { "255.255.255.255", BLOCKED }, { "2001:db8::1", NONE },
+	{ "everything of IPv4",
+	  "",
+	  "0.0.0.0-255.255.255.255\n",
+	  { { "0.0.0.0", BLOCKED },
+	    { "255.255.255.255", BLOCKED },
+	    { "2001:db8::1", NONE },
 	    { "::", NONE } } },
-	{ "0.0.0.0/0 is IPv4 only", "", "0.0.0.0/0\n",
-	  { { "1.2.3.4", BLOCKED }, { "2001:db8::1", NONE }, { "::fffe:ffff:ffff", NONE },
+	{ "0.0.0.0/0 is IPv4 only",
+	  "",
+	  "0.0.0.0/0\n",
+	  { { "1.2.3.4", BLOCKED },
+	    { "2001:db8::1", NONE },
+	    { "::fffe:ffff:ffff", NONE },
 	    { "::1:0:0:0", NONE } } },
-	{ "::/0 is IPv6 only", "", "::/0\n",
-	  { { "1.2.3.4", NONE }, { "0.0.0.0", NONE }, { "255.255.255.255", NONE },
-	    { "2001:db8::1", BLOCKED }, { "::fffe:ffff:ffff", BLOCKED }, { "::1:0:0:0", BLOCKED } } },
-	{ "::/0 approved lets no IPv4 in", "::/0\n", "0.0.0.0/0\n",
+	{ "::/0 is IPv6 only",
+	  "",
+	  "::/0\n",
+	  { { "1.2.3.4", NONE },
+	    { "0.0.0.0", NONE },
+	    { "255.255.255.255", NONE },
+	    { "2001:db8::1", BLOCKED },
+	    { "::fffe:ffff:ffff", BLOCKED },
+	    { "::1:0:0:0", BLOCKED } } },
+	{ "::/0 approved lets no IPv4 in",
+	  "::/0\n",
+	  "0.0.0.0/0\n",
 	  { { "1.2.3.4", BLOCKED }, { "2001:db8::1", APPROVED } } },
-	{ "the whole of IPv6 as a range", "", "::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff\n",
-	  { { "1.2.3.4", NONE }, { "::", BLOCKED }, { "::1:0:0:0", BLOCKED },
+	{ "the whole of IPv6 as a range",
+	  "",
+	  "::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff\n",
+	  { { "1.2.3.4", NONE },
+	    { "::", BLOCKED },
+	    { "::1:0:0:0", BLOCKED },
 	    { "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", BLOCKED } } },
-	{ "an IPv6 range around IPv4", "", "::1-::1:0:0:5\n",
-	  { { "::", NONE }, { "::1", BLOCKED }, { "8.8.8.8", NONE }, { "::1:0:0:5", BLOCKED },
+	{ "an IPv6 range around IPv4",
+	  "",
+	  "::1-::1:0:0:5\n",
+	  { { "::", NONE },
+	    { "::1", BLOCKED },
+	    { "8.8.8.8", NONE },
+	    { "::1:0:0:5", BLOCKED },
 	    { "::1:0:0:6", NONE } } },
-	{ "::/80 ends at IPv4's border", "", "::/80\n",
+	{ "::/80 ends at IPv4's border",
+	  "",
+	  "::/80\n",
 	  { { "1.2.3.4", NONE }, { "::fffe:1:2", BLOCKED }, { "::1:0:0:0", NONE } } },
 
-	{ "comments", "", "# 1.1.1.1\n 2.2.2.2 # 3.3.3.3\n4.4.4.4# x\n; 5.5.5.5\n#\n",
-	  { { "1.1.1.1", NONE }, { "2.2.2.2", BLOCKED }, { "3.3.3.3", NONE },
-	    { "4.4.4.4", BLOCKED }, { "5.5.5.5", NONE } } },
-	{ "CRLF", "", "1.1.1.1\r\n\r\n# x\r\n2.2.2.0/24\r\n3.3.3.3-3.3.3.4\r\nXX\r\n",
+	{ "comments",
+	  "",
+	  "# 1.1.1.1\n 2.2.2.2 # 3.3.3.3\n4.4.4.4# x\n; 5.5.5.5\n#\n",
+	  { { "1.1.1.1", NONE },
+	    { "2.2.2.2", BLOCKED },
+	    { "3.3.3.3", NONE },
+	    { "4.4.4.4", BLOCKED },
+	    { "5.5.5.5", NONE } } },
+	{ "CRLF",
+	  "",
+	  "1.1.1.1\r\n\r\n# x\r\n2.2.2.0/24\r\n3.3.3.3-3.3.3.4\r\nXX\r\n",
 	  { { "1.1.1.1", BLOCKED }, { "2.2.2.9", BLOCKED }, { "3.3.3.4", BLOCKED } } },
-	{ "no newline at the end", "", "1.1.1.1\n2.2.2.2",
+	{ "no newline at the end",
+	  "",
+	  "1.1.1.1\n2.2.2.2",
 	  { { "1.1.1.1", BLOCKED }, { "2.2.2.2", BLOCKED } } },
 	{ "blank lines", "", "\n\n   \n\t\n1.1.1.1\n\n", { { "1.1.1.1", BLOCKED } } },
 	{ "blanks around", "", "  \t1.1.1.1 \t \n", { { "1.1.1.1", BLOCKED } } },
@@ -189,17 +251,30 @@ static const struct {
 	{ "one newline", "", "\n", { { "1.1.1.1", NONE } } },
 	{ "twice the same", "", "1.1.1.1\n1.1.1.1/32\n1.1.1.1-1.1.1.1\n", { { "1.1.1.1", BLOCKED } } },
 
-	{ "approved within blocked", "10.1.2.3\n", "10.0.0.0/8\n",
+	{ "approved within blocked",
+	  "10.1.2.3\n",
+	  "10.0.0.0/8\n",
 	  { { "10.1.2.3", APPROVED }, { "10.1.2.4", BLOCKED } } },
-	{ "blocked within approved", "10.0.0.0/8\n", "10.1.2.3\n",
+	{ "blocked within approved",
+	  "10.0.0.0/8\n",
+	  "10.1.2.3\n",
 	  { { "10.1.2.3", APPROVED }, { "10.1.2.4", APPROVED } } },
 	{ "both the same", "10.0.0.0/8\n", "10.0.0.0/8\n", { { "10.1.2.3", APPROVED } } },
-	{ "three deep", "10.1.0.0/16\n", "10.0.0.0/8\n10.1.1.0/24\n",
+	{ "three deep",
+	  "10.1.0.0/16\n",
+	  "10.0.0.0/8\n10.1.1.0/24\n",
 	  { { "10.1.1.1", APPROVED }, { "10.1.2.1", APPROVED }, { "10.2.1.1", BLOCKED } } },
-	{ "ranges across", "10.0.0.5-10.0.0.20\n", "10.0.0.1-10.0.0.9\n",
-	  { { "10.0.0.4", BLOCKED }, { "10.0.0.5", APPROVED }, { "10.0.0.9", APPROVED },
-	    { "10.0.0.10", APPROVED }, { "10.0.0.21", NONE } } },
-	{ "approved, IPv6", "2001:db8::/48\n", "2001:db8::/32\n2001:db8::1\n",
+	{ "ranges across",
+	  "10.0.0.5-10.0.0.20\n",
+	  "10.0.0.1-10.0.0.9\n",
+	  { { "10.0.0.4", BLOCKED },
+	    { "10.0.0.5", APPROVED },
+	    { "10.0.0.9", APPROVED },
+	    { "10.0.0.10", APPROVED },
+	    { "10.0.0.21", NONE } } },
+	{ "approved, IPv6",
+	  "2001:db8::/48\n",
+	  "2001:db8::/32\n2001:db8::1\n",
 	  { { "2001:db8::1", APPROVED }, { "2001:db8:1::", BLOCKED } } },
 	{ "a country beside addresses", "DE\n", "US\n1.1.1.1\n", { { "1.1.1.1", BLOCKED } } },
 };
@@ -219,8 +294,8 @@ static void test_formats(void **state)
 			enum rg_class class = class_of(lists, probe->addr);
 
 			if (class != probe->class)
-				fail_msg("%s: %s is %d, not %d", formats[i].what, probe->addr, class,
-					 probe->class);
+				fail_msg("%s: %s is %d, not %d", formats[i].what, probe->addr,
+					 class, probe->class);
 		}
 		rg_lists_free(lists);
 	}
@@ -265,7 +340,9 @@ static const struct {
 	{ "1.2.3.4:25\n", ":1: ", "not an address" },
 	{ "*\n", ":1: \"*\"", "not an address" },
 	{ "1.2.3.*\n", ":1: \"1.2.3.*\"", "not an address" },
-	{ "\xef\xbb\xbf" "1.2.3.4\n", ":1: ", "not an address" },
+	{ "\xef\xbb\xbf"
+	  "1.2.3.4\n",
+	  ":1: ", "not an address" },
 	{ "// 1.2.3.4\n", ":1: ", "" },
 };
 
@@ -304,10 +381,19 @@ static void check_entry(const char *text, int err)
 static void test_check_entry(void **state)
 {
 	static const char *const good[] = { "1.2.3.4",	   "1.2.3.4/24", "1.2.3.4-1.2.3.9",
-					    "2001:db8::1", "::/0",	 "DE", "de" };
-	static const char *const refused[] = { "",	       "1.2.3",	      "1.2.3.4/33", "USA",
-					       "1.2.3.4\n",    "1.2.3.4 # x", "# 1.2.3.4",  "1.2.3.9-1.2.3.4",
-					       "1.2.3.4 until=1", "1.2.3.4\n5.6.7.8", ";" };
+					    "2001:db8::1", "::/0",	 "DE",
+					    "de" };
+	static const char *const refused[] = { "",
+					       "1.2.3",
+					       "1.2.3.4/33",
+					       "USA",
+					       "1.2.3.4\n",
+					       "1.2.3.4 # x",
+					       "# 1.2.3.4",
+					       "1.2.3.9-1.2.3.4",
+					       "1.2.3.4 until=1",
+					       "1.2.3.4\n5.6.7.8",
+					       ";" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
@@ -347,7 +433,8 @@ static void test_until(void **state)
 
 	item = rg_lists_find(lists, &addr, now);
 	expiry = item->expiry;
-	assert_in_range(expiry, now + (HOUR - 2) * RG_NSEC_PER_SEC, now + (HOUR + 1) * RG_NSEC_PER_SEC);
+	assert_in_range(expiry, now + (HOUR - 2) * RG_NSEC_PER_SEC,
+			now + (HOUR + 1) * RG_NSEC_PER_SEC);
 	assert_true(rg_lists_next_expiry(lists) == expiry);
 	assert_int_equal(class_at(lists, &addr, expiry - 1), BLOCKED);
 	assert_int_equal(class_at(lists, &addr, expiry), NONE);
@@ -387,8 +474,8 @@ static void test_until_and_for_good(void **state)
 static void test_until_far(void **state)
 {
 	static const char *const lines[] = {
-		"1.1.1.1 until=4102444800\n",	 "1.1.1.1 until=20000000000\n",
-		"1.1.1.1 until=99999999999\n",	 "1.1.1.1 until=1893456000000\n",
+		"1.1.1.1 until=4102444800\n",	  "1.1.1.1 until=20000000000\n",
+		"1.1.1.1 until=99999999999\n",	  "1.1.1.1 until=1893456000000\n",
 		"1.1.1.1 until=99999999999999\n",
 	};
 	uint64_t in_a_year = rg_now() + 365 * 24 * HOUR * RG_NSEC_PER_SEC;
@@ -627,13 +714,15 @@ static void test_add(void **state)
 
 static void test_add_refused(void **state)
 {
-	static const char *const entries[] = { "", "1.2.3", "1.2.3.4\n5.6.7.8", "1.2.3.4 until=9", "#" };
+	static const char *const entries[] = { "", "1.2.3", "1.2.3.4\n5.6.7.8", "1.2.3.4 until=9",
+					       "#" };
 	struct bed *bed = *state;
 	struct rg_error error = {};
 
 	add(bed, "1.1.1.1", 0, NULL);
 	for (size_t i = 0; i < ARRAY_SIZE(entries); i++) {
-		assert_int_equal(rg_lists_add(bed->state, BLOCKED, entries[i], 0, NULL, &error), -EINVAL);
+		assert_int_equal(rg_lists_add(bed->state, BLOCKED, entries[i], 0, NULL, &error),
+				 -EINVAL);
 		assert_int_equal(rg_lists_remove(bed->state, BLOCKED, entries[i], &error), -EINVAL);
 	}
 	assert_string_equal(read_state(bed, "blocked.list"), "1.1.1.1\n");
@@ -682,7 +771,8 @@ static void test_remove_other_notation(void **state)
 {
 	struct bed *bed = *state;
 
-	write_text(bed->state, "blocked.list", "10.0.0.0-10.0.0.255\n10.0.1.1-10.0.1.1\n10.0.2.0/24\n");
+	write_text(bed->state, "blocked.list",
+		   "10.0.0.0-10.0.0.255\n10.0.1.1-10.0.1.1\n10.0.2.0/24\n");
 	drop(bed, "10.0.0.0/24", 1);
 	drop(bed, "10.0.1.1", 1);
 	drop(bed, "10.0.2.0-10.0.2.255", 1);
@@ -730,8 +820,8 @@ static u128 random_address(bool v4, uint64_t *seed)
 	uint64_t random = next_random(seed);
 
 	if (v4)
-		return V4_BASE | (random % 16 ? 0x0a000000 | (random >> 8 & 0x3ff) :
-						(uint32_t)(random >> 8));
+		return V4_BASE |
+		       (random % 16 ? 0x0a000000 | (random >> 8 & 0x3ff) : (uint32_t)(random >> 8));
 	return random % 16 ? V6_BASE | (random >> 8 & 0x3ff) :
 			     (u128)next_random(seed) << 64 | next_random(seed);
 }
@@ -957,8 +1047,8 @@ static void test_many_lines(void **state)
 	out = fopen(path, "w");
 	assert_non_null(out);
 	for (unsigned int i = 0; i < LINES; i++) /* every other address, in no order */
-		fprintf(out, "10.%u.%u.%u\n", (i * 7919 % LINES) >> 15, (i * 7919 % LINES) >> 7 & 255,
-			(i * 7919 % LINES) << 1 & 255);
+		fprintf(out, "10.%u.%u.%u\n", (i * 7919 % LINES) >> 15,
+			(i * 7919 % LINES) >> 7 & 255, (i * 7919 % LINES) << 1 & 255);
 	fclose(out);
 	write_text(bed->approved, "a.list", "10.0.128.0/17\n");
 	lists = load(bed);
@@ -977,16 +1067,26 @@ static void test_many_lines(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_formats),	       TEST(test_mistakes),
-		TEST(test_check_entry),	       TEST(test_until),
-		TEST(test_until_and_for_good), TEST(test_until_far),
-		TEST(test_countries),	       TEST(test_every_country),
-		TEST(test_sources),	       TEST(test_nothing_there),
-		TEST(test_odd_files),	       TEST(test_max_entries),
-		TEST(test_add),		       TEST(test_add_refused),
-		TEST(test_add_keeps_the_rest), TEST(test_remove),
-		TEST(test_remove_other_notation), TEST(test_against_model),
-		TEST(test_huge_line),	       TEST(test_garbage),
+		TEST(test_formats),
+		TEST(test_mistakes),
+		TEST(test_check_entry),
+		TEST(test_until),
+		TEST(test_until_and_for_good),
+		TEST(test_until_far),
+		TEST(test_countries),
+		TEST(test_every_country),
+		TEST(test_sources),
+		TEST(test_nothing_there),
+		TEST(test_odd_files),
+		TEST(test_max_entries),
+		TEST(test_add),
+		TEST(test_add_refused),
+		TEST(test_add_keeps_the_rest),
+		TEST(test_remove),
+		TEST(test_remove_other_notation),
+		TEST(test_against_model),
+		TEST(test_huge_line),
+		TEST(test_garbage),
 		TEST(test_many_lines),
 	};
 

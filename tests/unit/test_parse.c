@@ -45,9 +45,21 @@ struct row {
 #define SYN_PART .parsed = RG_PARSED_SYN_FRAGMENT
 #define BAD(name) .parsed = RG_PARSED_BAD, .loss = RG_LOSS_##name
 
-#define EXT2(a, b) { { a, 0 }, { b, 0 } }
-#define EXT4 { 60, 0 }, { 60, 1 }, { 60, 0 }, { 60, 0 }
-#define FRAG(word) { { EXT_FRAGMENT, word } }
+#define EXT2(a, b)           \
+	{                    \
+		{ a, 0 },    \
+		{            \
+			b, 0 \
+		}            \
+	}
+#define HEADERS(count) .extensions = { [0 ...(count) - 1] = { EXT_OPTIONS, 0 } }
+#define WALKED HEADERS(RG_MAX_EXT_HEADERS)
+#define FRAG(word)                         \
+	{                                  \
+		{                          \
+			EXT_FRAGMENT, word \
+		}                          \
+	}
 
 static const struct row rows[] = {
 	/* What is no TCP, or opens nothing. */
@@ -63,12 +75,14 @@ static const struct row rows[] = {
 	{ "SYN+ACK, IPv6", { V6, .flags = FLAG_SYN | FLAG_ACK }, OTHER },
 	{ "FIN", { .flags = FLAG_FIN }, OTHER },
 	{ "RST", { .flags = FLAG_RST }, OTHER },
+	/* RFC 9293, 3.10.7.2: a listener looks at RST first; and no reset is answered with one. */
+	{ "SYN+RST", { .flags = FLAG_SYN | FLAG_RST }, OTHER },
 	{ "no flag", { .flags = FLAG_NONE }, OTHER },
 
 	/* What opens a connection. */
 	{ "SYN", {}, SYN },
 	{ "SYN, IPv6", { V6 }, SYN },
-	{ "SYN+FIN", { .flags = FLAG_SYN | FLAG_FIN }, SYN },
+	{ "SYN+FIN", { .flags = FLAG_SYN | FLAG_FIN }, SYN, .data_len = 1 },
 	{ "SYN+ECE+CWR", { .flags = FLAG_SYN | FLAG_ECE | FLAG_CWR }, SYN },
 	{ "SYN+PSH+URG", { .flags = FLAG_SYN | FLAG_PSH | FLAG_URG }, SYN },
 	{ "SYN with TCP options", { .tcp_options = 40 }, SYN },
@@ -96,18 +110,18 @@ static const struct row rows[] = {
 	{ "total length 0", { .patches = { { LAYER_IP, 3, 0 } } }, BAD(BAD_TCP) },
 	{ "total length 39", { .patches = { { LAYER_IP, 3, 39 } } }, BAD(BAD_TCP) },
 	{ "total length past the frame", { .patches = { { LAYER_IP, 3, 41 } } }, BAD(BAD_LENGTH) },
-	{ "the same, padded", { .patches = { { LAYER_IP, 3, 41 } }, .padding = 6 }, SYN,
-	  .data_len = 1 },
+	{ "the same, padded", { .patches = { { LAYER_IP, 3, 41 } }, .padding = 6 }, SYN, .data_len = 1 },
 	{ "payload length 0 (jumbogram)", { V6, .patches = { { LAYER_IP, 5, 0 } } }, BAD(BAD_TCP) },
 	{ "payload length 19", { V6, .patches = { { LAYER_IP, 5, 19 } } }, BAD(BAD_TCP) },
-	{ "payload length past the frame", { V6, .patches = { { LAYER_IP, 4, 1 } } },
-	  BAD(BAD_LENGTH) },
+	{ "payload length past the frame", { V6, .patches = { { LAYER_IP, 4, 1 } } }, BAD(BAD_LENGTH) },
 	{ "payload ends within the options",
-	  { V6, .extensions = EXT2(60, 60), .patches = { { LAYER_IP, 5, 12 } } }, BAD(BAD_TCP) },
+	  { V6, .extensions = EXT2(60, 60), .patches = { { LAYER_IP, 5, 12 } } },
+	  BAD(BAD_TCP) },
 	{ "doff 4", { .patches = { { LAYER_L4, 12, 0x40 } } }, BAD(BAD_TCP) },
 	{ "doff 0", { .patches = { { LAYER_L4, 12, 0 } } }, BAD(BAD_TCP) },
 	{ "doff past the packet", { .patches = { { LAYER_L4, 12, 0x60 } } }, BAD(BAD_TCP) },
-	{ "doff past the packet, padded", { .patches = { { LAYER_L4, 12, 0x60 } }, .padding = 6 },
+	{ "doff past the packet, padded",
+	  { .patches = { { LAYER_L4, 12, 0x60 } }, .padding = 6 },
 	  BAD(BAD_TCP) },
 
 	/* IPv6 extension headers. */
@@ -117,18 +131,18 @@ static const struct row rows[] = {
 	{ "authentication, 24 bytes", { V6, .extensions = { { EXT_AUTH, 4 } } }, SYN },
 	{ "authentication, then options", { V6, .extensions = EXT2(EXT_AUTH, 60) }, SYN },
 	{ "mobility, HIP, shim6", { V6, .extensions = { { 135, 0 }, { 139, 1 }, { 140, 2 } } }, SYN },
-	{ "four headers, data", { V6, .extensions = { EXT4 }, .data = 9 }, SYN, .data_len = 9 },
-	{ "eight headers", { V6, .extensions = { EXT4, EXT4 } }, SYN },
-	{ "nine headers", { V6, .extensions = { EXT4, EXT4, { 60, 0 } } }, BAD(EXT_HEADERS) },
-	{ "eight headers and an atomic fragment",
-	  { V6, .extensions = { EXT4, EXT4, { EXT_FRAGMENT, 0 } } }, BAD(EXT_HEADERS) },
-	{ "eight headers, then UDP", { V6, .extensions = { EXT4, EXT4 }, .protocol = 17 }, OTHER },
+	{ "four headers, data", { V6, HEADERS(4), .data = 9 }, SYN, .data_len = 9 },
+	{ "as many headers as are walked", { V6, WALKED }, SYN },
+	{ "one more", { V6, HEADERS(RG_MAX_EXT_HEADERS + 1) }, BAD(EXT_HEADERS) },
+	{ "as many, then UDP", { V6, WALKED, .protocol = 17 }, OTHER },
+	{ "one more, then UDP",
+	  { V6, HEADERS(RG_MAX_EXT_HEADERS + 1), .protocol = 17 },
+	  BAD(EXT_HEADERS) },
 	{ "a header past the frame's end",
-	  { V6, .extensions = { { 60, 0 } }, .patches = { { LAYER_IP, 41, 200 } } }, BAD(BAD_IPV6) },
-	{ "a v4-mapped source", { .from = "::ffff:192.0.2.1" , .ethertype = 0x86dd },
+	  { V6, .extensions = { { 60, 0 } }, .patches = { { LAYER_IP, 41, 200 } } },
 	  BAD(BAD_IPV6) },
-	{ "a v4-mapped source of UDP", { .from = "::ffff:192.0.2.1", .protocol = 17 },
-	  BAD(BAD_IPV6) },
+	{ "a v4-mapped source", { .from = "::ffff:192.0.2.1", .ethertype = 0x86dd }, BAD(BAD_IPV6) },
+	{ "a v4-mapped source of UDP", { .from = "::ffff:192.0.2.1", .protocol = 17 }, BAD(BAD_IPV6) },
 	{ "a v4-compatible source", { .from = "::192.0.2.1" }, SYN },
 	{ "nearly a v4-mapped source", { .from = "::1:ffff:192.0.2.1" }, SYN },
 
@@ -136,7 +150,8 @@ static const struct row rows[] = {
 	{ "don't fragment", { .fragment = V4_DONT }, SYN },
 	{ "first fragment", { .fragment = V4_MORE }, SYN_PART },
 	{ "first fragment of no SYN", { .fragment = V4_MORE, .flags = FLAG_ACK }, OTHER },
-	{ "first fragment, half a TCP header", { .fragment = V4_MORE, .cut = 14 + 20 + 16 },
+	{ "first fragment, half a TCP header",
+	  { .fragment = V4_MORE, .cut = 14 + 20 + 16 },
 	  BAD(FRAGMENT_SHORT) },
 	{ "the same in a padded frame",
 	  { .fragment = V4_MORE, .flags = FLAG_ACK, .patches = { { LAYER_IP, 3, 28 } } },
@@ -151,11 +166,14 @@ static const struct row rows[] = {
 	{ "reserved bits are not an offset, IPv6", { V6, .extensions = FRAG(0x0006) }, SYN },
 	{ "first fragment, IPv6", { V6, .extensions = FRAG(V6_MORE) }, SYN_PART },
 	{ "first fragment, options behind it, IPv6",
-	  { V6, .extensions = { { EXT_FRAGMENT, V6_MORE }, { 60, 1 } } }, SYN_PART },
+	  { V6, .extensions = { { EXT_FRAGMENT, V6_MORE }, { 60, 1 } } },
+	  SYN_PART },
 	{ "first fragment of no SYN, IPv6",
-	  { V6, .extensions = FRAG(V6_MORE), .flags = FLAG_ACK }, OTHER },
+	  { V6, .extensions = FRAG(V6_MORE), .flags = FLAG_ACK },
+	  OTHER },
 	{ "first fragment, half a TCP header, IPv6",
-	  { V6, .extensions = FRAG(V6_MORE), .cut = 14 + 48 + 16 }, BAD(FRAGMENT_SHORT) },
+	  { V6, .extensions = FRAG(V6_MORE), .cut = 14 + 48 + 16 },
+	  BAD(FRAGMENT_SHORT) },
 	{ "the same in a padded frame, IPv6",
 	  { V6, .extensions = FRAG(V6_MORE), .flags = FLAG_ACK, .patches = { { LAYER_IP, 5, 16 } } },
 	  BAD(FRAGMENT_SHORT) },
@@ -163,8 +181,7 @@ static const struct row rows[] = {
 	  { V6, .extensions = { { EXT_FRAGMENT, V6_MORE }, { 60, 3 } }, .cut = 14 + 48 + 16 },
 	  BAD(FRAGMENT_SHORT) },
 	{ "later fragment, 8, IPv6", { V6, .extensions = FRAG(8) }, BAD(FRAGMENT_OVERLAP) },
-	{ "later fragment, 16, IPv6", { V6, .extensions = FRAG(16 | V6_MORE) },
-	  BAD(FRAGMENT_OVERLAP) },
+	{ "later fragment, 16, IPv6", { V6, .extensions = FRAG(16 | V6_MORE) }, BAD(FRAGMENT_OVERLAP) },
 	{ "later fragment, 24, IPv6", { V6, .extensions = FRAG(24) }, OTHER },
 	{ "later fragment of UDP, IPv6", { V6, .extensions = FRAG(8), .protocol = 17 }, OTHER },
 };
@@ -231,11 +248,12 @@ static struct outcome model_tcp(const struct model *m, size_t l3)
 {
 	const uint8_t *tcp = m->frame + m->at;
 	bool opens;
+	uint32_t data_len; /* as an acknowledgment counts it: a FIN is one more */
 	long header;
 
 	if (m->at + 20 > m->len)
 		return model_bad(m->first ? RG_LOSS_FRAGMENT_SHORT : RG_LOSS_BAD_TCP);
-	opens = (tcp[FLAGS_AT] & (FLAG_SYN | FLAG_ACK)) == FLAG_SYN;
+	opens = (tcp[FLAGS_AT] & (FLAG_SYN | FLAG_ACK | FLAG_RST)) == FLAG_SYN;
 	if (!opens)
 		return m->first && m->tcp_len < 20 ? model_bad(RG_LOSS_FRAGMENT_SHORT) : model_other;
 	if (m->first)
@@ -245,9 +263,10 @@ static struct outcome model_tcp(const struct model *m, size_t l3)
 		return model_bad(RG_LOSS_BAD_TCP);
 	if (l3 + m->l3_len > m->len)
 		return model_bad(RG_LOSS_BAD_LENGTH);
+	data_len = (uint32_t)(m->tcp_len - header) + (tcp[FLAGS_AT] & FLAG_FIN);
 	return (struct outcome){ .parsed = RG_PARSED_SYN,
 				 .tcp = m->at,
-				 .syn = { .data_len = (uint32_t)(m->tcp_len - header),
+				 .syn = { .data_len = data_len,
 					  .l3_offset = (uint32_t)l3,
 					  .port = (uint16_t)get16(tcp),
 					  .local_port = (uint16_t)get16(tcp + 2) } };
@@ -288,12 +307,7 @@ static bool model_step(struct model *m, unsigned int *type, struct outcome *outc
 	const uint8_t *header = m->frame + m->at;
 	size_t size = 8;
 
-	if (*type != EXT_FRAGMENT && !model_is_extension(*type)) {
-		*outcome = model_other;
-		return false;
-	}
-	*outcome = model_bad(m->first && *type != EXT_FRAGMENT ? RG_LOSS_FRAGMENT_SHORT :
-								 RG_LOSS_BAD_IPV6);
+	*outcome = model_bad(m->first ? RG_LOSS_FRAGMENT_SHORT : RG_LOSS_BAD_IPV6);
 	if (m->at + 8 > m->len)
 		return false;
 	if (*type == EXT_FRAGMENT) {
@@ -331,10 +345,12 @@ static struct outcome model_v6(struct model *m, size_t l3)
 	m->at = l3 + 40;
 	type = ip[6];
 	for (int headers = 0; type != 6; headers++) {
+		if (type != EXT_FRAGMENT && !model_is_extension(type))
+			return model_other;
+		if (headers == RG_MAX_EXT_HEADERS)
+			return model_bad(RG_LOSS_EXT_HEADERS);
 		if (!model_step(m, &type, &outcome))
 			return outcome;
-		if (headers == 8)
-			return model_bad(RG_LOSS_EXT_HEADERS);
 	}
 	return model_tcp(m, l3);
 }
@@ -436,7 +452,7 @@ static void test_every_flag(void **state)
 	(void)state;
 	for (unsigned int flags = 0; flags < 256; flags++) {
 		struct packet_spec spec = { .flags = (uint16_t)(flags | FLAG_NONE) };
-		bool opens = (flags & FLAG_SYN) && !(flags & FLAG_ACK);
+		bool opens = (flags & (FLAG_SYN | FLAG_ACK | FLAG_RST)) == FLAG_SYN;
 
 		packet_build(&spec, &packet);
 		assert_int_equal(judge_exactly(packet.data, packet.len).parsed,
@@ -467,12 +483,23 @@ static void check_facts(const struct packet_spec *spec, const char *from, const 
 
 static void test_facts(void **state)
 {
-	struct packet_spec v4 = { .from = "192.0.2.200", .to = "203.0.113.9", .vlans = 1,
-				  .ip_options = 8, .tcp_options = 8, .data = 5, .padding = 3,
-				  .port = 0xabcd, .local_port = 0x1234 };
-	struct packet_spec v6 = { .from = "2001:db8:1::2", .to = "2001:db8:3::4", .vlans = 2,
-				  .extensions = EXT2(60, 43), .tcp_options = 8, .data = 5,
-				  .port = 0xabcd, .local_port = 0x1234 };
+	struct packet_spec v4 = { .from = "192.0.2.200",
+				  .to = "203.0.113.9",
+				  .vlans = 1,
+				  .ip_options = 8,
+				  .tcp_options = 8,
+				  .data = 5,
+				  .padding = 3,
+				  .port = 0xabcd,
+				  .local_port = 0x1234 };
+	struct packet_spec v6 = { .from = "2001:db8:1::2",
+				  .to = "2001:db8:3::4",
+				  .vlans = 2,
+				  .extensions = EXT2(60, 43),
+				  .tcp_options = 8,
+				  .data = 5,
+				  .port = 0xabcd,
+				  .local_port = 0x1234 };
 
 	(void)state;
 	check_facts(&v4, "192.0.2.200", "203.0.113.9", 4);
@@ -491,7 +518,8 @@ static uint64_t next_random(uint64_t *seed)
 /* Mostly the header bytes, mostly values that mean something there. */
 static void mutate(uint8_t *frame, size_t *len, uint64_t *seed)
 {
-	static const uint8_t telling[] = { 0, 1, 2, 3, 4, 6, 8, 17, 20, 32, 40, 43, 44, 51, 60, 64,
+	static const uint8_t telling[] = { 0,	 1,    2,    3,	   4,	 6,    8,   17,
+					   20,	 32,   40,   43,   44,	 51,   60,  64,
 					   0x45, 0x46, 0x60, 0x81, 0x88, 0xdd, 0xff };
 	uint64_t random = next_random(seed);
 	unsigned int changes = random % 5;
@@ -533,10 +561,8 @@ static void test_mutations(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows),
-		cmocka_unit_test(test_every_truncation),
-		cmocka_unit_test(test_every_flag),
-		cmocka_unit_test(test_facts),
+		cmocka_unit_test(test_rows),	   cmocka_unit_test(test_every_truncation),
+		cmocka_unit_test(test_every_flag), cmocka_unit_test(test_facts),
 		cmocka_unit_test(test_mutations),
 	};
 

@@ -1,0 +1,54 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Runs test programs in the order given, prints what each check says (TAP: "ok ...", "not ok ..."),
+# and ends with "N passed, N failed". A program that fails without a "not ok" counts as a failure, and
+# one that is skipped (exit 77) says why.
+#
+#   run.sh LOGDIR PROGRAM...
+set -u
+
+logs=$1
+shift
+mkdir -p "$logs"
+passed=0 failed=0 skipped=0
+failures=()
+# cmocka prints to standard output like everybody else.
+export CMOCKA_MESSAGE_OUTPUT=TAP
+export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1
+
+for program in "$@"; do
+	name=$(basename "$program" .sh)
+	log=$logs/$name.log
+	begun=$(date +%s)
+	printf '\n== %s\n' "$name"
+	# Two minutes are ten times what any of them takes; a hang must not be the end of the run.
+	timeout --kill-after=10 300 "$program" >"$log" 2>&1 </dev/null
+	status=$?
+	grep -E '^(ok|not ok|skipped:)' "$log"
+	# cmocka says "not ok" for a skipped test too, with "# SKIP".
+	ok=$(grep -c '^ok' "$log")
+	bad=$(grep '^not ok' "$log" | grep -vc '# SKIP')
+	if [ "$status" -eq 77 ]; then
+		skipped=$((skipped + 1))
+	elif [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then
+		printf 'not ok - %s ended with status %d\n' "$name" "$status"
+		bad=1
+	elif [ "$ok" -eq 0 ] && [ "$bad" -eq 0 ]; then
+		printf 'not ok - %s checked nothing\n' "$name"
+		bad=1
+	fi
+	if [ "$bad" -gt 0 ]; then
+		printf '%s\n' "--- the end of $log" "$(tail -n 40 "$log")" '---'
+		failures+=("$name")
+	fi
+	passed=$((passed + ok))
+	failed=$((failed + bad))
+	printf '   %s: %d passed, %d failed, %ds\n' "$name" "$ok" "$bad" $(($(date +%s) - begun))
+done
+
+echo
+[ ${#failures[@]} -eq 0 ] || printf 'Failures in: %s\n' "${failures[*]}"
+[ "$skipped" -eq 0 ] || printf 'Skipped: %d programs\n' "$skipped"
+printf '%d passed, %d failed\n' "$passed" "$failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
