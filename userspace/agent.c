@@ -17,6 +17,9 @@
 /* Sign of life to XDP and to systemd, sweep of what expired. */
 static const struct timeval tick_time = { .tv_sec = 1 };
 
+/* Addresses of this host come and go; they are read again after so many ticks. */
+#define OWN_ADDRESS_TICKS 10
+
 /* A pending mark outlives any inquiry by this much; then the peer's next SYN asks again. */
 #define PENDING_SLACK (2 * RG_NSEC_PER_SEC)
 
@@ -159,6 +162,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	rg_loader_maps(agent->loader)->settings->heartbeat = now;
 	rg_notify_watchdog();
 	rg_verdicts_sweep(agent->verdicts, now);
+	if (++agent->ticks % OWN_ADDRESS_TICKS == 0)
+		(void)rg_never_refresh(&agent->never, &agent->conf->resolver);
 	if (next && next <= now)
 		on_lists_changed(agent);
 }
@@ -437,7 +442,6 @@ static int build_maps(struct rg_agent *agent, struct rg_error *error)
 	if (err)
 		rg_log_warning("own addresses unknown: %s", strerror(-err));
 	write_settings(agent);
-	/* Marks of an agent that died would make their peers wait. */
 	if (rg_loader_took_over(agent->loader))
 		rg_log_info("took over %llu verdicts from before",
 			    (unsigned long long)rg_verdicts_count(agent->verdicts).entries);

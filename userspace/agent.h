@@ -28,7 +28,7 @@ struct rg_agent {
 	struct event *signals[3];
 	struct event *tick;
 	uint64_t started; /* ns of CLOCK_BOOTTIME */
-	uint64_t reloads, reload_errors;
+	uint64_t ticks, reloads, reload_errors;
 	char reload_error[512]; /* "": the last reload went well */
 	bool failed; /* the loop ended on an error */
 };

@@ -11,6 +11,7 @@
 #include <linux/if_link.h>
 #include <net/if.h>
 #include <sys/mman.h>
+#include <xdp/libxdp.h>
 
 struct attachment {
 	struct rg_attachment shown;
@@ -199,6 +200,30 @@ static int load(struct rg_loader *loader, const struct rg_conf *conf, struct rg_
 	return 0;
 }
 
+/* libbpf's and libxdp's words are for whoever debugs; what matters comes back as an error. */
+static int print_library(int level, const char *format, va_list args)
+{
+	RG_CLEANUP_FREE char *text = NULL;
+	char *line, *rest = NULL;
+
+	if (rg_log_level() < RG_LOG_DEBUG || level > 1 || vasprintf(&text, format, args) < 0)
+		return 0;
+	/* The verifier's log comes as one string of many lines. */
+	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+		rg_log_debug("%s", line);
+	return 0;
+}
+
+static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
+{
+	return print_library((int)level, format, args);
+}
+
+static int print_libxdp(enum libxdp_print_level level, const char *format, va_list args)
+{
+	return print_library((int)level, format, args);
+}
+
 static int lock_pins(struct rg_loader *loader, struct rg_error *error)
 {
 	loader->lock = rg_pin_open(loader->pin_path);
@@ -239,7 +264,8 @@ int rg_loader_new(struct rg_loader **ret, const struct rg_conf *conf, struct rg_
 	else
 		err = lock_pins(loader, error);
 	if (!err) {
-		libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
+		libbpf_set_print(print_libbpf);
+		libxdp_set_print(print_libxdp);
 		err = load(loader, conf, error);
 	}
 	if (err)
@@ -360,23 +386,34 @@ static int attach_in_mode(struct rg_loader *loader, struct attachment *at, enum 
 	return 0;
 }
 
-/* Somebody else's program on the interface: say which. */
+static void append_name(char *names, size_t size, const struct xdp_program *program)
+{
+	size_t len = strlen(names);
+
+	if (program && len < size)
+		snprintf(names + len, size - len, "%s\"%s\" (id %u)", len ? ", " : "",
+			 xdp_program__name(program), xdp_program__id(program));
+}
+
+/* Somebody else's program on the interface, alone or in libxdp's dispatcher: say which. */
 static int complain_busy(const struct attachment *at, struct rg_error *error)
 {
-	struct bpf_prog_info info = {};
-	__u32 id = 0, len = sizeof(info);
-	int fd = -1;
+	struct xdp_multiprog *there = xdp_multiprog__get_from_ifindex((int)at->shown.ifindex);
+	struct xdp_program *program = NULL;
+	char names[256] = "";
 
-	if (!bpf_xdp_query_id((int)at->shown.ifindex, 0, &id) && id)
-		fd = bpf_prog_get_fd_by_id(id);
-	if (fd >= 0) {
-		(void)bpf_obj_get_info_by_fd(fd, &info, &len);
-		close(fd);
+	if (!libxdp_get_error(there)) {
+		if (xdp_multiprog__is_legacy(there))
+			append_name(names, sizeof(names), xdp_multiprog__main_prog(there));
+		else
+			while ((program = xdp_multiprog__next_prog(program, there)))
+				append_name(names, sizeof(names), program);
+		xdp_multiprog__close(there);
 	}
 	return rg_fail(error, -EBUSY,
-		       "interface %s has an XDP program already (id %u, \"%s\"): remove it first "
-		       "(bpftool net show, xdp-loader status)",
-		       at->shown.name, id, info.name);
+		       "interface %s has an XDP program already: %s; remove it first (xdp-loader status, "
+		       "ip link set %s xdp off)",
+		       at->shown.name, *names ? names : "unknown", at->shown.name);
 }
 
 static int attach_interface(struct rg_loader *loader, struct attachment *at, struct rg_error *error)

@@ -3,9 +3,7 @@
 
 #include "util.h"
 
-#include <bpf/libbpf.h>
 #include <sys/stat.h>
-#include <xdp/libxdp.h>
 
 /* The only state of this program at file scope: a process has one log. */
 static enum rg_log_level log_level = RG_LOG_INFO;
@@ -25,37 +23,11 @@ static bool stderr_is_journal(void)
 	       !fstat(STDERR_FILENO, &st) && st.st_dev == device && st.st_ino == inode;
 }
 
-/* libbpf's and libxdp's words are for whoever debugs; what matters comes back as an error. */
-static int print_library(int library_level, const char *format, va_list args)
-{
-	RG_CLEANUP_FREE char *text = NULL;
-	char *line, *rest = NULL;
-
-	if (log_level < RG_LOG_DEBUG || library_level > 1 || vasprintf(&text, format, args) < 0)
-		return 0;
-	/* The verifier's log comes as one string of many lines. */
-	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
-		rg_log_debug("%s", line);
-	return 0;
-}
-
-static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
-{
-	return print_library((int)level, format, args);
-}
-
-static int print_libxdp(enum libxdp_print_level level, const char *format, va_list args)
-{
-	return print_library((int)level, format, args);
-}
-
 void rg_log_open(enum rg_log_level level)
 {
 	log_level = level;
 	to_journal = stderr_is_journal();
 	setvbuf(stderr, NULL, _IOLBF, 0);
-	libbpf_set_print(print_libbpf);
-	libxdp_set_print(print_libxdp);
 }
 
 enum rg_log_level rg_log_level(void)

@@ -120,6 +120,17 @@ static int adopt_entry(void *arg, const void *key)
 	return push_due(verdicts, prefix, value.expiry);
 }
 
+/* The agent that marked it is gone, and what it held: the retransmission is to be judged at once. */
+static int forget_pending(void *arg, const void *key)
+{
+	struct rg_verdicts *verdicts = arg;
+	struct rg_peer value;
+
+	if (!bpf_map_lookup_elem(verdicts->maps->peers, key, &value) && value.state == RG_PEER_PENDING)
+		(void)bpf_map_delete_elem(verdicts->maps->peers, key);
+	return 0;
+}
+
 int rg_verdicts_new(struct rg_verdicts **ret, struct rg_loader *loader, struct rg_error *error)
 {
 	struct rg_verdicts *verdicts = calloc(1, sizeof(*verdicts));
@@ -136,6 +147,8 @@ int rg_verdicts_new(struct rg_verdicts **ret, struct rg_loader *loader, struct r
 		rg_verdicts_free(verdicts);
 		return rg_fail(error, err, "verdicts map: %s", strerror(-err));
 	}
+	if (rg_loader_took_over(loader))
+		each_key(verdicts->maps->peers, forget_pending, verdicts);
 	*ret = verdicts;
 	return 0;
 }
