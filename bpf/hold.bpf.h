@@ -19,7 +19,8 @@ static __always_inline __u32 flow_of(const struct rg_syn *syn)
 
 /*
  * Takes an expired entry over. It comes to life by the swap of its expiry, pending from that moment
- * on; of several CPUs one succeeds, and the agent is told once.
+ * on; of several CPUs one succeeds, and the agent is told once. (Two connections of one peer in this
+ * very moment: the other one waits for its retransmission.)
  */
 static __always_inline int revive_pending(struct rg_peer *peer, __u64 expiry,
 					  const struct rg_settings *settings,
@@ -31,12 +32,10 @@ static __always_inline int revive_pending(struct rg_peer *peer, __u64 expiry,
 	peer->reason = RG_REASON_NONE;
 	peer->since = syn->now;
 	peer->held = 1;
-	for (int i = 0; i < RG_HELD_FLOWS; i++)
-		peer->flows[i] = 0;
-	if (__sync_val_compare_and_swap(&peer->expiry, expiry, fresh) != expiry)
-		return 0;
 	peer->flows[0] = flow;
-	return 1;
+	for (int i = 1; i < RG_HELD_FLOWS; i++)
+		peer->flows[i] = 0;
+	return __sync_val_compare_and_swap(&peer->expiry, expiry, fresh) == expiry;
 }
 
 /* 1: this CPU marked the peer and must tell the agent. 0: another one did. */
@@ -50,7 +49,8 @@ static __always_inline int mark_pending(const struct rg_settings *settings, cons
 		.held = 1,
 		.flows = { flow },
 	};
-	struct rg_peer *old = bpf_map_lookup_elem(&peers, &syn->peer);
+	struct rg_addr key = syn->peer;
+	struct rg_peer *old = bpf_map_lookup_elem(&peers, &key);
 	long err;
 
 	if (old) {
@@ -58,7 +58,7 @@ static __always_inline int mark_pending(const struct rg_settings *settings, cons
 
 		return expiry <= syn->now && revive_pending(old, expiry, settings, syn, flow);
 	}
-	err = bpf_map_update_elem(&peers, &syn->peer, &fresh, BPF_NOEXIST);
+	err = bpf_map_update_elem(&peers, &key, &fresh, BPF_NOEXIST);
 	if (err == -17 /* EEXIST */)
 		return 0;
 	if (err)
@@ -119,6 +119,7 @@ static __always_inline struct rg_decision hold_unknown(struct xdp_md *ctx,
 						       const struct rg_syn *syn)
 {
 	enum rg_action action = unknown_action(settings);
+	struct rg_addr key = syn->peer;
 
 	if (!mark_pending(settings, syn, flow_of(syn)))
 		return decided(RG_CLASS_PENDING,
@@ -130,7 +131,7 @@ static __always_inline struct rg_decision hold_unknown(struct xdp_md *ctx,
 		return decided(RG_CLASS_UNKNOWN, RG_ACTION_DROP);
 	default:
 		/* Without the mark the peer's next SYN tries again. */
-		bpf_map_delete_elem(&peers, &syn->peer);
+		bpf_map_delete_elem(&peers, &key);
 		return decided(RG_CLASS_UNKNOWN,
 			       action == RG_ACTION_PASS ? RG_ACTION_PASS : settings->overload);
 	}

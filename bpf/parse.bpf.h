@@ -108,6 +108,12 @@ struct rg_cursor {
 	void *end;
 };
 
+/* Makes the compiler forget what it knows of a value, so that it keeps the check that follows. */
+static __always_inline void keep_check(__u32 *value)
+{
+	asm volatile("" : "+r"(*value));
+}
+
 static __always_inline void *take(struct rg_cursor *cursor, __u32 size)
 {
 	void *start = cursor->pos;
@@ -199,6 +205,7 @@ static const __u8 ext_header_unit[256] = {
 };
 
 #define EXT_HEADER_MIN 8
+#define EXT_HEADER_MAX (8 + 255 * 8)
 
 /* Walks to the TCP header; the chain must be whole in the first fragment (RFC 7112, 5). */
 static __always_inline enum rg_parsed parse_ext_headers(struct rg_packet *packet,
@@ -228,7 +235,10 @@ static __always_inline enum rg_parsed parse_ext_headers(struct rg_packet *packet
 			first_fragment |= word & IPV6_MORE_FRAGMENTS;
 		}
 		/* The fragment header's second byte is reserved, and its unit is 0. */
-		size += ext->len * (unit & 12); /* 0, 4 or 8, for the verifier too */
+		size += ext->len * unit;
+		keep_check(&size); /* what the verifier of Linux 6.1 can't tell from the product */
+		if (size > EXT_HEADER_MAX)
+			break;
 		next = ext->next;
 		cursor->pos = ext;
 		if (!take(cursor, size))

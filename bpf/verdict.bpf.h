@@ -98,7 +98,8 @@ static __always_inline int decide_by_verdicts(const struct rg_syn *syn, struct r
 /* The peer's live entry, clean or pending, or NULL. */
 static __always_inline struct rg_peer *known_peer(const struct rg_syn *syn)
 {
-	struct rg_peer *peer = bpf_map_lookup_elem(&peers, &syn->peer);
+	struct rg_addr key = syn->peer; /* up to Linux 6.1 a key must lie on the stack */
+	struct rg_peer *peer = bpf_map_lookup_elem(&peers, &key);
 
 	return peer && peer->expiry > syn->now ? peer : NULL;
 }

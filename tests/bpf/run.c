@@ -269,3 +269,16 @@ int run_events(struct run *run, struct run_events *events)
 	run->events = NULL;
 	return count < 0 ? count : 0;
 }
+
+int run_new_list(const struct run *run)
+{
+	const struct bpf_map *map = run->skel->maps.lists_now;
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = bpf_map__map_flags(map),
+		    .btf_fd = (__u32)bpf_object__btf_fd(run->skel->obj),
+		    .btf_key_type_id = bpf_map__btf_key_type_id(map),
+		    .btf_value_type_id = bpf_map__btf_value_type_id(map));
+	int fd = bpf_map_create(BPF_MAP_TYPE_LPM_TRIE, "fresh", bpf_map__key_size(map),
+				bpf_map__value_size(map), bpf_map__max_entries(map), &opts);
+
+	return fd < 0 ? -errno : fd;
+}

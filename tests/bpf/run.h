@@ -71,4 +71,7 @@ int run_events(struct run *run, struct run_events *events);
 
 uint64_t run_now(void); /* ns of CLOCK_BOOTTIME */
 
+/* An empty trie that may be put into `lists`: with types, as Linux 6.1 compares them. Or -errno. */
+int run_new_list(const struct run *run);
+
 #endif

@@ -548,9 +548,14 @@ static struct rg_prefix prefix_of(const char *text, uint32_t len)
 				   .addr = packet_addr(text) };
 }
 
+/* left: seconds, 0 for good; what was over before a young machine booted ended at its first ns */
 static uint64_t expiry_in(int left)
 {
-	return left ? run_now() + (uint64_t)((int64_t)left * (int64_t)RG_NSEC_PER_SEC) : 0;
+	uint64_t now = run_now(), distance = (uint64_t)abs(left) * RG_NSEC_PER_SEC;
+
+	if (left < 0)
+		return now > distance ? now - distance : 1;
+	return left ? now + distance : 0;
 }
 
 static void put_trie(int fd, const struct rg_prefix *key, enum rg_class class,
@@ -996,7 +1001,6 @@ static void test_many_attempts(void **state)
 /* The list is replaced as a whole: the next packet sees the new one, without a reload. */
 static void test_list_swap(void **state)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
 	const struct tuning tuning = {};
 	struct run *run = fresh_run(&tuning);
 	struct run_map_fds fds = run_maps(run);
@@ -1007,8 +1011,7 @@ static void test_list_swap(void **state)
 	(void)state;
 	put_list(fds.lists_now, &key, RG_CLASS_APPROVED, 0);
 	assert_int_equal(send_spec(run, &(struct packet_spec){}), XDP_PASS);
-	fresh = bpf_map_create(BPF_MAP_TYPE_LPM_TRIE, "fresh", sizeof(struct rg_prefix),
-			       sizeof(struct rg_list_entry), RG_DEFAULT_LIST, &opts);
+	fresh = run_new_list(run);
 	assert_true(fresh >= 0);
 	put_list(fresh, &key, RG_CLASS_BLOCKED, 0);
 	assert_int_equal(bpf_map_update_elem(fds.lists, &zero, &fresh, BPF_ANY), 0);
@@ -1361,7 +1364,8 @@ static int open_all(void)
 	for (int i = 0; i < VARIANTS; i++) {
 		int err = run_open(&runs[i], &variants[i]);
 
-		if (err == -EPERM || err == -EACCES) {
+		/* Not -EACCES: that is the verifier's refusal. */
+		if (err == -EPERM) {
 			printf("skipped: no permission to load BPF programs\n");
 			return SKIPPED;
 		}
