@@ -50,6 +50,7 @@ AGENT_OBJECTS := $(AGENT:%=$(BUILD)/userspace/%.o) $(BUILD)/maps/pin.o
 CTL_OBJECTS := $(CTL:%=$(BUILD)/userspace/%.o)
 
 .DELETE_ON_ERROR:
+.SECONDARY:
 .SUFFIXES:
 .PHONY: all deps test-deps demo check install uninstall format help clean tests
 
@@ -179,18 +180,27 @@ check: test-deps ## build and pass the tests: unit, packet rows, end to end (as 
 # --------------------------------------------------------------------------- installation
 
 SBIN := $(DESTDIR)$(PREFIX)/sbin
-MAN := $(DESTDIR)$(PREFIX)/share/man
+BIN := $(DESTDIR)$(PREFIX)/bin
+SHARE := $(DESTDIR)$(PREFIX)/share
+MAN := $(SHARE)/man
+DOC := $(SHARE)/doc/repgate
 ETC := $(DESTDIR)$(SYSCONFDIR)/repgate
+SYSUSERS := $(DESTDIR)/usr/lib/sysusers.d
 
-install: all ## install program, unit, manual pages and a sample configuration (DESTDIR, PREFIX)
-	install -d $(SBIN) $(MAN)/man5 $(MAN)/man8 $(DESTDIR)$(UNITDIR) $(DESTDIR)/usr/lib/sysusers.d
+install: all ## install programs, unit, manual pages and a sample configuration (DESTDIR, PREFIX)
+	install -d $(SBIN) $(BIN) $(MAN)/man5 $(MAN)/man8 $(DOC) $(SHARE)/repgate $(DESTDIR)$(UNITDIR) $(SYSUSERS)
 	install -d -m 755 $(ETC) $(ETC)/approved.d $(ETC)/blocked.d
-	install -m 755 $(BUILD)/repgated $(BUILD)/repgatectl $(SBIN)
+	install -m 755 $(BUILD)/repgated $(SBIN)
+	install -m 755 $(BUILD)/repgatectl $(BIN)
+	install -m 755 maps/inspect.sh $(SHARE)/repgate
 	install -m 644 man/*.8 $(MAN)/man8
 	install -m 644 man/*.5 $(MAN)/man5
+	install -m 644 README.md COPYING docs/*.md $(DOC)
+	install -m 644 maps/README.md $(DOC)/maps.md
 	sed 's|/usr/sbin/|$(PREFIX)/sbin/|g; s|/etc/repgate|$(SYSCONFDIR)/repgate|g' dist/repgate.service \
-		>$(DESTDIR)$(UNITDIR)/repgate.service
-	install -m 644 dist/repgate.sysusers $(DESTDIR)/usr/lib/sysusers.d/repgate.conf
+		>$(BUILD)/repgate.service
+	install -m 644 $(BUILD)/repgate.service $(DESTDIR)$(UNITDIR)
+	install -m 644 dist/repgate.sysusers $(SYSUSERS)/repgate.conf
 	@# The postmaster's own configuration stays.
 	test -e $(ETC)/repgate.conf || install -m 640 dist/repgate.conf $(ETC)/repgate.conf
 	@if [ -z "$(DESTDIR)" ] && command -v systemd-sysusers >/dev/null; then systemd-sysusers repgate.conf; fi
@@ -199,9 +209,10 @@ install: all ## install program, unit, manual pages and a sample configuration (
 
 uninstall: ## remove what install put in place, but not the configuration
 	@if [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]; then systemctl disable --now repgate || true; fi
-	rm -f $(SBIN)/repgated $(SBIN)/repgatectl $(MAN)/man8/repgated.8 $(MAN)/man8/repgatectl.8 \
-		$(MAN)/man5/repgate.conf.5 $(DESTDIR)$(UNITDIR)/repgate.service \
-		$(DESTDIR)/usr/lib/sysusers.d/repgate.conf
+	rm -f $(SBIN)/repgated $(BIN)/repgatectl $(MAN)/man8/repgated.8 $(MAN)/man8/repgatectl.8 \
+		$(MAN)/man5/repgate.conf.5 $(DESTDIR)$(UNITDIR)/repgate.service $(SYSUSERS)/repgate.conf
+	rm -rf $(DOC) $(SHARE)/repgate
+	@if [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
 	@echo "Removed. $(SYSCONFDIR)/repgate and /var/lib/repgate are left."
 
 clean: ## remove what was built

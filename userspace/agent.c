@@ -295,25 +295,24 @@ static const struct rg_zone_conf *zone_of(const struct rg_conf *conf, uint32_t s
 	return NULL;
 }
 
-/* Verdicts in force follow their zone's new action. */
-static void update_actions(struct rg_agent *agent, const struct rg_conf *old)
+/* Verdicts in force follow their zone's action, and those of countries blocked_action. */
+static void update_actions(struct rg_agent *agent)
 {
-	for (unsigned int i = 0; i < agent->conf->zone_count; i++) {
-		const struct rg_zone_conf *zone = &agent->conf->zones[i];
-		const struct rg_zone_conf *before = zone_of(old, zone->slot);
+	const struct rg_conf *conf = agent->conf;
 
-		if (before && before->action != zone->action)
-			rg_verdicts_set_action(agent->verdicts, zone->slot, zone->action);
-	}
+	for (unsigned int i = 0; i < conf->zone_count; i++)
+		rg_verdicts_set_action(agent->verdicts, conf->zones[i].slot, conf->zones[i].action);
+	rg_verdicts_set_action(agent->verdicts, RG_NO_ZONE, (enum rg_action)conf->blocked_action);
 }
 
-/* A zone that was not asked before has something to say about peers that are clean now. */
+/* A zone that was not asked before, or is read differently: every verdict is in question. */
 static bool has_new_zone(const struct rg_conf *old, const struct rg_conf *fresh)
 {
 	for (unsigned int i = 0; i < fresh->zone_count; i++) {
 		const struct rg_zone_conf *before = zone_of(old, fresh->zones[i].slot);
 
-		if (!before || strcmp(before->suffix, fresh->zones[i].suffix))
+		if (!before || strcmp(before->suffix, fresh->zones[i].suffix) != 0 ||
+		    memcmp(&before->codes, &fresh->zones[i].codes, sizeof(before->codes)) != 0)
 			return true;
 	}
 	return false;
@@ -325,7 +324,7 @@ static void adopt_conf(struct rg_agent *agent, struct rg_conf *conf)
 
 	agent->conf = conf;
 	write_settings(agent);
-	update_actions(agent, old);
+	update_actions(agent);
 	if (has_new_zone(old, conf))
 		rg_verdicts_flush(agent->verdicts, NULL, RG_NO_ZONE);
 	rg_conf_unref(old);
@@ -442,9 +441,13 @@ static int build_maps(struct rg_agent *agent, struct rg_error *error)
 	if (err)
 		rg_log_warning("own addresses unknown: %s", strerror(-err));
 	write_settings(agent);
-	if (rg_loader_took_over(agent->loader))
+	if (rg_loader_took_over(agent->loader)) {
+		/* The configuration and the lists may have changed in between. */
+		update_actions(agent);
+		rg_verdicts_flush_countries(agent->verdicts, rg_lists_countries(agent->lists) > 0);
 		rg_log_info("took over %llu verdicts from before",
 			    (unsigned long long)rg_verdicts_count(agent->verdicts).entries);
+	}
 	return 0;
 }
 
@@ -546,7 +549,7 @@ int rg_agent_run(struct rg_agent *agent)
 	if (event_base_dispatch(agent->base) < 0)
 		return -EIO;
 	rg_notify_stopping();
-	return agent->failed ? -EIO : 0;
+	return 0;
 }
 
 void rg_agent_free(struct rg_agent *agent, bool keep_pins)

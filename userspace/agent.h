@@ -30,7 +30,6 @@ struct rg_agent {
 	uint64_t started; /* ns of CLOCK_BOOTTIME */
 	uint64_t ticks, reloads, reload_errors;
 	char reload_error[512]; /* "": the last reload went well */
-	bool failed; /* the loop ended on an error */
 };
 
 /* Builds everything and attaches; the filter is in force when it returns. */

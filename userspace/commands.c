@@ -380,14 +380,15 @@ static json_t *describe_all_zones(const struct rg_agent *agent)
 	return zones;
 }
 
-static json_t *describe_map(const char *name, int fd, json_t *entries)
+/* max: 0 for the map's own */
+static json_t *describe_map(const char *name, int fd, json_t *entries, uint32_t max)
 {
 	struct bpf_map_info info = {};
 	__u32 len = sizeof(info);
 
 	(void)bpf_obj_get_info_by_fd(fd, &info, &len);
 	return json_pack("{s:s, s:i, s:o, s:I}", "name", name, "id", (int)info.id, "entries", entries,
-			 "max_entries", (json_int_t)info.max_entries);
+			 "max_entries", (json_int_t)(max ? max : info.max_entries));
 }
 
 static json_t *describe_maps(const struct rg_agent *agent)
@@ -397,14 +398,15 @@ static json_t *describe_maps(const struct rg_agent *agent)
 	json_t *all = json_array();
 
 	json_array_append_new(all, describe_map("lists", maps->lists,
-						json_integer((json_int_t)count.list_entries)));
+						json_integer((json_int_t)count.list_entries),
+						agent->conf->max_list));
 	json_array_append_new(all, describe_map("verdicts", maps->verdicts,
-						json_integer((json_int_t)count.entries)));
-	json_array_append_new(all, describe_map("peers", maps->peers, json_null()));
+						json_integer((json_int_t)count.entries), 0));
+	json_array_append_new(all, describe_map("peers", maps->peers, json_null(), 0));
 	json_array_append_new(all, describe_map("zones", maps->zones,
-						json_integer((json_int_t)agent->conf->zone_count)));
-	json_array_append_new(all, describe_map("events", maps->events, json_null()));
-	json_array_append_new(all, describe_map("stats", maps->stats, json_null()));
+						json_integer((json_int_t)agent->conf->zone_count), 0));
+	json_array_append_new(all, describe_map("events", maps->events, json_null(), 0));
+	json_array_append_new(all, describe_map("stats", maps->stats, json_null(), 0));
 	return all;
 }
 

@@ -384,8 +384,8 @@ static int read_ports(struct reader *reader, config_setting_t *setting)
 	return 0;
 }
 
-/* "127.0.0.1", "127.0.0.1:5353", "::1", "[::1]:53" */
-static int parse_resolver(const char *text, struct sockaddr_storage *ret)
+/* "127.0.0.1", "127.0.0.1:5353", "::1", "[::1]:53"; without a port: 53 */
+static int parse_address(const char *text, struct sockaddr_storage *ret)
 {
 	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)ret;
 	struct sockaddr_in *in = (struct sockaddr_in *)ret;
@@ -434,7 +434,7 @@ static int read_resolver(struct reader *reader, config_setting_t *setting)
 
 	if (err)
 		return err;
-	if (parse_resolver(reader->conf->resolver_text, &reader->conf->resolver))
+	if (parse_address(reader->conf->resolver_text, &reader->conf->resolver))
 		return complain(reader, setting,
 				"resolver = \"%s\" is not an address with an optional port, as in "
 				"\"127.0.0.1:53\" or \"[::1]:53\"",
@@ -681,6 +681,8 @@ static int check_zone(struct reader *reader, config_setting_t *setting, const ch
 			return err;
 	}
 	zone->action = value;
+	if (zone->class == RG_CLASS_QIL && zone->ttl_min && zone->ttl_min < 300)
+		fprintf(reader->warnings, "zone \"%s\": ttl_min of less than 5m\n", alias);
 	if (!zone->selftest)
 		zone->selftest = RG_SELFTEST_FULL;
 	if (!zone->ttl_min)
@@ -805,7 +807,7 @@ static int set_defaults(struct rg_conf *conf, struct ers_conf *ers)
 				  .qil_ttl_min = 300,
 				  .qil_ttl_max = 43200,
 				  .qil_level = 2 };
-	(void)parse_resolver("127.0.0.1", &conf->resolver);
+	(void)parse_address("127.0.0.1", &conf->resolver);
 	if (set_string(&conf->resolver_text, "127.0.0.1") ||
 	    set_string(&conf->pin_path, "/sys/fs/bpf/repgate") ||
 	    set_string(&conf->state_dir, "/var/lib/repgate") ||
@@ -943,9 +945,8 @@ static int add_ers(struct reader *reader)
 static int check_metrics(struct reader *reader, config_setting_t *root)
 {
 	const char *text = reader->conf->metrics_listen;
-	struct sockaddr_storage address;
 
-	if (!*text || (strchr(text, ':') && !parse_resolver(text, &address)))
+	if (!*text || (strchr(text, ':') && !parse_address(text, &reader->conf->metrics_address)))
 		return 0;
 	return complain(reader, config_setting_get_member(root, "metrics_listen"),
 			"metrics_listen = \"%s\" is not ADDRESS:PORT, as in \"127.0.0.1:9125\", nor \"\"",

@@ -57,7 +57,9 @@ struct rg_conf {
 	uint32_t log_per_second;
 	bool keep_on_stop;
 	char *pin_path, *state_dir, *control_socket, *control_group;
-	char *approved_dir, *blocked_dir, *metrics_listen, *country_database;
+	char *approved_dir, *blocked_dir, *country_database;
+	char *metrics_listen; /* "": none */
+	struct sockaddr_storage metrics_address;
 	unsigned int qil_level; /* as set at the service; shown, not used */
 	char *warnings; /* lines for the log, NULL if none */
 };

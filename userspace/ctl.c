@@ -557,7 +557,7 @@ static const struct command commands[] = {
 	{ "dump", "", "all verdicts and known peers", 0, 0, run_plain, print_dump },
 	{ "reload", "", "read configuration and lists again", 0, 0, run_plain, print_pairs },
 	{ "monitor", "on|off", "let everything pass, but count and log", 1, 1, run_monitor, print_pairs },
-	{ "test-config", "[FILE]", "check a configuration file", 0, 1, run_test_config, print_pairs },
+	{ "test-config", "[FILE]", "check a configuration file (repgated --check reads the lists too)", 0, 1, run_test_config, print_pairs },
 	{ "version", "", "versions of the parts", 0, 0, run_plain, print_version },
 };
 

@@ -401,6 +401,7 @@ static int complain_busy(const struct attachment *at, struct rg_error *error)
 	struct xdp_multiprog *there = xdp_multiprog__get_from_ifindex((int)at->shown.ifindex);
 	struct xdp_program *program = NULL;
 	char names[256] = "";
+	__u32 id = 0;
 
 	if (!libxdp_get_error(there)) {
 		if (xdp_multiprog__is_legacy(there))
@@ -410,6 +411,9 @@ static int complain_busy(const struct attachment *at, struct rg_error *error)
 				append_name(names, sizeof(names), program);
 		xdp_multiprog__close(there);
 	}
+	/* Without CAP_SYS_ADMIN names can't be read; the id can. */
+	if (!*names && !bpf_xdp_query_id((int)at->shown.ifindex, 0, &id))
+		snprintf(names, sizeof(names), "id %u", id);
 	return rg_fail(error, -EBUSY,
 		       "interface %s has an XDP program already: %s; remove it first (xdp-loader status, "
 		       "ip link set %s xdp off)",

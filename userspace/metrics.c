@@ -8,6 +8,7 @@
 
 #include <event2/buffer.h>
 #include <event2/http.h>
+#include <netinet/in.h>
 
 struct rg_metrics {
 	const struct rg_agent *agent;
@@ -147,25 +148,30 @@ static void on_request(struct evhttp_request *request, void *arg)
 		evbuffer_free(page);
 }
 
-/* "ADDRESS:PORT", checked by the configuration; evhttp wants IPv6 without brackets. */
-static int bind_to(struct evhttp *http, const char *where)
+/* A socket of our own: evhttp's resolves the address and is silent about its errors. */
+static int listen_on(struct evhttp *http, const struct sockaddr_storage *address)
 {
-	const char *colon = strrchr(where, ':');
-	char host[64];
-	size_t len = (size_t)(colon - where);
+	socklen_t len = address->ss_family == AF_INET ? sizeof(struct sockaddr_in) :
+							sizeof(struct sockaddr_in6);
+	int fd = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1, err;
 
-	if (*where == '[') {
-		where++;
-		len -= 2;
-	}
-	snprintf(host, sizeof(host), "%.*s", (int)len, where);
-	return evhttp_bind_socket(http, host, (uint16_t)strtoul(colon + 1, NULL, 10)) ? -errno : 0;
+	if (fd < 0)
+		return -errno;
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(fd, (const struct sockaddr *)address, len) || listen(fd, 16))
+		err = -errno;
+	else
+		err = evhttp_accept_socket(http, fd) ? -ENOMEM : 0;
+	if (err)
+		close(fd);
+	return err;
 }
 
 int rg_metrics_new(struct rg_metrics **ret, const struct rg_agent *agent, struct rg_error *error)
 {
 	const char *where = agent->conf->metrics_listen;
 	struct rg_metrics *metrics;
+	int err;
 
 	*ret = NULL;
 	if (!*where)
@@ -183,9 +189,8 @@ int rg_metrics_new(struct rg_metrics **ret, const struct rg_agent *agent, struct
 	evhttp_set_max_headers_size(metrics->http, 8192);
 	evhttp_set_max_body_size(metrics->http, 0);
 	evhttp_set_cb(metrics->http, "/metrics", on_request, metrics);
-	if (bind_to(metrics->http, where)) {
-		int err = errno ? -errno : -EADDRINUSE;
-
+	err = listen_on(metrics->http, &agent->conf->metrics_address);
+	if (err) {
 		rg_metrics_free(metrics);
 		return rg_fail(error, err, "metrics_listen %s: %s", where, strerror(-err));
 	}

@@ -89,6 +89,8 @@ static int delete_key(struct rg_verdicts *verdicts, const struct rg_prefix *key)
 	return 0;
 }
 
+#define WALK_LIMIT (4 * 16777216) /* four times the largest map that can be configured */
+
 /*
  * A walk over all keys of a map; the callback may delete the key it is given. Bounded, because a walk
  * begins again when the key it stands on is evicted by somebody else.
@@ -96,7 +98,7 @@ static int delete_key(struct rg_verdicts *verdicts, const struct rg_prefix *key)
 static int each_key(int fd, int (*call)(void *arg, const void *key), void *arg)
 {
 	char keys[2][sizeof(struct rg_prefix)];
-	size_t left = 4 * RG_DEFAULT_VERDICTS;
+	size_t left = WALK_LIMIT;
 	int now = 0, ret = 0;
 	bool more = !bpf_map_get_next_key(fd, NULL, keys[now]);
 
@@ -441,11 +443,11 @@ size_t rg_verdicts_flush(struct rg_verdicts *verdicts, const struct rg_prefix *p
 	return run_flush(&flush, slot == RG_NO_ZONE);
 }
 
-size_t rg_verdicts_flush_countries(struct rg_verdicts *verdicts)
+size_t rg_verdicts_flush_countries(struct rg_verdicts *verdicts, bool peers)
 {
 	struct flush flush = { .verdicts = verdicts, .countries = true, .slot = RG_NO_ZONE };
 
-	return run_flush(&flush, true);
+	return run_flush(&flush, peers);
 }
 
 struct change {
@@ -460,7 +462,7 @@ static int change_action(void *arg, const void *key)
 	struct rg_verdict value;
 
 	if (!get_exact(change->verdicts, key, &value) && value.zone == change->slot &&
-	    value.action != change->action) {
+	    value.class != RG_CLASS_APPROVED && value.action != change->action) {
 		value.action = change->action;
 		if (bpf_map_update_elem(change->verdicts->maps->verdicts, key, &value, BPF_EXIST))
 			change->verdicts->count.failed++;

@@ -60,10 +60,10 @@ int rg_verdicts_each_peer(const struct rg_verdicts *verdicts,
  * slot (RG_NO_ZONE: from anyone; peers come from no zone). Returns how many.
  */
 size_t rg_verdicts_flush(struct rg_verdicts *verdicts, const struct rg_prefix *prefix, uint32_t slot);
-/* Removes what a country decided. */
-size_t rg_verdicts_flush_countries(struct rg_verdicts *verdicts);
+/* Removes what a country decided, and, if peers is set, who was found clean. */
+size_t rg_verdicts_flush_countries(struct rg_verdicts *verdicts, bool peers);
 
-/* Sets the action of every verdict of the zone. */
+/* Sets the action of every verdict of the zone; RG_NO_ZONE: of what countries block. */
 void rg_verdicts_set_action(struct rg_verdicts *verdicts, uint32_t slot, enum rg_action action);
 
 /* Deletes what is over. */
