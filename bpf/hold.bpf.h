@@ -39,8 +39,8 @@ static __always_inline int revive_pending(struct rg_peer *peer, __u64 expiry,
 }
 
 /* 1: this CPU marked the peer and must tell the agent. 0: another one did. */
-static __always_inline int mark_pending(const struct rg_settings *settings, const struct rg_syn *syn,
-					__u32 flow)
+static __always_inline int mark_pending(const struct rg_settings *settings,
+					const struct rg_syn *syn, __u32 flow)
 {
 	struct rg_peer fresh = {
 		.expiry = syn->now + settings->pending_time,
@@ -100,8 +100,7 @@ static __always_inline enum rg_action unknown_action(const struct rg_settings *s
 
 static __always_inline struct rg_decision hold_pending(struct xdp_md *ctx,
 						       const struct rg_settings *settings,
-						       const struct rg_syn *syn,
-						       struct rg_peer *peer)
+						       const struct rg_syn *syn, struct rg_peer *peer)
 {
 	enum rg_action action = unknown_action(settings);
 

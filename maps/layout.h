@@ -11,7 +11,7 @@
 #include "stats.h"
 #include "verdict.h"
 
-#define RG_AT(type, member, offset)                                                                \
+#define RG_AT(type, member, offset) \
 	_Static_assert(__builtin_offsetof(struct type, member) == (offset), #type "." #member)
 #define RG_SIZE(type, size) _Static_assert(sizeof(struct type) == (size), #type)
 

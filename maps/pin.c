@@ -72,8 +72,7 @@ int rg_pin_open(const char *path)
 
 static int join(char full[PATH_MAX], const char *path, const char *prefix, const char *name)
 {
-	return snprintf(full, PATH_MAX, "%s/%s%s", path, prefix, name) < PATH_MAX ? 0 :
-										    -ENAMETOOLONG;
+	return snprintf(full, PATH_MAX, "%s/%s%s", path, prefix, name) < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
 int rg_pin_put(const char *path, const char *name, int fd)

@@ -17,31 +17,31 @@ struct rg_count {
  * Everything that is refused, lost or degraded for another reason than a verdict. X(NAME, name,
  * help); the names are those of `repgatectl stats` and of the metrics.
  */
-#define RG_LOSSES(X)                                                                               \
-	X(BAD_IPV4, bad_ipv4, "IPv4 header malformed, dropped")                                    \
-	X(BAD_IPV6, bad_ipv6, "IPv6 header malformed or v4-mapped source, dropped")                \
-	X(BAD_TCP, bad_tcp, "TCP header malformed or cut short, dropped")                          \
-	X(BAD_LENGTH, bad_length, "SYN shorter than its IP header says, dropped")                  \
-	X(EXT_HEADERS, ext_headers, "more IPv6 extension headers than are walked, dropped")        \
-	X(FRAGMENT_SHORT, fragment_short, "first fragment without a whole TCP header, dropped")    \
+#define RG_LOSSES(X)                                                                                 \
+	X(BAD_IPV4, bad_ipv4, "IPv4 header malformed, dropped")                                      \
+	X(BAD_IPV6, bad_ipv6, "IPv6 header malformed or v4-mapped source, dropped")                  \
+	X(BAD_TCP, bad_tcp, "TCP header malformed or cut short, dropped")                            \
+	X(BAD_LENGTH, bad_length, "SYN shorter than its IP header says, dropped")                    \
+	X(EXT_HEADERS, ext_headers, "more IPv6 extension headers than are walked, dropped")          \
+	X(FRAGMENT_SHORT, fragment_short, "first fragment without a whole TCP header, dropped")      \
 	X(FRAGMENT_OVERLAP, fragment_overlap, "fragment that would overwrite a TCP header, dropped") \
-	X(FRAGMENT_SYN, fragment_syn, "fragmented SYN to a filtered port, dropped")                \
-	X(RING_FULL, ring_full, "new peer not judged: ring buffer full")                           \
-	X(RING_FULL_SAMPLE, ring_full_sample, "refused attempt not logged: ring buffer full")      \
-	X(SAMPLE_LIMIT, sample_limit, "refused attempt not logged: rate limit")                    \
-	X(PENDING_FAILED, pending_failed, "new peer not marked pending: map error")                \
-	X(HOLD_FLOWS, hold_flows, "SYN not held: peer has too many held already")                  \
-	X(HOLD_TOO_LONG, hold_too_long, "SYN not held: longer than a held frame may be")           \
-	X(HOLD_COPY, hold_copy, "SYN not held: its bytes could not be copied")                     \
-	X(AGENT_SILENT, agent_silent, "unknown peer passed: the agent gives no sign of life")      \
-	X(RESET_FAILED, reset_failed, "reset could not be built, SYN dropped instead")             \
+	X(FRAGMENT_SYN, fragment_syn, "fragmented SYN to a filtered port, dropped")                  \
+	X(RING_FULL, ring_full, "new peer not judged: ring buffer full")                             \
+	X(RING_FULL_SAMPLE, ring_full_sample, "refused attempt not logged: ring buffer full")        \
+	X(SAMPLE_LIMIT, sample_limit, "refused attempt not logged: rate limit")                      \
+	X(PENDING_FAILED, pending_failed, "new peer not marked pending: map error")                  \
+	X(HOLD_FLOWS, hold_flows, "SYN not held: peer has too many held already")                    \
+	X(HOLD_TOO_LONG, hold_too_long, "SYN not held: longer than a held frame may be")             \
+	X(HOLD_COPY, hold_copy, "SYN not held: its bytes could not be copied")                       \
+	X(AGENT_SILENT, agent_silent, "unknown peer passed: the agent gives no sign of life")        \
+	X(RESET_FAILED, reset_failed, "reset could not be built, SYN dropped instead")               \
 	X(NO_SETTINGS, no_settings, "SYN passed: no settings")
 
 enum rg_loss {
 #define RG_LOSS_ENUM(NAME, name, help) RG_LOSS_##NAME,
 	RG_LOSSES(RG_LOSS_ENUM)
 #undef RG_LOSS_ENUM
-	RG_LOSS_MAX
+		RG_LOSS_MAX
 };
 
 #define RG_STAT_DONE 0 /* + class * RG_ACTION_MAX + action */

@@ -22,7 +22,7 @@ struct rg_addr {
 
 /* Where the IPv4 part of a mapped address begins; 8 * this is what an IPv4 prefix length gains. */
 #define RG_ADDR_V4_OFFSET 12
-#define RG_ADDR_BITS	  128
+#define RG_ADDR_BITS 128
 #define RG_V4_PREFIX_BITS 96
 
 /* Key of every LPM trie. The kernel wants the length first (BPF_MAP_TYPE_LPM_TRIE). */

@@ -171,7 +171,8 @@ int rg_range_split(const struct rg_addr *first, const struct rg_addr *last,
 
 		/* As wide as the alignment allows, then as the range's end allows. */
 		prefix.len = RG_ADDR_BITS - trailing_zeros(&prefix.addr);
-		for (end = rg_prefix_last(&prefix); rg_addr_compare(&end, last) > 0; end = rg_prefix_last(&prefix))
+		for (end = rg_prefix_last(&prefix); rg_addr_compare(&end, last) > 0;
+		     end = rg_prefix_last(&prefix))
 			prefix.len++;
 		err = add(&prefix, arg);
 		if (err || !rg_addr_compare(&end, last))

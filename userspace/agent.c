@@ -46,7 +46,8 @@ static void write_settings(struct rg_agent *agent)
 	settings->peer_mask6[0] = mask[0];
 	settings->peer_mask6[1] = mask[1];
 	settings->heartbeat_timeout = conf->heartbeat_timeout * 1000000ULL;
-	settings->pending_time = (uint64_t)conf->dns_timeout * conf->dns_tries * 1000000ULL + PENDING_SLACK;
+	settings->pending_time =
+		(uint64_t)conf->dns_timeout * conf->dns_tries * 1000000ULL + PENDING_SLACK;
 	settings->unknown = conf->unknown;
 	if (conf->unknown == RG_ACTION_HOLD && !rg_loader_can_hold(agent->loader))
 		settings->unknown = RG_ACTION_DROP;
@@ -344,13 +345,15 @@ static int reload_conf(struct rg_agent *agent, struct rg_error *error)
 		return err;
 	key = rg_conf_needs_restart(agent->conf, conf);
 	if (key)
-		err = rg_fail(error, -EINVAL, "%s: %s changed, which needs a restart", conf->path, key);
+		err = rg_fail(error, -EINVAL, "%s: %s changed, which needs a restart", conf->path,
+			      key);
 	if (!err)
 		err = load_lists(conf, &lists, &geo, error);
 	if (!err)
 		err = adopt_lists(agent, lists, geo, error);
 	if (!err && rg_verdicts_name_zones(agent->verdicts, conf))
-		err = rg_fail(error, -EIO, "%s: the zones map can't be written", agent->conf->pin_path);
+		err = rg_fail(error, -EIO, "%s: the zones map can't be written",
+			      agent->conf->pin_path);
 	if (err) {
 		rg_conf_unref(conf);
 		return err;
@@ -394,7 +397,8 @@ static int build_dns(struct rg_agent *agent, struct rg_error *error)
 
 	if (err)
 		return err;
-	err = rg_asker_new(&agent->asker, agent->base, agent->dns, conf->dns_timeout * conf->dns_tries);
+	err = rg_asker_new(&agent->asker, agent->base, agent->dns,
+			   conf->dns_timeout * conf->dns_tries);
 	return err ? rg_fail(error, err, "out of memory") : 0;
 }
 
@@ -413,8 +417,8 @@ static int build_judge(struct rg_agent *agent, struct rg_error *error)
 	int err = rg_judge_new(&agent->judge, &court);
 
 	if (!err)
-		err = rg_events_new(&agent->events, agent->base, rg_loader_maps(agent->loader)->events,
-				    &calls);
+		err = rg_events_new(&agent->events, agent->base,
+				    rg_loader_maps(agent->loader)->events, &calls);
 	return err ? rg_fail(error, err, "event loop: %s", strerror(-err)) : 0;
 }
 
@@ -465,9 +469,11 @@ static int build_loop(struct rg_agent *agent, struct rg_error *error)
 	agent->tick = event_new(agent->base, -1, EV_PERSIST, on_tick, agent);
 	if (!agent->tick || event_add(agent->tick, &tick_time))
 		return rg_fail(error, -ENOMEM, "out of memory");
-	err = rg_watch_new(&agent->watch, agent->base, dirs, ARRAY_SIZE(dirs), on_lists_changed, agent);
+	err = rg_watch_new(&agent->watch, agent->base, dirs, ARRAY_SIZE(dirs), on_lists_changed,
+			   agent);
 	if (err)
-		rg_log_warning("list directories are not watched (%s): reload by hand", strerror(-err));
+		rg_log_warning("list directories are not watched (%s): reload by hand",
+			       strerror(-err));
 	return 0;
 }
 
@@ -537,7 +543,8 @@ int rg_agent_new(struct rg_agent **ret, struct rg_conf *conf, struct rg_error *e
 	}
 	log_warnings(conf);
 	if (conf->unknown == RG_ACTION_HOLD && !rg_loader_can_hold(agent->loader))
-		rg_log_warning("this kernel can't release held SYNs (Linux 5.18 can): unknown = \"drop\"");
+		rg_log_warning(
+			"this kernel can't release held SYNs (Linux 5.18 can): unknown = \"drop\"");
 	*ret = agent;
 	return 0;
 }

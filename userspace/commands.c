@@ -51,9 +51,9 @@ json_t *rg_command_event(const struct rg_recent_event *event)
 	bool judged = event->kind == RG_RECENT_JUDGED;
 	json_t *json = json_pack("{s:s, s:f, s:o, s:s, s:s, s:o, s:b}", "event",
 				 judged ? "judged" : "refused", "time", event->time, "address",
-				 format_addr(&event->addr), "class", rg_class_name(event->class), "action",
-				 rg_action_name(event->action), "zone", string_or_null(event->zone),
-				 "monitored", event->monitored);
+				 format_addr(&event->addr), "class", rg_class_name(event->class),
+				 "action", rg_action_name(event->action), "zone",
+				 string_or_null(event->zone), "monitored", event->monitored);
 
 	if (judged) {
 		json_object_set_new(json, "reason", json_string(rg_reason_name(event->reason)));
@@ -105,17 +105,18 @@ static json_t *describe_lists(const struct rg_agent *agent, const struct lookup 
 	char text[RG_PREFIX_TEXT];
 
 	if (item)
-		json_array_append_new(
-			lists, json_pack("{s:s, s:s, s:s, s:i, s:o}", "list", rg_class_name(item->class),
-					 "entry", rg_prefix_format(&item->prefix, text), "file",
-					 rg_lists_source(agent->lists, item->source), "line",
-					 (int)item->line, "expires_in", seconds_left(item->expiry)));
+		json_array_append_new(lists, json_pack("{s:s, s:s, s:s, s:i, s:o}", "list",
+						       rg_class_name(item->class), "entry",
+						       rg_prefix_format(&item->prefix, text), "file",
+						       rg_lists_source(agent->lists, item->source),
+						       "line", (int)item->line, "expires_in",
+						       seconds_left(item->expiry)));
 	item = *lookup->country ? rg_lists_find_country(agent->lists, lookup->country) : NULL;
 	if (item)
 		json_array_append_new(
-			lists, json_pack("{s:s, s:s, s:s, s:i, s:o}", "list", rg_class_name(item->class),
-					 "entry", lookup->country, "file",
-					 rg_lists_source(agent->lists, item->source), "line",
+			lists, json_pack("{s:s, s:s, s:s, s:i, s:o}", "list",
+					 rg_class_name(item->class), "entry", lookup->country,
+					 "file", rg_lists_source(agent->lists, item->source), "line",
 					 (int)item->line, "expires_in", seconds_left(item->expiry)));
 	return lists;
 }
@@ -206,16 +207,17 @@ static json_t *describe_lookup(const struct rg_agent *agent, const struct lookup
 	char why[160];
 
 	explain(conf, found, why, sizeof(why));
-	return json_pack("{s:o, s:s, s:s, s:o, s:s, s:o, s:o, s:I, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o}",
-			 "address", format_addr(&lookup->addr), "class", rg_class_name(found->class),
-			 "action", rg_action_name(found->action), "zone", string_or_null(found->zone),
-			 "reason", rg_reason_name(found->reason), "since",
-			 found->since ? json_real(rg_wall_time(found->since)) : json_null(), "expires_in",
-			 seconds_left(found->expiry), "hits", (json_int_t)found->hits, "next_syn",
-			 rg_action_name(next_syn(conf, found)), "explanation", why, "known", found->known,
-			 "code", format_code(found->code), "country", string_or_null(lookup->country),
-			 "url", url_of(conf, lookup, found->zone), "lists", describe_lists(agent, lookup),
-			 "zones", describe_zones(conf, lookup, found));
+	return json_pack(
+		"{s:o, s:s, s:s, s:o, s:s, s:o, s:o, s:I, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o}",
+		"address", format_addr(&lookup->addr), "class", rg_class_name(found->class),
+		"action", rg_action_name(found->action), "zone", string_or_null(found->zone),
+		"reason", rg_reason_name(found->reason), "since",
+		found->since ? json_real(rg_wall_time(found->since)) : json_null(), "expires_in",
+		seconds_left(found->expiry), "hits", (json_int_t)found->hits, "next_syn",
+		rg_action_name(next_syn(conf, found)), "explanation", why, "known", found->known,
+		"code", format_code(found->code), "country", string_or_null(lookup->country), "url",
+		url_of(conf, lookup, found->zone), "lists", describe_lists(agent, lookup), "zones",
+		describe_zones(conf, lookup, found));
 }
 
 /* From the lists and maps; false if nothing is known. */
@@ -231,8 +233,9 @@ static bool find_known(const struct rg_agent *agent, const struct lookup *lookup
 	*found = (struct finding){ .zone = "", .known = true };
 	if (item) {
 		found->class = item->class;
-		found->action = item->class == RG_CLASS_APPROVED ? RG_ACTION_PASS :
-								   (enum rg_action)lookup->conf->blocked_action;
+		found->action = item->class == RG_CLASS_APPROVED ?
+					RG_ACTION_PASS :
+					(enum rg_action)lookup->conf->blocked_action;
 		found->reason = RG_REASON_LIST;
 		found->expiry = item->expiry;
 	} else if (!rg_verdicts_find(agent->verdicts, &lookup->addr, now, NULL, &verdict)) {
@@ -262,7 +265,8 @@ static void store_outcome(const struct rg_agent *agent, const struct lookup *loo
 			  const struct rg_outcome *outcome)
 {
 	struct rg_prefix peer = rg_peer_of(&lookup->addr, lookup->conf->ipv6_prefix);
-	uint32_t slot = outcome->zone == RG_NO_ZONE ? RG_NO_ZONE : lookup->conf->zones[outcome->zone].slot;
+	uint32_t slot = outcome->zone == RG_NO_ZONE ? RG_NO_ZONE :
+						      lookup->conf->zones[outcome->zone].slot;
 
 	(void)rg_verdicts_put(agent->verdicts, &peer, outcome, slot, rg_now());
 }
@@ -307,8 +311,9 @@ static void run_lookup(struct rg_client *client, const json_t *request)
 
 	lookup = calloc(1, sizeof(*lookup));
 	if (!lookup || !text || rg_addr_parse(text, strlen(text), &lookup->addr)) {
-		rg_client_refuse(client, lookup && text ? "\"%.60s\" is not an IP address" :
-							  "lookup wants an address",
+		rg_client_refuse(client,
+				 lookup && text ? "\"%.60s\" is not an IP address" :
+						  "lookup wants an address",
 				 text);
 		free(lookup);
 		return;
@@ -337,12 +342,12 @@ static json_t *describe_interfaces(const struct rg_agent *agent)
 	const struct rg_attachment *at;
 
 	for (unsigned int i = 0; (at = rg_loader_attachment(agent->loader, i)); i++)
-		json_array_append_new(
-			interfaces,
-			json_pack("{s:s, s:i, s:s, s:s, s:b, s:i}", "name", at->name, "ifindex",
-				  (int)at->ifindex, "state", at->ifindex ? "attached" : "missing", "mode",
-				  at->mode == RG_XDP_GENERIC ? "generic" : "native", "frags", at->frags,
-				  "program", (int)at->program));
+		json_array_append_new(interfaces,
+				      json_pack("{s:s, s:i, s:s, s:s, s:b, s:i}", "name", at->name,
+						"ifindex", (int)at->ifindex, "state",
+						at->ifindex ? "attached" : "missing", "mode",
+						at->mode == RG_XDP_GENERIC ? "generic" : "native",
+						"frags", at->frags, "program", (int)at->program));
 	return interfaces;
 }
 
@@ -353,7 +358,8 @@ static json_t *describe_failures(const struct rg_zone_count *count)
 	for (unsigned int status = 0; status < RG_DNS_STATUS_MAX; status++)
 		if (count->failed[status])
 			json_object_set_new(failures,
-					    status == RG_DNS_OK ? "error code" : rg_dns_status_name(status),
+					    status == RG_DNS_OK ? "error code" :
+								  rg_dns_status_name(status),
 					    json_integer((json_int_t)count->failed[status]));
 	return failures;
 }
@@ -363,12 +369,13 @@ static json_t *describe_zone(const struct rg_agent *agent, const struct rg_zone_
 	const struct rg_zone_count *count = rg_asker_count(agent->asker, zone->slot);
 	bool failing = count->last_failure && rg_now() - count->last_failure < 60 * RG_NSEC_PER_SEC;
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:o, s:i, s:i}", "zone", zone->alias,
-			 "kind", rg_class_name(zone->class), "action", rg_action_name(zone->action),
-			 "state", failing ? "failing" : "good", "number", (int)zone->slot, "asked",
-			 (json_int_t)count->asked, "listed", (json_int_t)count->listed, "not_listed",
-			 (json_int_t)count->not_listed, "failed", describe_failures(count), "ttl_min",
-			 (int)zone->ttl_min, "ttl_max", (int)zone->ttl_max);
+	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:o, s:i, s:i}", "zone",
+			 zone->alias, "kind", rg_class_name(zone->class), "action",
+			 rg_action_name(zone->action), "state", failing ? "failing" : "good",
+			 "number", (int)zone->slot, "asked", (json_int_t)count->asked, "listed",
+			 (json_int_t)count->listed, "not_listed", (json_int_t)count->not_listed,
+			 "failed", describe_failures(count), "ttl_min", (int)zone->ttl_min,
+			 "ttl_max", (int)zone->ttl_max);
 }
 
 static json_t *describe_all_zones(const struct rg_agent *agent)
@@ -387,8 +394,8 @@ static json_t *describe_map(const char *name, int fd, json_t *entries, uint32_t 
 	__u32 len = sizeof(info);
 
 	(void)bpf_obj_get_info_by_fd(fd, &info, &len);
-	return json_pack("{s:s, s:i, s:o, s:I}", "name", name, "id", (int)info.id, "entries", entries,
-			 "max_entries", (json_int_t)(max ? max : info.max_entries));
+	return json_pack("{s:s, s:i, s:o, s:I}", "name", name, "id", (int)info.id, "entries",
+			 entries, "max_entries", (json_int_t)(max ? max : info.max_entries));
 }
 
 static json_t *describe_maps(const struct rg_agent *agent)
@@ -403,8 +410,9 @@ static json_t *describe_maps(const struct rg_agent *agent)
 	json_array_append_new(all, describe_map("verdicts", maps->verdicts,
 						json_integer((json_int_t)count.entries), 0));
 	json_array_append_new(all, describe_map("peers", maps->peers, json_null(), 0));
-	json_array_append_new(all, describe_map("zones", maps->zones,
-						json_integer((json_int_t)agent->conf->zone_count), 0));
+	json_array_append_new(all,
+			      describe_map("zones", maps->zones,
+					   json_integer((json_int_t)agent->conf->zone_count), 0));
 	json_array_append_new(all, describe_map("events", maps->events, json_null(), 0));
 	json_array_append_new(all, describe_map("stats", maps->stats, json_null(), 0));
 	return all;
@@ -415,16 +423,16 @@ static json_t *describe_agent(const struct rg_agent *agent)
 	struct rg_judge_count judge = rg_judge_count(agent->judge);
 	struct rg_dns_load dns = rg_dns_load(agent->dns);
 
-	return json_pack("{s:s, s:i, s:f, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:b}",
-			 "version", RG_VERSION, "pid", (int)getpid(), "uptime",
-			 (double)(rg_now() - agent->started) / 1e9, "config", agent->conf->path, "resolver",
-			 agent->conf->resolver_text, "pin_path", agent->conf->pin_path, "inquiries",
-			 (json_int_t)judge.inquiries, "inquiries_open", (json_int_t)judge.open,
-			 "dns_asked", (json_int_t)dns.asked, "dns_in_flight", (json_int_t)dns.in_flight,
-			 "dns_waiting", (json_int_t)dns.waiting, "reloads", (json_int_t)agent->reloads,
-			 "reload_errors", (json_int_t)agent->reload_errors, "reload_error",
-			 string_or_null(agent->reload_error), "can_hold",
-			 rg_loader_can_hold(agent->loader));
+	return json_pack(
+		"{s:s, s:i, s:f, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:b}",
+		"version", RG_VERSION, "pid", (int)getpid(), "uptime",
+		(double)(rg_now() - agent->started) / 1e9, "config", agent->conf->path, "resolver",
+		agent->conf->resolver_text, "pin_path", agent->conf->pin_path, "inquiries",
+		(json_int_t)judge.inquiries, "inquiries_open", (json_int_t)judge.open, "dns_asked",
+		(json_int_t)dns.asked, "dns_in_flight", (json_int_t)dns.in_flight, "dns_waiting",
+		(json_int_t)dns.waiting, "reloads", (json_int_t)agent->reloads, "reload_errors",
+		(json_int_t)agent->reload_errors, "reload_error",
+		string_or_null(agent->reload_error), "can_hold", rg_loader_can_hold(agent->loader));
 }
 
 static void run_status(struct rg_client *client, const json_t *request)
@@ -438,21 +446,23 @@ static void run_status(struct rg_client *client, const json_t *request)
 	(void)rg_lists_items(agent->lists, &entries);
 	for (unsigned int i = 0; i < conf->port_count; i++)
 		json_array_append_new(ports, json_integer(conf->ports[i]));
-	rg_client_answer(
-		client,
-		json_pack("{s:s, s:s, s:o, s:i, s:o, s:o, s:o, s:{s:I, s:I, s:I}, s:o}", "mode",
-			  rg_mode_name(conf->mode), "unknown", rg_action_name(conf->unknown), "ports",
-			  ports, "qil_level", (int)conf->qil_level, "interfaces",
-			  describe_interfaces(agent), "zones", describe_all_zones(agent), "maps",
-			  describe_maps(agent), "lists", "entries", (json_int_t)entries, "written",
-			  (json_int_t)rg_lists_written(agent->lists), "countries",
-			  (json_int_t)rg_lists_countries(agent->lists), "agent", describe_agent(agent)));
+	rg_client_answer(client,
+			 json_pack("{s:s, s:s, s:o, s:i, s:o, s:o, s:o, s:{s:I, s:I, s:I}, s:o}",
+				   "mode", rg_mode_name(conf->mode), "unknown",
+				   rg_action_name(conf->unknown), "ports", ports, "qil_level",
+				   (int)conf->qil_level, "interfaces", describe_interfaces(agent),
+				   "zones", describe_all_zones(agent), "maps", describe_maps(agent),
+				   "lists", "entries", (json_int_t)entries, "written",
+				   (json_int_t)rg_lists_written(agent->lists), "countries",
+				   (json_int_t)rg_lists_countries(agent->lists), "agent",
+				   describe_agent(agent)));
 }
 
 static void run_zones(struct rg_client *client, const json_t *request)
 {
 	(void)request;
-	rg_client_answer(client, json_pack("{s:o}", "zones", describe_all_zones(rg_client_agent(client))));
+	rg_client_answer(client,
+			 json_pack("{s:o}", "zones", describe_all_zones(rg_client_agent(client))));
 }
 
 /* {class: {action: number}} of one table; what: attempts, else packets. */
@@ -460,7 +470,7 @@ static json_t *describe_table(const struct rg_stats *stats, unsigned int table, 
 {
 	json_t *classes = json_object();
 
-	for (unsigned int class = RG_CLASS_APPROVED; class < RG_CLASS_MAX; class++) {
+	for (unsigned int class = RG_CLASS_APPROVED; class < RG_CLASS_MAX; class ++) {
 		json_t *actions = json_object();
 
 		for (unsigned int action = RG_ACTION_PASS; action < RG_ACTION_MAX; action++) {
@@ -516,10 +526,11 @@ static void run_stats(struct rg_client *client, const json_t *request)
 			  describe_table(&stats, RG_STAT_DONE, true), "monitored", "packets",
 			  describe_table(&stats, RG_STAT_MONITORED, false), "attempts",
 			  describe_table(&stats, RG_STAT_MONITORED, true), "losses",
-			  describe_losses(agent, &stats), "inquiries", "events", (json_int_t)judge.events,
-			  "begun", (json_int_t)judge.inquiries, "open", (json_int_t)judge.open, "joined",
-			  (json_int_t)judge.joined, "released", (json_int_t)judge.released, "verdicts",
-			  "entries", (json_int_t)verdicts.entries, "stored", (json_int_t)verdicts.stored,
+			  describe_losses(agent, &stats), "inquiries", "events",
+			  (json_int_t)judge.events, "begun", (json_int_t)judge.inquiries, "open",
+			  (json_int_t)judge.open, "joined", (json_int_t)judge.joined, "released",
+			  (json_int_t)judge.released, "verdicts", "entries",
+			  (json_int_t)verdicts.entries, "stored", (json_int_t)verdicts.stored,
 			  "expired", (json_int_t)verdicts.expired, "evicted",
 			  (json_int_t)verdicts.evicted, "removed", (json_int_t)verdicts.removed));
 }
@@ -541,13 +552,13 @@ static void run_list(struct rg_client *client, const json_t *request)
 		if (only && strcmp(only, rg_class_name(items[i].class)) != 0)
 			continue;
 		shown++;
-		json_array_append_new(
-			entries,
-			json_pack("{s:s, s:s, s:s, s:i, s:o}", "entry",
-				  rg_prefix_format(&items[i].prefix, text), "class",
-				  rg_class_name(items[i].class), "file",
-				  rg_lists_source(agent->lists, items[i].source), "line",
-				  (int)items[i].line, "expires_in", seconds_left(items[i].expiry)));
+		json_array_append_new(entries,
+				      json_pack("{s:s, s:s, s:s, s:i, s:o}", "entry",
+						rg_prefix_format(&items[i].prefix, text), "class",
+						rg_class_name(items[i].class), "file",
+						rg_lists_source(agent->lists, items[i].source),
+						"line", (int)items[i].line, "expires_in",
+						seconds_left(items[i].expiry)));
 	}
 	for (char a = 'A'; a <= 'Z'; a++) {
 		for (char b = 'A'; b <= 'Z'; b++) {
@@ -557,14 +568,15 @@ static void run_list(struct rg_client *client, const json_t *request)
 			if (item && (!only || !strcmp(only, rg_class_name(item->class))))
 				json_array_append_new(
 					entries,
-					json_pack("{s:s, s:s, s:s, s:i, s:o}", "entry", code, "class",
-						  rg_class_name(item->class), "file",
-						  rg_lists_source(agent->lists, item->source), "line",
-						  (int)item->line, "expires_in",
+					json_pack("{s:s, s:s, s:s, s:i, s:o}", "entry", code,
+						  "class", rg_class_name(item->class), "file",
+						  rg_lists_source(agent->lists, item->source),
+						  "line", (int)item->line, "expires_in",
 						  seconds_left(item->expiry)));
 		}
 	}
-	rg_client_answer(client, json_pack("{s:o, s:I}", "entries", entries, "count", (json_int_t)count));
+	rg_client_answer(client,
+			 json_pack("{s:o, s:I}", "entries", entries, "count", (json_int_t)count));
 }
 
 /* Puts entry into one of repgatectl's lists, takes it out of the other, and loads. */
@@ -598,9 +610,9 @@ static void add_to_list(struct rg_client *client, const json_t *request, enum rg
 		return;
 	}
 	rg_log_info("%s %s by repgatectl", rg_class_name(class), entry);
-	rg_client_answer(client, json_pack("{s:s, s:s, s:o}", "entry", entry, "class",
-					   rg_class_name(class), "expires_in",
-					   seconds ? json_integer(seconds) : json_null()));
+	rg_client_answer(client,
+			 json_pack("{s:s, s:s, s:o}", "entry", entry, "class", rg_class_name(class),
+				   "expires_in", seconds ? json_integer(seconds) : json_null()));
 }
 
 static void run_approve(struct rg_client *client, const json_t *request)
@@ -623,8 +635,8 @@ static void refuse_unlist(struct rg_client *client, const char *entry)
 	if (!item && !rg_prefix_parse(entry, strlen(entry), &prefix))
 		item = rg_lists_find(agent->lists, &prefix.addr, rg_now());
 	if (item)
-		rg_client_refuse(client, "%s was not added by repgatectl; %s:%u lists it as %s", entry,
-				 rg_lists_source(agent->lists, item->source), item->line,
+		rg_client_refuse(client, "%s was not added by repgatectl; %s:%u lists it as %s",
+				 entry, rg_lists_source(agent->lists, item->source), item->line,
 				 rg_class_name(item->class));
 	else
 		rg_client_refuse(client, "%s is in no local list", entry);
@@ -702,11 +714,12 @@ static int dump_verdict(void *arg, const struct rg_prefix *key, const struct rg_
 	json_array_append_new(
 		dump->entries,
 		json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:f, s:o, s:I}", "peer",
-			  rg_prefix_format(key, text), "class", rg_class_name(value->class), "action",
-			  rg_action_name(value->action), "reason", rg_reason_name(value->reason), "zone",
-			  string_or_null(rg_verdicts_zone(dump->agent->verdicts, value->zone)), "code",
-			  format_code(value->code), "since", rg_wall_time(value->since), "expires_in",
-			  seconds_left(value->expiry), "hits", (json_int_t)value->hits));
+			  rg_prefix_format(key, text), "class", rg_class_name(value->class),
+			  "action", rg_action_name(value->action), "reason",
+			  rg_reason_name(value->reason), "zone",
+			  string_or_null(rg_verdicts_zone(dump->agent->verdicts, value->zone)),
+			  "code", format_code(value->code), "since", rg_wall_time(value->since),
+			  "expires_in", seconds_left(value->expiry), "hits", (json_int_t)value->hits));
 	return ++dump->shown >= MAX_SHOWN;
 }
 
@@ -718,10 +731,10 @@ static int dump_peer(void *arg, const struct rg_addr *peer, const struct rg_peer
 
 	json_array_append_new(
 		dump->entries,
-		json_pack("{s:s, s:s, s:s, s:f, s:o}", "peer", rg_prefix_format(&prefix, text), "class",
-			  value->state == RG_PEER_CLEAN ? "clean" : "pending", "reason",
-			  rg_reason_name(value->reason), "since", rg_wall_time(value->since), "expires_in",
-			  seconds_left(value->expiry)));
+		json_pack("{s:s, s:s, s:s, s:f, s:o}", "peer", rg_prefix_format(&prefix, text),
+			  "class", value->state == RG_PEER_CLEAN ? "clean" : "pending", "reason",
+			  rg_reason_name(value->reason), "since", rg_wall_time(value->since),
+			  "expires_in", seconds_left(value->expiry)));
 	return ++dump->shown >= MAX_SHOWN;
 }
 
@@ -773,7 +786,8 @@ static void run_monitor(struct rg_client *client, const json_t *request)
 		rg_client_refuse(client, "monitor wants on or off");
 		return;
 	}
-	rg_agent_set_mode(rg_client_agent(client), json_is_true(on) ? RG_MODE_MONITOR : RG_MODE_ENFORCE);
+	rg_agent_set_mode(rg_client_agent(client),
+			  json_is_true(on) ? RG_MODE_MONITOR : RG_MODE_ENFORCE);
 	rg_client_answer(client, json_pack("{s:s}", "mode",
 					   rg_mode_name(rg_client_agent(client)->conf->mode)));
 }
@@ -792,10 +806,10 @@ static const struct {
 	const char *name;
 	void (*run)(struct rg_client *client, const json_t *request);
 } commands[] = {
-	{ "status", run_status },   { "lookup", run_lookup }, { "stats", run_stats },
+	{ "status", run_status },   { "lookup", run_lookup },	{ "stats", run_stats },
 	{ "list", run_list },	    { "approve", run_approve }, { "block", run_block },
-	{ "unlist", run_unlist },   { "flush", run_flush },   { "zones", run_zones },
-	{ "events", run_events },   { "dump", run_dump },     { "reload", run_reload },
+	{ "unlist", run_unlist },   { "flush", run_flush },	{ "zones", run_zones },
+	{ "events", run_events },   { "dump", run_dump },	{ "reload", run_reload },
 	{ "monitor", run_monitor }, { "version", run_version },
 };
 

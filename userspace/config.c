@@ -46,7 +46,16 @@ struct word {
 	unsigned int value;
 };
 
-enum key_type { KEY_STRING, KEY_PATH, KEY_BOOL, KEY_INT, KEY_SECONDS, KEY_MILLISECONDS, KEY_WORD, KEY_CUSTOM };
+enum key_type {
+	KEY_STRING,
+	KEY_PATH,
+	KEY_BOOL,
+	KEY_INT,
+	KEY_SECONDS,
+	KEY_MILLISECONDS,
+	KEY_WORD,
+	KEY_CUSTOM
+};
 
 struct key {
 	const char *name;
@@ -200,7 +209,8 @@ static int read_duration(struct reader *reader, const struct key *key, config_se
 		return complain(reader, setting, "%s = \"%s\" is out of bounds: %s to %s", key->name,
 				text, format_duration(key->min, min), format_duration(key->max, max));
 	if (key->type == KEY_SECONDS && *ms % SECOND)
-		return complain(reader, setting, "%s = \"%s\" must be whole seconds", key->name, text);
+		return complain(reader, setting, "%s = \"%s\" must be whole seconds", key->name,
+				text);
 	return 0;
 }
 
@@ -236,9 +246,11 @@ static int read_string(struct reader *reader, const struct key *key, config_sett
 	text = config_setting_get_string(setting);
 	for (const char *c = text; *c; c++)
 		if (iscntrl((unsigned char)*c))
-			return complain(reader, setting, "%s contains a control character", key->name);
+			return complain(reader, setting, "%s contains a control character",
+					key->name);
 	if (key->type == KEY_PATH && (*text != '/' || strlen(text) >= PATH_MAX))
-		return complain(reader, setting, "%s = \"%s\" is not an absolute path", key->name, text);
+		return complain(reader, setting, "%s = \"%s\" is not an absolute path", key->name,
+				text);
 	free(*value);
 	*value = strdup(text);
 	return *value ? 0 : complain(reader, setting, "out of memory");
@@ -254,8 +266,9 @@ static int read_int(struct reader *reader, const struct key *key, config_setting
 		return expect(reader, setting, CONFIG_TYPE_INT);
 	number = config_setting_get_int64(setting);
 	if (number < (long long)key->min || number > (long long)key->max)
-		return complain(reader, setting, "%s = %lld is out of bounds: %llu to %llu", key->name,
-				number, (unsigned long long)key->min, (unsigned long long)key->max);
+		return complain(reader, setting, "%s = %lld is out of bounds: %llu to %llu",
+				key->name, number, (unsigned long long)key->min,
+				(unsigned long long)key->max);
 	*value = (uint32_t)number;
 	return 0;
 }
@@ -377,8 +390,8 @@ static int read_ports(struct reader *reader, config_setting_t *setting)
 		int number = config_setting_get_int(port);
 
 		if (config_setting_type(port) != CONFIG_TYPE_INT || number < 1 || number > 65535)
-			return complain(reader, setting, "ports: entry %d is not a port (1 to 65535)",
-					i + 1);
+			return complain(reader, setting,
+					"ports: entry %d is not a port (1 to 65535)", i + 1);
 		conf->ports[conf->port_count++] = (uint16_t)number;
 	}
 	return 0;
@@ -454,10 +467,12 @@ static int read_action(struct reader *reader, config_setting_t *setting, enum rg
 		return err;
 	text = config_setting_get_string(setting);
 	if (rg_action_parse(text, &action) || action == RG_ACTION_PASS || action == RG_ACTION_HOLD)
-		return complain(reader, setting, "%s = \"%s\" is not an action: use \"drop\" or \"reset\"",
-				name, text);
+		return complain(reader, setting,
+				"%s = \"%s\" is not an action: use \"drop\" or \"reset\"", name,
+				text);
 	if (class != RG_CLASS_QIL && (action == RG_ACTION_TEMPFAIL || action == RG_ACTION_THROTTLE))
-		return complain(reader, setting, "%s = \"%s\" is for qil lists only: use \"drop\" or \"reset\"",
+		return complain(reader, setting,
+				"%s = \"%s\" is for qil lists only: use \"drop\" or \"reset\"",
 				name, text);
 	if (class == RG_CLASS_QIL && action == RG_ACTION_REJECT)
 		return complain(reader, setting,
@@ -466,7 +481,8 @@ static int read_action(struct reader *reader, config_setting_t *setting, enum rg
 				name);
 	if (action != RG_ACTION_DROP && action != RG_ACTION_RESET)
 		return complain(reader, setting,
-				"%s = \"%s\" is not available in this version: use \"%s\"", name, text,
+				"%s = \"%s\" is not available in this version: use \"%s\"", name,
+				text,
 				class == RG_CLASS_QIL ? "reset\", after which a legitimate sender "
 							"retries, or \"drop" :
 							"drop\" or \"reset");
@@ -489,11 +505,13 @@ static int read_on_dns_failure(struct reader *reader, config_setting_t *setting)
 		return err;
 	text = config_setting_get_string(setting);
 	if (!strcmp(text, "tempfail"))
-		return complain(reader, setting, "on_dns_failure = \"tempfail\" is not available in this "
-						 "version: use \"pass\"");
+		return complain(reader, setting,
+				"on_dns_failure = \"tempfail\" is not available in this "
+				"version: use \"pass\"");
 	if (strcmp(text, "pass"))
-		return complain(reader, setting, "on_dns_failure = \"%s\" is not one of \"pass\", "
-						 "\"tempfail\"",
+		return complain(reader, setting,
+				"on_dns_failure = \"%s\" is not one of \"pass\", "
+				"\"tempfail\"",
 				text);
 	return 0;
 }
@@ -508,7 +526,8 @@ static int read_ers_list(struct reader *reader, config_setting_t *at, const char
 			return 0;
 		}
 	}
-	return complain(reader, at, "lists: \"%s\" is not one of \"rbl\", \"dul\", \"rss\", \"ops\"", text);
+	return complain(reader, at,
+			"lists: \"%s\" is not one of \"rbl\", \"dul\", \"rss\", \"ops\"", text);
 }
 
 static int read_ers_lists(struct reader *reader, config_setting_t *setting)
@@ -541,8 +560,10 @@ static const struct key ers_keys[] = {
 	{ "activation_code_file", KEY_CUSTOM, 0, 0, 0, NULL, read_code_file },
 	{ "lists", KEY_CUSTOM, 0, 0, 0, NULL, read_ers_lists },
 	{ "standard_action", KEY_CUSTOM, 0, 0, 0, NULL, read_standard_action },
-	{ "standard_ttl_min", KEY_SECONDS, AT(ers_conf, standard_ttl_min), SECOND, 30 * DAY, NULL, NULL },
-	{ "standard_ttl_max", KEY_SECONDS, AT(ers_conf, standard_ttl_max), SECOND, 30 * DAY, NULL, NULL },
+	{ "standard_ttl_min", KEY_SECONDS, AT(ers_conf, standard_ttl_min), SECOND, 30 * DAY, NULL,
+	  NULL },
+	{ "standard_ttl_max", KEY_SECONDS, AT(ers_conf, standard_ttl_max), SECOND, 30 * DAY, NULL,
+	  NULL },
 	{ "qil_action", KEY_CUSTOM, 0, 0, 0, NULL, read_qil_action },
 	{ "qil_ttl_min", KEY_SECONDS, AT(ers_conf, qil_ttl_min), SECOND, 12 * HOUR, NULL, NULL },
 	{ "qil_ttl_max", KEY_SECONDS, AT(ers_conf, qil_ttl_max), SECOND, 12 * HOUR, NULL, NULL },
@@ -618,8 +639,9 @@ static int read_zone_suffix(struct reader *reader, config_setting_t *setting)
 	if (!reader->zone.suffix)
 		return complain(reader, setting, "out of memory");
 	if (check_suffix(reader->zone.suffix))
-		return complain(reader, setting, "suffix is not a domain name (it is not shown, as it "
-						 "may hold a key)");
+		return complain(reader, setting,
+				"suffix is not a domain name (it is not shown, as it "
+				"may hold a key)");
 	return 0;
 }
 
@@ -644,8 +666,8 @@ static int add_zone(struct reader *reader, config_setting_t *setting, const char
 	if (conf->zone_count == RG_MAX_ZONES)
 		return complain(reader, setting, "more than %d zones", RG_MAX_ZONES);
 	if (strlen(alias) >= RG_ALIAS_SIZE)
-		return complain(reader, setting, "zone name \"%s\" is longer than %d characters", alias,
-				RG_ALIAS_SIZE - 1);
+		return complain(reader, setting, "zone name \"%s\" is longer than %d characters",
+				alias, RG_ALIAS_SIZE - 1);
 	for (unsigned int i = 0; i < conf->zone_count; i++)
 		if (!strcmp(conf->zones[i].alias, alias))
 			return complain(reader, setting, "zone name \"%s\" is taken", alias);
@@ -667,8 +689,8 @@ static int check_zone(struct reader *reader, config_setting_t *setting, const ch
 	if (!zone->suffix)
 		return complain(reader, setting, "zone \"%s\" has no suffix", alias);
 	if (!reader->zone_kind)
-		return complain(reader, setting,
-				"zone \"%s\" has no kind: \"standard\" or \"qil\"", alias);
+		return complain(reader, setting, "zone \"%s\" has no kind: \"standard\" or \"qil\"",
+				alias);
 	if (reader->zone_kind == RG_CLASS_APPROVED)
 		return complain(reader, config_setting_get_member(setting, "kind"),
 				"zone \"%s\": kind = \"allow\" is not available in this version: use "
@@ -690,7 +712,8 @@ static int check_zone(struct reader *reader, config_setting_t *setting, const ch
 	if (!zone->ttl_max)
 		zone->ttl_max = zone->class == RG_CLASS_QIL ? 43200 : 86400;
 	if (zone->class == RG_CLASS_QIL && zone->ttl_max > 43200)
-		return complain(reader, setting, "zone \"%s\": a qil entry lasts 12h at most: ttl_max", alias);
+		return complain(reader, setting,
+				"zone \"%s\": a qil entry lasts 12h at most: ttl_max", alias);
 	if (!reader->zone_codes)
 		rg_codes_default(&zone->codes);
 	return add_zone(reader, setting, alias);
@@ -722,15 +745,34 @@ static int read_zones(struct reader *reader, config_setting_t *setting)
 	return 0;
 }
 
-#define SECONDS(name, member, min, max)                                                            \
-	{ name, KEY_SECONDS, AT(rg_conf, member), min, max, NULL, NULL }
-#define MILLISECONDS(name, member, min, max)                                                       \
-	{ name, KEY_MILLISECONDS, AT(rg_conf, member), min, max, NULL, NULL }
-#define INT(name, member, min, max) { name, KEY_INT, AT(rg_conf, member), min, max, NULL, NULL }
-#define WORD(name, member, words) { name, KEY_WORD, AT(rg_conf, member), 0, 0, words, NULL }
-#define PATH(name, member) { name, KEY_PATH, AT(rg_conf, member), 0, 0, NULL, NULL }
-#define STRING(name, member) { name, KEY_STRING, AT(rg_conf, member), 0, 0, NULL, NULL }
-#define CUSTOM(name, read) { name, KEY_CUSTOM, 0, 0, 0, NULL, read }
+#define SECONDS(name, member, min, max)                                      \
+	{                                                                    \
+		name, KEY_SECONDS, AT(rg_conf, member), min, max, NULL, NULL \
+	}
+#define MILLISECONDS(name, member, min, max)                                      \
+	{                                                                         \
+		name, KEY_MILLISECONDS, AT(rg_conf, member), min, max, NULL, NULL \
+	}
+#define INT(name, member, min, max)                                      \
+	{                                                                \
+		name, KEY_INT, AT(rg_conf, member), min, max, NULL, NULL \
+	}
+#define WORD(name, member, words)                                      \
+	{                                                              \
+		name, KEY_WORD, AT(rg_conf, member), 0, 0, words, NULL \
+	}
+#define PATH(name, member)                                            \
+	{                                                             \
+		name, KEY_PATH, AT(rg_conf, member), 0, 0, NULL, NULL \
+	}
+#define STRING(name, member)                                            \
+	{                                                               \
+		name, KEY_STRING, AT(rg_conf, member), 0, 0, NULL, NULL \
+	}
+#define CUSTOM(name, read)                            \
+	{                                             \
+		name, KEY_CUSTOM, 0, 0, 0, NULL, read \
+	}
 
 static const struct key top_keys[] = {
 	CUSTOM("interfaces", read_interfaces),
@@ -847,7 +889,8 @@ static int read_code(struct reader *reader, char code[64])
 	const char *credentials = getenv("CREDENTIALS_DIRECTORY");
 	const struct ers_conf *ers = &reader->ers;
 	const config_setting_t *at = ers->code_setting ? ers->code_setting : ers->setting;
-	RG_CLEANUP_FREE char *path = NULL;
+	RG_CLEANUP_FREE
+	char *path = NULL;
 	RG_CLEANUP_CLOSE int fd = -1;
 	ssize_t len;
 
@@ -926,11 +969,13 @@ static int add_ers(struct reader *reader)
 	if (!ers->present)
 		return 0;
 	if (ers->standard_ttl_min > ers->standard_ttl_max)
-		return complain(reader, ers->setting, "standard_ttl_min is more than standard_ttl_max");
+		return complain(reader, ers->setting,
+				"standard_ttl_min is more than standard_ttl_max");
 	if (ers->qil_ttl_min > ers->qil_ttl_max)
 		return complain(reader, ers->setting, "qil_ttl_min is more than qil_ttl_max");
 	if (ers->qil_ttl_min < 300)
-		fprintf(reader->warnings, "qil_ttl_min is less than the 5m that the service promises\n");
+		fprintf(reader->warnings,
+			"qil_ttl_min is less than the 5m that the service promises\n");
 	reader->conf->qil_level = ers->qil_level;
 	err = read_code(reader, code);
 	if (!err)
@@ -948,9 +993,10 @@ static int check_metrics(struct reader *reader, config_setting_t *root)
 
 	if (!*text || (strchr(text, ':') && !parse_address(text, &reader->conf->metrics_address)))
 		return 0;
-	return complain(reader, config_setting_get_member(root, "metrics_listen"),
-			"metrics_listen = \"%s\" is not ADDRESS:PORT, as in \"127.0.0.1:9125\", nor \"\"",
-			text);
+	return complain(
+		reader, config_setting_get_member(root, "metrics_listen"),
+		"metrics_listen = \"%s\" is not ADDRESS:PORT, as in \"127.0.0.1:9125\", nor \"\"",
+		text);
 }
 
 static int check_all(struct reader *reader, config_setting_t *root)
@@ -991,7 +1037,8 @@ static int read_file(struct reader *reader, config_t *file)
 {
 	struct rg_conf *conf = reader->conf;
 	const char *slash = strrchr(conf->path, '/');
-	RG_CLEANUP_FREE char *dir = NULL;
+	RG_CLEANUP_FREE
+	char *dir = NULL;
 	config_setting_t *root;
 	struct stat st;
 	int err;

@@ -113,7 +113,8 @@ static void run_line(struct rg_client *client, const char *line, size_t len)
 	json_t *request = json_loadb(line, len, JSON_REJECT_DUPLICATES, &error);
 
 	if (!json_is_object(request))
-		rg_client_refuse(client, "not a JSON object: %s", request ? "other type" : error.text);
+		rg_client_refuse(client, "not a JSON object: %s",
+				 request ? "other type" : error.text);
 	else if (client->waits_for)
 		rg_client_refuse(client, "the request before is not answered yet");
 	else
@@ -147,8 +148,8 @@ static void on_end(struct bufferevent *stream, short what, void *arg)
 	drop_client(client);
 }
 
-static void on_connection(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *from,
-			  int len, void *arg)
+static void on_connection(struct evconnlistener *listener, evutil_socket_t fd,
+			  struct sockaddr *from, int len, void *arg)
 {
 	struct rg_control *control = arg;
 	struct rg_client *client;
@@ -158,7 +159,8 @@ static void on_connection(struct evconnlistener *listener, evutil_socket_t fd, s
 	(void)len;
 	client = control->client_count < MAX_CLIENTS ? calloc(1, sizeof(*client)) : NULL;
 	if (client)
-		client->stream = bufferevent_socket_new(control->agent->base, fd, BEV_OPT_CLOSE_ON_FREE);
+		client->stream =
+			bufferevent_socket_new(control->agent->base, fd, BEV_OPT_CLOSE_ON_FREE);
 	if (!client || !client->stream) {
 		free(client);
 		close(fd);
@@ -193,7 +195,8 @@ static int remove_stale(const struct sockaddr_un *address, struct rg_error *erro
 	if (fd < 0)
 		return rg_fail(error, -errno, "control socket: %m");
 	if (!connect(fd, (const struct sockaddr *)address, sizeof(*address)) || errno == EAGAIN)
-		return rg_fail(error, -EADDRINUSE, "control socket %s: another repgated answers there",
+		return rg_fail(error, -EADDRINUSE,
+			       "control socket %s: another repgated answers there",
 			       address->sun_path);
 	if (errno == ECONNREFUSED)
 		(void)unlink(address->sun_path);
@@ -202,7 +205,8 @@ static int remove_stale(const struct sockaddr_un *address, struct rg_error *erro
 
 static int make_parent(const char *path)
 {
-	RG_CLEANUP_FREE char *copy = strdup(path);
+	RG_CLEANUP_FREE
+	char *copy = strdup(path);
 	char *slash = copy ? strrchr(copy, '/') : NULL;
 
 	if (!slash || slash == copy)
@@ -228,12 +232,14 @@ static int listen_on(struct rg_control *control, struct rg_error *error)
 		return err;
 	mask = umask(0177);
 	control->listener = evconnlistener_new_bind(control->agent->base, on_connection, control,
-						    LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 16,
-						    (const struct sockaddr *)&address, sizeof(address));
+						    LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC,
+						    16, (const struct sockaddr *)&address,
+						    sizeof(address));
 	err = -errno;
 	umask(mask);
 	if (!control->listener)
-		return rg_fail(error, err, "control socket %s: %s", conf->control_socket, strerror(-err));
+		return rg_fail(error, err, "control socket %s: %s", conf->control_socket,
+			       strerror(-err));
 	set_access(conf);
 	return 0;
 }

@@ -57,14 +57,16 @@ static int connect_agent(struct ctl *ctl)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)))
 		return fail("%s: %s%s", ctl->socket, strerror(errno),
-			    errno == ENOENT || errno == ECONNREFUSED ? " (is repgated running?)" : "");
+			    errno == ENOENT || errno == ECONNREFUSED ? " (is repgated running?)" :
+								       "");
 	ctl->stream = fdopen(fd, "r+");
 	return ctl->stream ? 0 : fail("%s", strerror(errno));
 }
 
 static json_t *read_answer(struct ctl *ctl)
 {
-	RG_CLEANUP_FREE char *line = NULL;
+	RG_CLEANUP_FREE
+	char *line = NULL;
 	size_t size = 0;
 	ssize_t len = getline(&line, &size, ctl->stream);
 
@@ -167,8 +169,8 @@ static void print_list_rows(const json_t *rows, const char *indent)
 	json_array_foreach(rows, i, row)
 		printf("%s%-9s %-40s %8s  %s:%lld\n", indent,
 		       json_object_get(row, "class") ? text_of(row, "class") : text_of(row, "list"),
-		       text_of(row, "entry"), span_of(row, "expires_in", left), text_of(row, "file"),
-		       (long long)int_of(row, "line"));
+		       text_of(row, "entry"), span_of(row, "expires_in", left),
+		       text_of(row, "file"), (long long)int_of(row, "line"));
 }
 
 static void print_lookup(const json_t *result)
@@ -214,8 +216,8 @@ static void print_zones(const json_t *result)
 	const json_t *zone;
 	size_t i;
 
-	printf("%-20s %-9s %-8s %-8s %10s %10s %10s  failures\n", "ZONE", "KIND", "ACTION", "STATE", "ASKED",
-	       "LISTED", "NOT");
+	printf("%-20s %-9s %-8s %-8s %10s %10s %10s  failures\n", "ZONE", "KIND", "ACTION", "STATE",
+	       "ASKED", "LISTED", "NOT");
 	json_array_foreach(json_object_get(result, "zones"), i, zone) {
 		printf("%-20s %-9s %-8s %-8s %10lld %10lld %10lld", text_of(zone, "zone"),
 		       text_of(zone, "kind"), text_of(zone, "action"), text_of(zone, "state"),
@@ -236,22 +238,24 @@ static void print_maps(const json_t *maps)
 		char number[24] = "-";
 
 		if (json_is_integer(entries))
-			snprintf(number, sizeof(number), "%lld", (long long)json_integer_value(entries));
-		printf("%-10s %6lld %10s %10lld\n", text_of(map, "name"), (long long)int_of(map, "id"),
-		       number, (long long)int_of(map, "max_entries"));
+			snprintf(number, sizeof(number), "%lld",
+				 (long long)json_integer_value(entries));
+		printf("%-10s %6lld %10s %10lld\n", text_of(map, "name"),
+		       (long long)int_of(map, "id"), number, (long long)int_of(map, "max_entries"));
 	}
 }
 
 static void print_status(const json_t *result)
 {
-	const json_t *agent = json_object_get(result, "agent"), *lists = json_object_get(result, "lists");
+	const json_t *agent = json_object_get(result, "agent"),
+		     *lists = json_object_get(result, "lists");
 	const json_t *at, *port;
 	char up[32];
 	size_t i;
 
-	printf("repgated %s, pid %lld, up %s, mode %s, unknown peers: %s\n", text_of(agent, "version"),
-	       (long long)int_of(agent, "pid"), span_of(agent, "uptime", up), text_of(result, "mode"),
-	       text_of(result, "unknown"));
+	printf("repgated %s, pid %lld, up %s, mode %s, unknown peers: %s\n",
+	       text_of(agent, "version"), (long long)int_of(agent, "pid"),
+	       span_of(agent, "uptime", up), text_of(result, "mode"), text_of(result, "unknown"));
 	printf("ports");
 	json_array_foreach(json_object_get(result, "ports"), i, port)
 		printf(" %lld", (long long)json_integer_value(port));
@@ -348,8 +352,9 @@ static void print_dump(const json_t *result)
 	for (size_t part = 0; part < ARRAY_SIZE(parts); part++)
 		json_array_foreach(json_object_get(result, parts[part]), i, entry)
 			printf("%-44s %-9s %-8s %-20s %-12s %10s\n", text_of(entry, "peer"),
-			       text_of(entry, "class"), text_of(entry, "action"), text_of(entry, "zone"),
-			       text_of(entry, "code"), span_of(entry, "expires_in", left));
+			       text_of(entry, "class"), text_of(entry, "action"),
+			       text_of(entry, "zone"), text_of(entry, "code"),
+			       span_of(entry, "expires_in", left));
 	if (json_is_true(json_object_get(result, "truncated")))
 		puts("... and more: see bpftool map dump");
 }
@@ -357,7 +362,8 @@ static void print_dump(const json_t *result)
 static void print_version(const json_t *result)
 {
 	printf("repgatectl " RG_VERSION "\nrepgated   %s\nlayout     %lld\nkernel     %s\n",
-	       text_of(result, "version"), (long long)int_of(result, "layout"), text_of(result, "kernel"));
+	       text_of(result, "version"), (long long)int_of(result, "layout"),
+	       text_of(result, "kernel"));
 }
 
 static void print_pairs(const json_t *result)
@@ -401,8 +407,8 @@ static int run_lookup(struct ctl *ctl, const struct command *command, char **arg
 
 	(void)count;
 	result = ask(ctl,
-		     json_pack("{s:s, s:s, s:b}", "command", "lookup", "address", arguments[0], "store",
-			       ctl->store),
+		     json_pack("{s:s, s:s, s:b}", "command", "lookup", "address", arguments[0],
+			       "store", ctl->store),
 		     &code);
 	if (!result)
 		return code;
@@ -451,8 +457,8 @@ static int run_add(struct ctl *ctl, const struct command *command, char **argume
 		fail("--for \"%s\" is no time: a whole number and s, m, h or d", ctl->duration);
 		return EXIT_USAGE;
 	}
-	request = json_pack("{s:s, s:s, s:I}", "command", command->name, "entry", arguments[0], "for",
-			    (json_int_t)(ms / 1000));
+	request = json_pack("{s:s, s:s, s:I}", "command", command->name, "entry", arguments[0],
+			    "for", (json_int_t)(ms / 1000));
 	if (ctl->comment)
 		json_object_set_new(request, "comment", json_string(ctl->comment));
 	return run_request(ctl, command, request);
@@ -542,22 +548,26 @@ static int run_test_config(struct ctl *ctl, const struct command *command, char 
 
 static const struct command commands[] = {
 	{ "status", "", "what runs, and how it does", 0, 0, run_plain, print_status },
-	{ "lookup", "IP [--store]", "what is known of an address, and what happens to its next SYN", 1, 1,
-	  run_lookup, print_lookup },
-	{ "stats", "[--watch]", "counters by class and action, and losses", 0, 0, run_stats, print_stats },
+	{ "lookup", "IP [--store]", "what is known of an address, and what happens to its next SYN",
+	  1, 1, run_lookup, print_lookup },
+	{ "stats", "[--watch]", "counters by class and action, and losses", 0, 0, run_stats,
+	  print_stats },
 	{ "list", "[approved|blocked]", "the local lists in force", 0, 1, run_list, print_list },
-	{ "approve", "IP|RANGE|PREFIX|CC [--for TIME] [--comment TEXT]", "let an address through, always", 1, 1,
+	{ "approve", "IP|RANGE|PREFIX|CC [--for TIME] [--comment TEXT]",
+	  "let an address through, always", 1, 1, run_add, print_pairs },
+	{ "block", "IP|RANGE|PREFIX|CC [--for TIME] [--comment TEXT]", "refuse an address", 1, 1,
 	  run_add, print_pairs },
-	{ "block", "IP|RANGE|PREFIX|CC [--for TIME] [--comment TEXT]", "refuse an address", 1, 1, run_add,
-	  print_pairs },
 	{ "unlist", "IP|RANGE|PREFIX|CC", "undo approve or block", 1, 1, run_unlist, print_pairs },
-	{ "flush", "[all|IP|PREFIX|ZONE]", "forget verdicts and known peers", 0, 1, run_flush, print_pairs },
+	{ "flush", "[all|IP|PREFIX|ZONE]", "forget verdicts and known peers", 0, 1, run_flush,
+	  print_pairs },
 	{ "zones", "", "the DNS lists and their answers", 0, 0, run_plain, print_zones },
 	{ "events", "[--follow]", "what happened lately", 0, 0, run_events, print_events },
 	{ "dump", "", "all verdicts and known peers", 0, 0, run_plain, print_dump },
 	{ "reload", "", "read configuration and lists again", 0, 0, run_plain, print_pairs },
-	{ "monitor", "on|off", "let everything pass, but count and log", 1, 1, run_monitor, print_pairs },
-	{ "test-config", "[FILE]", "check a configuration file (repgated --check reads the lists too)", 0, 1, run_test_config, print_pairs },
+	{ "monitor", "on|off", "let everything pass, but count and log", 1, 1, run_monitor,
+	  print_pairs },
+	{ "test-config", "[FILE]", "check a configuration file (repgated --check reads the lists too)",
+	  0, 1, run_test_config, print_pairs },
 	{ "version", "", "versions of the parts", 0, 0, run_plain, print_version },
 };
 
@@ -565,7 +575,8 @@ static void print_usage(FILE *to)
 {
 	fputs("Usage: repgatectl [--socket PATH] [--json] COMMAND [ARGUMENTS]\n\n", to);
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-		fprintf(to, "  %-11s %-50s %s\n", commands[i].name, commands[i].arguments, commands[i].help);
+		fprintf(to, "  %-11s %-50s %s\n", commands[i].name, commands[i].arguments,
+			commands[i].help);
 	fputs("\n  --socket PATH  control socket, default " DEFAULT_SOCKET "\n"
 	      "  --json         print JSON\n\n"
 	      "Exit code: 0 done, 1 refused or failed, 2 usage; lookup: 0 passes, 10 is refused.\n",
@@ -595,16 +606,35 @@ static int parse_options(int argc, char **argv, struct ctl *ctl)
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
 		switch (option) {
-		case SOCKET: ctl->socket = optarg; break;
-		case JSON: ctl->json = true; break;
-		case STORE: ctl->store = true; break;
-		case FOLLOW: ctl->follow = true; break;
-		case WATCH: ctl->watch = true; break;
-		case FOR: ctl->duration = optarg; break;
-		case COMMENT: ctl->comment = optarg; break;
-		case HELP: print_usage(stdout); exit(EXIT_SUCCESS);
-		case VERSION: puts("repgatectl " RG_VERSION); exit(EXIT_SUCCESS);
-		default: return -EINVAL;
+		case SOCKET:
+			ctl->socket = optarg;
+			break;
+		case JSON:
+			ctl->json = true;
+			break;
+		case STORE:
+			ctl->store = true;
+			break;
+		case FOLLOW:
+			ctl->follow = true;
+			break;
+		case WATCH:
+			ctl->watch = true;
+			break;
+		case FOR:
+			ctl->duration = optarg;
+			break;
+		case COMMENT:
+			ctl->comment = optarg;
+			break;
+		case HELP:
+			print_usage(stdout);
+			exit(EXIT_SUCCESS);
+		case VERSION:
+			puts("repgatectl " RG_VERSION);
+			exit(EXIT_SUCCESS);
+		default:
+			return -EINVAL;
 		}
 	}
 	return optind < argc ? 0 : -EINVAL;

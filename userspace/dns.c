@@ -122,10 +122,10 @@ static void on_sock_state(void *arg, ares_socket_t fd, int readable, int writabl
 		return; /* the query times out, which is counted */
 	watch->dns = dns;
 	watch->fd = fd;
-	watch->event = event_new(dns->base, fd,
-				 (short)(EV_PERSIST | (readable ? EV_READ : 0) |
-					 (writable ? EV_WRITE : 0)),
-				 on_socket, watch);
+	watch->event =
+		event_new(dns->base, fd,
+			  (short)(EV_PERSIST | (readable ? EV_READ : 0) | (writable ? EV_WRITE : 0)),
+			  on_socket, watch);
 	if (!watch->event || event_add(watch->event, NULL)) {
 		if (watch->event)
 			event_free(watch->event);
@@ -137,7 +137,8 @@ static void on_sock_state(void *arg, ares_socket_t fd, int readable, int writabl
 
 static uint32_t get32(const uint8_t *bytes)
 {
-	return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+	return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 |
+	       bytes[3];
 }
 
 static uint16_t get16(const uint8_t *bytes)
@@ -165,8 +166,8 @@ static size_t skip_name(const uint8_t *message, size_t len, size_t at)
 #define RR_FIXED 10 /* type, class, TTL, length */
 
 /* The record at *at; false if it is cut short. Moves *at past it. */
-static bool next_record(const uint8_t *message, size_t len, size_t *at, uint16_t *type, uint32_t *ttl,
-			const uint8_t **data, size_t *data_len)
+static bool next_record(const uint8_t *message, size_t len, size_t *at, uint16_t *type,
+			uint32_t *ttl, const uint8_t **data, size_t *data_len)
 {
 	size_t fixed = skip_name(message, len, *at);
 

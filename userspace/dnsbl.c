@@ -47,13 +47,15 @@ static int parse_cidr(const char *text, const char *slash, struct rg_code_rule *
 
 static int parse_bit_mask(const char *text, const char *and, struct rg_code_rule *rule)
 {
-	if (parse_code(text, (size_t)(and - text), &rule->first) ||
-	    parse_code(and + 1, strlen(and + 1), &rule->bits))
+	if (parse_code(text, (size_t)(and-text), &rule->first) ||
+	    parse_code(and+1, strlen(and+1), &rule->bits))
 		return -EINVAL;
 	if (!rule->bits || rule->bits > 0xffffff)
 		return -ERANGE;
 	/* Whole octets that the bits leave alone must agree. */
-	rule->mask = rule->bits > 0xffff ? 0xff000000U : rule->bits > 0xff ? 0xffff0000U : 0xffffff00U;
+	rule->mask = rule->bits > 0xffff ? 0xff000000U :
+		     rule->bits > 0xff	 ? 0xffff0000U :
+					   0xffffff00U;
 	rule->first &= rule->mask;
 	rule->last = rule->first;
 	return 0;
@@ -106,7 +108,8 @@ int rg_dnsbl_name(const struct rg_addr *addr, const char *suffix, char name[RG_D
 	if (rg_addr_is_v4(addr)) {
 		const uint8_t *quad = addr->bytes + RG_ADDR_V4_OFFSET;
 
-		snprintf(reversed, sizeof(reversed), "%u.%u.%u.%u", quad[3], quad[2], quad[1], quad[0]);
+		snprintf(reversed, sizeof(reversed), "%u.%u.%u.%u", quad[3], quad[2], quad[1],
+			 quad[0]);
 	} else {
 		for (int i = 15; i >= 0; i--) {
 			*out++ = hex[addr->bytes[i] & 15];

@@ -13,9 +13,9 @@ const uint64_t *rg_hash_key(void);
 
 uint64_t rg_hash(const void *data, size_t len);
 
-#define HASH_FUNCTION(key, len, hash)                                                              \
-	do {                                                                                       \
-		(hash) = (unsigned int)rg_hash(key, len);                                          \
+#define HASH_FUNCTION(key, len, hash)                     \
+	do {                                              \
+		(hash) = (unsigned int)rg_hash(key, len); \
 	} while (0)
 
 #endif

@@ -93,8 +93,9 @@ static int add_range(const struct rg_addr *first, const struct rg_addr *last, st
  */
 static int add_v6_range(const struct rg_addr *first, const struct rg_addr *last, struct place *place)
 {
-	struct rg_addr below = { .bytes = { [10] = 0xff, [11] = 0xfe, [12] = 0xff, [13] = 0xff,
-					    [14] = 0xff, [15] = 0xff } };
+	struct rg_addr below = {
+		.bytes = { [10] = 0xff, [11] = 0xfe, [12] = 0xff, [13] = 0xff, [14] = 0xff, [15] = 0xff }
+	};
 	struct rg_addr above = { .bytes = { [9] = 1 } };
 	int err;
 
@@ -157,7 +158,8 @@ static int bad_entry(const struct place *place, const char *text, size_t len, co
 	for (size_t i = 0; i < len; i++)
 		shown[i] = isprint((unsigned char)text[i]) ? text[i] : '?';
 	shown[len] = '\0';
-	return rg_fail(place->error, -EINVAL, "%s:%u: \"%s\" %s", place->path, place->line, shown, what);
+	return rg_fail(place->error, -EINVAL, "%s:%u: \"%s\" %s", place->path, place->line, shown,
+		       what);
 }
 
 static int add_entry(const char *text, size_t len, struct place *place)
@@ -171,8 +173,9 @@ static int add_entry(const char *text, size_t len, struct place *place)
 	if (memchr(text, '-', len)) {
 		err = rg_range_parse(text, len, &first, &last);
 		if (err == -ERANGE)
-			return bad_entry(place, text, len, "is a range whose end is before its start "
-							   "or of another family");
+			return bad_entry(place, text, len,
+					 "is a range whose end is before its start "
+					 "or of another family");
 		if (err)
 			return bad_entry(place, text, len, "is not a range of two addresses");
 		return rg_addr_is_v4(&first) ? add_range(&first, &last, place) :
@@ -180,7 +183,8 @@ static int add_entry(const char *text, size_t len, struct place *place)
 	}
 	err = rg_prefix_parse(text, len, &prefix);
 	if (err == -ERANGE)
-		return bad_entry(place, text, len, "has no valid prefix length (IPv4 0-32, IPv6 0-128)");
+		return bad_entry(place, text, len,
+				 "has no valid prefix length (IPv4 0-32, IPv6 0-128)");
 	if (err)
 		return bad_entry(place, text, len,
 				 "is not an address, a range, a prefix or a country code");
@@ -195,7 +199,8 @@ static int parse_until(const char *text, size_t len, struct place *place)
 	double left;
 
 	if (len <= sizeof(key) - 1 || len > 20 || memcmp(text, key, sizeof(key) - 1))
-		return bad_entry(place, text, len, "after the entry is not until=SECONDS or a # comment");
+		return bad_entry(place, text, len,
+				 "after the entry is not until=SECONDS or a # comment");
 	for (size_t i = sizeof(key) - 1; i < len; i++) {
 		if (text[i] < '0' || text[i] > '9')
 			return bad_entry(place, text, len, "is not a number of seconds since 1970");
@@ -323,7 +328,8 @@ static int read_whole(int fd, char **ret, size_t *len)
 	text = malloc((size_t)st.st_size);
 	if (!text)
 		return -ENOMEM;
-	while (*len < (size_t)st.st_size && (got = read(fd, text + *len, (size_t)st.st_size - *len)) > 0)
+	while (*len < (size_t)st.st_size &&
+	       (got = read(fd, text + *len, (size_t)st.st_size - *len)) > 0)
 		*len += (size_t)got;
 	if (got < 0) {
 		int err = -errno;
@@ -341,13 +347,13 @@ static int load_file(struct rg_lists *lists, const char *path, enum rg_class cla
 {
 	struct place place = { .lists = lists, .path = path, .class = class, .error = error };
 	RG_CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	RG_CLEANUP_FREE char *text = NULL;
+	RG_CLEANUP_FREE
+	char *text = NULL;
 	size_t len;
 	int err;
 
 	if (fd < 0)
-		return errno == ENOENT && missing_ok ? 0 :
-						       rg_fail(error, -errno, "%s: %m", path);
+		return errno == ENOENT && missing_ok ? 0 : rg_fail(error, -errno, "%s: %m", path);
 	err = read_whole(fd, &text, &len);
 	if (err == -EINVAL)
 		return rg_fail(error, err, "%s: not a regular file", path);
@@ -374,7 +380,8 @@ static int load_directory(struct rg_lists *lists, const char *dir, enum rg_class
 	if (count < 0)
 		return errno == ENOENT ? 0 : rg_fail(error, -errno, "%s: %m", dir);
 	for (int i = 0; i < count; i++) {
-		RG_CLEANUP_FREE char *path = NULL;
+		RG_CLEANUP_FREE
+		char *path = NULL;
 
 		if (!err && asprintf(&path, "%s/%s", dir, names[i]->d_name) < 0)
 			err = -ENOMEM;
@@ -394,7 +401,8 @@ static int load_all(struct rg_lists *lists, const struct rg_list_places *places,
 
 	for (size_t i = 0; !err && i < ARRAY_SIZE(classes); i++) {
 		enum rg_class class = classes[i];
-		RG_CLEANUP_FREE char *path = NULL;
+		RG_CLEANUP_FREE
+		char *path = NULL;
 
 		err = load_directory(lists,
 				     class == RG_CLASS_APPROVED ? places->approved_dir :
@@ -516,8 +524,7 @@ const struct rg_list_item *rg_lists_find(const struct rg_lists *lists, const str
 		else
 			high = middle;
 	}
-	for (at = low ? (uint32_t)(low - 1) : RG_NO_PARENT; at != RG_NO_PARENT;
-	     at = items[at].parent)
+	for (at = low ? (uint32_t)(low - 1) : RG_NO_PARENT; at != RG_NO_PARENT; at = items[at].parent)
 		if (rg_prefix_covers(&items[at].prefix, addr) &&
 		    (!items[at].expiry || items[at].expiry > now))
 			return &items[at];
@@ -579,8 +586,9 @@ static bool same_entry(const char *a, size_t a_len, const char *b)
 
 	if (country_index(a, a_len) >= 0)
 		return country_index(a, a_len) == country_index(b, b_len);
-	return !entry_range(a, a_len, &a_first, &a_last) && !entry_range(b, b_len, &b_first, &b_last) &&
-	       !rg_addr_compare(&a_first, &b_first) && !rg_addr_compare(&a_last, &b_last);
+	return !entry_range(a, a_len, &a_first, &a_last) &&
+	       !entry_range(b, b_len, &b_first, &b_last) && !rg_addr_compare(&a_first, &b_first) &&
+	       !rg_addr_compare(&a_last, &b_last);
 }
 
 static bool line_names(const char *line, const char *entry)
@@ -598,7 +606,8 @@ static bool line_names(const char *line, const char *entry)
 static int rewrite(const char *state_dir, enum rg_class class, const char *entry, const char *extra,
 		   struct rg_error *error)
 {
-	RG_CLEANUP_FREE char *path = NULL, *fresh = NULL, *line = NULL;
+	RG_CLEANUP_FREE
+	char *path = NULL, *fresh = NULL, *line = NULL;
 	RG_CLEANUP_FCLOSE FILE *in = NULL, *out = NULL;
 	size_t size = 0;
 	int removed = 0;
@@ -624,7 +633,8 @@ static int rewrite(const char *state_dir, enum rg_class class, const char *entry
 	}
 	if (extra)
 		fputs(extra, out);
-	if ((in && ferror(in)) || ferror(out) || fflush(out) || fsync(fileno(out)) || rename(fresh, path)) {
+	if ((in && ferror(in)) || ferror(out) || fflush(out) || fsync(fileno(out)) ||
+	    rename(fresh, path)) {
 		int err = -errno;
 
 		unlink(fresh);
@@ -636,7 +646,8 @@ static int rewrite(const char *state_dir, enum rg_class class, const char *entry
 int rg_lists_add(const char *state_dir, enum rg_class class, const char *entry, int64_t until,
 		 const char *comment, struct rg_error *error)
 {
-	RG_CLEANUP_FREE char *line = NULL;
+	RG_CLEANUP_FREE
+	char *line = NULL;
 	char until_text[40] = "", clean[200] = "";
 	int err = rg_lists_check_entry(entry, error);
 

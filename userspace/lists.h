@@ -35,8 +35,7 @@ struct rg_list_places {
 };
 
 /* Errors name file:line. A directory that is not there counts as empty. */
-int rg_lists_load(struct rg_lists **ret, const struct rg_list_places *places,
-		  struct rg_error *error);
+int rg_lists_load(struct rg_lists **ret, const struct rg_list_places *places, struct rg_error *error);
 void rg_lists_free(struct rg_lists *lists);
 
 /* What is in force, in the order of rg_prefix_compare(); owned by lists. */

@@ -34,11 +34,11 @@ struct rg_loader {
 /* The maps that an agent hands on to the next. */
 static struct bpf_map *const *pinned_maps(const struct filter_bpf *skeleton, struct bpf_map *maps[10])
 {
-	struct bpf_map *all[] = { skeleton->maps.settings, skeleton->maps.lists,
+	struct bpf_map *all[] = { skeleton->maps.settings,  skeleton->maps.lists,
 				  skeleton->maps.lists_now, skeleton->maps.verdicts,
-				  skeleton->maps.peers,	   skeleton->maps.zones,
-				  skeleton->maps.events,   skeleton->maps.stats,
-				  skeleton->maps.attempts, NULL };
+				  skeleton->maps.peers,	    skeleton->maps.zones,
+				  skeleton->maps.events,    skeleton->maps.stats,
+				  skeleton->maps.attempts,  NULL };
 
 	memcpy(maps, all, sizeof(all));
 	return maps;
@@ -104,8 +104,7 @@ static int pin_maps(struct rg_loader *loader)
 
 	pinned_maps(loader->skeleton, maps);
 	for (size_t i = 0; maps[i]; i++) {
-		int err = rg_pin_put(loader->pin_path, bpf_map__name(maps[i]),
-				     bpf_map__fd(maps[i]));
+		int err = rg_pin_put(loader->pin_path, bpf_map__name(maps[i]), bpf_map__fd(maps[i]));
 
 		if (err)
 			return err;
@@ -162,8 +161,8 @@ static int open_skeleton(struct rg_loader *loader, const struct rg_conf *conf)
 		return -errno;
 	loader->skeleton = skeleton;
 	/* Linux 5.18 brought the helper, frames in several buffers and live frames together. */
-	loader->can_hold = libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_load_bytes,
-						   NULL) == 1;
+	loader->can_hold =
+		libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_load_bytes, NULL) == 1;
 	skeleton->rodata->rg_config.can_hold = loader->can_hold;
 	if (!loader->can_hold)
 		bpf_program__set_autoload(skeleton->progs.filter_frags, false);
@@ -185,10 +184,11 @@ static int load(struct rg_loader *loader, const struct rg_conf *conf, struct rg_
 		return rg_fail(error, err, "maps: %s", strerror(-err));
 	err = filter_bpf__load(loader->skeleton);
 	if (err)
-		return rg_fail(error, err,
-			       "the kernel refuses the programs: %s%s (--log-level debug shows more)",
-			       strerror(-err),
-			       err == -EPERM ? "; CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON are needed" : "");
+		return rg_fail(
+			error, err,
+			"the kernel refuses the programs: %s%s (--log-level debug shows more)",
+			strerror(-err),
+			err == -EPERM ? "; CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON are needed" : "");
 	name_maps(loader);
 	err = map_settings(loader);
 	if (!err && !loader->took_over)
@@ -203,7 +203,8 @@ static int load(struct rg_loader *loader, const struct rg_conf *conf, struct rg_
 /* libbpf's and libxdp's words are for whoever debugs; what matters comes back as an error. */
 static int print_library(int level, const char *format, va_list args)
 {
-	RG_CLEANUP_FREE char *text = NULL;
+	RG_CLEANUP_FREE
+	char *text = NULL;
 	char *line, *rest = NULL;
 
 	if (rg_log_level() < RG_LOG_DEBUG || level > 1 || vasprintf(&text, format, args) < 0)
@@ -428,7 +429,8 @@ static int attach_interface(struct rg_loader *loader, struct attachment *at, str
 	if (!at->shown.ifindex)
 		return rg_fail(error, -ENODEV, "interface %s: %m", at->shown.name);
 	at->link = adopt_link(loader, at->shown.name, at->shown.ifindex);
-	err = attach_in_mode(loader, at, loader->xdp_mode == RG_XDP_GENERIC ? RG_XDP_GENERIC : RG_XDP_NATIVE);
+	err = attach_in_mode(loader, at,
+			     loader->xdp_mode == RG_XDP_GENERIC ? RG_XDP_GENERIC : RG_XDP_NATIVE);
 	if (err == -EBUSY || err == -EEXIST)
 		return complain_busy(at, error);
 	if (err && loader->xdp_mode == RG_XDP_AUTO) {
@@ -438,7 +440,8 @@ static int attach_interface(struct rg_loader *loader, struct attachment *at, str
 	}
 	if (err)
 		return rg_fail(error, err, "interface %s refuses %s XDP: %s%s", at->shown.name,
-			       loader->xdp_mode == RG_XDP_GENERIC ? "generic" : "native", strerror(-err),
+			       loader->xdp_mode == RG_XDP_GENERIC ? "generic" : "native",
+			       strerror(-err),
 			       loader->xdp_mode == RG_XDP_NATIVE ?
 				       "; xdp_mode = \"auto\" allows generic mode" :
 				       "");

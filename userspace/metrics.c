@@ -17,7 +17,8 @@ struct rg_metrics {
 
 static void begin(struct evbuffer *page, const char *name, const char *type, const char *help)
 {
-	evbuffer_add_printf(page, "# HELP repgate_%s %s\n# TYPE repgate_%s %s\n", name, help, name, type);
+	evbuffer_add_printf(page, "# HELP repgate_%s %s\n# TYPE repgate_%s %s\n", name, help, name,
+			    type);
 }
 
 static void add_number(struct evbuffer *page, const char *name, const char *type, const char *help,
@@ -31,33 +32,40 @@ static void add_table(struct evbuffer *page, const struct rg_stats *stats, const
 		      const char *help, unsigned int table, bool attempts)
 {
 	begin(page, name, "counter", help);
-	for (unsigned int class = RG_CLASS_APPROVED; class < RG_CLASS_MAX; class++) {
+	for (unsigned int class = RG_CLASS_APPROVED; class < RG_CLASS_MAX; class ++) {
 		for (unsigned int action = RG_ACTION_PASS; action < RG_ACTION_MAX; action++) {
 			const struct rg_count *count = rg_stats_of(stats, table, class, action);
 			unsigned long long value = attempts ? count->attempts : count->packets;
 
 			if (value)
 				evbuffer_add_printf(page,
-						    "repgate_%s{class=\"%s\",action=\"%s\"} %llu\n", name,
-						    rg_class_name(class), rg_action_name(action), value);
+						    "repgate_%s{class=\"%s\",action=\"%s\"} %llu\n",
+						    name, rg_class_name(class),
+						    rg_action_name(action), value);
 		}
 	}
 }
 
-static void add_losses(struct evbuffer *page, const struct rg_agent *agent, const struct rg_stats *stats)
+static void add_losses(struct evbuffer *page, const struct rg_agent *agent,
+		       const struct rg_stats *stats)
 {
 	struct rg_judge_count judge = rg_judge_count(agent->judge);
 	struct rg_verdicts_count verdicts = rg_verdicts_count(agent->verdicts);
 	const struct {
 		const char *name;
 		uint64_t value;
-	} more[] = { { "release_failed", judge.release_failed }, { "held_lost", judge.held_lost },
-		     { "overload", judge.overload },		 { "verdicts_evicted", verdicts.evicted },
-		     { "verdicts_failed", verdicts.failed },	 { "bad_events", rg_events_bad(agent->events) } };
+	} more[] = { { "release_failed", judge.release_failed },
+		     { "held_lost", judge.held_lost },
+		     { "overload", judge.overload },
+		     { "verdicts_evicted", verdicts.evicted },
+		     { "verdicts_failed", verdicts.failed },
+		     { "bad_events", rg_events_bad(agent->events) } };
 
-	begin(page, "losses_total", "counter", "Packets and events dropped, lost or degraded, by cause.");
+	begin(page, "losses_total", "counter",
+	      "Packets and events dropped, lost or degraded, by cause.");
 	for (unsigned int loss = 0; loss < RG_LOSS_MAX; loss++)
-		evbuffer_add_printf(page, "repgate_losses_total{cause=\"%s\"} %llu\n", rg_loss_name(loss),
+		evbuffer_add_printf(page, "repgate_losses_total{cause=\"%s\"} %llu\n",
+				    rg_loss_name(loss),
 				    (unsigned long long)stats->counts[RG_STAT_LOSSES + loss].packets);
 	for (size_t i = 0; i < ARRAY_SIZE(more); i++)
 		evbuffer_add_printf(page, "repgate_losses_total{cause=\"%s\"} %llu\n", more[i].name,
@@ -73,7 +81,8 @@ static void add_answers(struct evbuffer *page, const char *zone, const struct rg
 	for (unsigned int status = 0; status < RG_DNS_STATUS_MAX; status++)
 		if (status != RG_DNS_NONE)
 			evbuffer_add_printf(page, format, zone,
-					    status == RG_DNS_OK ? "error code" : rg_dns_status_name(status),
+					    status == RG_DNS_OK ? "error code" :
+								  rg_dns_status_name(status),
 					    (unsigned long long)count->failed[status]);
 }
 
@@ -88,7 +97,8 @@ static void add_zones(struct evbuffer *page, const struct rg_agent *agent)
 			(unsigned long long)rg_asker_count(agent->asker, conf->zones[i].slot)->asked);
 	begin(page, "zone_answers_total", "counter", "Answers of each zone.");
 	for (unsigned int i = 0; i < conf->zone_count; i++)
-		add_answers(page, conf->zones[i].alias, rg_asker_count(agent->asker, conf->zones[i].slot));
+		add_answers(page, conf->zones[i].alias,
+			    rg_asker_count(agent->asker, conf->zones[i].slot));
 }
 
 static void add_gauges(struct evbuffer *page, const struct rg_agent *agent)
@@ -103,7 +113,8 @@ static void add_gauges(struct evbuffer *page, const struct rg_agent *agent)
 		   (double)(rg_now() - agent->started) / 1e9);
 	add_number(page, "list_entries", "gauge", "Entries of the local lists in force.",
 		   (double)verdicts.list_entries);
-	add_number(page, "verdict_entries", "gauge", "Verdicts in the map.", (double)verdicts.entries);
+	add_number(page, "verdict_entries", "gauge", "Verdicts in the map.",
+		   (double)verdicts.entries);
 	add_number(page, "verdicts_stored_total", "counter", "Verdicts and clean peers stored.",
 		   (double)verdicts.stored);
 	add_number(page, "verdicts_expired_total", "counter", "Verdicts that ended.",
@@ -130,11 +141,12 @@ static void on_request(struct evhttp_request *request, void *arg)
 	if (!page || rg_stats_read(rg_loader_maps(agent->loader)->stats, &stats)) {
 		evhttp_send_error(request, 500, NULL);
 	} else {
-		add_table(page, &stats, "packets_total", "SYNs by class and action.", RG_STAT_DONE, false);
+		add_table(page, &stats, "packets_total", "SYNs by class and action.", RG_STAT_DONE,
+			  false);
 		add_table(page, &stats, "attempts_total", "Connections tried, by class and action.",
 			  RG_STAT_DONE, true);
-		add_table(page, &stats, "monitored_packets_total", "SYNs that monitor mode let pass.",
-			  RG_STAT_MONITORED, false);
+		add_table(page, &stats, "monitored_packets_total",
+			  "SYNs that monitor mode let pass.", RG_STAT_MONITORED, false);
 		add_table(page, &stats, "monitored_attempts_total",
 			  "Connections that monitor mode let pass.", RG_STAT_MONITORED, true);
 		add_losses(page, agent, &stats);
@@ -153,7 +165,8 @@ static int listen_on(struct evhttp *http, const struct sockaddr_storage *address
 {
 	socklen_t len = address->ss_family == AF_INET ? sizeof(struct sockaddr_in) :
 							sizeof(struct sockaddr_in6);
-	int fd = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1, err;
+	int fd = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1,
+	    err;
 
 	if (fd < 0)
 		return -errno;

@@ -11,10 +11,10 @@ static const char *const class_names[RG_CLASS_MAX] = {
 };
 
 static const char *const action_names[RG_ACTION_MAX] = {
-	[RG_ACTION_NONE] = "none",	   [RG_ACTION_PASS] = "pass",
-	[RG_ACTION_DROP] = "drop",	   [RG_ACTION_RESET] = "reset",
-	[RG_ACTION_TAG] = "tag",	   [RG_ACTION_TEMPFAIL] = "tempfail",
-	[RG_ACTION_REJECT] = "reject",	   [RG_ACTION_THROTTLE] = "throttle",
+	[RG_ACTION_NONE] = "none",     [RG_ACTION_PASS] = "pass",
+	[RG_ACTION_DROP] = "drop",     [RG_ACTION_RESET] = "reset",
+	[RG_ACTION_TAG] = "tag",       [RG_ACTION_TEMPFAIL] = "tempfail",
+	[RG_ACTION_REJECT] = "reject", [RG_ACTION_THROTTLE] = "throttle",
 	[RG_ACTION_HOLD] = "hold",
 };
 

@@ -40,20 +40,22 @@ static int job_type(sd_bus *bus, const char *unit_path, char **type)
 	uint32_t job = 0;
 	int err;
 
-	err = sd_bus_get_property(bus, service, unit_path, "org.freedesktop.systemd1.Unit", "Job", NULL,
-				  &reply, "(uo)");
+	err = sd_bus_get_property(bus, service, unit_path, "org.freedesktop.systemd1.Unit", "Job",
+				  NULL, &reply, "(uo)");
 	if (err >= 0)
 		err = sd_bus_message_read(reply, "(uo)", &job, &job_path);
 	if (err >= 0 && job)
 		err = sd_bus_get_property_string(bus, service, job_path,
-						 "org.freedesktop.systemd1.Job", "JobType", NULL, type);
+						 "org.freedesktop.systemd1.Job", "JobType", NULL,
+						 type);
 	sd_bus_message_unref(reply);
 	return err < 0 ? err : job != 0;
 }
 
 int rg_notify_is_restart(void)
 {
-	RG_CLEANUP_FREE char *unit = NULL, *path = NULL, *type = NULL;
+	RG_CLEANUP_FREE
+	char *unit = NULL, *path = NULL, *type = NULL;
 	sd_bus *bus = NULL;
 	int restart = 0;
 

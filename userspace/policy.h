@@ -48,6 +48,7 @@ void rg_policy_decide(const struct rg_conf *conf, const struct rg_evidence *evid
 bool rg_policy_needs_zones(const struct rg_evidence *evidence);
 
 /* Standard zones are asked first; QIL ones only if none of them lists the peer. */
-bool rg_policy_asks(const struct rg_conf *conf, const struct rg_evidence *evidence, enum rg_class kind);
+bool rg_policy_asks(const struct rg_conf *conf, const struct rg_evidence *evidence,
+		    enum rg_class kind);
 
 #endif

@@ -8,8 +8,8 @@ struct rg_recent {
 	struct rg_recent_event events[RG_RECENT_SIZE];
 };
 
-int rg_recent_new(struct rg_recent **ret, void (*follow)(void *arg, const struct rg_recent_event *event),
-		  void *arg)
+int rg_recent_new(struct rg_recent **ret,
+		  void (*follow)(void *arg, const struct rg_recent_event *event), void *arg)
 {
 	struct rg_recent *recent = calloc(1, sizeof(*recent));
 

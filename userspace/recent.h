@@ -28,8 +28,8 @@ struct rg_recent_event {
 
 struct rg_recent;
 
-int rg_recent_new(struct rg_recent **ret, void (*follow)(void *arg, const struct rg_recent_event *event),
-		  void *arg);
+int rg_recent_new(struct rg_recent **ret,
+		  void (*follow)(void *arg, const struct rg_recent_event *event), void *arg);
 void rg_recent_free(struct rg_recent *recent);
 void rg_recent_add(struct rg_recent *recent, const struct rg_recent_event *event);
 /* Calls for each, oldest first. */

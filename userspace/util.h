@@ -23,7 +23,7 @@ struct rg_error {
 
 /* Fills error (may be NULL) and returns code, so that `return rg_fail(error, -EINVAL, ...)` works. */
 __attribute__((format(printf, 3, 4))) static inline int rg_fail(struct rg_error *error, int code,
-								 const char *format, ...)
+								const char *format, ...)
 {
 	va_list args;
 

@@ -354,7 +354,8 @@ static int each_verdict(void *arg, const void *key)
 }
 
 int rg_verdicts_each(const struct rg_verdicts *verdicts,
-		     int (*call)(void *arg, const struct rg_prefix *key, const struct rg_verdict *value),
+		     int (*call)(void *arg, const struct rg_prefix *key,
+				 const struct rg_verdict *value),
 		     void *arg)
 {
 	struct each each = { .verdicts = verdicts, .call = call, .arg = arg, .now = rg_now() };
@@ -397,8 +398,8 @@ static bool flush_wants(const struct flush *flush, const struct rg_prefix *key,
 		return value->reason == RG_REASON_COUNTRY;
 	if (flush->slot != RG_NO_ZONE && value->zone != flush->slot)
 		return false;
-	return !flush->prefix || (key->len >= flush->prefix->len &&
-				  rg_prefix_covers(flush->prefix, &key->addr));
+	return !flush->prefix ||
+	       (key->len >= flush->prefix->len && rg_prefix_covers(flush->prefix, &key->addr));
 }
 
 static int flush_verdict(void *arg, const void *key)
@@ -496,8 +497,10 @@ void rg_verdicts_sweep(struct rg_verdicts *verdicts, uint64_t now)
 
 static int fill_list(int fd, const struct rg_list_item *items, size_t count)
 {
-	RG_CLEANUP_FREE struct rg_prefix *keys = calloc(LIST_BATCH, sizeof(*keys));
-	RG_CLEANUP_FREE struct rg_list_entry *values = calloc(LIST_BATCH, sizeof(*values));
+	RG_CLEANUP_FREE
+	struct rg_prefix *keys = calloc(LIST_BATCH, sizeof(*keys));
+	RG_CLEANUP_FREE
+	struct rg_list_entry *values = calloc(LIST_BATCH, sizeof(*values));
 
 	if (!keys || !values)
 		return -ENOMEM;

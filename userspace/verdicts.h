@@ -48,7 +48,8 @@ int rg_verdicts_find_peer(const struct rg_verdicts *verdicts, const struct rg_ad
 
 /* Calls for each live entry; a nonzero return ends the walk and is returned. */
 int rg_verdicts_each(const struct rg_verdicts *verdicts,
-		     int (*call)(void *arg, const struct rg_prefix *key, const struct rg_verdict *value),
+		     int (*call)(void *arg, const struct rg_prefix *key,
+				 const struct rg_verdict *value),
 		     void *arg);
 int rg_verdicts_each_peer(const struct rg_verdicts *verdicts,
 			  int (*call)(void *arg, const struct rg_addr *peer,

@@ -86,15 +86,16 @@ static const struct row {
 	{ IF "zones = {\n x = { kind = \"standard\"; }; };\n", ":3:", "no suffix" },
 	{ IF "zones = {\n x = { suffix = \"a.b\"; }; };\n", ":3:", "no kind" },
 	{ IF "zones = {\n x = { suffix = \"a.b\"; kind = \"allow\"; }; };\n", ":3:", "not available" },
-	{ IF "zones = {\n x = { suffix = \"a..b\"; kind = \"qil\"; }; };\n", ":3:", "not a domain name" },
-	{ IF "zones = {\n x = { suffix = \"a.b\"; kind = \"qil\";\n codes = [ \"10.0.0.1\" ]; }; };\n", ":4:",
-	  "outside 127.0.0.0/8" },
+	{ IF "zones = {\n x = { suffix = \"a..b\"; kind = \"qil\"; }; };\n",
+	  ":3:", "not a domain name" },
+	{ IF "zones = {\n x = { suffix = \"a.b\"; kind = \"qil\";\n codes = [ \"10.0.0.1\" ]; }; };\n",
+	  ":4:", "outside 127.0.0.0/8" },
 	{ IF "zones = {\n x = { suffix = \"a.b\"; kind = \"qil\";\n codes = [ \"127.0.0.9-127.0.0.2\" ]; }; };\n",
 	  ":4:", "not an address, a range" },
-	{ IF "zones = {\n x = { suffix = \"a.b\"; kind = \"standard\";\n frob = 1; }; };\n", ":4:",
-	  "unknown key \"frob\" in zone \"x\"" },
-	{ IF "zones = {\n x = { suffix = \"a.b\"; kind = \"qil\";\n ttl_max = \"13h\"; }; };\n", ":3:",
-	  "12h at most" },
+	{ IF "zones = {\n x = { suffix = \"a.b\"; kind = \"standard\";\n frob = 1; }; };\n",
+	  ":4:", "unknown key \"frob\" in zone \"x\"" },
+	{ IF "zones = {\n x = { suffix = \"a.b\"; kind = \"qil\";\n ttl_max = \"13h\"; }; };\n",
+	  ":3:", "12h at most" },
 };
 
 static void check_bad(void **state)
@@ -108,8 +109,8 @@ static void check_bad(void **state)
 			fail_msg("accepted: %s", bad[i].text);
 		if (!strstr(error.text, "repgate.conf:") || !strstr(error.text, bad[i].place) ||
 		    !strstr(error.text, bad[i].words))
-			fail_msg("%s -> \"%s\", wanted %s %s", bad[i].text, error.text, bad[i].place,
-				 bad[i].words);
+			fail_msg("%s -> \"%s\", wanted %s %s", bad[i].text, error.text,
+				 bad[i].place, bad[i].words);
 	}
 }
 
@@ -147,7 +148,8 @@ static void load_ers(const char *code, const char *more, struct rg_conf **conf)
 	char text[400];
 
 	write_file("code", code);
-	snprintf(text, sizeof(text), IF "ers = { activation_code_file = \"%s/code\"; %s };\n", dir, more);
+	snprintf(text, sizeof(text), IF "ers = { activation_code_file = \"%s/code\"; %s };\n", dir,
+		 more);
 	assert_int_equal(load(text, conf, NULL), 0);
 }
 
@@ -194,7 +196,8 @@ static void check_ers_lists(void **state)
 
 static void check_secret(void **state)
 {
-	static const char *const wrong[] = { "AB-CDEF-GHIJ-KLM", "AB-CDEF-GHIJ-KLMNO", "AB_CDEF-GHIJ-KLMN", "" };
+	static const char *const wrong[] = { "AB-CDEF-GHIJ-KLM", "AB-CDEF-GHIJ-KLMNO",
+					     "AB_CDEF-GHIJ-KLMN", "" };
 	char text[400];
 
 	(void)state;

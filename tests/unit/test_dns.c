@@ -11,10 +11,11 @@
 
 /* NXDOMAIN for x.example with example's SOA: TTL 3600 (at 43), MINIMUM 900 (last). */
 static const uint8_t nxdomain[] = {
-	0x12, 0x34, 0x81, 0x83, 0, 1, 0, 0, 0, 1, 0, 0, /* header */
-	1, 'x', 7, 'e', 'x', 'a', 'm', 'p', 'l', 'e', 0, 0, 1, 0, 1, /* question */
-	0xc0, 14, 0, 6, 0, 1, 0, 0, 0x0e, 0x10, 0, 24, /* example SOA, TTL, 24 bytes */
-	0xc0, 14, 0xc0, 14, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 3, 0x84,
+	0x12, 0x34, 0x81, 0x83, 0,   1,	  0,   0,   0,	  1,	0, 0, /* header */
+	1,    'x',  7,	  'e',	'x', 'a', 'm', 'p', 'l',  'e',	0, 0,  1, 0, 1, /* question */
+	0xc0, 14,   0,	  6,	0,   1,	  0,   0,   0x0e, 0x10, 0, 24, /* example SOA, TTL, 24 bytes */
+	0xc0, 14,   0xc0, 14,	0,   0,	  0,   1,   0,	  0,	0, 2,  0, 0, 0,
+	3,    0,    0,	  0,	4,   0,	  0,   3,   0x84,
 };
 
 static void check_whole(void **state)

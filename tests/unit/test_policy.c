@@ -22,10 +22,22 @@ static struct rg_conf conf = {
 	},
 };
 
-#define NOT(seconds) { .state = RG_ZONE_NOT_LISTED, .ttl = (seconds), .has_ttl = true }
-#define NOT_WITHOUT_SOA { .state = RG_ZONE_NOT_LISTED }
-#define LISTED(seconds) { .state = RG_ZONE_LISTED, .code = 0x7f000002, .ttl = (seconds), .has_ttl = true }
-#define FAILED { .state = RG_ZONE_FAILED }
+#define NOT(seconds)                                                           \
+	{                                                                      \
+		.state = RG_ZONE_NOT_LISTED, .ttl = (seconds), .has_ttl = true \
+	}
+#define NOT_WITHOUT_SOA                     \
+	{                                   \
+		.state = RG_ZONE_NOT_LISTED \
+	}
+#define LISTED(seconds)                                                                        \
+	{                                                                                      \
+		.state = RG_ZONE_LISTED, .code = 0x7f000002, .ttl = (seconds), .has_ttl = true \
+	}
+#define FAILED                          \
+	{                               \
+		.state = RG_ZONE_FAILED \
+	}
 
 static const struct row {
 	const char *name;
@@ -96,8 +108,8 @@ static void check_rows(void **state)
 
 		rg_policy_decide(&conf, &rows[i].evidence, &got);
 		if (memcmp(&got, &rows[i].want, sizeof(got)) != 0)
-			fail_msg("%s: class %d action %d reason %d zone %d ttl %u", rows[i].name, got.class,
-				 got.action, got.reason, (int)got.zone, got.ttl);
+			fail_msg("%s: class %d action %d reason %d zone %d ttl %u", rows[i].name,
+				 got.class, got.action, got.reason, (int)got.zone, got.ttl);
 	}
 }
 
