@@ -62,29 +62,11 @@ help: ## print this
 
 # --------------------------------------------------------------------------- packages
 
-APT = DEBIAN_FRONTEND=noninteractive apt-get -o Dpkg::Use-Pty=0 -qq
-define install_packages
-	@missing=; for p in $(1); do \
-		dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; \
-	done; \
-	if [ -n "$$missing" ]; then \
-		echo "Installing:$$missing"; \
-		$(APT) update && $(APT) install -y --no-install-recommends $$missing >$(BUILD)/apt.log 2>&1 || \
-			{ tail -n 20 $(BUILD)/apt.log; exit 1; }; \
-	fi
-endef
-
 deps: | $(BUILD)/ ## install what building needs (Debian 12, apt-get, as root)
-	$(call install_packages,$(PACKAGES))
+	$(Q)dist/packages.sh $(BUILD)/apt.log $(PACKAGES)
 
-# Services of test packages must not start: the tests run their own, in their own namespaces.
 test-deps: | $(BUILD)/
-	@if [ ! -e /usr/sbin/policy-rc.d ] && [ "$$(id -u)" = 0 ]; then \
-		printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d; chmod 755 /usr/sbin/policy-rc.d; \
-		touch $(BUILD)/policy-rc.d; \
-	fi
-	$(call install_packages,$(PACKAGES) $(TEST_PACKAGES))
-	@if [ -e $(BUILD)/policy-rc.d ]; then rm -f /usr/sbin/policy-rc.d $(BUILD)/policy-rc.d; fi
+	$(Q)dist/packages.sh $(BUILD)/apt.log --no-services $(PACKAGES) $(TEST_PACKAGES)
 
 # --------------------------------------------------------------------------- build
 
