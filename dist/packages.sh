@@ -42,9 +42,10 @@ fi
 echo "Installing:$missing"
 export DEBIAN_FRONTEND=noninteractive
 # A lock that another apt holds is waited for.
-if ! { apt-get -o DPkg::Lock::Timeout=300 update &&
-	# shellcheck disable=SC2086 # a list of words
-	apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends $missing; } >"$log" 2>&1; then
+wait_for_lock='-o DPkg::Lock::Timeout=300'
+# shellcheck disable=SC2086 # lists of words
+if ! { apt-get $wait_for_lock update &&
+	apt-get $wait_for_lock install -y --no-install-recommends $missing; } >"$log" 2>&1; then
 	tail -n 20 "$log" >&2
 	echo "Packages could not be installed, see $log" >&2
 	exit 1
