@@ -8,6 +8,7 @@
 #include "metrics.h"
 #include "names.h"
 #include "notify.h"
+#include "stats.h"
 #include "watch.h"
 
 #include <arpa/inet.h>
@@ -167,6 +168,31 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 		(void)rg_never_refresh(&agent->never, &agent->conf->resolver);
 	if (next && next <= now)
 		on_lists_changed(agent);
+}
+
+int rg_agent_losses(const struct rg_agent *agent, struct rg_loss_count losses[RG_LOSS_COUNTS])
+{
+	struct rg_judge_count judge = rg_judge_count(agent->judge);
+	struct rg_verdicts_count verdicts = rg_verdicts_count(agent->verdicts);
+	const struct rg_loss_count own[] = {
+		{ "release_failed", judge.release_failed },
+		{ "held_lost", judge.held_lost },
+		{ "overload", judge.overload },
+		{ "verdicts_evicted", verdicts.evicted },
+		{ "verdicts_failed", verdicts.failed },
+		{ "bad_events", rg_events_bad(agent->events) },
+	};
+	struct rg_stats stats;
+	int err = rg_stats_read(rg_loader_maps(agent->loader)->stats, &stats);
+
+	_Static_assert(RG_LOSS_MAX + ARRAY_SIZE(own) == RG_LOSS_COUNTS, "size of the list");
+	if (err)
+		return err;
+	for (unsigned int loss = 0; loss < RG_LOSS_MAX; loss++)
+		losses[loss] = (struct rg_loss_count){ rg_loss_name(loss),
+						       stats.counts[RG_STAT_LOSSES + loss].packets };
+	memcpy(losses + RG_LOSS_MAX, own, sizeof(own));
+	return 0;
 }
 
 static struct rg_list_places places_of(const struct rg_conf *conf)

@@ -9,6 +9,8 @@
 #include "judge.h"
 #include "recent.h"
 
+#include "../maps/stats.h"
+
 struct rg_agent {
 	struct event_base *base;
 	struct rg_conf *conf;
@@ -31,6 +33,15 @@ struct rg_agent {
 	uint64_t ticks, reloads, reload_errors;
 	char reload_error[512]; /* "": the last reload went well */
 };
+
+/* Everything that was dropped, lost or degraded, in the kernel and here: one list for all who show it. */
+struct rg_loss_count {
+	const char *cause;
+	uint64_t count;
+};
+#define RG_LOSS_COUNTS (RG_LOSS_MAX + 6)
+/* 0 or -errno; fills all RG_LOSS_COUNTS. */
+int rg_agent_losses(const struct rg_agent *agent, struct rg_loss_count losses[RG_LOSS_COUNTS]);
 
 /* Builds everything and attaches; the filter is in force when it returns. */
 int rg_agent_new(struct rg_agent **ret, struct rg_conf *conf, struct rg_error *error);

@@ -3,7 +3,6 @@
 
 #include "addr.h"
 #include "agent.h"
-#include "events.h"
 #include "log.h"
 #include "names.h"
 #include "stats.h"
@@ -485,24 +484,16 @@ static json_t *describe_table(const struct rg_stats *stats, unsigned int table, 
 	return classes;
 }
 
-static json_t *describe_losses(const struct rg_agent *agent, const struct rg_stats *stats)
+static json_t *describe_losses(const struct rg_agent *agent)
 {
-	struct rg_judge_count judge = rg_judge_count(agent->judge);
-	struct rg_verdicts_count verdicts = rg_verdicts_count(agent->verdicts);
-	json_t *losses = json_object();
+	struct rg_loss_count losses[RG_LOSS_COUNTS];
+	json_t *json = json_object();
 
-	for (unsigned int loss = 0; loss < RG_LOSS_MAX; loss++)
-		json_object_set_new(
-			losses, rg_loss_name(loss),
-			json_integer((json_int_t)stats->counts[RG_STAT_LOSSES + loss].packets));
-	json_object_update_new(losses, json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "release_failed",
-						 (json_int_t)judge.release_failed, "held_lost",
-						 (json_int_t)judge.held_lost, "overload",
-						 (json_int_t)judge.overload, "verdicts_evicted",
-						 (json_int_t)verdicts.evicted, "verdicts_failed",
-						 (json_int_t)verdicts.failed, "bad_events",
-						 (json_int_t)rg_events_bad(agent->events)));
-	return losses;
+	if (rg_agent_losses(agent, losses))
+		return json;
+	for (size_t i = 0; i < RG_LOSS_COUNTS; i++)
+		json_object_set_new(json, losses[i].cause, json_integer((json_int_t)losses[i].count));
+	return json;
 }
 
 static void run_stats(struct rg_client *client, const json_t *request)
@@ -526,9 +517,9 @@ static void run_stats(struct rg_client *client, const json_t *request)
 			  describe_table(&stats, RG_STAT_DONE, true), "monitored", "packets",
 			  describe_table(&stats, RG_STAT_MONITORED, false), "attempts",
 			  describe_table(&stats, RG_STAT_MONITORED, true), "losses",
-			  describe_losses(agent, &stats), "inquiries", "events",
-			  (json_int_t)judge.events, "begun", (json_int_t)judge.inquiries, "open",
-			  (json_int_t)judge.open, "joined", (json_int_t)judge.joined, "released",
+			  describe_losses(agent), "inquiries", "events", (json_int_t)judge.events,
+			  "begun", (json_int_t)judge.inquiries, "open", (json_int_t)judge.open,
+			  "joined", (json_int_t)judge.joined, "released",
 			  (json_int_t)judge.released, "verdicts", "entries",
 			  (json_int_t)verdicts.entries, "stored", (json_int_t)verdicts.stored,
 			  "expired", (json_int_t)verdicts.expired, "evicted",

@@ -2,7 +2,6 @@
 #include "metrics.h"
 
 #include "agent.h"
-#include "events.h"
 #include "names.h"
 #include "stats.h"
 
@@ -46,30 +45,17 @@ static void add_table(struct evbuffer *page, const struct rg_stats *stats, const
 	}
 }
 
-static void add_losses(struct evbuffer *page, const struct rg_agent *agent,
-		       const struct rg_stats *stats)
+static void add_losses(struct evbuffer *page, const struct rg_agent *agent)
 {
-	struct rg_judge_count judge = rg_judge_count(agent->judge);
-	struct rg_verdicts_count verdicts = rg_verdicts_count(agent->verdicts);
-	const struct {
-		const char *name;
-		uint64_t value;
-	} more[] = { { "release_failed", judge.release_failed },
-		     { "held_lost", judge.held_lost },
-		     { "overload", judge.overload },
-		     { "verdicts_evicted", verdicts.evicted },
-		     { "verdicts_failed", verdicts.failed },
-		     { "bad_events", rg_events_bad(agent->events) } };
+	struct rg_loss_count losses[RG_LOSS_COUNTS];
 
+	if (rg_agent_losses(agent, losses))
+		return;
 	begin(page, "losses_total", "counter",
 	      "Packets and events dropped, lost or degraded, by cause.");
-	for (unsigned int loss = 0; loss < RG_LOSS_MAX; loss++)
+	for (size_t i = 0; i < RG_LOSS_COUNTS; i++)
 		evbuffer_add_printf(page, "repgate_losses_total{cause=\"%s\"} %llu\n",
-				    rg_loss_name(loss),
-				    (unsigned long long)stats->counts[RG_STAT_LOSSES + loss].packets);
-	for (size_t i = 0; i < ARRAY_SIZE(more); i++)
-		evbuffer_add_printf(page, "repgate_losses_total{cause=\"%s\"} %llu\n", more[i].name,
-				    (unsigned long long)more[i].value);
+				    losses[i].cause, (unsigned long long)losses[i].count);
 }
 
 static void add_answers(struct evbuffer *page, const char *zone, const struct rg_zone_count *count)
@@ -149,7 +135,7 @@ static void on_request(struct evhttp_request *request, void *arg)
 			  "SYNs that monitor mode let pass.", RG_STAT_MONITORED, false);
 		add_table(page, &stats, "monitored_attempts_total",
 			  "Connections that monitor mode let pass.", RG_STAT_MONITORED, true);
-		add_losses(page, agent, &stats);
+		add_losses(page, agent);
 		add_zones(page, agent);
 		add_gauges(page, agent);
 		evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type",
