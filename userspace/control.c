@@ -24,6 +24,7 @@ struct rg_client {
 	struct rg_control *control;
 	struct bufferevent *stream;
 	bool follows;
+	bool half_closed;
 	void *waits_for;
 	void (*cancel)(void *what);
 };
@@ -137,13 +138,24 @@ static void on_read(struct bufferevent *stream, void *arg)
 		drop_client(client);
 }
 
-static void on_end(struct bufferevent *stream, short what, void *arg)
+/* All that a client who sends no more was to get is out. */
+static void on_drained(struct bufferevent *stream, void *arg)
 {
 	struct rg_client *client = arg;
 
 	(void)stream;
-	/* Half closed: `echo ... | socat` wants its answer before we go. */
-	if ((what & BEV_EVENT_EOF) && client->waits_for && !client->follows)
+	if (client->half_closed && !client->waits_for)
+		drop_client(client);
+}
+
+static void on_end(struct bufferevent *stream, short what, void *arg)
+{
+	struct rg_client *client = arg;
+
+	/* `echo ... | socat - UNIX:...` closes its side and waits for the answer. */
+	client->half_closed = what & BEV_EVENT_EOF;
+	if (client->half_closed && !client->follows &&
+	    (client->waits_for || evbuffer_get_length(bufferevent_get_output(stream))))
 		return;
 	drop_client(client);
 }
@@ -169,7 +181,7 @@ static void on_connection(struct evconnlistener *listener, evutil_socket_t fd,
 	client->control = control;
 	LIST_INSERT_HEAD(&control->clients, client, entry);
 	control->client_count++;
-	bufferevent_setcb(client->stream, on_read, NULL, on_end, client);
+	bufferevent_setcb(client->stream, on_read, on_drained, on_end, client);
 	bufferevent_set_timeouts(client->stream, &idle_time, &idle_time);
 	bufferevent_enable(client->stream, EV_READ | EV_WRITE);
 }
