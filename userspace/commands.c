@@ -533,9 +533,14 @@ static void run_list(struct rg_client *client, const json_t *request)
 	const struct rg_agent *agent = rg_client_agent(client);
 	const char *only = get_string(request, "class");
 	const struct rg_list_item *items;
-	json_t *entries = json_array();
 	size_t count, shown = 0;
+	json_t *entries;
 
+	if (only && strcmp(only, "approved") != 0 && strcmp(only, "blocked") != 0) {
+		rg_client_refuse(client, "list: \"%.60s\" is not \"approved\" or \"blocked\"", only);
+		return;
+	}
+	entries = json_array();
 	items = rg_lists_items(agent->lists, &count);
 	for (size_t i = 0; i < count && shown < MAX_SHOWN; i++) {
 		char text[RG_PREFIX_TEXT];
@@ -793,26 +798,93 @@ static void run_version(struct rg_client *client, const json_t *request)
 					   RG_LAYOUT_VERSION, "kernel", kernel.release));
 }
 
-static const struct {
+enum argument_type { ARGUMENT_STRING = 1, ARGUMENT_NUMBER, ARGUMENT_BOOL };
+
+static const struct command {
 	const char *name;
 	void (*run)(struct rg_client *client, const json_t *request);
+	struct {
+		const char *key;
+		enum argument_type type;
+	} arguments[4]; /* all that the command knows; the rest is refused */
 } commands[] = {
-	{ "status", run_status },   { "lookup", run_lookup },	{ "stats", run_stats },
-	{ "list", run_list },	    { "approve", run_approve }, { "block", run_block },
-	{ "unlist", run_unlist },   { "flush", run_flush },	{ "zones", run_zones },
-	{ "events", run_events },   { "dump", run_dump },	{ "reload", run_reload },
-	{ "monitor", run_monitor }, { "version", run_version },
+	{ "status", run_status, {} },
+	{ "lookup", run_lookup, { { "address", ARGUMENT_STRING }, { "store", ARGUMENT_BOOL } } },
+	{ "stats", run_stats, {} },
+	{ "list", run_list, { { "class", ARGUMENT_STRING } } },
+	{ "approve",
+	  run_approve,
+	  { { "entry", ARGUMENT_STRING }, { "for", ARGUMENT_NUMBER }, { "comment", ARGUMENT_STRING } } },
+	{ "block",
+	  run_block,
+	  { { "entry", ARGUMENT_STRING }, { "for", ARGUMENT_NUMBER }, { "comment", ARGUMENT_STRING } } },
+	{ "unlist", run_unlist, { { "entry", ARGUMENT_STRING } } },
+	{ "flush", run_flush, { { "what", ARGUMENT_STRING } } },
+	{ "zones", run_zones, {} },
+	{ "events", run_events, { { "follow", ARGUMENT_BOOL } } },
+	{ "dump", run_dump, {} },
+	{ "reload", run_reload, {} },
+	{ "monitor", run_monitor, { { "on", ARGUMENT_BOOL } } },
+	{ "version", run_version, {} },
 };
+
+static bool has_type(const json_t *value, enum argument_type type)
+{
+	switch (type) {
+	case ARGUMENT_STRING:
+		return json_is_string(value);
+	case ARGUMENT_NUMBER:
+		return json_is_integer(value);
+	default:
+		return json_is_boolean(value);
+	}
+}
+
+static const char *type_text(enum argument_type type)
+{
+	return type == ARGUMENT_STRING ? "a string" :
+	       type == ARGUMENT_NUMBER ? "a whole number" :
+					 "true or false";
+}
+
+/* Refuses what the command does not know; false then. */
+static bool check_arguments(struct rg_client *client, const struct command *command,
+			    const json_t *request)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach((json_t *)request, key, value) {
+		size_t i = 0;
+
+		if (!strcmp(key, "command"))
+			continue;
+		while (i < ARRAY_SIZE(command->arguments) && command->arguments[i].key &&
+		       strcmp(command->arguments[i].key, key) != 0)
+			i++;
+		if (i == ARRAY_SIZE(command->arguments) || !command->arguments[i].key) {
+			rg_client_refuse(client, "%s knows no \"%.60s\"", command->name, key);
+			return false;
+		}
+		if (!has_type(value, command->arguments[i].type)) {
+			rg_client_refuse(client, "%s: \"%s\" must be %s", command->name, key,
+					 type_text(command->arguments[i].type));
+			return false;
+		}
+	}
+	return true;
+}
 
 void rg_command_run(struct rg_client *client, const json_t *request)
 {
 	const char *name = get_string(request, "command");
 
 	for (size_t i = 0; name && i < ARRAY_SIZE(commands); i++) {
-		if (!strcmp(commands[i].name, name)) {
+		if (strcmp(commands[i].name, name) != 0)
+			continue;
+		if (check_arguments(client, &commands[i], request))
 			commands[i].run(client, request);
-			return;
-		}
+		return;
 	}
 	rg_client_refuse(client, name ? "no such command: %.60s" : "no command", name);
 }
