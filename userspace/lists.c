@@ -149,17 +149,24 @@ static int add_country(int index, struct place *place)
 	return 0;
 }
 
-static int bad_entry(const struct place *place, const char *text, size_t len, const char *what)
-{
-	char shown[81];
+#define SHOWN_SIZE 81
 
-	/* The file may hold anything; the log shall not. */
-	len = len < sizeof(shown) ? len : sizeof(shown) - 1;
+/* What may stand in a message of a text that may hold anything. */
+static const char *printable(const char *text, size_t len, char shown[SHOWN_SIZE])
+{
+	len = len < SHOWN_SIZE ? len : SHOWN_SIZE - 1;
 	for (size_t i = 0; i < len; i++)
 		shown[i] = isprint((unsigned char)text[i]) ? text[i] : '?';
 	shown[len] = '\0';
-	return rg_fail(place->error, -EINVAL, "%s:%u: \"%s\" %s", place->path, place->line, shown,
-		       what);
+	return shown;
+}
+
+static int bad_entry(const struct place *place, const char *text, size_t len, const char *what)
+{
+	char shown[SHOWN_SIZE];
+
+	return rg_fail(place->error, -EINVAL, "%s:%u: \"%s\" %s", place->path, place->line,
+		       printable(text, len, shown), what);
 }
 
 static int add_entry(const char *text, size_t len, struct place *place)
@@ -571,11 +578,13 @@ int rg_lists_check_entry(const char *text, struct rg_error *error)
 {
 	struct rg_addr first, last;
 	size_t len = strlen(text);
+	char shown[SHOWN_SIZE];
 
 	if (country_index(text, len) >= 0 || !entry_range(text, len, &first, &last))
 		return 0;
 	return rg_fail(error, -EINVAL,
-		       "\"%.80s\" is not an address, a range, a prefix or a country code", text);
+		       "\"%s\" is not an address, a range, a prefix or a country code",
+		       printable(text, len, shown));
 }
 
 /* Two entries that say the same, however they are written. */
