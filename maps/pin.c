@@ -113,6 +113,20 @@ int rg_pin_remove(const char *path, const char *name)
 	return unlink(full) && errno != ENOENT ? -errno : 0;
 }
 
+void rg_pin_each(const char *path, const char *prefix, void (*call)(void *arg, const char *name),
+		 void *arg)
+{
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+
+	if (!dir)
+		return;
+	while ((entry = readdir(dir)))
+		if (!strncmp(entry->d_name, prefix, strlen(prefix)))
+			call(arg, entry->d_name);
+	closedir(dir);
+}
+
 int rg_pin_remove_all(const char *path)
 {
 	DIR *dir = opendir(path);

@@ -24,6 +24,10 @@ int rg_pin_get(const char *path, const char *name);
 /* 0 or -errno; not there is 0. */
 int rg_pin_remove(const char *path, const char *name);
 
+/* Calls for the name of every pin that begins with prefix; the call may remove it. */
+void rg_pin_each(const char *path, const char *prefix, void (*call)(void *arg, const char *name),
+		 void *arg);
+
 /* Removes every pin in path, and path. What else holds an object keeps it. 0 or -errno. */
 int rg_pin_remove_all(const char *path);
 

@@ -21,6 +21,9 @@ static const struct timeval tick_time = { .tv_sec = 1 };
 /* Addresses of this host come and go; they are read again after so many ticks. */
 #define OWN_ADDRESS_TICKS 10
 
+/* A timed entry has ended, but the lists could not be loaded: try again after so many ticks. */
+#define LISTS_RETRY_TICKS 60
+
 /* A pending mark outlives any inquiry by this much; then the peer's next SYN asks again. */
 #define PENDING_SLACK (2 * RG_NSEC_PER_SEC)
 
@@ -34,9 +37,24 @@ static void fill_mask(__u64 mask[2], unsigned int bits)
 }
 
 /*
- * Member by member, as XDP reads along; the ports last, and their count after them, so that no packet
- * sees a port that is not configured.
+ * XDP reads along: the new ports come behind the old ones, then take their places, then the rest goes.
+ * A port that stays is never missing, but for lists that do not fit in one behind the other.
  */
+static void write_ports(volatile struct rg_settings *settings, const struct rg_conf *conf)
+{
+	unsigned int old = settings->port_count, count = conf->port_count;
+
+	if (old + count <= RG_MAX_PORTS) {
+		for (unsigned int i = 0; i < count; i++)
+			settings->ports[old + i] = conf->ports[i];
+		__atomic_store_n(&settings->port_count, old + count, __ATOMIC_RELEASE);
+	}
+	for (unsigned int i = 0; i < count; i++)
+		settings->ports[i] = conf->ports[i];
+	__atomic_store_n(&settings->port_count, count, __ATOMIC_RELEASE);
+}
+
+/* Member by member, as XDP reads along. */
 static void write_settings(struct rg_agent *agent)
 {
 	volatile struct rg_settings *settings = rg_loader_maps(agent->loader)->settings;
@@ -56,9 +74,7 @@ static void write_settings(struct rg_agent *agent)
 	settings->blocked = conf->blocked_action;
 	settings->samples_per_second = conf->log_per_second;
 	settings->mode = conf->mode;
-	for (unsigned int i = 0; i < conf->port_count; i++)
-		settings->ports[i] = conf->ports[i];
-	settings->port_count = conf->port_count;
+	write_ports(settings, conf);
 	settings->heartbeat = rg_now();
 	settings->layout = RG_LAYOUT_VERSION;
 }
@@ -164,10 +180,15 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	rg_loader_maps(agent->loader)->settings->heartbeat = now;
 	rg_notify_watchdog();
 	rg_verdicts_sweep(agent->verdicts, now);
-	if (++agent->ticks % OWN_ADDRESS_TICKS == 0)
+	if (++agent->ticks % OWN_ADDRESS_TICKS == 0) {
 		(void)rg_never_refresh(&agent->never, &agent->conf->resolver);
-	if (next && next <= now)
+		rg_watch_refresh(agent->watch);
+	}
+	/* Again only after a while, if the lists can't be read now. */
+	if (next && next <= now && agent->ticks >= agent->lists_retry) {
+		agent->lists_retry = agent->ticks + LISTS_RETRY_TICKS;
 		on_lists_changed(agent);
+	}
 }
 
 int rg_agent_losses(const struct rg_agent *agent, struct rg_loss_count losses[RG_LOSS_COUNTS])
@@ -295,6 +316,7 @@ int rg_agent_reload_lists(struct rg_agent *agent, struct rg_error *error)
 	if (!err)
 		err = adopt_lists(agent, lists, geo, error);
 	if (!err) {
+		agent->lists_retry = 0;
 		(void)rg_lists_items(agent->lists, &count);
 		rg_log_info("lists: %zu entries in force, %zu written, %zu countries", count,
 			    rg_lists_written(agent->lists), rg_lists_countries(agent->lists));
@@ -322,27 +344,36 @@ static const struct rg_zone_conf *zone_of(const struct rg_conf *conf, uint32_t s
 	return NULL;
 }
 
-/* Verdicts in force follow their zone's action, and those of countries blocked_action. */
-static void update_actions(struct rg_agent *agent)
-{
-	const struct rg_conf *conf = agent->conf;
-
-	for (unsigned int i = 0; i < conf->zone_count; i++)
-		rg_verdicts_set_action(agent->verdicts, conf->zones[i].slot, conf->zones[i].action);
-	rg_verdicts_set_action(agent->verdicts, RG_NO_ZONE, (enum rg_action)conf->blocked_action);
-}
-
 /* A zone that was not asked before, or is read differently: every verdict is in question. */
 static bool has_new_zone(const struct rg_conf *old, const struct rg_conf *fresh)
+{
+	for (unsigned int i = 0; i < fresh->zone_count; i++)
+		if (!rg_conf_find_zone(old, &fresh->zones[i]))
+			return true;
+	return false;
+}
+
+static bool has_new_action(const struct rg_conf *old, const struct rg_conf *fresh)
 {
 	for (unsigned int i = 0; i < fresh->zone_count; i++) {
 		const struct rg_zone_conf *before = zone_of(old, fresh->zones[i].slot);
 
-		if (!before || strcmp(before->suffix, fresh->zones[i].suffix) != 0 ||
-		    memcmp(&before->codes, &fresh->zones[i].codes, sizeof(before->codes)) != 0)
+		if (!before || before->action != fresh->zones[i].action)
 			return true;
 	}
-	return false;
+	return old->blocked_action != fresh->blocked_action;
+}
+
+/* Counts of a zone that was there under another name are not this one's. */
+static void reset_counts(struct rg_agent *agent, const struct rg_conf *old)
+{
+	for (unsigned int i = 0; i < agent->conf->zone_count; i++) {
+		const struct rg_zone_conf *zone = &agent->conf->zones[i];
+		const struct rg_zone_conf *before = zone_of(old, zone->slot);
+
+		if (!before || strcmp(before->alias, zone->alias) != 0)
+			rg_asker_reset(agent->asker, zone->slot);
+	}
 }
 
 static void adopt_conf(struct rg_agent *agent, struct rg_conf *conf)
@@ -351,9 +382,11 @@ static void adopt_conf(struct rg_agent *agent, struct rg_conf *conf)
 
 	agent->conf = conf;
 	write_settings(agent);
-	update_actions(agent);
 	if (has_new_zone(old, conf))
 		rg_verdicts_flush(agent->verdicts, NULL, RG_NO_ZONE);
+	else if (has_new_action(old, conf))
+		rg_verdicts_apply(agent->verdicts, conf);
+	reset_counts(agent, old);
 	rg_conf_unref(old);
 	log_warnings(conf);
 	(void)rg_never_refresh(&agent->never, &conf->resolver);
@@ -377,7 +410,7 @@ static int reload_conf(struct rg_agent *agent, struct rg_error *error)
 		err = load_lists(conf, &lists, &geo, error);
 	if (!err)
 		err = adopt_lists(agent, lists, geo, error);
-	if (!err && rg_verdicts_name_zones(agent->verdicts, conf))
+	if (!err && rg_verdicts_name_zones(agent->verdicts, conf) < 0)
 		err = rg_fail(error, -EIO, "%s: the zones map can't be written",
 			      agent->conf->pin_path);
 	if (err) {
@@ -448,50 +481,69 @@ static int build_judge(struct rg_agent *agent, struct rg_error *error)
 	return err ? rg_fail(error, err, "event loop: %s", strerror(-err)) : 0;
 }
 
-/* The maps with everything in them that the first packet needs. */
+/* Maps of an earlier agent are made to say what this configuration says. */
+static void take_over(struct rg_agent *agent, bool new_zone)
+{
+	rg_verdicts_apply(agent->verdicts, agent->conf);
+	rg_verdicts_flush_countries(agent->verdicts,
+				    new_zone || rg_lists_countries(agent->lists) > 0);
+	rg_log_info("took over %llu verdicts from before",
+		    (unsigned long long)rg_verdicts_count(agent->verdicts).entries);
+}
+
+/*
+ * The maps with everything in them that the first packet needs. Lists first: what is wrong with them
+ * must not touch a filter that is in force.
+ */
 static int build_maps(struct rg_agent *agent, struct rg_error *error)
 {
 	struct rg_lists *lists;
 	struct rg_geo *geo;
-	int err = rg_loader_new(&agent->loader, agent->conf, error);
+	int err = load_lists(agent->conf, &lists, &geo, error), new_zone;
 
+	if (err)
+		return err;
+	err = rg_loader_new(&agent->loader, agent->conf, error);
 	if (!err)
 		err = rg_verdicts_new(&agent->verdicts, agent->loader, error);
+	if (err) {
+		rg_lists_free(lists);
+		rg_geo_free(geo);
+		return err;
+	}
+	err = adopt_lists(agent, lists, geo, error);
 	if (err)
 		return err;
-	err = rg_verdicts_name_zones(agent->verdicts, agent->conf);
-	if (err)
-		return rg_fail(error, err, "zones map: %s", strerror(-err));
-	err = load_lists(agent->conf, &lists, &geo, error);
-	if (!err)
-		err = adopt_lists(agent, lists, geo, error);
-	if (err)
-		return err;
+	new_zone = rg_verdicts_name_zones(agent->verdicts, agent->conf);
+	if (new_zone < 0)
+		return rg_fail(error, new_zone, "zones map: %s", strerror(-new_zone));
 	err = rg_never_refresh(&agent->never, &agent->conf->resolver);
 	if (err)
 		rg_log_warning("own addresses unknown: %s", strerror(-err));
 	write_settings(agent);
-	if (rg_loader_took_over(agent->loader)) {
-		/* The configuration and the lists may have changed in between. */
-		update_actions(agent);
-		rg_verdicts_flush_countries(agent->verdicts, rg_lists_countries(agent->lists) > 0);
-		rg_log_info("took over %llu verdicts from before",
-			    (unsigned long long)rg_verdicts_count(agent->verdicts).entries);
-	}
+	if (rg_loader_took_over(agent->loader))
+		take_over(agent, new_zone);
 	return 0;
 }
 
-static int build_loop(struct rg_agent *agent, struct rg_error *error)
+/* First of all: a stop while we start is a stop when we have started, not a death in between. */
+static int build_signals(struct rg_agent *agent, struct rg_error *error)
 {
 	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
-	const char *dirs[] = { agent->conf->approved_dir, agent->conf->blocked_dir };
-	int err;
 
 	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
 		agent->signals[i] = evsignal_new(agent->base, signals[i], on_signal, agent);
 		if (!agent->signals[i] || event_add(agent->signals[i], NULL))
 			return rg_fail(error, -ENOMEM, "out of memory");
 	}
+	return 0;
+}
+
+static int build_loop(struct rg_agent *agent, struct rg_error *error)
+{
+	const char *dirs[] = { agent->conf->approved_dir, agent->conf->blocked_dir };
+	int err;
+
 	agent->tick = event_new(agent->base, -1, EV_PERSIST, on_tick, agent);
 	if (!agent->tick || event_add(agent->tick, &tick_time))
 		return rg_fail(error, -ENOMEM, "out of memory");
@@ -505,8 +557,10 @@ static int build_loop(struct rg_agent *agent, struct rg_error *error)
 
 static int build(struct rg_agent *agent, struct rg_error *error)
 {
-	int err = make_state_dir(agent->conf, error);
+	int err = build_signals(agent, error);
 
+	if (!err)
+		err = make_state_dir(agent->conf, error);
 	if (!err)
 		err = build_maps(agent, error);
 	if (!err)
@@ -532,7 +586,7 @@ static void on_recent(void *arg, const struct rg_recent_event *event)
 		rg_control_follow(agent->control, event);
 }
 
-/* A clock that does not run on in sleep would let verdicts outlive their time; precision suffices. */
+/* Half deadlines of a second or less want timers that are exact to the millisecond. */
 static struct event_base *new_base(void)
 {
 	struct event_config *config = event_config_new();
@@ -562,7 +616,7 @@ int rg_agent_new(struct rg_agent **ret, struct rg_conf *conf, struct rg_error *e
 		err = build(agent, error);
 	if (err) {
 		/* An agent that was there before may still be in force with these pins. */
-		bool keep = !agent->loader || rg_loader_took_over(agent->loader);
+		bool keep = !agent->loader || rg_loader_was_attached(agent->loader);
 
 		rg_agent_free(agent, keep);
 		return err;

@@ -30,7 +30,8 @@ struct rg_agent {
 	struct event *signals[3];
 	struct event *tick;
 	uint64_t started; /* ns of CLOCK_BOOTTIME */
-	uint64_t ticks, reloads, reload_errors;
+	uint64_t ticks, lists_retry; /* ticks since the start; when to load lists again */
+	uint64_t reloads, reload_errors;
 	char reload_error[512]; /* "": the last reload went well */
 };
 

@@ -16,7 +16,7 @@
 #endif
 
 /* Entries in one answer of list and dump; more are counted, not shown. */
-#define MAX_SHOWN 100000
+#define MAX_SHOWN 10000
 
 static json_t *string_or_null(const char *text)
 {
@@ -260,14 +260,20 @@ static bool find_known(const struct rg_agent *agent, const struct lookup *lookup
 	return true;
 }
 
+/* Not for a zone that a reload took away meanwhile. */
 static void store_outcome(const struct rg_agent *agent, const struct lookup *lookup,
 			  const struct rg_outcome *outcome)
 {
 	struct rg_prefix peer = rg_peer_of(&lookup->addr, lookup->conf->ipv6_prefix);
-	uint32_t slot = outcome->zone == RG_NO_ZONE ? RG_NO_ZONE :
-						      lookup->conf->zones[outcome->zone].slot;
+	const struct rg_zone_conf *zone = NULL;
 
-	(void)rg_verdicts_put(agent->verdicts, &peer, outcome, slot, rg_now());
+	if (outcome->zone != RG_NO_ZONE) {
+		zone = rg_conf_find_zone(agent->conf, &lookup->conf->zones[outcome->zone]);
+		if (!zone)
+			return;
+	}
+	(void)rg_verdicts_put(agent->verdicts, &peer, outcome, zone ? zone->slot : RG_NO_ZONE,
+			      rg_now());
 }
 
 static void on_lookup(void *arg, const struct rg_evidence *evidence)
@@ -575,6 +581,27 @@ static void run_list(struct rg_client *client, const json_t *request)
 			 json_pack("{s:o, s:I}", "entries", entries, "count", (json_int_t)count));
 }
 
+/* Approved wins: a block inside of an approved prefix would do nothing. True if it was refused. */
+static bool refuse_approved(struct rg_client *client, const char *entry)
+{
+	const struct rg_agent *agent = rg_client_agent(client);
+	const struct rg_list_item *item;
+	struct rg_prefix prefix;
+
+	if (rg_prefix_parse(entry, strlen(entry), &prefix))
+		return false;
+	item = rg_lists_find(agent->lists, &prefix.addr, rg_now());
+	/* The same entry, approved by repgatectl, moves from one list to the other. */
+	if (!item || item->class != RG_CLASS_APPROVED || item->prefix.len > prefix.len ||
+	    (item->prefix.len == prefix.len &&
+	     !strncmp(rg_lists_source(agent->lists, item->source), agent->conf->state_dir,
+		      strlen(agent->conf->state_dir))))
+		return false;
+	rg_client_refuse(client, "%s is approved by %s:%u, which wins", entry,
+			 rg_lists_source(agent->lists, item->source), item->line);
+	return true;
+}
+
 /* Puts entry into one of repgatectl's lists, takes it out of the other, and loads. */
 static void add_to_list(struct rg_client *client, const json_t *request, enum rg_class class)
 {
@@ -589,6 +616,8 @@ static void add_to_list(struct rg_client *client, const json_t *request, enum rg
 		rg_client_refuse(client, "an entry is needed, and a time of at most 10 years");
 		return;
 	}
+	if (class == RG_CLASS_BLOCKED && refuse_approved(client, entry))
+		return;
 	if (seconds)
 		until = (int64_t)rg_wall_time(rg_now()) + seconds;
 	if (rg_lists_add(state_dir, class, entry, until, get_string(request, "comment"), &error)) {
@@ -596,7 +625,7 @@ static void add_to_list(struct rg_client *client, const json_t *request, enum rg
 		return;
 	}
 	if (rg_agent_reload_lists(agent, &error)) {
-		(void)rg_lists_remove(state_dir, class, entry, &ignored);
+		rg_lists_undo(state_dir, class);
 		rg_client_refuse(client, "%s", error.text);
 		return;
 	}
@@ -682,8 +711,8 @@ static void run_flush(struct rg_client *client, const json_t *request)
 
 	if (what && !rg_prefix_parse(what, strlen(what), &prefix)) {
 		within = &prefix;
-		/* An IPv6 address stands for the peer that it belongs to. */
-		if (prefix.len == RG_ADDR_BITS)
+		/* Part of an IPv6 peer stands for the whole. */
+		if (!rg_addr_is_v4(&prefix.addr) && prefix.len > agent->conf->ipv6_prefix)
 			prefix = rg_peer_of(&prefix.addr, agent->conf->ipv6_prefix);
 	} else if (what && slot_of(agent, what) >= 0) {
 		slot = (uint32_t)slot_of(agent, what);

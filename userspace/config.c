@@ -36,7 +36,6 @@ struct reader {
 	struct rg_zone_conf zone; /* the one being read */
 	unsigned int zone_kind; /* enum rg_class; 0: not set */
 	bool zone_codes;
-	config_setting_t *ports; /* NULL: default */
 	struct rg_error *error;
 	FILE *warnings;
 };
@@ -550,7 +549,14 @@ static int read_code_file(struct reader *reader, config_setting_t *setting)
 {
 	const struct key key = { .name = "activation_code_file", .type = KEY_PATH };
 
+	const char *text = config_setting_get_string(setting);
+
 	reader->ers.code_setting = setting;
+	/* Somebody may have written the code itself here: it is not repeated. */
+	if (text && *text != '/')
+		return complain(reader, setting,
+				"activation_code_file must be the absolute path of a file that "
+				"holds the code (what stands here is not shown)");
 	return read_string(reader, &key, setting, &reader->ers.code_file);
 }
 
@@ -823,7 +829,6 @@ static int set_defaults(struct rg_conf *conf, struct ers_conf *ers)
 	conf->mode = RG_MODE_ENFORCE;
 	conf->unknown = RG_ACTION_HOLD;
 	conf->blocked_action = RG_ACTION_DROP;
-	conf->on_dns_failure = RG_ACTION_PASS;
 	conf->on_overload = RG_ACTION_PASS;
 	conf->xdp_mode = RG_XDP_NATIVE;
 	conf->ports[0] = 25;
@@ -889,8 +894,7 @@ static int read_code(struct reader *reader, char code[64])
 	const char *credentials = getenv("CREDENTIALS_DIRECTORY");
 	const struct ers_conf *ers = &reader->ers;
 	const config_setting_t *at = ers->code_setting ? ers->code_setting : ers->setting;
-	RG_CLEANUP_FREE
-	char *path = NULL;
+	RG_CLEANUP_FREE char *path = NULL;
 	RG_CLEANUP_CLOSE int fd = -1;
 	ssize_t len;
 
@@ -1037,8 +1041,7 @@ static int read_file(struct reader *reader, config_t *file)
 {
 	struct rg_conf *conf = reader->conf;
 	const char *slash = strrchr(conf->path, '/');
-	RG_CLEANUP_FREE
-	char *dir = NULL;
+	RG_CLEANUP_FREE char *dir = NULL;
 	config_setting_t *root;
 	struct stat st;
 	int err;
@@ -1120,6 +1123,21 @@ void rg_conf_unref(struct rg_conf *conf)
 	free(conf->country_database);
 	free(conf->warnings);
 	free(conf);
+}
+
+bool rg_conf_same_zone(const struct rg_zone_conf *a, const struct rg_zone_conf *b)
+{
+	return !strcmp(a->alias, b->alias) && a->class == b->class &&
+	       !strcmp(a->suffix, b->suffix) && !memcmp(&a->codes, &b->codes, sizeof(a->codes));
+}
+
+const struct rg_zone_conf *rg_conf_find_zone(const struct rg_conf *conf,
+					     const struct rg_zone_conf *zone)
+{
+	for (unsigned int i = 0; i < conf->zone_count; i++)
+		if (rg_conf_same_zone(&conf->zones[i], zone))
+			return &conf->zones[i];
+	return NULL;
 }
 
 static bool same_interfaces(const struct rg_conf *a, const struct rg_conf *b)

@@ -44,7 +44,7 @@ struct rg_conf {
 	uint16_t ports[RG_MAX_PORTS]; /* host order */
 	unsigned int port_count;
 	unsigned int mode; /* enum rg_mode */
-	unsigned int unknown, blocked_action, on_dns_failure, on_overload; /* enum rg_action */
+	unsigned int unknown, blocked_action, on_overload; /* enum rg_action */
 	unsigned int xdp_mode; /* enum rg_xdp_mode */
 	struct sockaddr_storage resolver;
 	char *resolver_text;
@@ -68,6 +68,12 @@ struct rg_conf {
 int rg_conf_load(struct rg_conf **ret, const char *path, struct rg_error *error);
 struct rg_conf *rg_conf_ref(struct rg_conf *conf);
 void rg_conf_unref(struct rg_conf *conf);
+
+/* The same list, read in the same way; actions and TTLs may differ. */
+bool rg_conf_same_zone(const struct rg_zone_conf *a, const struct rg_zone_conf *b);
+/* conf's zone that is the same as zone, or NULL. */
+const struct rg_zone_conf *rg_conf_find_zone(const struct rg_conf *conf,
+					     const struct rg_zone_conf *zone);
 
 /*
  * The first key of fresh that differs from old and can't change while the agent runs, or NULL.

@@ -53,6 +53,9 @@ static void send_line(struct rg_client *client, json_t *line)
 	struct evbuffer *out = bufferevent_get_output(client->stream);
 
 	json_decref(line);
+	/* A text that is no UTF-8, or no memory: an answer all the same. */
+	if (!text)
+		text = strdup("{\"ok\":false,\"error\":\"the answer can't be shown\"}");
 	if (!text)
 		return;
 	evbuffer_add(out, text, strlen(text));
@@ -217,8 +220,7 @@ static int remove_stale(const struct sockaddr_un *address, struct rg_error *erro
 
 static int make_parent(const char *path)
 {
-	RG_CLEANUP_FREE
-	char *copy = strdup(path);
+	RG_CLEANUP_FREE char *copy = strdup(path);
 	char *slash = copy ? strrchr(copy, '/') : NULL;
 
 	if (!slash || slash == copy)

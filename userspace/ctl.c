@@ -65,8 +65,7 @@ static int connect_agent(struct ctl *ctl)
 
 static json_t *read_answer(struct ctl *ctl)
 {
-	RG_CLEANUP_FREE
-	char *line = NULL;
+	RG_CLEANUP_FREE char *line = NULL;
 	size_t size = 0;
 	ssize_t len = getline(&line, &size, ctl->stream);
 

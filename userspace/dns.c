@@ -13,6 +13,7 @@ struct rg_dns_query {
 	rg_dns_callback *callback; /* NULL: cancelled */
 	void *arg;
 	unsigned int lane;
+	bool waits; /* in its lane's list */
 	char name[]; /* may hold a key: never logged */
 };
 
@@ -324,6 +325,7 @@ static void on_pump(evutil_socket_t fd, short what, void *arg)
 			break;
 		query = TAILQ_FIRST(&lane->waiting);
 		TAILQ_REMOVE(&lane->waiting, query, entry);
+		query->waits = false;
 		dns->load.waiting--;
 		dns->load.in_flight++;
 		dns->load.asked++;
@@ -463,6 +465,7 @@ int rg_dns_query(struct rg_dns *dns, struct rg_dns_query **ret, unsigned int lan
 	query->lane = lane;
 	memcpy(query->name, name, size);
 	TAILQ_INSERT_TAIL(&dns->lanes[lane].waiting, query, entry);
+	query->waits = true;
 	dns->load.waiting++;
 	event_active(dns->pump, EV_TIMEOUT, 0);
 	*ret = query;
@@ -471,8 +474,14 @@ int rg_dns_query(struct rg_dns *dns, struct rg_dns_query **ret, unsigned int lan
 
 void rg_dns_cancel(struct rg_dns_query *query)
 {
-	if (query)
-		query->callback = NULL;
+	if (!query)
+		return;
+	query->callback = NULL;
+	if (!query->waits)
+		return; /* c-ares has it until its answer or its last timeout */
+	TAILQ_REMOVE(&query->dns->lanes[query->lane].waiting, query, entry);
+	query->dns->load.waiting--;
+	free_query(query);
 }
 
 struct rg_dns_load rg_dns_load(const struct rg_dns *dns)

@@ -57,6 +57,7 @@ void rg_dns_free(struct rg_dns *dns);
  */
 int rg_dns_query(struct rg_dns *dns, struct rg_dns_query **ret, unsigned int lane, const char *name,
 		 rg_dns_callback *callback, void *arg);
+/* One that was sent already takes its place in in_flight until it is answered or times out. */
 void rg_dns_cancel(struct rg_dns_query *query);
 
 struct rg_dns_load {

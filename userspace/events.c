@@ -3,10 +3,13 @@
 
 #include <bpf/libbpf.h>
 
+#define RECORDS_PER_TURN 512
+
 struct rg_events {
 	struct ring_buffer *ring;
 	struct event *event;
 	struct rg_events_calls calls;
+	unsigned int turn; /* records in this turn of the loop */
 	uint64_t bad;
 };
 
@@ -37,7 +40,8 @@ static int on_record(void *arg, void *record, size_t size)
 
 	if (!rg_events_dispatch(&events->calls, record, size))
 		events->bad++;
-	return 0;
+	/* A flood must not keep the loop from answers and timers: the rest comes in its next turn. */
+	return ++events->turn >= RECORDS_PER_TURN ? -EAGAIN : 0;
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
@@ -46,6 +50,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	events->turn = 0;
 	ring_buffer__consume(events->ring);
 }
 

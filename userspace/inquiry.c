@@ -7,7 +7,7 @@
 struct rg_asker {
 	struct event_base *base;
 	struct rg_dns *dns;
-	const struct timeval *deadline; /* a common timeout: all inquiries have the same */
+	const struct timeval *half; /* of the deadline; a common timeout of all inquiries */
 	struct rg_zone_count counts[RG_MAX_ZONES];
 };
 
@@ -24,6 +24,7 @@ struct rg_inquiry {
 	struct rg_evidence evidence;
 	enum rg_class kind; /* of the zones that are being asked */
 	unsigned int open; /* questions without an answer */
+	bool late; /* half of the time is over */
 	struct event *timer;
 	rg_inquiry_callback *callback;
 	void *arg;
@@ -33,21 +34,26 @@ struct rg_inquiry {
 int rg_asker_new(struct rg_asker **ret, struct event_base *base, struct rg_dns *dns,
 		 uint32_t deadline_ms)
 {
-	const struct timeval deadline = { .tv_sec = deadline_ms / 1000,
-					  .tv_usec = deadline_ms % 1000 * 1000 };
+	const uint32_t half_ms = deadline_ms / 2;
+	const struct timeval half = { .tv_sec = half_ms / 1000, .tv_usec = half_ms % 1000 * 1000 };
 	struct rg_asker *asker = calloc(1, sizeof(*asker));
 
 	if (!asker)
 		return -ENOMEM;
 	asker->base = base;
 	asker->dns = dns;
-	asker->deadline = event_base_init_common_timeout(base, &deadline);
-	if (!asker->deadline) {
+	asker->half = event_base_init_common_timeout(base, &half);
+	if (!asker->half) {
 		free(asker);
 		return -ENOMEM;
 	}
 	*ret = asker;
 	return 0;
+}
+
+void rg_asker_reset(struct rg_asker *asker, uint32_t slot)
+{
+	asker->counts[slot] = (struct rg_zone_count){};
 }
 
 void rg_asker_free(struct rg_asker *asker)
@@ -188,6 +194,18 @@ static void on_answer(void *arg, const struct rg_dns_answer *answer)
 		finish(inquiry);
 }
 
+/*
+ * Half of the time is over: a Standard zone that does not answer must not keep the QIL zones from
+ * being asked; its answer still counts if it comes.
+ */
+static void on_half(struct rg_inquiry *inquiry)
+{
+	inquiry->late = true;
+	if (inquiry->kind == RG_CLASS_STANDARD)
+		ask_kind(inquiry, RG_CLASS_QIL);
+	evtimer_add(inquiry->timer, inquiry->asker->half);
+}
+
 /* The deadline, or at once for an inquiry that has nothing to ask. */
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
@@ -195,6 +213,10 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	if (!inquiry->late && inquiry->open) {
+		on_half(inquiry);
+		return;
+	}
 	for (unsigned int i = 0; i < inquiry->conf->zone_count; i++) {
 		struct question *question = &inquiry->questions[i];
 
@@ -235,7 +257,7 @@ int rg_inquiry_start(struct rg_inquiry **ret, struct rg_asker *asker, struct rg_
 	if (complete)
 		event_active(inquiry->timer, EV_TIMEOUT, 0);
 	else
-		evtimer_add(inquiry->timer, asker->deadline);
+		evtimer_add(inquiry->timer, asker->half);
 	*ret = inquiry;
 	return 0;
 }

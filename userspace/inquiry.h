@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Asks the zones about one address, in ERS's order: all Standard zones at once, then, if none of
- * them lists it, all QIL zones. Answers within dns_timeout x dns_tries, whatever DNS does.
+ * them lists it, or does not answer in half the time, all QIL zones. Answers within dns_timeout x dns_tries, whatever DNS does.
  */
 #ifndef REPGATE_INQUIRY_H
 #define REPGATE_INQUIRY_H
@@ -23,6 +23,8 @@ int rg_asker_new(struct rg_asker **ret, struct event_base *base, struct rg_dns *
 		 uint32_t deadline_ms);
 /* After every inquiry has ended or was cancelled. */
 void rg_asker_free(struct rg_asker *asker);
+/* For a zone that is new in this slot. */
+void rg_asker_reset(struct rg_asker *asker, uint32_t slot);
 const struct rg_zone_count *rg_asker_count(const struct rg_asker *asker, uint32_t slot);
 
 /* evidence is valid during the call; the inquiry is gone after it. */

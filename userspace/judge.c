@@ -129,22 +129,50 @@ static void release_held(struct suspect *suspect)
 		send_on(suspect->judge, held->ifindex, held->frame, held->len);
 }
 
+/*
+ * Stores what was decided. A reload may have come while the zones were asked: then the zone of today
+ * counts, and one that is gone says nothing any more (-ENOENT).
+ */
+static int store(struct suspect *suspect, struct rg_outcome *outcome)
+{
+	struct rg_judge *judge = suspect->judge;
+	struct rg_prefix peer = suspect->peer;
+	const struct rg_zone_conf *zone = NULL;
+	struct rg_outcome none = {};
+	int err;
+
+	if (outcome->zone != RG_NO_ZONE) {
+		zone = rg_conf_find_zone(*judge->court.conf, &suspect->conf->zones[outcome->zone]);
+		if (!zone) {
+			(void)rg_verdicts_put(judge->court.verdicts, &peer, &none, RG_NO_ZONE,
+					      rg_now());
+			return -ENOENT;
+		}
+		outcome->action = zone->action;
+	}
+	/* This very address, not its neighbours: anybody can send a SYN in its name. */
+	if (outcome->reason == RG_REASON_NEVER_BLOCK) {
+		(void)rg_verdicts_put(judge->court.verdicts, &peer, &none, RG_NO_ZONE, rg_now());
+		peer = (struct rg_prefix){ .len = RG_ADDR_BITS, .addr = suspect->addr };
+	}
+	err = rg_verdicts_put(judge->court.verdicts, &peer, outcome, zone ? zone->slot : RG_NO_ZONE,
+			      rg_now());
+	if (err)
+		rg_log_debug("verdict not stored: %s", strerror(-err));
+	return err;
+}
+
 static void conclude(struct suspect *suspect, const struct rg_evidence *evidence)
 {
 	struct rg_judge *judge = suspect->judge;
 	const struct rg_conf *conf = suspect->conf;
 	struct rg_outcome outcome;
-	uint32_t slot = RG_NO_ZONE;
 	int err;
 
 	rg_policy_decide(conf, evidence, &outcome);
-	if (evidence->overload && conf->on_overload == RG_ACTION_DROP)
+	if (outcome.reason == RG_REASON_OVERLOAD && conf->on_overload == RG_ACTION_DROP)
 		return; /* the pending mark ends by itself, then the peer is asked about again */
-	if (outcome.zone != RG_NO_ZONE)
-		slot = conf->zones[outcome.zone].slot;
-	err = rg_verdicts_put(judge->court.verdicts, &suspect->peer, &outcome, slot, rg_now());
-	if (err)
-		rg_log_debug("verdict not stored: %s", strerror(-err));
+	err = store(suspect, &outcome);
 	/* Without its verdict in the map a listed peer's SYN would pass. */
 	if (!err || outcome.action == RG_ACTION_PASS)
 		release_held(suspect);

@@ -354,8 +354,7 @@ static int load_file(struct rg_lists *lists, const char *path, enum rg_class cla
 {
 	struct place place = { .lists = lists, .path = path, .class = class, .error = error };
 	RG_CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	RG_CLEANUP_FREE
-	char *text = NULL;
+	RG_CLEANUP_FREE char *text = NULL;
 	size_t len;
 	int err;
 
@@ -387,8 +386,7 @@ static int load_directory(struct rg_lists *lists, const char *dir, enum rg_class
 	if (count < 0)
 		return errno == ENOENT ? 0 : rg_fail(error, -errno, "%s: %m", dir);
 	for (int i = 0; i < count; i++) {
-		RG_CLEANUP_FREE
-		char *path = NULL;
+		RG_CLEANUP_FREE char *path = NULL;
 
 		if (!err && asprintf(&path, "%s/%s", dir, names[i]->d_name) < 0)
 			err = -ENOMEM;
@@ -408,8 +406,7 @@ static int load_all(struct rg_lists *lists, const struct rg_list_places *places,
 
 	for (size_t i = 0; !err && i < ARRAY_SIZE(classes); i++) {
 		enum rg_class class = classes[i];
-		RG_CLEANUP_FREE
-		char *path = NULL;
+		RG_CLEANUP_FREE char *path = NULL;
 
 		err = load_directory(lists,
 				     class == RG_CLASS_APPROVED ? places->approved_dir :
@@ -615,15 +612,14 @@ static bool line_names(const char *line, const char *entry)
 static int rewrite(const char *state_dir, enum rg_class class, const char *entry, const char *extra,
 		   struct rg_error *error)
 {
-	RG_CLEANUP_FREE
-	char *path = NULL, *fresh = NULL, *line = NULL;
+	RG_CLEANUP_FREE char *path = NULL, *fresh = NULL, *before = NULL, *line = NULL;
 	RG_CLEANUP_FCLOSE FILE *in = NULL, *out = NULL;
 	size_t size = 0;
 	int removed = 0;
 	ssize_t len;
 
 	if (asprintf(&path, "%s/%s", state_dir, file_names[class]) < 0 ||
-	    asprintf(&fresh, "%s.new", path) < 0)
+	    asprintf(&fresh, "%s.new", path) < 0 || asprintf(&before, "%s.before", path) < 0)
 		return rg_fail(error, -ENOMEM, "out of memory");
 	in = fopen(path, "re");
 	if (!in && errno != ENOENT)
@@ -642,6 +638,9 @@ static int rewrite(const char *state_dir, enum rg_class class, const char *entry
 	}
 	if (extra)
 		fputs(extra, out);
+	(void)unlink(before);
+	if (in && link(path, before))
+		return rg_fail(error, -errno, "%s: %m", before);
 	if ((in && ferror(in)) || ferror(out) || fflush(out) || fsync(fileno(out)) ||
 	    rename(fresh, path)) {
 		int err = -errno;
@@ -655,8 +654,7 @@ static int rewrite(const char *state_dir, enum rg_class class, const char *entry
 int rg_lists_add(const char *state_dir, enum rg_class class, const char *entry, int64_t until,
 		 const char *comment, struct rg_error *error)
 {
-	RG_CLEANUP_FREE
-	char *line = NULL;
+	RG_CLEANUP_FREE char *line = NULL;
 	char until_text[40] = "", clean[200] = "";
 	int err = rg_lists_check_entry(entry, error);
 
@@ -672,6 +670,18 @@ int rg_lists_add(const char *state_dir, enum rg_class class, const char *entry, 
 		return rg_fail(error, -ENOMEM, "out of memory");
 	err = rewrite(state_dir, class, entry, line, error);
 	return err < 0 ? err : 0;
+}
+
+void rg_lists_undo(const char *state_dir, enum rg_class class)
+{
+	RG_CLEANUP_FREE char *path = NULL, *before = NULL;
+
+	if (asprintf(&path, "%s/%s", state_dir, file_names[class]) < 0 ||
+	    asprintf(&before, "%s.before", path) < 0)
+		return;
+	/* Nothing to come back: the file was new. */
+	if (rename(before, path) && errno == ENOENT)
+		(void)unlink(path);
 }
 
 int rg_lists_remove(const char *state_dir, enum rg_class class, const char *entry,

@@ -70,5 +70,7 @@ int rg_lists_add(const char *state_dir, enum rg_class class, const char *entry, 
 		 const char *comment, struct rg_error *error);
 int rg_lists_remove(const char *state_dir, enum rg_class class, const char *entry,
 		    struct rg_error *error);
+/* Takes the last change of the class's file back. */
+void rg_lists_undo(const char *state_dir, enum rg_class class);
 
 #endif

@@ -13,6 +13,8 @@
 #include <sys/mman.h>
 #include <xdp/libxdp.h>
 
+#define LINK_PREFIX "link_" /* rg_pin_link_name() */
+
 struct attachment {
 	struct rg_attachment shown;
 	int link; /* descriptor, -1: none */
@@ -24,8 +26,8 @@ struct rg_loader {
 	char *pin_path;
 	int lock; /* of pin_path */
 	bool took_over;
+	bool was_attached;
 	bool can_hold;
-	bool load_frags;
 	unsigned int xdp_mode; /* enum rg_xdp_mode */
 	struct attachment attachments[RG_MAX_INTERFACES];
 	unsigned int count;
@@ -203,8 +205,7 @@ static int load(struct rg_loader *loader, const struct rg_conf *conf, struct rg_
 /* libbpf's and libxdp's words are for whoever debugs; what matters comes back as an error. */
 static int print_library(int level, const char *format, va_list args)
 {
-	RG_CLEANUP_FREE
-	char *text = NULL;
+	RG_CLEANUP_FREE char *text = NULL;
 	char *line, *rest = NULL;
 
 	if (rg_log_level() < RG_LOG_DEBUG || level > 1 || vasprintf(&text, format, args) < 0)
@@ -249,6 +250,14 @@ static void name_interfaces(struct rg_loader *loader, const struct rg_conf *conf
 	}
 }
 
+static void note_link(void *arg, const char *name)
+{
+	struct rg_loader *loader = arg;
+
+	(void)name;
+	loader->was_attached = true;
+}
+
 int rg_loader_new(struct rg_loader **ret, const struct rg_conf *conf, struct rg_error *error)
 {
 	struct rg_loader *loader = calloc(1, sizeof(*loader));
@@ -265,6 +274,7 @@ int rg_loader_new(struct rg_loader **ret, const struct rg_conf *conf, struct rg_
 	else
 		err = lock_pins(loader, error);
 	if (!err) {
+		rg_pin_each(loader->pin_path, LINK_PREFIX, note_link, loader);
 		libbpf_set_print(print_libbpf);
 		libxdp_set_print(print_libxdp);
 		err = load(loader, conf, error);
@@ -300,6 +310,11 @@ const struct rg_maps *rg_loader_maps(const struct rg_loader *loader)
 bool rg_loader_took_over(const struct rg_loader *loader)
 {
 	return loader->took_over;
+}
+
+bool rg_loader_was_attached(const struct rg_loader *loader)
+{
+	return loader->was_attached;
 }
 
 bool rg_loader_can_hold(const struct rg_loader *loader)
@@ -421,6 +436,15 @@ static int complain_busy(const struct attachment *at, struct rg_error *error)
 		       at->shown.name, *names ? names : "unknown", at->shown.name);
 }
 
+/* With "auto" an interface that had to be in generic mode stays there: trying again leaves a gap. */
+static enum rg_xdp_mode first_mode(const struct rg_loader *loader, const struct attachment *at)
+{
+	if (loader->xdp_mode == RG_XDP_GENERIC || (loader->xdp_mode == RG_XDP_AUTO && at->link >= 0 &&
+						   is_attached_as(at->shown.ifindex, RG_XDP_GENERIC)))
+		return RG_XDP_GENERIC;
+	return RG_XDP_NATIVE;
+}
+
 static int attach_interface(struct rg_loader *loader, struct attachment *at, struct rg_error *error)
 {
 	int err;
@@ -429,8 +453,7 @@ static int attach_interface(struct rg_loader *loader, struct attachment *at, str
 	if (!at->shown.ifindex)
 		return rg_fail(error, -ENODEV, "interface %s: %m", at->shown.name);
 	at->link = adopt_link(loader, at->shown.name, at->shown.ifindex);
-	err = attach_in_mode(loader, at,
-			     loader->xdp_mode == RG_XDP_GENERIC ? RG_XDP_GENERIC : RG_XDP_NATIVE);
+	err = attach_in_mode(loader, at, first_mode(loader, at));
 	if (err == -EBUSY || err == -EEXIST)
 		return complain_busy(at, error);
 	if (err && loader->xdp_mode == RG_XDP_AUTO) {
@@ -448,6 +471,25 @@ static int attach_interface(struct rg_loader *loader, struct attachment *at, str
 	return 0;
 }
 
+/* A link of an interface that is not in the configuration any more. */
+static void detach_other(void *arg, const char *name)
+{
+	struct rg_loader *loader = arg;
+	char pin[RG_PIN_NAME];
+	int fd;
+
+	for (unsigned int i = 0; i < loader->count; i++)
+		if (!strcmp(rg_pin_link_name(loader->attachments[i].shown.name, pin), name))
+			return;
+	fd = rg_pin_get(loader->pin_path, name);
+	if (fd >= 0) {
+		(void)bpf_link_detach(fd);
+		close(fd);
+	}
+	(void)rg_pin_remove(loader->pin_path, name);
+	rg_log_info("%s: not in the configuration any more, detached", name + strlen(LINK_PREFIX));
+}
+
 int rg_loader_attach(struct rg_loader *loader, struct rg_error *error)
 {
 	for (unsigned int i = 0; i < loader->count; i++) {
@@ -461,6 +503,7 @@ int rg_loader_attach(struct rg_loader *loader, struct rg_error *error)
 		rg_log_info("interface %s: filtering in %s mode", at->shown.name,
 			    at->shown.mode == RG_XDP_NATIVE ? "native" : "generic");
 	}
+	rg_pin_each(loader->pin_path, LINK_PREFIX, detach_other, loader);
 	return 0;
 }
 
@@ -490,16 +533,16 @@ const struct rg_attachment *rg_loader_attachment(const struct rg_loader *loader,
 
 int rg_loader_release(struct rg_loader *loader, unsigned int ifindex, const void *frame, size_t len)
 {
+	/*
+	 * One frame a call: for more the kernel patches its XDP dispatcher, which takes 25 ms
+	 * (bpf_prog_change_xdp() in bpf_prog_test_run_xdp()).
+	 */
 	struct xdp_md context = { .data_end = (__u32)len, .ingress_ifindex = ifindex };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = (__u32)len,
 		    .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = 1,
 		    .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = 1);
 	struct bpf_program *program = loader->skeleton->progs.release;
 
-	/*
-	 * One frame a call: for more the kernel patches its XDP dispatcher, which takes 25 ms
-	 * (bpf_prog_change_xdp() in bpf_prog_test_run_xdp()).
-	 */
 	/* In generic mode the injected frame meets the filter on its way. */
 	for (unsigned int i = 0; i < loader->count; i++)
 		if (loader->attachments[i].shown.ifindex == ifindex &&

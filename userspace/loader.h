@@ -25,11 +25,13 @@ void rg_loader_free(struct rg_loader *loader);
 const struct rg_maps *rg_loader_maps(const struct rg_loader *loader);
 /* True if the maps are those of an earlier agent. */
 bool rg_loader_took_over(const struct rg_loader *loader);
+/* True if an earlier agent's programs were attached, whatever became of its maps. */
+bool rg_loader_was_attached(const struct rg_loader *loader);
 /* Whether held SYNs can be released on this kernel; if not, hold becomes drop. */
 bool rg_loader_can_hold(const struct rg_loader *loader);
 
 /*
- * Attaches to every interface of the configuration that is there. An interface that is missing, or
+ * Attaches to every interface of the configuration, and detaches an earlier agent from others. An interface that is missing, or
  * whose driver refuses, is an error.
  */
 int rg_loader_attach(struct rg_loader *loader, struct rg_error *error);

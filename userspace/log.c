@@ -61,23 +61,3 @@ void rg_log(enum rg_log_level level, const char *format, ...)
 	else
 		fprintf(stderr, "repgated: %s: %s\n", level_names[level], line);
 }
-
-int rg_log_limit(struct rg_log_limit *limit, unsigned int burst)
-{
-	struct timespec now;
-	unsigned int left_out;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (limit->second != now.tv_sec) {
-		limit->second = now.tv_sec;
-		limit->lines = 0;
-	}
-	if (limit->lines >= burst) {
-		limit->left_out++;
-		return -1;
-	}
-	limit->lines++;
-	left_out = limit->left_out;
-	limit->left_out = 0;
-	return (int)left_out;
-}

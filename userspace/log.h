@@ -16,15 +16,4 @@ __attribute__((format(printf, 2, 3))) void rg_log(enum rg_log_level level, const
 #define rg_log_info(...) rg_log(RG_LOG_INFO, __VA_ARGS__)
 #define rg_log_debug(...) rg_log(RG_LOG_DEBUG, __VA_ARGS__)
 
-/*
- * A bounded flow of lines of one kind: at most burst a second. Returns how many lines were left out
- * before this one (0 mostly), or -1 if this one is to be left out too. Zero-initialised at first.
- */
-struct rg_log_limit {
-	long second;
-	unsigned int lines;
-	unsigned int left_out;
-};
-int rg_log_limit(struct rg_log_limit *limit, unsigned int burst);
-
 #endif

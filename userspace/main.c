@@ -80,7 +80,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *arguments)
 
 /*
  * The process holds the activation code: no core dump, no ptrace by others. Locked memory is what
- * maps were charged to before Linux 5.11; descriptors are for the control clients.
+ * maps were charged to before Linux 5.11.
  */
 static void set_limits(void)
 {

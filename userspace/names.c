@@ -35,12 +35,6 @@ static const char *const loss_names[RG_LOSS_MAX] = {
 #undef LOSS_NAME
 };
 
-static const char *const loss_helps[RG_LOSS_MAX] = {
-#define LOSS_HELP(NAME, name, help) [RG_LOSS_##NAME] = help,
-	RG_LOSSES(LOSS_HELP)
-#undef LOSS_HELP
-};
-
 static const char *name_of(const char *const *names, size_t count, unsigned int value)
 {
 	return value < count && names[value] ? names[value] : "?";
@@ -77,21 +71,6 @@ const char *rg_mode_name(enum rg_mode mode)
 const char *rg_loss_name(enum rg_loss loss)
 {
 	return name_of(loss_names, RG_LOSS_MAX, loss);
-}
-
-const char *rg_loss_help(enum rg_loss loss)
-{
-	return name_of(loss_helps, RG_LOSS_MAX, loss);
-}
-
-int rg_class_parse(const char *text, enum rg_class *ret)
-{
-	int value = value_of(class_names, RG_CLASS_MAX, text);
-
-	if (value < 0)
-		return value;
-	*ret = (enum rg_class)value;
-	return 0;
 }
 
 int rg_action_parse(const char *text, enum rg_action *ret)

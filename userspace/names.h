@@ -11,10 +11,8 @@ const char *rg_action_name(enum rg_action action);
 const char *rg_reason_name(enum rg_reason reason);
 const char *rg_mode_name(enum rg_mode mode);
 const char *rg_loss_name(enum rg_loss loss);
-const char *rg_loss_help(enum rg_loss loss);
 
 /* The reverse; 0 or -EINVAL. */
-int rg_class_parse(const char *text, enum rg_class *ret);
 int rg_action_parse(const char *text, enum rg_action *ret);
 
 #endif

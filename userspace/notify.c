@@ -54,8 +54,7 @@ static int job_type(sd_bus *bus, const char *unit_path, char **type)
 
 int rg_notify_is_restart(void)
 {
-	RG_CLEANUP_FREE
-	char *unit = NULL, *path = NULL, *type = NULL;
+	RG_CLEANUP_FREE char *unit = NULL, *path = NULL, *type = NULL;
 	sd_bus *bus = NULL;
 	int restart = 0;
 

@@ -9,8 +9,7 @@
 int rg_stats_read(int fd, struct rg_stats *stats)
 {
 	int cpus = libbpf_num_possible_cpus();
-	RG_CLEANUP_FREE
-	struct rg_count *each = NULL;
+	RG_CLEANUP_FREE struct rg_count *each = NULL;
 
 	if (cpus < 0)
 		return cpus;

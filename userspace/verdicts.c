@@ -191,7 +191,7 @@ static bool slot_is_used(const struct rg_conf *conf, unsigned int count, uint32_
 
 int rg_verdicts_name_zones(struct rg_verdicts *verdicts, struct rg_conf *conf)
 {
-	int err = 0;
+	int err = 0, fresh = 0;
 
 	for (unsigned int i = 0; i < conf->zone_count; i++) {
 		int slot = find_slot(verdicts, conf->zones[i].alias, conf->zones[i].class);
@@ -213,8 +213,9 @@ int rg_verdicts_name_zones(struct rg_verdicts *verdicts, struct rg_conf *conf)
 		for (zone->slot = 0; verdicts->zones[zone->slot].class != RG_CLASS_NONE;)
 			zone->slot++; /* there is one: zones are not more than slots */
 		err = write_slot(verdicts, zone->slot, zone->alias, zone->class);
+		fresh = 1;
 	}
-	return err;
+	return err ? err : fresh;
 }
 
 const char *rg_verdicts_zone(const struct rg_verdicts *verdicts, uint32_t slot)
@@ -451,31 +452,54 @@ size_t rg_verdicts_flush_countries(struct rg_verdicts *verdicts, bool peers)
 	return run_flush(&flush, peers);
 }
 
-struct change {
+struct apply {
 	struct rg_verdicts *verdicts;
-	uint32_t slot;
-	enum rg_action action;
+	const struct rg_conf *conf;
 };
 
-static int change_action(void *arg, const void *key)
+/* The action that conf wants for a verdict; NONE if conf would not say it any more. */
+static enum rg_action wanted_action(const struct rg_conf *conf, const struct rg_verdict *value)
 {
-	struct change *change = arg;
-	struct rg_verdict value;
+	uint32_t code;
 
-	if (!get_exact(change->verdicts, key, &value) && value.zone == change->slot &&
-	    value.class != RG_CLASS_APPROVED && value.action != change->action) {
-		value.action = change->action;
-		if (bpf_map_update_elem(change->verdicts->maps->verdicts, key, &value, BPF_EXIST))
-			change->verdicts->count.failed++;
+	if (value->class == RG_CLASS_APPROVED)
+		return RG_ACTION_PASS;
+	if (value->zone == RG_NO_ZONE)
+		return (enum rg_action)conf->blocked_action;
+	for (unsigned int i = 0; i < conf->zone_count; i++)
+		if (conf->zones[i].slot == value->zone)
+			return rg_dnsbl_match(&conf->zones[i].codes, &value->code, 1, &code) ==
+					       RG_LISTED ?
+				       conf->zones[i].action :
+				       RG_ACTION_NONE;
+	return RG_ACTION_NONE;
+}
+
+static int apply_to(void *arg, const void *key)
+{
+	struct apply *apply = arg;
+	struct rg_verdict value;
+	enum rg_action action;
+
+	if (get_exact(apply->verdicts, key, &value))
+		return 0;
+	action = wanted_action(apply->conf, &value);
+	if (action == RG_ACTION_NONE) {
+		if (!delete_key(apply->verdicts, key))
+			apply->verdicts->count.removed++;
+	} else if (action != value.action) {
+		value.action = action;
+		if (bpf_map_update_elem(apply->verdicts->maps->verdicts, key, &value, BPF_EXIST))
+			apply->verdicts->count.failed++;
 	}
 	return 0;
 }
 
-void rg_verdicts_set_action(struct rg_verdicts *verdicts, uint32_t slot, enum rg_action action)
+void rg_verdicts_apply(struct rg_verdicts *verdicts, const struct rg_conf *conf)
 {
-	struct change change = { .verdicts = verdicts, .slot = slot, .action = action };
+	struct apply apply = { .verdicts = verdicts, .conf = conf };
 
-	each_key(verdicts->maps->verdicts, change_action, &change);
+	each_key(verdicts->maps->verdicts, apply_to, &apply);
 }
 
 void rg_verdicts_sweep(struct rg_verdicts *verdicts, uint64_t now)
@@ -497,10 +521,8 @@ void rg_verdicts_sweep(struct rg_verdicts *verdicts, uint64_t now)
 
 static int fill_list(int fd, const struct rg_list_item *items, size_t count)
 {
-	RG_CLEANUP_FREE
-	struct rg_prefix *keys = calloc(LIST_BATCH, sizeof(*keys));
-	RG_CLEANUP_FREE
-	struct rg_list_entry *values = calloc(LIST_BATCH, sizeof(*values));
+	RG_CLEANUP_FREE struct rg_prefix *keys = calloc(LIST_BATCH, sizeof(*keys));
+	RG_CLEANUP_FREE struct rg_list_entry *values = calloc(LIST_BATCH, sizeof(*values));
 
 	if (!keys || !values)
 		return -ENOMEM;
@@ -540,13 +562,13 @@ int rg_verdicts_swap_lists(struct rg_verdicts *verdicts, const struct rg_lists *
 	err = fill_list(fd, items, count);
 	if (err)
 		return rg_fail(error, err, "local lists of %zu entries: %s", count, strerror(-err));
+	/* First the pin, then the swap: after it nothing may fail. */
+	err = rg_loader_pin_list(verdicts->loader, fd);
+	if (err)
+		return rg_fail(error, err, "local lists can't be pinned: %s", strerror(-err));
 	if (bpf_map_update_elem(verdicts->maps->lists, &zero, &fd, BPF_ANY))
 		return rg_fail(error, -errno, "local lists can't be put in force: %m");
 	verdicts->count.list_entries = count;
-	err = rg_loader_pin_list(verdicts->loader, fd);
-	if (err)
-		return rg_fail(error, err, "local lists are in force, but not pinned: %s",
-			       strerror(-err));
 	return 0;
 }
 

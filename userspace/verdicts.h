@@ -25,7 +25,7 @@ void rg_verdicts_free(struct rg_verdicts *verdicts);
 
 /*
  * Gives every zone of conf its slot: by alias, the one it had, else a free one. Verdicts of zones
- * that are gone are removed. 0, -ENOSPC.
+ * that are gone are removed. 1 if one is new, 0, or a negative error.
  */
 int rg_verdicts_name_zones(struct rg_verdicts *verdicts, struct rg_conf *conf);
 /* "" if the slot is free. */
@@ -64,8 +64,11 @@ size_t rg_verdicts_flush(struct rg_verdicts *verdicts, const struct rg_prefix *p
 /* Removes what a country decided, and, if peers is set, who was found clean. */
 size_t rg_verdicts_flush_countries(struct rg_verdicts *verdicts, bool peers);
 
-/* Sets the action of every verdict of the zone; RG_NO_ZONE: of what countries block. */
-void rg_verdicts_set_action(struct rg_verdicts *verdicts, uint32_t slot, enum rg_action action);
+/*
+ * Makes every verdict what conf (after rg_verdicts_name_zones()) would make of it: its action, or
+ * nothing if its zone's codes do not name it any more. One walk over the map: 1 us an entry.
+ */
+void rg_verdicts_apply(struct rg_verdicts *verdicts, const struct rg_conf *conf);
 
 /* Deletes what is over. */
 void rg_verdicts_sweep(struct rg_verdicts *verdicts, uint64_t now);

@@ -12,6 +12,7 @@ struct rg_watch {
 	int fd;
 	struct event *event, *quiet;
 	const char *dirs[MAX_DIRS]; /* the caller's */
+	int watched[MAX_DIRS]; /* inotify's numbers, 0: not looked at yet, -1: not there */
 	size_t count;
 	void (*changed)(void *arg);
 	void *arg;
@@ -40,10 +41,18 @@ static void on_quiet(evutil_socket_t fd, short what, void *arg)
 
 void rg_watch_refresh(struct rg_watch *watch)
 {
-	for (size_t i = 0; i < watch->count; i++)
-		(void)inotify_add_watch(watch->fd, watch->dirs[i],
-					IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM |
-						IN_MOVED_TO | IN_ONLYDIR);
+	if (!watch)
+		return;
+	for (size_t i = 0; i < watch->count; i++) {
+		int now = inotify_add_watch(watch->fd, watch->dirs[i],
+					    IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM |
+						    IN_MOVED_TO | IN_ONLYDIR);
+
+		/* Another directory stands there than before: what is in it is new. */
+		if (watch->watched[i] && now != watch->watched[i])
+			evtimer_add(watch->quiet, &quiet_time);
+		watch->watched[i] = now;
+	}
 }
 
 int rg_watch_new(struct rg_watch **ret, struct event_base *base, const char *const *dirs,
