@@ -41,7 +41,8 @@ CFLAGS ?= -O2 -g
 RG_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DRG_VERSION='"$(VERSION)"' $(WARNINGS) -I$(BUILD) -Iuserspace \
 	-fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
 RG_LDFLAGS := -pie -Wl,-z,relro,-z,now
-BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -I. -Ibpf
+# Packet headers don't move between kernels: no CO-RE relocations, and no need for the kernel's BTF.
+BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -DBPF_NO_PRESERVE_ACCESS_INDEX -Wall -Wextra -Werror -I. -Ibpf
 
 AGENT := main agent addr commands config control dns dnsbl events geo hash inquiry judge lists loader \
 	log metrics names never notify policy recent stats verdicts watch
@@ -73,7 +74,7 @@ test-deps: | $(BUILD)/
 $(BUILD)/ $(BUILD)/bpf/ $(BUILD)/maps/ $(BUILD)/userspace/ $(BUILD)/tests/:
 	$(Q)mkdir -p $@
 
-$(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c vmlinux.h $(wildcard bpf/*.h maps/*.h) | $(BUILD)/bpf/
+$(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c vmlinux.h $(wildcard bpf/*.h maps/*.h) $(firstword $(MAKEFILE_LIST)) | $(BUILD)/bpf/
 	$(call say,BPF,$@)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
 

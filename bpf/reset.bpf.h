@@ -12,8 +12,8 @@
 #define RESET_TTL 64
 
 /*
- * Headers to write, of our own: vmlinux.h's carry CO-RE relocations, and libbpf 1.1 resolves the one
- * for iphdr's anonymous union to offset 0, so that initialising it would overwrite the first bytes.
+ * Headers to write, of our own. vmlinux.h's may carry CO-RE relocations (the Makefile turns them
+ * off), and libbpf 1.1 resolves the one for iphdr's anonymous union to offset 0.
  */
 struct rg_ipv4_out {
 	__u8 version_ihl;
