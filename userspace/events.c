@@ -3,7 +3,7 @@
 
 #include <bpf/libbpf.h>
 
-#define RECORDS_PER_TURN 512
+#define RECORDS_PER_TURN 64
 
 struct rg_events {
 	struct ring_buffer *ring;
