@@ -648,6 +648,15 @@ repgate_config() {
 	} >"$REPGATE_CONF"
 }
 
+# many_addresses COUNT: so many client addresses, half of them IPv4, half IPv6, in turn.
+many_addresses() {
+	local i
+	for ((i = 0; i < $1 / 2; i++)); do
+		printf '10.21.%d.%d\n2001:db8:21:%x::25\n' \
+			$((i / 250)) $((i % 250 + 1)) "$i"
+	done
+}
+
 # local_list approved|blocked NAME <ENTRIES: writes NAME.list of that kind.
 local_list() {
 	cat >"$BED/repgate/$1.d/$2.list.new"

@@ -15,15 +15,6 @@ RATE=1000
 LISTED=1000 # by Standard, and as many by QIL
 MEMORY_KB=65536
 
-# Half of them IPv4, half IPv6, in turn.
-addresses() {
-	local i
-	for ((i = 0; i < PEERS / 2; i++)); do
-		printf '10.21.%d.%d\n2001:db8:21:%x::25\n' \
-			$((i / 250)) $((i % 250 + 1)) "$i"
-	done
-}
-
 name_of() {
 	perl -MSocket=:all -ne '
 		chomp;
@@ -48,7 +39,7 @@ memory() {
 }
 
 bed_up
-addresses >"$BED/addresses"
+many_addresses "$PEERS" >"$BED/addresses"
 name_of <"$BED/addresses" >"$BED/reversed"
 same "$PEERS peers are different" $PEERS "$(sort -u "$BED/addresses" | wc -l)"
 sed -n "1,${LISTED}s/\$/ 127.1.0.1/p" "$BED/addresses" | ers_zone standard

@@ -22,14 +22,6 @@ RELOADS=100
 export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:log_path=stderr
 export UBSAN_OPTIONS=print_stacktrace=1
 
-addresses() {
-	local i
-	for ((i = 0; i < PEERS / 2; i++)); do
-		printf '10.21.%d.%d\n2001:db8:21:%x::25\n' \
-			$((i / 250)) $((i % 250 + 1)) "$i"
-	done
-}
-
 is_reloaded() {
 	[ "$(ctl --json status | jq .agent.reloads)" -ge "$1" ]
 }
@@ -111,7 +103,7 @@ impatient() {
 }
 
 bed_up
-addresses >"$BED/addresses"
+many_addresses "$PEERS" >"$BED/addresses"
 sed -n '1,1000s/$/ 127.1.0.1/p' "$BED/addresses" | ers_zone standard
 sed -n '1001,2000s/$/ 127.0.0.32/p' "$BED/addresses" | ers_zone qil
 zones_start
