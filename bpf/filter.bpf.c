@@ -7,11 +7,15 @@
  * release       judges a held SYN again, run by the agent on live frames when the verdict is in:
  *               it passes, is dropped or reset, and is counted like any other
  * inject        the same for interfaces in generic mode, where an injected frame meets the filter
+ * steer         gives the connection of a SYN that passed as tempfail or reject to the responder
  */
 #include "vmlinux.h"
 
 #include "hold.bpf.h"
 #include "reset.bpf.h"
+#include "steer.bpf.h"
+#include "tag.bpf.h"
+#include "throttle.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -24,23 +28,15 @@ static __always_inline __u32 frame_length(struct xdp_md *ctx)
 	return ctx->data_end - ctx->data;
 }
 
-static __always_inline void complete(const struct rg_settings *settings, struct rg_syn *syn)
-{
-	__u64 half[2];
-
-	syn->now = bpf_ktime_get_boot_ns();
-	syn->peer = syn->addr;
-	if (syn->version == 4)
-		return;
-	__builtin_memcpy(half, &syn->addr, sizeof(half));
-	half[0] &= settings->peer_mask6[0];
-	half[1] &= settings->peer_mask6[1];
-	__builtin_memcpy(&syn->peer, half, sizeof(half));
-}
-
 static __always_inline int is_refusal(enum rg_action action)
 {
 	return action != RG_ACTION_PASS && action != RG_ACTION_HOLD;
+}
+
+/* The responder tells of the sessions that it refuses itself. */
+static __always_inline int is_told(enum rg_action action, __u32 table)
+{
+	return is_refusal(action) && (table == RG_STAT_MONITORED || !is_answered(action));
 }
 
 /* Counts the decision and samples refusals; what waits is counted as an attempt when it is judged. */
@@ -60,9 +56,22 @@ __attribute__((noinline)) int account(struct xdp_md *ctx, const struct rg_syn *s
 	if (!waits)
 		attempt = note_attempt(hash_flow(&syn->addr, syn->port), syn->now / RG_NSEC_PER_SEC);
 	count(table + decision->class * RG_ACTION_MAX + decision->action, attempt);
-	if (attempt && is_refusal(decision->action))
+	if (attempt && is_told(decision->action, table))
 		tell_refused(ctx, settings, syn, decision);
 	return 0;
+}
+
+/* What the action comes to for this very SYN: within the rate it passes; nobody to answer, a refusal. */
+static __always_inline void settle(struct xdp_md *ctx, const struct rg_settings *settings,
+				   const struct rg_syn *syn, struct rg_decision *decision)
+{
+	if (decision->action == RG_ACTION_THROTTLE) {
+		if (take_token(syn))
+			decision->action = RG_ACTION_PASS;
+	} else if (is_answered(decision->action) && settings->mode != RG_MODE_MONITOR &&
+		   !responder_listens(ctx, syn, decision->action)) {
+		decision->action = decision->class == RG_CLASS_QIL ? RG_ACTION_RESET : RG_ACTION_DROP;
+	}
 }
 
 /* What is to be done with the SYN. */
@@ -74,12 +83,14 @@ __attribute__((noinline)) int judge(struct xdp_md *ctx, struct rg_syn *syn, enum
 	if (!syn || !settings)
 		return RG_ACTION_PASS; /* can't happen, the verifier wants it */
 	complete(settings, syn);
-	decision = decide(settings, syn);
+	decision = decide(settings, syn, 1);
 	if (decision.class == RG_CLASS_NONE) {
 		if (stage == RG_STAGE_RELEASED) /* the agent let it go without a verdict */
 			decision = decided(RG_CLASS_UNKNOWN, RG_ACTION_PASS);
 		else
 			hold(ctx, syn, &decision);
+	} else {
+		settle(ctx, settings, syn, &decision);
 	}
 	account(ctx, syn, &decision);
 	return settings->mode == RG_MODE_MONITOR ? RG_ACTION_PASS : decision.action;
@@ -89,7 +100,16 @@ static __always_inline int act(struct xdp_md *ctx, const struct rg_syn *syn, enu
 {
 	switch (action) {
 	case RG_ACTION_PASS:
+		clear_tag(ctx, syn);
 		return XDP_PASS;
+	case RG_ACTION_TEMPFAIL:
+	case RG_ACTION_REJECT:
+		return XDP_PASS;
+	case RG_ACTION_TAG:
+		if (!write_tag(ctx, syn))
+			return XDP_PASS;
+		count_loss(RG_LOSS_TAG_FAILED);
+		return XDP_DROP;
 	case RG_ACTION_RESET:
 		if (!reset_in_place(ctx, syn))
 			return XDP_TX;
@@ -160,4 +180,10 @@ SEC("xdp")
 int inject(struct xdp_md *ctx __attribute__((unused)))
 {
 	return XDP_PASS;
+}
+
+SEC("sk_lookup")
+int steer(struct bpf_sk_lookup *ctx)
+{
+	return steer_connection(ctx);
 }

@@ -99,6 +99,7 @@ struct rg_syn {
 	__u32 version; /* 4 or 6 */
 	__u32 seq; /* host order */
 	__u32 data_len; /* sequence numbers that data and a FIN in the SYN take */
+	__u32 dscp; /* of the IP header */
 	__u16 port; /* the peer's, host order */
 	__u16 local_port; /* host order */
 };
@@ -336,6 +337,14 @@ static __always_inline void describe_addresses(const struct rg_packet *packet, s
 }
 
 /* Fills what the packet says; peer and now are the caller's. After rg_check_syn(). */
+/* The DSCP: the upper six bits of IPv4's second byte, or of IPv6's traffic class (RFC 2474, 3). */
+static __always_inline __u32 dscp_of(const struct rg_packet *packet)
+{
+	const __u8 *ip = packet->ip;
+
+	return packet->version == 4 ? ip[1] >> 2 : (__u32)(ip[0] << 2 & 0x3c) | ip[1] >> 6;
+}
+
 static __always_inline void rg_describe(const struct rg_packet *packet, __u32 frame_len,
 					struct rg_syn *syn)
 {
@@ -343,6 +352,7 @@ static __always_inline void rg_describe(const struct rg_packet *packet, __u32 fr
 	syn->frame_len = frame_len;
 	syn->l3_offset = packet->l3_offset;
 	syn->version = packet->version;
+	syn->dscp = dscp_of(packet);
 	syn->seq = bpf_ntohl(packet->tcp->seq);
 	syn->data_len = packet->tcp_len - packet->tcp->doff * 4 + packet->tcp->fin;
 	syn->port = bpf_ntohs(packet->tcp->source);

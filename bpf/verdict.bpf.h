@@ -81,14 +81,16 @@ static __always_inline int decide_by_lists(const struct rg_settings *settings,
 	return 1;
 }
 
-static __always_inline int decide_by_verdicts(const struct rg_syn *syn, struct rg_decision *decision)
+static __always_inline int decide_by_verdicts(const struct rg_syn *syn, int is_met,
+					      struct rg_decision *decision)
 {
 	struct rg_verdict *verdict = longest_live(RG_TRIE_VERDICTS, syn);
 
 	if (!verdict)
 		return 0;
 	/* Two CPUs may lose a hit between them; an atomic add would cost every refused packet. */
-	verdict->hits++;
+	if (is_met)
+		verdict->hits++;
 	decision->class = verdict->class;
 	decision->action = verdict->action;
 	decision->zone = verdict->zone;
@@ -104,14 +106,32 @@ static __always_inline struct rg_peer *known_peer(const struct rg_syn *syn)
 	return peer && peer->expiry > syn->now ? peer : NULL;
 }
 
-/* class NONE: nothing is known, or the peer is pending. */
+/* Fills in what decide() needs besides the address. */
+static __always_inline void complete(const struct rg_settings *settings, struct rg_syn *syn)
+{
+	__u64 half[2];
+
+	syn->now = bpf_ktime_get_boot_ns();
+	syn->peer = syn->addr;
+	if (syn->version == 4)
+		return;
+	__builtin_memcpy(half, &syn->addr, sizeof(half));
+	half[0] &= settings->peer_mask6[0];
+	half[1] &= settings->peer_mask6[1];
+	__builtin_memcpy(&syn->peer, half, sizeof(half));
+}
+
+/*
+ * class NONE: nothing is known, or the peer is pending. is_met: a SYN meets the verdict, which counts
+ * as a hit.
+ */
 static __always_inline struct rg_decision decide(const struct rg_settings *settings,
-						 const struct rg_syn *syn)
+						 const struct rg_syn *syn, int is_met)
 {
 	struct rg_decision decision = { .zone = RG_NO_ZONE };
 	const struct rg_peer *peer;
 
-	if (decide_by_lists(settings, syn, &decision) || decide_by_verdicts(syn, &decision))
+	if (decide_by_lists(settings, syn, &decision) || decide_by_verdicts(syn, is_met, &decision))
 		return decision;
 	peer = known_peer(syn);
 	if (peer && peer->state == RG_PEER_CLEAN) {

@@ -12,7 +12,7 @@
 #include "types.h"
 
 /* Changes when any map's key, value or meaning does: old pins are then rebuilt, not misread. */
-#define RG_LAYOUT_VERSION 1
+#define RG_LAYOUT_VERSION 2
 
 struct rg_config {
 	__u32 can_hold; /* bpf_xdp_load_bytes and live frames: Linux 5.18 */
@@ -26,10 +26,16 @@ struct rg_settings {
 	__u64 heartbeat_timeout; /* ns */
 	__u64 pending_time; /* ns that a pending mark lasts: longer than any inquiry */
 	__u64 peer_mask6[2]; /* network order: the part of an IPv6 address that makes a peer */
+	__u64 bucket_mask4[2]; /* network order: the part of a mapped IPv4 address that has a bucket */
+	__u64 bucket_mask6[2]; /* network order: the same of an IPv6 address */
+	__u64 token_time; /* ns until a bucket gains a token */
+	__u64 bucket_depth; /* ns until an empty bucket is full: token_time x burst */
 	enum rg_action unknown; /* hold, pass or drop */
 	enum rg_action overload; /* pass or drop: the ring buffer is full */
 	enum rg_action blocked; /* action for local lists */
 	__u32 samples_per_second; /* refused attempts told to the agent, on each CPU */
+	__u32 steering; /* 1: connections can reach the responder */
+	__u32 tag_dscp; /* 1..63; 0: no action tags */
 	__u32 port_count;
 	__u16 ports[RG_MAX_PORTS]; /* host order */
 	__u32 pad; /* zero */

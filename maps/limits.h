@@ -28,6 +28,12 @@
 /* Connections of one pending peer that are held; further ones wait for their retransmission. */
 #define RG_HELD_FLOWS 8
 
+/* Throttled peers or networks; the one unused for longest goes, and begins with a full bucket. */
+#define RG_DEFAULT_BUCKETS 65536
+
+/* CPUs that take a token of one bucket at once before one of them gives up. */
+#define RG_BUCKET_TRIES 16
+
 /* IPv6 extension headers that are walked; senders use none or one (RFC 8504, 5.3 allows a limit). */
 #define RG_MAX_EXT_HEADERS 8
 #define RG_MAX_VLAN_TAGS 2

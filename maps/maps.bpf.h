@@ -63,6 +63,28 @@ struct {
 	__type(value, struct rg_settings);
 } settings SEC(".maps");
 
+/*
+ * Key: the address, cut to throttle_ipv4_prefix or throttle_ipv6_prefix. Writer and reader: XDP.
+ * Full: the least recently used goes.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, RG_DEFAULT_BUCKETS);
+	__type(key, struct rg_addr);
+	__type(value, struct rg_bucket);
+} buckets SEC(".maps");
+
+/*
+ * Key: enum rg_responder_socket. Writer: agent; the kernel empties a slot when its socket closes,
+ * however the agent ends. Reader: XDP (is it there?) and sk_lookup.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_SOCKMAP);
+	__uint(max_entries, RG_RESPONDER_SOCKETS);
+	__type(key, __u32);
+	__type(value, __u64);
+} responder SEC(".maps");
+
 /* Writer: agent. Reader: people (bpftool), and the agent after a restart. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

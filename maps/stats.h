@@ -35,6 +35,12 @@ struct rg_count {
 	X(HOLD_COPY, hold_copy, "SYN not held: its bytes could not be copied")                       \
 	X(AGENT_SILENT, agent_silent, "unknown peer passed: the agent gives no sign of life")        \
 	X(RESET_FAILED, reset_failed, "reset could not be built, SYN dropped instead")               \
+	X(TAG_FAILED, tag_failed, "tag could not be written, SYN dropped instead")                   \
+	X(RESPONDER_GONE, responder_gone, "no responder for tempfail or reject: reset or dropped")   \
+	X(NOT_LOCAL, not_local, "tempfail or reject, but for another host: reset or dropped")        \
+	X(STEER_FAILED, steer_failed, "connection could not be given to the responder: refused")     \
+	X(BUCKET_FAILED, bucket_failed, "no room for a token bucket: SYN passed")                    \
+	X(BUCKET_BUSY, bucket_busy, "too many CPUs at one token bucket: SYN dropped")                \
 	X(NO_SETTINGS, no_settings, "SYN passed: no settings")
 
 enum rg_loss {
@@ -47,6 +53,7 @@ enum rg_loss {
 #define RG_STAT_DONE 0 /* + class * RG_ACTION_MAX + action */
 #define RG_STAT_MONITORED (RG_STAT_DONE + RG_CLASS_MAX * RG_ACTION_MAX)
 #define RG_STAT_LOSSES (RG_STAT_MONITORED + RG_CLASS_MAX * RG_ACTION_MAX)
-#define RG_STAT_MAX (RG_STAT_LOSSES + RG_LOSS_MAX)
+#define RG_STAT_STEERED (RG_STAT_LOSSES + RG_LOSS_MAX) /* packets: lookups that got the responder */
+#define RG_STAT_MAX (RG_STAT_STEERED + 1)
 
 #endif

@@ -50,10 +50,10 @@ enum rg_action {
 	RG_ACTION_PASS,
 	RG_ACTION_DROP,
 	RG_ACTION_RESET,
-	RG_ACTION_TAG, /* reserved, as the next three: the config check refuses them so far */
-	RG_ACTION_TEMPFAIL,
-	RG_ACTION_REJECT,
-	RG_ACTION_THROTTLE,
+	RG_ACTION_TAG, /* passes with tag_dscp in its IP header */
+	RG_ACTION_TEMPFAIL, /* passes to the responder, which answers 450 */
+	RG_ACTION_REJECT, /* passes to the responder, which answers 550 */
+	RG_ACTION_THROTTLE, /* dropped over the rate; what is within it is counted as pass */
 	RG_ACTION_HOLD,
 	RG_ACTION_MAX
 };
@@ -72,6 +72,15 @@ enum rg_reason {
 };
 
 enum rg_mode { RG_MODE_NONE = 0, RG_MODE_ENFORCE, RG_MODE_MONITOR };
+
+/* Keys of `responder`: what its listening sockets answer, and their family. */
+enum rg_responder_socket {
+	RG_RESPONDER_TEMPFAIL4 = 0,
+	RG_RESPONDER_TEMPFAIL6,
+	RG_RESPONDER_REJECT4,
+	RG_RESPONDER_REJECT6,
+	RG_RESPONDER_SOCKETS
+};
 
 #define RG_NSEC_PER_SEC 1000000000ULL
 

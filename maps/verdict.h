@@ -57,6 +57,15 @@ struct rg_peer {
 	__u32 flows[RG_HELD_FLOWS]; /* hashes of the connections that are held */
 };
 
+/*
+ * `buckets`: the token bucket of a throttled peer or network. It is full when nothing has been taken
+ * for so long, and each token taken moves that moment on by token_time: one word, so that CPUs which
+ * take at once agree by compare-and-swap (the generic cell rate algorithm, ITU-T I.371).
+ */
+struct rg_bucket {
+	__u64 full_at; /* ns of CLOCK_BOOTTIME */
+};
+
 /* `zones`: what the zone numbers of `verdicts` mean. The alias, never the zone's real name. */
 struct rg_zone_name {
 	char alias[RG_ALIAS_SIZE];

@@ -27,13 +27,16 @@ static const struct timeval tick_time = { .tv_sec = 1 };
 /* A pending mark outlives any inquiry by this much; then the peer's next SYN asks again. */
 #define PENDING_SLACK (2 * RG_NSEC_PER_SEC)
 
-static void fill_mask(__u64 mask[2], unsigned int bits)
+static void fill_mask(volatile __u64 to[2], unsigned int bits)
 {
 	struct rg_prefix all = { .len = bits };
+	__u64 mask[2];
 
 	memset(all.addr.bytes, 0xff, sizeof(all.addr.bytes));
 	rg_prefix_mask(&all);
 	memcpy(mask, all.addr.bytes, sizeof(all.addr.bytes));
+	to[0] = mask[0];
+	to[1] = mask[1];
 }
 
 /*
@@ -59,11 +62,14 @@ static void write_settings(struct rg_agent *agent)
 {
 	volatile struct rg_settings *settings = rg_loader_maps(agent->loader)->settings;
 	const struct rg_conf *conf = agent->conf;
-	__u64 mask[2];
 
-	fill_mask(mask, conf->ipv6_prefix);
-	settings->peer_mask6[0] = mask[0];
-	settings->peer_mask6[1] = mask[1];
+	fill_mask(settings->peer_mask6, conf->ipv6_prefix);
+	fill_mask(settings->bucket_mask4, RG_V4_PREFIX_BITS + conf->throttle_ipv4_prefix);
+	fill_mask(settings->bucket_mask6, conf->throttle_ipv6_prefix);
+	settings->token_time = conf->qil_throttle.token_time;
+	settings->bucket_depth = conf->qil_throttle.token_time * conf->qil_throttle.burst;
+	settings->tag_dscp = rg_conf_uses(conf, RG_ACTION_TAG) ? conf->tag_dscp : 0;
+	settings->steering = rg_steering_works(&agent->steering);
 	settings->heartbeat_timeout = conf->heartbeat_timeout * 1000000ULL;
 	settings->pending_time =
 		(uint64_t)conf->dns_timeout * conf->dns_tries * 1000000ULL + PENDING_SLACK;
@@ -140,6 +146,83 @@ static void on_refused(void *arg, const struct rg_event_head *head)
 		    *event.zone ? event.zone : "local");
 }
 
+static void find_refusal(void *arg, const struct rg_conf *conf, const struct rg_addr *addr,
+			 enum rg_action action, struct rg_refusal *refusal)
+{
+	const struct rg_agent *agent = arg;
+
+	rg_refusals_find(agent->verdicts, agent->lists, conf, addr, action, refusal);
+}
+
+/* The responder refused a connection: the same event as if XDP had, and a line of its own style. */
+static void on_session_ended(void *arg, const struct rg_session_report *report)
+{
+	struct rg_agent *agent = arg;
+	const struct rg_refusal *refusal = report->smtp->refusal;
+	struct rg_recent_event event = { .kind = RG_RECENT_REFUSED,
+					 .time = rg_wall_time(rg_now()),
+					 .addr = report->smtp->addr,
+					 .port = report->port,
+					 .local_port = report->local_port,
+					 .class = report->action == RG_ACTION_TEMPFAIL ?
+							  RG_CLASS_QIL :
+						  !strcmp(refusal->alias, "local") ?
+							  RG_CLASS_BLOCKED :
+							  RG_CLASS_STANDARD,
+					 .action = report->action };
+
+	snprintf(event.zone, sizeof(event.zone), "%s", refusal->alias);
+	rg_recent_add(agent->recent, &event);
+	rg_refusals_log(&agent->refusals, report, agent->conf->log_per_second, rg_now());
+}
+
+/* SYNs that XDP passed on to the responder since the start. */
+static uint64_t passed_to_responder(const struct rg_stats *stats)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int class = RG_CLASS_APPROVED; class < RG_CLASS_MAX; class ++)
+		sum += rg_stats_of(stats, RG_STAT_DONE, class, RG_ACTION_TEMPFAIL)->packets +
+		       rg_stats_of(stats, RG_STAT_DONE, class, RG_ACTION_REJECT)->packets;
+	return sum;
+}
+
+static bool uses_responder(const struct rg_conf *conf)
+{
+	return rg_conf_uses(conf, RG_ACTION_TEMPFAIL) || rg_conf_uses(conf, RG_ACTION_REJECT);
+}
+
+/* Whether connections reach the responder; said when it changes, and when it first matters. */
+static void look_at_steering(struct rg_agent *agent, uint64_t now)
+{
+	struct rg_steering *steering = &agent->steering;
+	struct rg_stats stats;
+	bool changed;
+
+	if (rg_stats_read(rg_loader_maps(agent->loader)->stats, &stats))
+		return;
+	changed = rg_steering_update(
+		steering, agent->conf,
+		rg_steering_listener(agent->conf->ports, agent->conf->port_count),
+		passed_to_responder(&stats), stats.counts[RG_STAT_STEERED].packets, now);
+	rg_loader_maps(agent->loader)->settings->steering = rg_steering_works(steering);
+	if (!changed || !uses_responder(agent->conf))
+		return;
+	if (steering->state == RG_STEERING_READY)
+		rg_log_info("connections can be steered to the responder");
+	else
+		rg_log_warning("%s", rg_steering_advice(steering->state));
+}
+
+enum rg_action rg_agent_action(const struct rg_agent *agent, enum rg_class class,
+			       enum rg_action action)
+{
+	if ((action != RG_ACTION_TEMPFAIL && action != RG_ACTION_REJECT) ||
+	    rg_steering_works(&agent->steering))
+		return action;
+	return class == RG_CLASS_QIL ? RG_ACTION_RESET : RG_ACTION_DROP;
+}
+
 static void reload_and_say(struct rg_agent *agent)
 {
 	struct rg_error error;
@@ -180,6 +263,9 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	rg_loader_maps(agent->loader)->settings->heartbeat = now;
 	rg_notify_watchdog();
 	rg_verdicts_sweep(agent->verdicts, now);
+	if (agent->responder)
+		rg_responder_tick(agent->responder, now);
+	look_at_steering(agent, now);
 	if (++agent->ticks % OWN_ADDRESS_TICKS == 0) {
 		(void)rg_never_refresh(&agent->never, &agent->conf->resolver);
 		rg_watch_refresh(agent->watch);
@@ -195,6 +281,9 @@ int rg_agent_losses(const struct rg_agent *agent, struct rg_loss_count losses[RG
 {
 	struct rg_judge_count judge = rg_judge_count(agent->judge);
 	struct rg_verdicts_count verdicts = rg_verdicts_count(agent->verdicts);
+	struct rg_responder_count responder = {};
+	if (agent->responder)
+		responder = rg_responder_count(agent->responder);
 	const struct rg_loss_count own[] = {
 		{ "release_failed", judge.release_failed },
 		{ "held_lost", judge.held_lost },
@@ -202,6 +291,10 @@ int rg_agent_losses(const struct rg_agent *agent, struct rg_loss_count losses[RG
 		{ "verdicts_evicted", verdicts.evicted },
 		{ "verdicts_failed", verdicts.failed },
 		{ "bad_events", rg_events_bad(agent->events) },
+		{ "session_limit", responder.over_sessions },
+		{ "session_limit_per_peer", responder.over_peer },
+		{ "accept_failed", responder.accept_failed },
+		{ "session_log_limit", agent->refusals.suppressed },
 	};
 	struct rg_stats stats;
 	int err = rg_stats_read(rg_loader_maps(agent->loader)->stats, &stats);
@@ -263,6 +356,17 @@ int rg_agent_check(const struct rg_conf *conf, struct rg_error *error)
 	rg_geo_free(geo);
 	rg_lists_free(lists);
 	return err;
+}
+
+const char *rg_agent_advice(const struct rg_conf *conf)
+{
+	struct rg_steering steering = { .attached = true };
+
+	if (!uses_responder(conf))
+		return NULL;
+	rg_steering_update(&steering, conf, rg_steering_listener(conf->ports, conf->port_count), 0,
+			   0, 0);
+	return steering.state == RG_STEERING_READY ? NULL : rg_steering_advice(steering.state);
 }
 
 static void warn_of_countries(const struct rg_lists *lists)
@@ -430,6 +534,18 @@ int rg_agent_reload(struct rg_agent *agent, struct rg_error *error)
 	return note_reload(agent, err, error);
 }
 
+int rg_agent_set(struct rg_agent *agent, const char *key, const char *value, struct rg_error *error)
+{
+	int err = rg_conf_set(agent->conf, key, value, error);
+
+	if (err)
+		return err;
+	write_settings(agent);
+	rg_verdicts_apply(agent->verdicts, agent->conf);
+	rg_log_info("%s is %s, set by repgatectl", key, value);
+	return 0;
+}
+
 void rg_agent_set_mode(struct rg_agent *agent, enum rg_mode mode)
 {
 	agent->conf->mode = mode;
@@ -479,6 +595,29 @@ static int build_judge(struct rg_agent *agent, struct rg_error *error)
 		err = rg_events_new(&agent->events, agent->base,
 				    rg_loader_maps(agent->loader)->events, &calls);
 	return err ? rg_fail(error, err, "event loop: %s", strerror(-err)) : 0;
+}
+
+/*
+ * Without the responder the filter still does its work, so this is no error. The heartbeat is older
+ * than what XDP asks for until the loop runs; write_settings() came before.
+ */
+static void build_responder(struct rg_agent *agent)
+{
+	const struct rg_responder_calls calls = { .find = find_refusal,
+						  .ended = on_session_ended,
+						  .arg = agent };
+	struct rg_error error;
+	int err = rg_loader_attach_steer(agent->loader);
+
+	if (err)
+		rg_log_warning("the kernel refuses the steering program (%s): tempfail resets, reject "
+			       "drops",
+			       strerror(-err));
+	else if (rg_responder_new(&agent->responder, agent->base, agent->loader, &agent->conf,
+				  &calls, &error))
+		rg_log_warning("%s: tempfail resets, reject drops", error.text);
+	agent->steering.attached = agent->responder != NULL;
+	look_at_steering(agent, rg_now());
 }
 
 /* Maps of an earlier agent are made to say what this configuration says. */
@@ -568,6 +707,8 @@ static int build(struct rg_agent *agent, struct rg_error *error)
 	if (!err)
 		err = build_judge(agent, error);
 	if (!err)
+		build_responder(agent);
+	if (!err)
 		err = build_loop(agent, error);
 	if (!err)
 		err = rg_control_new(&agent->control, agent, error);
@@ -595,8 +736,12 @@ static struct event_base *new_base(void)
 	if (!config)
 		return NULL;
 	event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER);
+	/* Of the refused sessions' events 16 at a time, then a look at what comes before them. */
+	event_config_set_max_dispatch_interval(config, NULL, 16, RG_PRIORITY_LOW);
 	base = event_base_new_with_config(config);
 	event_config_free(config);
+	if (base)
+		event_base_priority_init(base, RG_PRIORITIES);
 	return base;
 }
 
@@ -651,6 +796,7 @@ void rg_agent_free(struct rg_agent *agent, bool keep_pins)
 	for (size_t i = 0; i < ARRAY_SIZE(agent->signals); i++)
 		if (agent->signals[i])
 			event_free(agent->signals[i]);
+	rg_responder_free(agent->responder);
 	rg_events_free(agent->events);
 	rg_judge_free(agent->judge);
 	rg_asker_free(agent->asker);

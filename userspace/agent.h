@@ -8,6 +8,8 @@
 
 #include "judge.h"
 #include "recent.h"
+#include "refusals.h"
+#include "steering.h"
 
 #include "../maps/stats.h"
 
@@ -23,6 +25,9 @@ struct rg_agent {
 	struct rg_asker *asker;
 	struct rg_judge *judge;
 	struct rg_events *events;
+	struct rg_responder *responder; /* NULL: it could not be */
+	struct rg_refusals refusals;
+	struct rg_steering steering;
 	struct rg_recent *recent;
 	struct rg_control *control;
 	struct rg_metrics *metrics;
@@ -40,7 +45,7 @@ struct rg_loss_count {
 	const char *cause;
 	uint64_t count;
 };
-#define RG_LOSS_COUNTS (RG_LOSS_MAX + 6)
+#define RG_LOSS_COUNTS (RG_LOSS_MAX + 10)
 /* 0 or -errno; fills all RG_LOSS_COUNTS. */
 int rg_agent_losses(const struct rg_agent *agent, struct rg_loss_count losses[RG_LOSS_COUNTS]);
 
@@ -55,7 +60,14 @@ void rg_agent_free(struct rg_agent *agent, bool keep_pins);
 int rg_agent_reload(struct rg_agent *agent, struct rg_error *error);
 /* Only the lists. */
 int rg_agent_reload_lists(struct rg_agent *agent, struct rg_error *error);
+/* One setting, until the next reload or start. error: why not. */
+int rg_agent_set(struct rg_agent *agent, const char *key, const char *value, struct rg_error *error);
 void rg_agent_set_mode(struct rg_agent *agent, enum rg_mode mode);
+/* What action comes to for a peer of this class now: without a responder tempfail is none. */
+enum rg_action rg_agent_action(const struct rg_agent *agent, enum rg_class class,
+			       enum rg_action action);
+/* What can't work with conf in this network namespace now, or NULL. */
+const char *rg_agent_advice(const struct rg_conf *conf);
 /* The database of a configuration and all files of its lists can be read. */
 int rg_agent_check(const struct rg_conf *conf, struct rg_error *error);
 

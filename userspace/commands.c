@@ -158,12 +158,14 @@ static json_t *describe_zones(const struct rg_conf *conf, const struct lookup *l
 }
 
 /* The action that the peer's next SYN meets; a held one meets its verdict in the end. */
-static enum rg_action next_syn(const struct rg_conf *conf, const struct finding *found)
+static enum rg_action next_syn(const struct rg_agent *agent, const struct rg_conf *conf,
+			       const struct finding *found)
 {
 	if (conf->mode == RG_MODE_MONITOR)
 		return RG_ACTION_PASS;
-	return found->known || conf->unknown == RG_ACTION_HOLD ? found->action :
-								 (enum rg_action)conf->unknown;
+	if (!found->known && conf->unknown != RG_ACTION_HOLD)
+		return (enum rg_action)conf->unknown;
+	return rg_agent_action(agent, found->class, found->action);
 }
 
 static void explain(const struct rg_conf *conf, const struct finding *found, char *text, size_t size)
@@ -182,18 +184,12 @@ static void explain(const struct rg_conf *conf, const struct finding *found, cha
 
 static json_t *url_of(const struct rg_conf *conf, const struct lookup *lookup, const char *alias)
 {
-	char addr[RG_ADDR_TEXT], url[512];
+	char url[512];
 
 	for (unsigned int i = 0; i < conf->zone_count; i++) {
-		const char *at;
-
-		if (strcmp(conf->zones[i].alias, alias) || !conf->zones[i].url)
+		if (strcmp(conf->zones[i].alias, alias) != 0 || !conf->zones[i].url)
 			continue;
-		at = strstr(conf->zones[i].url, "%a");
-		if (!at)
-			return json_string(conf->zones[i].url);
-		snprintf(url, sizeof(url), "%.*s%s%s", (int)(at - conf->zones[i].url),
-			 conf->zones[i].url, rg_addr_format(&lookup->addr, addr), at + 2);
+		rg_reply_url(conf->zones[i].url, &lookup->addr, url, sizeof(url));
 		return json_string(url);
 	}
 	return json_null();
@@ -213,10 +209,10 @@ static json_t *describe_lookup(const struct rg_agent *agent, const struct lookup
 		"reason", rg_reason_name(found->reason), "since",
 		found->since ? json_real(rg_wall_time(found->since)) : json_null(), "expires_in",
 		seconds_left(found->expiry), "hits", (json_int_t)found->hits, "next_syn",
-		rg_action_name(next_syn(conf, found)), "explanation", why, "known", found->known,
-		"code", format_code(found->code), "country", string_or_null(lookup->country), "url",
-		url_of(conf, lookup, found->zone), "lists", describe_lists(agent, lookup), "zones",
-		describe_zones(conf, lookup, found));
+		rg_action_name(next_syn(agent, conf, found)), "explanation", why, "known",
+		found->known, "code", format_code(found->code), "country",
+		string_or_null(lookup->country), "url", url_of(conf, lookup, found->zone), "lists",
+		describe_lists(agent, lookup), "zones", describe_zones(conf, lookup, found));
 }
 
 /* From the lists and maps; false if nothing is known. */
@@ -440,6 +436,40 @@ static json_t *describe_agent(const struct rg_agent *agent)
 		string_or_null(agent->reload_error), "can_hold", rg_loader_can_hold(agent->loader));
 }
 
+static json_t *describe_oddities(const struct rg_smtp_oddities *odd)
+{
+	return json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "bare_lf", (int)odd->bare_lf, "nul",
+			 (int)odd->nul, "long_lines", (int)odd->long_lines, "pipelined",
+			 (int)odd->pipelined, "unknown", (int)odd->unknown, "syntax",
+			 (int)odd->syntax, "sequence", (int)odd->sequence);
+}
+
+static json_t *describe_responder(const struct rg_agent *agent)
+{
+	struct rg_responder_count count = {};
+
+	if (agent->responder)
+		count = rg_responder_count(agent->responder);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "open",
+			 (json_int_t)count.open, "sessions", (json_int_t)count.sessions, "refused",
+			 (json_int_t)count.refused, "recipients", (json_int_t)count.recipients,
+			 "lost", (json_int_t)count.lost, "timeouts", (json_int_t)count.timeouts,
+			 "early_talkers", (json_int_t)count.early, "session_limit",
+			 (json_int_t)count.over_sessions, "session_limit_per_peer",
+			 (json_int_t)count.over_peer, "accept_failed",
+			 (json_int_t)count.accept_failed, "oddities", describe_oddities(&count.odd));
+}
+
+/* How tempfail and reject are answered, and whether they can be. */
+static json_t *describe_steering(const struct rg_agent *agent)
+{
+	enum rg_steering_state state = agent->steering.state;
+
+	return json_pack("{s:s, s:b, s:o}", "state", rg_steering_name(state), "works",
+			 rg_steering_works(&agent->steering), "advice",
+			 string_or_null(rg_steering_advice(state)));
+}
+
 static void run_status(struct rg_client *client, const json_t *request)
 {
 	const struct rg_agent *agent = rg_client_agent(client);
@@ -451,16 +481,16 @@ static void run_status(struct rg_client *client, const json_t *request)
 	(void)rg_lists_items(agent->lists, &entries);
 	for (unsigned int i = 0; i < conf->port_count; i++)
 		json_array_append_new(ports, json_integer(conf->ports[i]));
-	rg_client_answer(client,
-			 json_pack("{s:s, s:s, s:o, s:i, s:o, s:o, s:o, s:{s:I, s:I, s:I}, s:o}",
-				   "mode", rg_mode_name(conf->mode), "unknown",
-				   rg_action_name(conf->unknown), "ports", ports, "qil_level",
-				   (int)conf->qil_level, "interfaces", describe_interfaces(agent),
-				   "zones", describe_all_zones(agent), "maps", describe_maps(agent),
-				   "lists", "entries", (json_int_t)entries, "written",
-				   (json_int_t)rg_lists_written(agent->lists), "countries",
-				   (json_int_t)rg_lists_countries(agent->lists), "agent",
-				   describe_agent(agent)));
+	rg_client_answer(
+		client,
+		json_pack("{s:s, s:s, s:o, s:i, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:I}, s:o}",
+			  "mode", rg_mode_name(conf->mode), "unknown", rg_action_name(conf->unknown),
+			  "ports", ports, "qil_level", (int)conf->qil_level, "interfaces",
+			  describe_interfaces(agent), "steering", describe_steering(agent), "zones",
+			  describe_all_zones(agent), "maps", describe_maps(agent), "lists", "entries",
+			  (json_int_t)entries, "written", (json_int_t)rg_lists_written(agent->lists),
+			  "countries", (json_int_t)rg_lists_countries(agent->lists), "agent",
+			  describe_agent(agent)));
 }
 
 static void run_zones(struct rg_client *client, const json_t *request)
@@ -517,16 +547,16 @@ static void run_stats(struct rg_client *client, const json_t *request)
 	}
 	rg_client_answer(
 		client,
-		json_pack("{s:o, s:o, s:{s:o, s:o}, s:o, s:{s:I, s:I, s:I, s:I, s:I}, "
+		json_pack("{s:o, s:o, s:{s:o, s:o}, s:o, s:o, s:{s:I, s:I, s:I, s:I, s:I}, "
 			  "s:{s:I, s:I, s:I, s:I, s:I}}",
 			  "packets", describe_table(&stats, RG_STAT_DONE, false), "attempts",
 			  describe_table(&stats, RG_STAT_DONE, true), "monitored", "packets",
 			  describe_table(&stats, RG_STAT_MONITORED, false), "attempts",
 			  describe_table(&stats, RG_STAT_MONITORED, true), "losses",
-			  describe_losses(agent), "inquiries", "events", (json_int_t)judge.events,
-			  "begun", (json_int_t)judge.inquiries, "open", (json_int_t)judge.open,
-			  "joined", (json_int_t)judge.joined, "released",
-			  (json_int_t)judge.released, "verdicts", "entries",
+			  describe_losses(agent), "responder", describe_responder(agent), "inquiries",
+			  "events", (json_int_t)judge.events, "begun", (json_int_t)judge.inquiries,
+			  "open", (json_int_t)judge.open, "joined", (json_int_t)judge.joined,
+			  "released", (json_int_t)judge.released, "verdicts", "entries",
 			  (json_int_t)verdicts.entries, "stored", (json_int_t)verdicts.stored,
 			  "expired", (json_int_t)verdicts.expired, "evicted",
 			  (json_int_t)verdicts.evicted, "removed", (json_int_t)verdicts.removed));
@@ -817,6 +847,36 @@ static void run_monitor(struct rg_client *client, const json_t *request)
 					   rg_mode_name(rg_client_agent(client)->conf->mode)));
 }
 
+/* The zones that a class's action changes: `repgatectl set --save` forgets what it saved of them. */
+static json_t *zones_of(const struct rg_conf *conf, const char *key)
+{
+	enum rg_class class = !strcmp(key, "standard_action") ? RG_CLASS_STANDARD :
+			      !strcmp(key, "qil_action")      ? RG_CLASS_QIL :
+								RG_CLASS_NONE;
+	json_t *zones = json_array();
+
+	for (unsigned int i = 0; i < conf->zone_count; i++)
+		if (conf->zones[i].class == class)
+			json_array_append_new(zones, json_string(conf->zones[i].alias));
+	return zones;
+}
+
+static void run_set(struct rg_client *client, const json_t *request)
+{
+	struct rg_agent *agent = rg_client_agent(client);
+	const char *key = get_string(request, "key"), *value = get_string(request, "value");
+	struct rg_error error;
+
+	if (!key || !value)
+		rg_client_refuse(client, "set wants a key and a value");
+	else if (rg_agent_set(agent, key, value, &error))
+		rg_client_refuse(client, "%s", error.text);
+	else
+		rg_client_answer(client, json_pack("{s:s, s:s, s:s, s:o}", "key", key, "value",
+						   value, "config", agent->conf->path, "zones",
+						   zones_of(agent->conf, key)));
+}
+
 static void run_version(struct rg_client *client, const json_t *request)
 {
 	struct utsname kernel;
@@ -853,6 +913,7 @@ static const struct command {
 	{ "events", run_events, { { "follow", ARGUMENT_BOOL } } },
 	{ "dump", run_dump, {} },
 	{ "reload", run_reload, {} },
+	{ "set", run_set, { { "key", ARGUMENT_STRING }, { "value", ARGUMENT_STRING } } },
 	{ "monitor", run_monitor, { { "on", ARGUMENT_BOOL } } },
 	{ "version", run_version, {} },
 };

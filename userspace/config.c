@@ -3,6 +3,7 @@
 
 #include "addr.h"
 #include "names.h"
+#include "smtp.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -18,6 +19,8 @@
 #define HOUR (60 * MINUTE)
 #define DAY (24 * HOUR)
 
+#define CODE_LENGTH 14 /* AB-CDEF-GHIJ-KLMN without hyphens */
+
 /* What a file is read into; the ERS keys become zones when all is read. */
 struct ers_conf {
 	bool present;
@@ -26,6 +29,7 @@ struct ers_conf {
 	unsigned int standard_action, qil_action;
 	uint32_t standard_ttl_min, standard_ttl_max, qil_ttl_min, qil_ttl_max; /* s */
 	uint32_t qil_level;
+	char *standard_reply, *qil_reply;
 	config_setting_t *setting; /* for errors */
 	config_setting_t *code_setting;
 };
@@ -36,6 +40,7 @@ struct reader {
 	struct rg_zone_conf zone; /* the one being read */
 	unsigned int zone_kind; /* enum rg_class; 0: not set */
 	bool zone_codes;
+	bool live; /* a command, not a file: errors name no line */
 	struct rg_error *error;
 	FILE *warnings;
 };
@@ -47,6 +52,7 @@ struct word {
 
 enum key_type {
 	KEY_STRING,
+	KEY_TEXT, /* a string that may have several lines */
 	KEY_PATH,
 	KEY_BOOL,
 	KEY_INT,
@@ -83,6 +89,9 @@ static const struct word kind_words[] = { { "standard", RG_CLASS_STANDARD },
 					  { "qil", RG_CLASS_QIL },
 					  { "allow", RG_CLASS_APPROVED },
 					  {} };
+static const struct word stage_words[] = { { "rcpt", RG_SMTP_AT_RCPT },
+					   { "greeting", RG_SMTP_AT_GREETING },
+					   {} };
 static const struct word selftest_words[] = { { "full", RG_SELFTEST_FULL },
 					      { "negative", RG_SELFTEST_NEGATIVE },
 					      { "off", RG_SELFTEST_OFF },
@@ -98,11 +107,13 @@ static void vcomplain(struct reader *reader, const config_setting_t *setting, co
 
 	if (!file)
 		file = reader->conf->path;
-	if (line)
+	if (reader->live)
+		len = snprintf(reader->error->text, size, "%s", "");
+	else if (line)
 		len = snprintf(reader->error->text, size, "%s:%u: ", file, line);
 	else
 		len = snprintf(reader->error->text, size, "%s: ", file);
-	if (len > 0 && (size_t)len < size)
+	if (len >= 0 && (size_t)len < size)
 		vsnprintf(reader->error->text + len, size - (size_t)len, format, args);
 }
 
@@ -244,7 +255,7 @@ static int read_string(struct reader *reader, const struct key *key, config_sett
 		return err;
 	text = config_setting_get_string(setting);
 	for (const char *c = text; *c; c++)
-		if (iscntrl((unsigned char)*c))
+		if (iscntrl((unsigned char)*c) && (*c != '\n' || key->type != KEY_TEXT))
 			return complain(reader, setting, "%s contains a control character",
 					key->name);
 	if (key->type == KEY_PATH && (*text != '/' || strlen(text) >= PATH_MAX))
@@ -281,6 +292,7 @@ static int read_key(struct reader *reader, const struct key *key, config_setting
 
 	switch (key->type) {
 	case KEY_STRING:
+	case KEY_TEXT:
 	case KEY_PATH:
 		return read_string(reader, key, setting, field);
 	case KEY_BOOL:
@@ -454,11 +466,14 @@ static int read_resolver(struct reader *reader, config_setting_t *setting)
 	return 0;
 }
 
-/* What a listing's action may be so far, with what to use instead. */
+/* What a listing's action may be (DESIGN, classes and actions). */
 static int read_action(struct reader *reader, config_setting_t *setting, enum rg_class class,
 		       unsigned int *ret)
 {
+	static const char permanent[] = "\"drop\", \"reset\", \"tag\" or \"reject\"";
+	static const char temporary[] = "\"tempfail\", \"throttle\", \"drop\", \"reset\" or \"tag\"";
 	const char *name = config_setting_name(setting), *text;
+	const char *choices = class == RG_CLASS_QIL ? temporary : permanent;
 	enum rg_action action;
 	int err = expect(reader, setting, CONFIG_TYPE_STRING);
 
@@ -466,25 +481,15 @@ static int read_action(struct reader *reader, config_setting_t *setting, enum rg
 		return err;
 	text = config_setting_get_string(setting);
 	if (rg_action_parse(text, &action) || action == RG_ACTION_PASS || action == RG_ACTION_HOLD)
-		return complain(reader, setting,
-				"%s = \"%s\" is not an action: use \"drop\" or \"reset\"", name,
-				text);
+		return complain(reader, setting, "%s = \"%s\" is not an action: use %s", name, text,
+				choices);
 	if (class != RG_CLASS_QIL && (action == RG_ACTION_TEMPFAIL || action == RG_ACTION_THROTTLE))
-		return complain(reader, setting,
-				"%s = \"%s\" is for qil lists only: use \"drop\" or \"reset\"",
-				name, text);
+		return complain(reader, setting, "%s = \"%s\" is for qil lists only: use %s", name,
+				text, choices);
 	if (class == RG_CLASS_QIL && action == RG_ACTION_REJECT)
 		return complain(reader, setting,
-				"%s = \"reject\" is permanent, and a qil listing is not: use \"reset\" or "
-				"\"drop\"",
-				name);
-	if (action != RG_ACTION_DROP && action != RG_ACTION_RESET)
-		return complain(reader, setting,
-				"%s = \"%s\" is not available in this version: use \"%s\"", name,
-				text,
-				class == RG_CLASS_QIL ? "reset\", after which a legitimate sender "
-							"retries, or \"drop" :
-							"drop\" or \"reset");
+				"%s = \"reject\" is permanent, and a qil listing is not: use %s",
+				name, choices);
 	*ret = action;
 	return 0;
 }
@@ -573,6 +578,8 @@ static const struct key ers_keys[] = {
 	{ "qil_action", KEY_CUSTOM, 0, 0, 0, NULL, read_qil_action },
 	{ "qil_ttl_min", KEY_SECONDS, AT(ers_conf, qil_ttl_min), SECOND, 12 * HOUR, NULL, NULL },
 	{ "qil_ttl_max", KEY_SECONDS, AT(ers_conf, qil_ttl_max), SECOND, 12 * HOUR, NULL, NULL },
+	{ "standard_reply", KEY_TEXT, AT(ers_conf, standard_reply), 0, 0, NULL, NULL },
+	{ "qil_reply", KEY_TEXT, AT(ers_conf, qil_reply), 0, 0, NULL, NULL },
 	{ "qil_level", KEY_INT, AT(ers_conf, qil_level), 1, 4, NULL, NULL },
 	{},
 };
@@ -601,6 +608,46 @@ static int read_zone_codes(struct reader *reader, config_setting_t *setting)
 {
 	reader->zone_codes = true;
 	return read_strings(reader, setting, RG_MAX_CODES, read_zone_code);
+}
+
+/* "60/min burst 5": so many SYNs in a time, and so many at once. */
+static int parse_rate(const char *text, struct rg_rate *rate)
+{
+	static const struct {
+		const char *unit;
+		uint64_t seconds;
+	} units[] = { { "s", 1 }, { "min", 60 }, { "h", 3600 } };
+	unsigned int number, burst;
+	int end = -1;
+	char unit[4];
+
+	if (sscanf(text, "%7u/%3[a-z] burst %7u%n", &number, unit, &burst, &end) != 3 || end < 0 ||
+	    text[end] || !isdigit((unsigned char)*text) || !number || !burst || burst > 100000)
+		return -EINVAL;
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+		if (!strcmp(units[i].unit, unit)) {
+			rate->token_time = units[i].seconds * RG_NSEC_PER_SEC / number;
+			rate->burst = burst;
+			return rate->token_time ? 0 : -EINVAL;
+		}
+	}
+	return -EINVAL;
+}
+
+static int read_qil_throttle(struct reader *reader, config_setting_t *setting)
+{
+	const char *text;
+	int err = expect(reader, setting, CONFIG_TYPE_STRING);
+
+	if (err)
+		return err;
+	text = config_setting_get_string(setting);
+	if (parse_rate(text, &reader->conf->qil_throttle))
+		return complain(reader, setting,
+				"%s = \"%s\" is not a rate: a number, \"/s\", \"/min\" or \"/h\", and a "
+				"burst, as in \"60/min burst 5\"",
+				config_setting_name(setting), text);
+	return 0;
 }
 
 /* The class decides what is allowed, and may come later in the file: check_zone() reads it. */
@@ -658,11 +705,85 @@ static const struct key zone_keys[] = {
 	{ "action", KEY_CUSTOM, 0, 0, 0, NULL, read_zone_action },
 	{ "ttl_min", KEY_SECONDS, AT(reader, zone.ttl_min), SECOND, 30 * DAY, NULL, NULL },
 	{ "ttl_max", KEY_SECONDS, AT(reader, zone.ttl_max), SECOND, 30 * DAY, NULL, NULL },
-	{ "reply", KEY_STRING, AT(reader, zone.reply), 0, 0, NULL, NULL },
+	{ "reply", KEY_TEXT, AT(reader, zone.reply), 0, 0, NULL, NULL },
 	{ "url", KEY_STRING, AT(reader, zone.url), 0, 0, NULL, NULL },
 	{ "selftest", KEY_WORD, AT(reader, zone.selftest), 0, 0, selftest_words, NULL },
 	{},
 };
+
+/*
+ * True if text holds the key in the zone's name: a first label of 14 characters or more is one
+ * (ERS's activation code has 14), written with hyphens or without.
+ */
+static bool holds_key(const char *text, const char *suffix)
+{
+	size_t key = strcspn(suffix, ".");
+
+	if (key < CODE_LENGTH)
+		return false;
+	for (; *text; text++) {
+		size_t at = 0;
+
+		for (const char *c = text; *c && at < key; c++) {
+			if (*c == '-' && suffix[at] != '-')
+				continue;
+			if (tolower((unsigned char)*c) != tolower((unsigned char)suffix[at]))
+				break;
+			at++;
+		}
+		if (at == key)
+			return true;
+	}
+	return false;
+}
+
+/* The template of a zone, or ours, is right and shows no secret. */
+static int check_reply(struct reader *reader, config_setting_t *setting, const char *alias)
+{
+	struct rg_zone_conf *zone = &reader->zone;
+	struct rg_refusal refusal = { .alias = alias,
+				      .url = zone->url ? zone->url : "",
+				      .permanent = zone->class != RG_CLASS_QIL };
+	struct rg_error why;
+
+	if (!zone->reply &&
+	    asprintf(&zone->reply, "%s%s",
+		     refusal.permanent ? "550 5.7.1 Service unavailable; %a is listed by %z" :
+					 "450 4.7.1 Service unavailable; %a is listed by %z, try again "
+					 "later",
+		     zone->url ? ", see %u" : "") < 0) {
+		zone->reply = NULL;
+		return complain(reader, setting, "out of memory");
+	}
+	if (holds_key(zone->reply, zone->suffix) || holds_key(refusal.url, zone->suffix))
+		return complain(reader, setting,
+				"zone \"%s\": its reply or url shows the key in its real name (not "
+				"shown here); %%z is the zone's name for people",
+				alias);
+	refusal.text = zone->reply;
+	if (rg_reply_check(&refusal, &why))
+		return complain(reader, setting, "zone \"%s\": %s", alias, why.text);
+	return 0;
+}
+
+static int check_blocked_reply(struct reader *reader, config_setting_t *root)
+{
+	const struct rg_refusal refusal = { .text = reader->conf->blocked_reply,
+					    .alias = "local",
+					    .url = "",
+					    .permanent = true };
+	struct rg_error why;
+
+	if (rg_reply_check(&refusal, &why))
+		return complain(reader, config_setting_get_member(root, "blocked_reply"),
+				"blocked_reply: %s", why.text);
+	for (unsigned int i = 0; i < reader->conf->zone_count; i++)
+		if (holds_key(refusal.text, reader->conf->zones[i].suffix))
+			return complain(reader, config_setting_get_member(root, "blocked_reply"),
+					"blocked_reply shows the key in a zone's real name (not "
+					"shown here)");
+	return 0;
+}
 
 static int add_zone(struct reader *reader, config_setting_t *setting, const char *alias)
 {
@@ -679,6 +800,8 @@ static int add_zone(struct reader *reader, config_setting_t *setting, const char
 			return complain(reader, setting, "zone name \"%s\" is taken", alias);
 	if (zone->ttl_min > zone->ttl_max)
 		return complain(reader, setting, "zone \"%s\": ttl_min is more than ttl_max", alias);
+	if (check_reply(reader, setting, alias))
+		return -EINVAL;
 	snprintf(zone->alias, sizeof(zone->alias), "%s", alias);
 	conf->zones[conf->zone_count++] = *zone;
 	*zone = (struct rg_zone_conf){};
@@ -689,7 +812,7 @@ static int check_zone(struct reader *reader, config_setting_t *setting, const ch
 {
 	struct rg_zone_conf *zone = &reader->zone;
 	config_setting_t *action = config_setting_get_member(setting, "action");
-	unsigned int value = reader->zone_kind == RG_CLASS_QIL ? RG_ACTION_RESET : RG_ACTION_DROP;
+	unsigned int value = reader->zone_kind == RG_CLASS_QIL ? RG_ACTION_TEMPFAIL : RG_ACTION_DROP;
 	int err;
 
 	if (!zone->suffix)
@@ -804,6 +927,16 @@ static const struct key top_keys[] = {
 	INT("max_list", max_list, 16, 16777216),
 	INT("max_inquiries", max_inquiries, 16, 1048576),
 	INT("log_per_second", log_per_second, 0, 10000),
+	INT("tag_dscp", tag_dscp, 1, 63),
+	CUSTOM("qil_throttle", read_qil_throttle),
+	INT("throttle_ipv4_prefix", throttle_ipv4_prefix, 8, 32),
+	INT("throttle_ipv6_prefix", throttle_ipv6_prefix, 16, 128),
+	WORD("reply_stage", reply_stage, stage_words),
+	MILLISECONDS("greet_delay", greet_delay, 0, 30 * SECOND),
+	INT("max_sessions", max_sessions, 1, 1000000),
+	INT("max_sessions_per_peer", max_sessions_per_peer, 1, 1000000),
+	STRING("responder_name", responder_name),
+	{ "blocked_reply", KEY_TEXT, AT(rg_conf, blocked_reply), 0, 0, NULL, NULL },
 	WORD("xdp_mode", xdp_mode, xdp_words),
 	{ "keep_on_stop", KEY_BOOL, AT(rg_conf, keep_on_stop), 0, 0, NULL, NULL },
 	PATH("pin_path", pin_path),
@@ -846,9 +979,17 @@ static int set_defaults(struct rg_conf *conf, struct ers_conf *ers)
 	conf->max_list = RG_DEFAULT_LIST;
 	conf->max_inquiries = 20000;
 	conf->log_per_second = 50;
+	conf->tag_dscp =
+		63; /* xxxx11 is for local use (RFC 2474, 6): no sender has a reason to set it */
+	conf->qil_throttle = (struct rg_rate){ .token_time = RG_NSEC_PER_SEC, .burst = 5 };
+	conf->throttle_ipv4_prefix = 32;
+	conf->throttle_ipv6_prefix = 64;
+	conf->reply_stage = RG_SMTP_AT_RCPT;
+	conf->max_sessions = 10000;
+	conf->max_sessions_per_peer = 20;
 	*ers = (struct ers_conf){ .lists = 15,
 				  .standard_action = RG_ACTION_DROP,
-				  .qil_action = RG_ACTION_RESET,
+				  .qil_action = RG_ACTION_TEMPFAIL,
 				  .standard_ttl_min = 600,
 				  .standard_ttl_max = 86400,
 				  .qil_ttl_min = 300,
@@ -862,12 +1003,33 @@ static int set_defaults(struct rg_conf *conf, struct ers_conf *ers)
 	    set_string(&conf->control_group, "repgate") ||
 	    set_string(&conf->approved_dir, "/etc/repgate/approved.d") ||
 	    set_string(&conf->blocked_dir, "/etc/repgate/blocked.d") ||
-	    set_string(&conf->metrics_listen, "127.0.0.1:9125"))
+	    set_string(&conf->metrics_listen, "127.0.0.1:9125") ||
+	    set_string(&conf->blocked_reply, "550 5.7.1 Service unavailable; %a is blocked here"))
 		return -ENOMEM;
 	return 0;
 }
 
-#define CODE_LENGTH 14 /* AB-CDEF-GHIJ-KLMN without hyphens */
+/* The host's name if none is set; a name or address literal of RFC 5321's characters. */
+static int check_responder_name(struct reader *reader, config_setting_t *root)
+{
+	struct rg_conf *conf = reader->conf;
+	char name[HOST_NAME_MAX + 1] = "";
+
+	if (!conf->responder_name) {
+		(void)gethostname(name, sizeof(name) - 1);
+		if (set_string(&conf->responder_name, *name ? name : "localhost"))
+			return complain(reader, NULL, "out of memory");
+	}
+	for (const char *c = conf->responder_name; *c; c++)
+		if (!isalnum((unsigned char)*c) && !strchr("-._[]:", *c))
+			return complain(reader, config_setting_get_member(root, "responder_name"),
+					"responder_name = \"%s\" is not a host name",
+					conf->responder_name);
+	if (!*conf->responder_name || strlen(conf->responder_name) > 255)
+		return complain(reader, config_setting_get_member(root, "responder_name"),
+				"responder_name must have 1 to 255 characters");
+	return 0;
+}
 
 /*
  * Normalises an activation code in place: hyphens and blanks go, letters become lower case. Says
@@ -941,6 +1103,7 @@ static int add_ers_zone(struct reader *reader, const char *code, enum rg_class c
 	const struct ers_conf *ers = &reader->ers;
 	struct rg_zone_conf *zone = &reader->zone;
 	bool standard = class == RG_CLASS_STANDARD;
+	const char *own_reply = standard ? ers->standard_reply : ers->qil_reply;
 
 	*zone = (struct rg_zone_conf){
 		.class = class,
@@ -949,7 +1112,8 @@ static int add_ers_zone(struct reader *reader, const char *code, enum rg_class c
 		.ttl_max = standard ? ers->standard_ttl_max : ers->qil_ttl_max,
 		.selftest = RG_SELFTEST_NEGATIVE,
 		.url = strdup(url),
-		.reply = strdup(standard ? "550 5.7.1 Mail from %a blocked using Trend Micro Email "
+		.reply = strdup(own_reply ? own_reply :
+				standard ? "550 5.7.1 Mail from %a blocked using Trend Micro Email "
 					   "Reputation Services. Please see %u" :
 					   "450 4.7.1 Mail from %a temporarily blocked using Trend Micro "
 					   "Email Reputation Services. Please see %u"),
@@ -1017,6 +1181,10 @@ static int check_all(struct reader *reader, config_setting_t *root)
 	err = add_ers(reader);
 	if (!err)
 		err = check_metrics(reader, root);
+	if (!err)
+		err = check_responder_name(reader, root);
+	if (!err)
+		err = check_blocked_reply(reader, root);
 	if (err)
 		return err;
 	if (!conf->zone_count)
@@ -1066,6 +1234,238 @@ static int read_file(struct reader *reader, config_t *file)
 	return err ? err : check_all(reader, root);
 }
 
+/* What may change while the agent runs, besides actions. */
+static const char *const live_keys[] = {
+	"mode",
+	"unknown",
+	"on_overload",
+	"blocked_action",
+	"tag_dscp",
+	"qil_throttle",
+	"greet_delay",
+	"throttle_ipv4_prefix",
+	"throttle_ipv6_prefix",
+	"reply_stage",
+	"max_sessions",
+	"max_sessions_per_peer",
+	"log_per_second",
+	"failure_ttl",
+};
+
+static const struct key *find_live_key(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(live_keys); i++)
+		if (!strcmp(live_keys[i], name))
+			for (const struct key *key = top_keys; key->name; key++)
+				if (!strcmp(key->name, name))
+					return key;
+	return NULL;
+}
+
+/* The same action for all zones of a class; 0 zones are no error. */
+static int set_class_action(struct reader *reader, config_setting_t *setting, enum rg_class class)
+{
+	unsigned int action;
+	int err = read_action(reader, setting, class, &action);
+
+	for (unsigned int i = 0; !err && i < reader->conf->zone_count; i++)
+		if (reader->conf->zones[i].class == class)
+			reader->conf->zones[i].action = action;
+	return err;
+}
+
+static int set_zone_action(struct reader *reader, config_setting_t *setting, const char *alias)
+{
+	struct rg_conf *conf = reader->conf;
+
+	for (unsigned int i = 0; i < conf->zone_count; i++) {
+		unsigned int action;
+		int err;
+
+		if (strcmp(conf->zones[i].alias, alias) != 0)
+			continue;
+		err = read_action(reader, setting, conf->zones[i].class, &action);
+		if (!err)
+			conf->zones[i].action = action;
+		return err;
+	}
+	return complain(reader, setting, "there is no zone \"%s\"", alias);
+}
+
+static int set_key(struct reader *reader, config_setting_t *setting)
+{
+	const char *name = config_setting_name(setting);
+	const struct key *key = find_live_key(name);
+
+	if (!strcmp(name, "standard_action"))
+		return set_class_action(reader, setting, RG_CLASS_STANDARD);
+	if (!strcmp(name, "qil_action"))
+		return set_class_action(reader, setting, RG_CLASS_QIL);
+	if (!key)
+		return complain(reader, setting, "\"%s\" can't be set while repgated runs", name);
+	return read_key(reader, key, setting, reader->conf);
+}
+
+#define ZONE_ACTIONS "zone_actions" /* the group of the saved settings for single zones */
+
+/* Classes first: what is said of one zone wins. */
+static int apply_saved(struct reader *reader, config_setting_t *root)
+{
+	config_setting_t *zones = config_setting_get_member(root, ZONE_ACTIONS);
+	int err = 0;
+
+	for (int i = 0; !err && i < config_setting_length(root); i++) {
+		config_setting_t *setting = config_setting_get_elem(root, (unsigned int)i);
+
+		if (setting != zones)
+			err = set_key(reader, setting);
+	}
+	if (!err && zones)
+		err = expect(reader, zones, CONFIG_TYPE_GROUP);
+	for (int i = 0; !err && zones && i < config_setting_length(zones); i++) {
+		config_setting_t *setting = config_setting_get_elem(zones, (unsigned int)i);
+
+		err = set_zone_action(reader, setting, config_setting_name(setting));
+	}
+	return err;
+}
+
+/* repgate.conf -> repgate.saved.conf */
+static char *saved_path(const char *path)
+{
+	size_t len = strlen(path);
+	char *saved;
+
+	if (len > 5 && !strcmp(path + len - 5, ".conf"))
+		len -= 5;
+	return asprintf(&saved, "%.*s.saved.conf", (int)len, path) < 0 ? NULL : saved;
+}
+
+/* What `repgatectl set --save` wrote. */
+static int read_saved(struct reader *reader)
+{
+	RG_CLEANUP_FREE char *path = saved_path(reader->conf->path);
+	config_t file;
+	int err;
+
+	if (!path)
+		return complain(reader, NULL, "out of memory");
+	if (access(path, F_OK))
+		return errno == ENOENT ? 0 : rg_fail(reader->error, -errno, "%s: %m", path);
+	config_init(&file);
+	if (config_read_file(&file, path))
+		err = apply_saved(reader, config_root_setting(&file));
+	else if (config_error_type(&file) == CONFIG_ERR_PARSE)
+		err = rg_fail(reader->error, -EINVAL, "%s:%d: %s", path, config_error_line(&file),
+			      config_error_text(&file));
+	else
+		err = rg_fail(reader->error, -EIO, "%s: can't be read", path);
+	config_destroy(&file);
+	return err;
+}
+
+/* "key = value;", the value as the key's type wants it. Adds to root; NULL if it is no value. */
+static config_setting_t *add_setting(config_setting_t *root, const char *name, const char *value)
+{
+	const struct key *key = find_live_key(name);
+	bool number = key && key->type == KEY_INT && *value &&
+		      strspn(value, "0123456789") == strlen(value) && strlen(value) < 10;
+	config_setting_t *setting;
+
+	(void)config_setting_remove(root, name);
+	setting = config_setting_add(root, name, number ? CONFIG_TYPE_INT : CONFIG_TYPE_STRING);
+	if (setting && number)
+		config_setting_set_int(setting, atoi(value));
+	else if (setting)
+		config_setting_set_string(setting, value);
+	return setting;
+}
+
+/* ALIAS of "ALIAS.action", the caller's; NULL: not of this form. */
+static char *zone_of_key(const char *key)
+{
+	const char *dot = strrchr(key, '.');
+
+	return dot && !strcmp(dot, ".action") ? strndup(key, (size_t)(dot - key)) : NULL;
+}
+
+int rg_conf_set(struct rg_conf *conf, const char *key, const char *value, struct rg_error *error)
+{
+	RG_CLEANUP_FREE char *alias = zone_of_key(key);
+	struct reader reader = { .conf = conf, .error = error, .live = true };
+	config_setting_t *setting;
+	config_t file;
+	int err;
+
+	config_init(&file);
+	setting = add_setting(config_root_setting(&file), alias ? "action" : key, value);
+	if (!setting)
+		err = rg_fail(error, -EINVAL, "\"%.60s\" is not a setting's name", key);
+	else
+		err = alias ? set_zone_action(&reader, setting, alias) : set_key(&reader, setting);
+	config_destroy(&file);
+	return err;
+}
+
+/* A new file in place of the old one, so that a reader finds one of them. */
+static int write_saved(config_t *file, const char *path, struct rg_error *error)
+{
+	RG_CLEANUP_FREE char *fresh = NULL;
+
+	if (asprintf(&fresh, "%s.new", path) < 0) {
+		fresh = NULL;
+		return rg_fail(error, -ENOMEM, "out of memory");
+	}
+	if (config_write_file(file, fresh) && !rename(fresh, path))
+		return 0;
+	(void)unlink(fresh);
+	return rg_fail(error, -EIO, "%s: can't be written: %m", path);
+}
+
+static int put_saved(config_t *file, const char *key, const char *value, const char *const *zones,
+		     size_t zone_count, struct rg_error *error)
+{
+	RG_CLEANUP_FREE char *alias = zone_of_key(key);
+	config_setting_t *root = config_root_setting(file);
+	config_setting_t *group = config_setting_get_member(root, ZONE_ACTIONS);
+
+	for (size_t i = 0; group && i < zone_count; i++)
+		(void)config_setting_remove(group, zones[i]);
+	if (alias && !group)
+		group = config_setting_add(root, ZONE_ACTIONS, CONFIG_TYPE_GROUP);
+	if ((alias && !group) || !add_setting(alias ? group : root, alias ? alias : key, value))
+		return rg_fail(error, -EINVAL, "\"%.60s\" is not a setting's name", key);
+	return 0;
+}
+
+int rg_conf_save(const char *path, const char *key, const char *value, const char *const *zones,
+		 size_t zone_count, struct rg_error *error)
+{
+	RG_CLEANUP_FREE char *saved = saved_path(path);
+	config_t file;
+	int err;
+
+	if (!saved)
+		return rg_fail(error, -ENOMEM, "out of memory");
+	config_init(&file);
+	if (!access(saved, F_OK) && !config_read_file(&file, saved))
+		err = rg_fail(error, -EIO, "%s: can't be read", saved);
+	else
+		err = put_saved(&file, key, value, zones, zone_count, error);
+	if (!err)
+		err = write_saved(&file, saved, error);
+	config_destroy(&file);
+	return err;
+}
+
+bool rg_conf_uses(const struct rg_conf *conf, enum rg_action action)
+{
+	for (unsigned int i = 0; i < conf->zone_count; i++)
+		if (conf->zones[i].action == action)
+			return true;
+	return conf->blocked_action == action;
+}
+
 int rg_conf_load(struct rg_conf **ret, const char *path, struct rg_error *error)
 {
 	struct rg_error unused;
@@ -1085,10 +1485,14 @@ int rg_conf_load(struct rg_conf **ret, const char *path, struct rg_error *error)
 		err = rg_fail(error, -ENOMEM, "out of memory");
 	else
 		err = read_file(&reader, &file);
+	if (!err)
+		err = read_saved(&reader);
 	config_destroy(&file);
 	if (reader.warnings)
 		fclose(reader.warnings);
 	free(reader.ers.code_file);
+	free(reader.ers.standard_reply);
+	free(reader.ers.qil_reply);
 	free_zone(&reader.zone);
 	if (err)
 		rg_conf_unref(reader.conf);
@@ -1121,6 +1525,8 @@ void rg_conf_unref(struct rg_conf *conf)
 	free(conf->blocked_dir);
 	free(conf->metrics_listen);
 	free(conf->country_database);
+	free(conf->responder_name);
+	free(conf->blocked_reply);
 	free(conf->warnings);
 	free(conf);
 }

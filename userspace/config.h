@@ -31,8 +31,14 @@ struct rg_zone_conf {
 	struct rg_codes codes;
 	uint32_t ttl_min, ttl_max; /* s */
 	unsigned int selftest; /* enum rg_selftest */
-	char *reply; /* text for an SMTP reply, or NULL */
+	char *reply; /* template of the SMTP reply, see reply.h */
 	char *url; /* where people look the listing up, or NULL */
+};
+
+/* A token bucket: one token every token_time, at most burst of them. */
+struct rg_rate {
+	uint64_t token_time; /* ns */
+	uint32_t burst;
 };
 
 /* Shared by reference count: inquiries under way keep the configuration that they began with. */
@@ -55,6 +61,14 @@ struct rg_conf {
 	uint32_t dns_tries, dns_in_flight, ipv6_prefix;
 	uint32_t max_verdicts, max_peers, max_list, max_inquiries;
 	uint32_t log_per_second;
+	uint32_t tag_dscp;
+	struct rg_rate qil_throttle;
+	uint32_t throttle_ipv4_prefix, throttle_ipv6_prefix; /* bits that have a bucket together */
+	unsigned int reply_stage; /* enum rg_smtp_stage */
+	uint32_t greet_delay; /* ms */
+	uint32_t max_sessions, max_sessions_per_peer;
+	char *responder_name; /* in greetings */
+	char *blocked_reply; /* template */
 	bool keep_on_stop;
 	char *pin_path, *state_dir, *control_socket, *control_group;
 	char *approved_dir, *blocked_dir, *country_database;
@@ -74,6 +88,24 @@ bool rg_conf_same_zone(const struct rg_zone_conf *a, const struct rg_zone_conf *
 /* conf's zone that is the same as zone, or NULL. */
 const struct rg_zone_conf *rg_conf_find_zone(const struct rg_conf *conf,
 					     const struct rg_zone_conf *zone);
+
+/*
+ * Changes one setting while the agent runs: a key of the file that can, "standard_action" or
+ * "qil_action" for all zones of the class, or "ALIAS.action". 0, or -EINVAL with the reason; then
+ * nothing changed.
+ */
+int rg_conf_set(struct rg_conf *conf, const char *key, const char *value, struct rg_error *error);
+
+/*
+ * Writes one setting into the file of saved ones (path without ".conf", and ".saved.conf"), which is
+ * read after path. It replaces what was saved of these zones' actions. Nothing is checked here:
+ * rg_conf_set() has. 0 or negative.
+ */
+int rg_conf_save(const char *path, const char *key, const char *value, const char *const *zones,
+		 size_t zone_count, struct rg_error *error);
+
+/* True if any list's action is this one. */
+bool rg_conf_uses(const struct rg_conf *conf, enum rg_action action);
 
 /*
  * The first key of fresh that differs from old and can't change while the agent runs, or NULL.

@@ -21,7 +21,7 @@ struct ctl {
 	bool json;
 	FILE *stream; /* to the agent */
 	/* options of the commands */
-	bool store, follow, watch;
+	bool store, follow, watch, save;
 	const char *duration, *comment;
 };
 
@@ -244,6 +244,15 @@ static void print_maps(const json_t *maps)
 	}
 }
 
+static void print_steering(const json_t *steering)
+{
+	if (json_is_string(json_object_get(steering, "advice")))
+		printf("responder: %s; %s\n", text_of(steering, "state"),
+		       text_of(steering, "advice"));
+	else
+		printf("responder: %s\n", text_of(steering, "state"));
+}
+
 static void print_status(const json_t *result)
 {
 	const json_t *agent = json_object_get(result, "agent"),
@@ -263,6 +272,7 @@ static void print_status(const json_t *result)
 	printf("lists: %lld entries in force, %lld countries; inquiries: %lld, open %lld\n",
 	       (long long)int_of(lists, "entries"), (long long)int_of(lists, "countries"),
 	       (long long)int_of(agent, "inquiries"), (long long)int_of(agent, "inquiries_open"));
+	print_steering(json_object_get(result, "steering"));
 	if (json_is_string(json_object_get(agent, "reload_error")))
 		printf("LAST RELOAD REFUSED: %s\n", text_of(agent, "reload_error"));
 	printf("\n%-16s %-9s %-8s %-6s %8s\n", "INTERFACE", "STATE", "MODE", "FRAGS", "PROGRAM");
@@ -295,7 +305,7 @@ static void print_numbers(const char *title, const json_t *numbers, bool zeros)
 
 	printf("\n%s\n", title);
 	json_object_foreach((json_t *)numbers, key, value)
-		if (zeros || json_integer_value(value))
+		if (json_is_integer(value) && (zeros || json_integer_value(value)))
 			printf("  %-22s %12lld\n", key, (long long)json_integer_value(value));
 }
 
@@ -307,6 +317,7 @@ static void print_stats(const json_t *result)
 	print_table(json_object_get(result, "packets"), json_object_get(result, "attempts"));
 	puts("\nwhat monitor mode let pass");
 	print_table(json_object_get(monitored, "packets"), json_object_get(monitored, "attempts"));
+	print_numbers("responder", json_object_get(result, "responder"), true);
 	print_numbers("inquiries", json_object_get(result, "inquiries"), true);
 	print_numbers("verdicts", json_object_get(result, "verdicts"), true);
 	print_numbers("losses", json_object_get(result, "losses"), false);
@@ -522,6 +533,49 @@ static int run_monitor(struct ctl *ctl, const struct command *command, char **ar
 	return run_request(ctl, command, json_pack("{s:s, s:b}", "command", "monitor", "on", on));
 }
 
+#define MAX_ZONES 64 /* more than a configuration has */
+
+/* The agent took the setting; now it is to outlast the agent. Written by whoever may write there. */
+static int save_setting(const json_t *result)
+{
+	const char *zones[MAX_ZONES];
+	struct rg_error error;
+	size_t count = 0, i;
+	json_t *zone;
+
+	json_array_foreach(json_object_get(result, "zones"), i, zone)
+		if (count < MAX_ZONES && json_is_string(zone))
+			zones[count++] = json_string_value(zone);
+	if (rg_conf_save(text_of(result, "config"), text_of(result, "key"),
+			 text_of(result, "value"), zones, count, &error))
+		return fail("set, but not saved: %s", error.text);
+	return EXIT_SUCCESS;
+}
+
+static void print_set(const json_t *result)
+{
+	printf("%s = %s\n", text_of(result, "key"), text_of(result, "value"));
+}
+
+static int run_set(struct ctl *ctl, const struct command *command, char **arguments, int count)
+{
+	json_t *result;
+	int code;
+
+	(void)count;
+	result = ask(ctl,
+		     json_pack("{s:s, s:s, s:s}", "command", "set", "key", arguments[0], "value",
+			       arguments[1]),
+		     &code);
+	if (!result)
+		return code;
+	if (ctl->save)
+		code = save_setting(result);
+	show(ctl, command, result);
+	json_decref(result);
+	return code;
+}
+
 /* Without the agent: the same check as repgated --check, lists left out. */
 static int run_test_config(struct ctl *ctl, const struct command *command, char **arguments, int count)
 {
@@ -563,6 +617,8 @@ static const struct command commands[] = {
 	{ "events", "[--follow]", "what happened lately", 0, 0, run_events, print_events },
 	{ "dump", "", "all verdicts and known peers", 0, 0, run_plain, print_dump },
 	{ "reload", "", "read configuration and lists again", 0, 0, run_plain, print_pairs },
+	{ "set", "KEY VALUE [--save]", "change a setting, for good with --save", 2, 2, run_set,
+	  print_set },
 	{ "monitor", "on|off", "let everything pass, but count and log", 1, 1, run_monitor,
 	  print_pairs },
 	{ "test-config", "[FILE]", "check a configuration file (repgated --check reads the lists too)",
@@ -590,7 +646,7 @@ static int usage(void)
 
 static int parse_options(int argc, char **argv, struct ctl *ctl)
 {
-	enum { SOCKET = 256, JSON, STORE, FOLLOW, WATCH, FOR, COMMENT, HELP, VERSION };
+	enum { SOCKET = 256, JSON, STORE, FOLLOW, WATCH, FOR, COMMENT, SAVE, HELP, VERSION };
 	static const struct option options[] = { { "socket", required_argument, NULL, SOCKET },
 						 { "json", no_argument, NULL, JSON },
 						 { "store", no_argument, NULL, STORE },
@@ -598,6 +654,7 @@ static int parse_options(int argc, char **argv, struct ctl *ctl)
 						 { "watch", no_argument, NULL, WATCH },
 						 { "for", required_argument, NULL, FOR },
 						 { "comment", required_argument, NULL, COMMENT },
+						 { "save", no_argument, NULL, SAVE },
 						 { "help", no_argument, NULL, HELP },
 						 { "version", no_argument, NULL, VERSION },
 						 {} };
@@ -625,6 +682,9 @@ static int parse_options(int argc, char **argv, struct ctl *ctl)
 			break;
 		case COMMENT:
 			ctl->comment = optarg;
+			break;
+		case SAVE:
+			ctl->save = true;
 			break;
 		case HELP:
 			print_usage(stdout);

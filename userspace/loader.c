@@ -8,12 +8,16 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <fcntl.h>
 #include <linux/if_link.h>
 #include <net/if.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <xdp/libxdp.h>
 
 #define LINK_PREFIX "link_" /* rg_pin_link_name() */
+#define STEER_PIN "steer_link" /* of the network namespace */
+#define MAP_COUNT 12 /* with a NULL at the end */
 
 struct attachment {
 	struct rg_attachment shown;
@@ -28,19 +32,24 @@ struct rg_loader {
 	bool took_over;
 	bool was_attached;
 	bool can_hold;
+	int steer_link; /* -1: not attached */
 	unsigned int xdp_mode; /* enum rg_xdp_mode */
 	struct attachment attachments[RG_MAX_INTERFACES];
 	unsigned int count;
 };
 
 /* The maps that an agent hands on to the next. */
-static struct bpf_map *const *pinned_maps(const struct filter_bpf *skeleton, struct bpf_map *maps[10])
+static struct bpf_map *const *pinned_maps(const struct filter_bpf *skeleton,
+					  struct bpf_map *maps[MAP_COUNT])
 {
 	struct bpf_map *all[] = { skeleton->maps.settings,  skeleton->maps.lists,
 				  skeleton->maps.lists_now, skeleton->maps.verdicts,
 				  skeleton->maps.peers,	    skeleton->maps.zones,
 				  skeleton->maps.events,    skeleton->maps.stats,
-				  skeleton->maps.attempts,  NULL };
+				  skeleton->maps.attempts,  skeleton->maps.buckets,
+				  skeleton->maps.responder, NULL };
+
+	_Static_assert(ARRAY_SIZE(all) == MAP_COUNT, "size of the list");
 
 	memcpy(maps, all, sizeof(all));
 	return maps;
@@ -76,8 +85,8 @@ static bool layout_fits(int settings)
 /* All pinned maps or none: half a set would be misread. */
 static int take_over_maps(struct rg_loader *loader)
 {
-	struct bpf_map *maps[10];
-	int fds[10], err = 0;
+	struct bpf_map *maps[MAP_COUNT];
+	int fds[MAP_COUNT], err = 0;
 	size_t count = 0;
 
 	pinned_maps(loader->skeleton, maps);
@@ -102,7 +111,7 @@ static int take_over_maps(struct rg_loader *loader)
 
 static int pin_maps(struct rg_loader *loader)
 {
-	struct bpf_map *maps[10];
+	struct bpf_map *maps[MAP_COUNT];
 
 	pinned_maps(loader->skeleton, maps);
 	for (size_t i = 0; maps[i]; i++) {
@@ -153,6 +162,7 @@ static void name_maps(struct rg_loader *loader)
 	loader->maps.zones = bpf_map__fd(skeleton->maps.zones);
 	loader->maps.events = bpf_map__fd(skeleton->maps.events);
 	loader->maps.stats = bpf_map__fd(skeleton->maps.stats);
+	loader->maps.responder = bpf_map__fd(skeleton->maps.responder);
 }
 
 static int open_skeleton(struct rg_loader *loader, const struct rg_conf *conf)
@@ -266,6 +276,7 @@ int rg_loader_new(struct rg_loader **ret, const struct rg_conf *conf, struct rg_
 	if (!loader)
 		return rg_fail(error, -ENOMEM, "out of memory");
 	loader->lock = -1;
+	loader->steer_link = -1;
 	loader->xdp_mode = conf->xdp_mode;
 	name_interfaces(loader, conf);
 	loader->pin_path = strdup(conf->pin_path);
@@ -296,6 +307,7 @@ void rg_loader_free(struct rg_loader *loader)
 	}
 	if (loader->maps.settings)
 		munmap(loader->maps.settings, (size_t)sysconf(_SC_PAGESIZE));
+	rg_closep(&loader->steer_link);
 	filter_bpf__destroy(loader->skeleton);
 	rg_closep(&loader->lock);
 	free(loader->pin_path);
@@ -490,6 +502,51 @@ static void detach_other(void *arg, const char *name)
 	rg_log_info("%s: not in the configuration any more, detached", name + strlen(LINK_PREFIX));
 }
 
+/* The link that an earlier agent left for this very network namespace, or -1. */
+static int adopt_steer_link(const struct rg_loader *loader, int netns)
+{
+	struct bpf_link_info info = {};
+	__u32 len = sizeof(info);
+	struct stat st;
+	int fd = rg_pin_get(loader->pin_path, STEER_PIN);
+
+	if (fd < 0)
+		return -1;
+	if (!bpf_obj_get_info_by_fd(fd, &info, &len) && info.type == BPF_LINK_TYPE_NETNS &&
+	    !fstat(netns, &st) && info.netns.netns_ino == st.st_ino)
+		return fd;
+	(void)bpf_link_detach(fd);
+	close(fd);
+	(void)rg_pin_remove(loader->pin_path, STEER_PIN);
+	return -1;
+}
+
+int rg_loader_attach_steer(struct rg_loader *loader)
+{
+	RG_CLEANUP_CLOSE int netns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	int program = bpf_program__fd(loader->skeleton->progs.steer);
+
+	if (netns < 0)
+		return -errno;
+	loader->steer_link = adopt_steer_link(loader, netns);
+	if (loader->steer_link >= 0)
+		return bpf_link_update(loader->steer_link, program, NULL) ? -errno : 0;
+	loader->steer_link = bpf_link_create(program, netns, BPF_SK_LOOKUP, NULL);
+	if (loader->steer_link < 0) {
+		loader->steer_link = -1;
+		return -errno;
+	}
+	return rg_pin_put(loader->pin_path, STEER_PIN, loader->steer_link);
+}
+
+int rg_loader_set_responder(struct rg_loader *loader, enum rg_responder_socket slot, int fd)
+{
+	uint64_t value = (uint64_t)fd;
+	uint32_t key = slot;
+
+	return bpf_map_update_elem(loader->maps.responder, &key, &value, BPF_ANY) ? -errno : 0;
+}
+
 int rg_loader_attach(struct rg_loader *loader, struct rg_error *error)
 {
 	for (unsigned int i = 0; i < loader->count; i++) {
@@ -521,6 +578,9 @@ void rg_loader_detach(struct rg_loader *loader)
 		}
 		at->shown.ifindex = 0;
 	}
+	/* After the interfaces: until then a SYN that passes as tempfail must find the responder. */
+	if (loader->steer_link >= 0)
+		(void)bpf_link_detach(loader->steer_link);
 	err = rg_pin_remove_all(loader->pin_path);
 	if (err)
 		rg_log_warning("%s: %s", loader->pin_path, strerror(-err));

@@ -13,7 +13,7 @@ struct rg_loader;
 
 /* File descriptors and memory are the loader's. */
 struct rg_maps {
-	int lists, verdicts, peers, zones, events, stats;
+	int lists, verdicts, peers, zones, events, stats, responder;
 	struct rg_settings *settings; /* mapped: a store is seen by the next packet */
 };
 
@@ -37,6 +37,14 @@ bool rg_loader_can_hold(const struct rg_loader *loader);
 int rg_loader_attach(struct rg_loader *loader, struct rg_error *error);
 /* Detaches from all interfaces and removes the pins. */
 void rg_loader_detach(struct rg_loader *loader);
+
+/*
+ * Attaches the sk_lookup program to this network namespace, or replaces an earlier agent's. To be
+ * called before rg_loader_attach(): what XDP passes as tempfail must find it. 0 or -errno.
+ */
+int rg_loader_attach_steer(struct rg_loader *loader);
+/* Puts the listening socket fd, still the caller's, into `responder`. 0 or -errno. */
+int rg_loader_set_responder(struct rg_loader *loader, enum rg_responder_socket slot, int fd);
 
 struct rg_attachment {
 	const char *name;

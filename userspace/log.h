@@ -11,6 +11,15 @@ enum rg_log_level rg_log_level(void);
 
 __attribute__((format(printf, 2, 3))) void rg_log(enum rg_log_level level, const char *format, ...);
 
+struct rg_log_field {
+	const char *name; /* in capital letters (sd_journal_send(3)) */
+	const char *value;
+};
+
+/* A line with fields for journald; without it only the line. At most 16 fields. */
+void rg_log_fields(enum rg_log_level level, const char *line, const struct rg_log_field *fields,
+		   unsigned int count);
+
 #define rg_log_error(...) rg_log(RG_LOG_ERROR, __VA_ARGS__)
 #define rg_log_warning(...) rg_log(RG_LOG_WARNING, __VA_ARGS__)
 #define rg_log_info(...) rg_log(RG_LOG_INFO, __VA_ARGS__)

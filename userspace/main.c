@@ -85,9 +85,15 @@ static int parse_arguments(int argc, char **argv, struct arguments *arguments)
 static void set_limits(void)
 {
 	const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY }, none = {};
+	struct rlimit files;
 
 	(void)setrlimit(RLIMIT_MEMLOCK, &unlimited);
 	(void)setrlimit(RLIMIT_CORE, &none);
+	/* A descriptor for each session of the responder. */
+	if (!getrlimit(RLIMIT_NOFILE, &files)) {
+		files.rlim_cur = files.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &files);
+	}
 #ifndef __SANITIZE_ADDRESS__ /* its leak check is a ptrace by another */
 	(void)prctl(PR_SET_DUMPABLE, 0);
 #endif
@@ -104,6 +110,8 @@ static int check(struct rg_conf *conf)
 	}
 	if (conf->warnings && *conf->warnings)
 		fprintf(stderr, "%s", conf->warnings);
+	if (rg_agent_advice(conf))
+		fprintf(stderr, "%s\n", rg_agent_advice(conf));
 	printf("%s: good\n", conf->path);
 	return EXIT_SUCCESS;
 }

@@ -118,6 +118,30 @@ static void add_gauges(struct evbuffer *page, const struct rg_agent *agent)
 		   (double)agent->reload_errors);
 }
 
+static void add_responder(struct evbuffer *page, const struct rg_agent *agent)
+{
+	struct rg_responder_count count = {};
+
+	if (agent->responder)
+		count = rg_responder_count(agent->responder);
+	add_number(page, "responder_works", "gauge", "1 if tempfail and reject are answered.",
+		   rg_steering_works(&agent->steering));
+	add_number(page, "responder_open", "gauge", "SMTP sessions with refused peers.",
+		   (double)count.open);
+	add_number(page, "responder_sessions_total", "counter", "SMTP sessions with refused peers.",
+		   (double)count.sessions);
+	add_number(page, "responder_refused_total", "counter", "Sessions that got their refusal.",
+		   (double)count.refused);
+	add_number(page, "responder_recipients_total", "counter", "Recipients refused.",
+		   (double)count.recipients);
+	add_number(page, "responder_lost_total", "counter",
+		   "Sessions that ended before the refusal.", (double)count.lost);
+	add_number(page, "responder_timeouts_total", "counter", "Sessions that took too long.",
+		   (double)count.timeouts);
+	add_number(page, "responder_early_talkers_total", "counter",
+		   "Peers that talked before the greeting.", (double)count.early);
+}
+
 static void on_request(struct evhttp_request *request, void *arg)
 {
 	const struct rg_agent *agent = ((struct rg_metrics *)arg)->agent;
@@ -137,6 +161,7 @@ static void on_request(struct evhttp_request *request, void *arg)
 			  "Connections that monitor mode let pass.", RG_STAT_MONITORED, true);
 		add_losses(page, agent);
 		add_zones(page, agent);
+		add_responder(page, agent);
 		add_gauges(page, agent);
 		evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type",
 				  "text/plain; version=0.0.4");

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * From a SYN that passed as tempfail or reject to the agent's responder, which answers for the mail
+ * server (sk_lookup, Documentation/bpf/prog_sk_lookup.rst). The same lookup as in XDP decides again,
+ * so that a refused peer never reaches the mail server: without a responder it is refused.
+ */
+#ifndef REPGATE_STEER_BPF_H
+#define REPGATE_STEER_BPF_H
+
+#include "verdict.bpf.h"
+
+#define LOOPBACK_INDEX 1 /* of the loopback interface in every network namespace */
+#define FAMILY_IPV4 2 /* AF_INET and AF_INET6: macros, so vmlinux.h lacks them */
+#define FAMILY_IPV6 10
+
+static __always_inline int is_answered(enum rg_action action)
+{
+	return action == RG_ACTION_TEMPFAIL || action == RG_ACTION_REJECT;
+}
+
+static __always_inline __u32 responder_key(const struct rg_syn *syn, enum rg_action action)
+{
+	__u32 key = action == RG_ACTION_TEMPFAIL ? RG_RESPONDER_TEMPFAIL4 : RG_RESPONDER_REJECT4;
+
+	return syn->version == 4 ? key : key + 1;
+}
+
+/*
+ * 1: the host would route the SYN on, to where no socket of this network namespace can answer it
+ * (not local: bpf_fib_lookup() finds a way out).
+ */
+static __always_inline int is_routed_on(struct xdp_md *ctx, const struct rg_syn *syn)
+{
+	struct bpf_fib_lookup way = { .ifindex = ctx->ingress_ifindex };
+	long ret;
+
+	if (syn->version == 4) {
+		way.family = FAMILY_IPV4;
+		__builtin_memcpy(&way.ipv4_src, syn->addr.bytes + RG_ADDR_V4_OFFSET, 4);
+		__builtin_memcpy(&way.ipv4_dst, syn->local.bytes + RG_ADDR_V4_OFFSET, 4);
+	} else {
+		way.family = FAMILY_IPV6;
+		__builtin_memcpy(way.ipv6_src, &syn->addr, sizeof(syn->addr));
+		__builtin_memcpy(way.ipv6_dst, &syn->local, sizeof(syn->local));
+	}
+	ret = bpf_fib_lookup(ctx, &way, sizeof(way), 0);
+	return ret == BPF_FIB_LKUP_RET_SUCCESS || ret == BPF_FIB_LKUP_RET_NO_NEIGH ||
+	       ret == BPF_FIB_LKUP_RET_FRAG_NEEDED || ret == BPF_FIB_LKUP_RET_UNSUPP_LWT;
+}
+
+/* 1: a SYN that passes now will be answered. */
+__attribute__((noinline)) int responder_listens(struct xdp_md *ctx, const struct rg_syn *syn,
+						enum rg_action action)
+{
+	const struct rg_settings *settings = get_settings();
+	struct bpf_sock *socket;
+	__u32 key;
+
+	if (!settings || !syn)
+		return 0; /* can't happen, the verifier wants it */
+	key = responder_key(syn, action);
+	socket = NULL;
+	if (settings->steering && !agent_is_silent(settings, syn->now))
+		socket = bpf_map_lookup_elem(&responder, &key);
+	if (!socket) {
+		count_loss(RG_LOSS_RESPONDER_GONE);
+		return 0;
+	}
+	bpf_sk_release(socket);
+	if (is_routed_on(ctx, syn)) {
+		count_loss(RG_LOSS_NOT_LOCAL);
+		return 0;
+	}
+	return 1;
+}
+
+static __always_inline void describe_connection(const struct bpf_sk_lookup *ctx, struct rg_syn *syn)
+{
+	__u32 words[4] = { 0, 0, bpf_htonl(0xffff), ctx->remote_ip4 };
+
+	syn->version = 4;
+	if (ctx->family != FAMILY_IPV4) {
+		syn->version = 6;
+		words[0] = ctx->remote_ip6[0];
+		words[1] = ctx->remote_ip6[1];
+		words[2] = ctx->remote_ip6[2];
+		words[3] = ctx->remote_ip6[3];
+	}
+	__builtin_memcpy(&syn->addr, words, sizeof(syn->addr));
+}
+
+/* What the host says to itself passes no interface that is filtered. */
+static __always_inline int is_loopback(const struct bpf_sk_lookup *ctx)
+{
+	/* The field came with Linux 5.17; can_hold is 5.18. */
+	return rg_config.can_hold && ctx->ingress_ifindex == LOOPBACK_INDEX;
+}
+
+static __always_inline int steer_connection(struct bpf_sk_lookup *ctx)
+{
+	struct rg_settings *settings = get_settings();
+	struct rg_decision decision;
+	struct bpf_sock *socket;
+	struct rg_syn syn = {};
+	__u32 key;
+	long err;
+
+	if (ctx->protocol != IPPROTO_TCP || is_loopback(ctx) || !settings ||
+	    settings->layout != RG_LAYOUT_VERSION || settings->mode == RG_MODE_MONITOR ||
+	    !port_is_filtered(ctx->local_port))
+		return SK_PASS;
+	describe_connection(ctx, &syn);
+	complete(settings, &syn);
+	decision = decide(settings, &syn, 0);
+	if (!is_answered(decision.action))
+		return SK_PASS;
+	key = responder_key(&syn, decision.action);
+	socket = bpf_map_lookup_elem(&responder, &key);
+	if (!socket) {
+		count_loss(RG_LOSS_STEER_FAILED);
+		return SK_DROP;
+	}
+	err = bpf_sk_assign(ctx, socket, 0);
+	bpf_sk_release(socket);
+	if (err) {
+		count_loss(RG_LOSS_STEER_FAILED);
+		return SK_DROP;
+	}
+	count(RG_STAT_STEERED, 0);
+	return SK_PASS;
+}
+
+#endif
