@@ -126,13 +126,15 @@ $(BUILD)/tests/%: tests/tools/%.c $(firstword $(MAKEFILE_LIST)) | $(BUILD)/tests
 	$(Q)$(CC) $(CFLAGS) -std=gnu11 $(WARNINGS) $< -o $@
 
 # What each unit test is made of; with ASan and UBSan whatever SANITIZE says.
-UNITS := addr dnsbl lists parse policy config dns
+UNITS := addr dnsbl lists parse policy config dns reply smtp
 SOURCES_addr := userspace/addr.c
 SOURCES_dnsbl := userspace/dnsbl.c userspace/addr.c
 SOURCES_lists := userspace/lists.c userspace/addr.c
 SOURCES_parse := tests/bpf/packet.c
 SOURCES_policy := userspace/policy.c
-SOURCES_config := userspace/config.c userspace/dnsbl.c userspace/addr.c userspace/names.c
+SOURCES_config := userspace/config.c userspace/dnsbl.c userspace/addr.c userspace/names.c userspace/reply.c
+SOURCES_reply := userspace/reply.c userspace/addr.c
+SOURCES_smtp := userspace/smtp.c userspace/reply.c userspace/addr.c
 SOURCES_dns := userspace/dns.c
 UNIT_TESTS := $(UNITS:%=$(BUILD)/tests/unit_%)
 BPF_TESTS := $(BUILD)/tests/bpf_filter

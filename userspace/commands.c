@@ -120,6 +120,12 @@ static json_t *describe_lists(const struct rg_agent *agent, const struct lookup 
 	return lists;
 }
 
+/* As the configuration has it. */
+static const char *kind_name(const struct rg_zone_conf *zone)
+{
+	return zone->class == RG_CLASS_APPROVED ? "allow" : rg_class_name(zone->class);
+}
+
 static const char *answer_text(const struct rg_finding *finding)
 {
 	switch (finding->state) {
@@ -150,8 +156,8 @@ static json_t *describe_zones(const struct rg_conf *conf, const struct lookup *l
 			finding.state = RG_ZONE_NOT_LISTED;
 		json_array_append_new(
 			zones, json_pack("{s:s, s:s, s:s, s:o, s:o}", "zone", zone->alias, "kind",
-					 rg_class_name(zone->class), "answer", answer_text(&finding),
-					 "code", format_code(finding.code), "ttl",
+					 kind_name(zone), "answer", answer_text(&finding), "code",
+					 format_code(finding.code), "ttl",
 					 finding.has_ttl ? json_integer(finding.ttl) : json_null()));
 	}
 	return zones;
@@ -371,12 +377,11 @@ static json_t *describe_zone(const struct rg_agent *agent, const struct rg_zone_
 	bool failing = count->last_failure && rg_now() - count->last_failure < 60 * RG_NSEC_PER_SEC;
 
 	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:o, s:i, s:i}", "zone",
-			 zone->alias, "kind", rg_class_name(zone->class), "action",
-			 rg_action_name(zone->action), "state", failing ? "failing" : "good",
-			 "number", (int)zone->slot, "asked", (json_int_t)count->asked, "listed",
-			 (json_int_t)count->listed, "not_listed", (json_int_t)count->not_listed,
-			 "failed", describe_failures(count), "ttl_min", (int)zone->ttl_min,
-			 "ttl_max", (int)zone->ttl_max);
+			 zone->alias, "kind", kind_name(zone), "action", rg_action_name(zone->action),
+			 "state", failing ? "failing" : "good", "number", (int)zone->slot, "asked",
+			 (json_int_t)count->asked, "listed", (json_int_t)count->listed, "not_listed",
+			 (json_int_t)count->not_listed, "failed", describe_failures(count),
+			 "ttl_min", (int)zone->ttl_min, "ttl_max", (int)zone->ttl_max);
 }
 
 static json_t *describe_all_zones(const struct rg_agent *agent)

@@ -81,6 +81,9 @@ static const struct word unknown_words[] = { { "hold", RG_ACTION_HOLD },
 static const struct word overload_words[] = { { "pass", RG_ACTION_PASS },
 					      { "drop", RG_ACTION_DROP },
 					      {} };
+static const struct word failure_words[] = { { "pass", RG_ACTION_PASS },
+					     { "tempfail", RG_ACTION_TEMPFAIL },
+					     {} };
 static const struct word xdp_words[] = { { "native", RG_XDP_NATIVE },
 					 { "generic", RG_XDP_GENERIC },
 					 { "auto", RG_XDP_AUTO },
@@ -499,27 +502,6 @@ static int read_blocked_action(struct reader *reader, config_setting_t *setting)
 	return read_action(reader, setting, RG_CLASS_BLOCKED, &reader->conf->blocked_action);
 }
 
-/* on_dns_failure: a tempfail needs the SMTP responder. */
-static int read_on_dns_failure(struct reader *reader, config_setting_t *setting)
-{
-	const char *text;
-	int err = expect(reader, setting, CONFIG_TYPE_STRING);
-
-	if (err)
-		return err;
-	text = config_setting_get_string(setting);
-	if (!strcmp(text, "tempfail"))
-		return complain(reader, setting,
-				"on_dns_failure = \"tempfail\" is not available in this "
-				"version: use \"pass\"");
-	if (strcmp(text, "pass"))
-		return complain(reader, setting,
-				"on_dns_failure = \"%s\" is not one of \"pass\", "
-				"\"tempfail\"",
-				text);
-	return 0;
-}
-
 static int read_ers_list(struct reader *reader, config_setting_t *at, const char *text)
 {
 	static const struct word lists[] = { { "rbl", 1 }, { "dul", 2 }, { "rss", 4 }, { "ops", 8 } };
@@ -818,15 +800,16 @@ static int check_zone(struct reader *reader, config_setting_t *setting, const ch
 	if (!zone->suffix)
 		return complain(reader, setting, "zone \"%s\" has no suffix", alias);
 	if (!reader->zone_kind)
-		return complain(reader, setting, "zone \"%s\" has no kind: \"standard\" or \"qil\"",
-				alias);
-	if (reader->zone_kind == RG_CLASS_APPROVED)
-		return complain(reader, config_setting_get_member(setting, "kind"),
-				"zone \"%s\": kind = \"allow\" is not available in this version: use "
-				"approved_dir",
-				alias);
+		return complain(reader, setting,
+				"zone \"%s\" has no kind: \"standard\", \"qil\" or \"allow\"", alias);
 	zone->class = reader->zone_kind;
-	if (action) {
+	if (zone->class == RG_CLASS_APPROVED) {
+		value = RG_ACTION_PASS;
+		if (action || zone->reply)
+			return complain(reader, action ? action : setting,
+					"zone \"%s\": peers of an allow list pass: no action, no reply",
+					alias);
+	} else if (action) {
 		err = read_action(reader, action, zone->class, &value);
 		if (err)
 			return err;
@@ -909,7 +892,7 @@ static const struct key top_keys[] = {
 	WORD("mode", mode, mode_words),
 	WORD("unknown", unknown, unknown_words),
 	WORD("on_overload", on_overload, overload_words),
-	CUSTOM("on_dns_failure", read_on_dns_failure),
+	WORD("on_dns_failure", on_dns_failure, failure_words),
 	CUSTOM("blocked_action", read_blocked_action),
 	CUSTOM("resolver", read_resolver),
 	CUSTOM("ers", read_ers),
@@ -963,6 +946,7 @@ static int set_defaults(struct rg_conf *conf, struct ers_conf *ers)
 	conf->unknown = RG_ACTION_HOLD;
 	conf->blocked_action = RG_ACTION_DROP;
 	conf->on_overload = RG_ACTION_PASS;
+	conf->on_dns_failure = RG_ACTION_PASS;
 	conf->xdp_mode = RG_XDP_NATIVE;
 	conf->ports[0] = 25;
 	conf->port_count = 1;
@@ -1248,6 +1232,7 @@ static const char *const live_keys[] = {
 	"reply_stage",
 	"max_sessions",
 	"max_sessions_per_peer",
+	"on_dns_failure",
 	"log_per_second",
 	"failure_ttl",
 };
@@ -1284,6 +1269,9 @@ static int set_zone_action(struct reader *reader, config_setting_t *setting, con
 
 		if (strcmp(conf->zones[i].alias, alias) != 0)
 			continue;
+		if (conf->zones[i].class == RG_CLASS_APPROVED)
+			return complain(reader, setting,
+					"zone \"%s\" is an allow list: its peers pass", alias);
 		err = read_action(reader, setting, conf->zones[i].class, &action);
 		if (!err)
 			conf->zones[i].action = action;
@@ -1463,7 +1451,7 @@ bool rg_conf_uses(const struct rg_conf *conf, enum rg_action action)
 	for (unsigned int i = 0; i < conf->zone_count; i++)
 		if (conf->zones[i].action == action)
 			return true;
-	return conf->blocked_action == action;
+	return conf->blocked_action == action || conf->on_dns_failure == action;
 }
 
 int rg_conf_load(struct rg_conf **ret, const char *path, struct rg_error *error)

@@ -26,7 +26,7 @@ struct rg_zone_conf {
 	char alias[RG_ALIAS_SIZE]; /* what people see */
 	char *suffix; /* the real name; may hold a key: never shown */
 	uint32_t slot; /* its number in the map `zones`; the agent gives it */
-	enum rg_class class; /* standard or qil */
+	enum rg_class class; /* standard, qil, or approved: of kind allow */
 	enum rg_action action;
 	struct rg_codes codes;
 	uint32_t ttl_min, ttl_max; /* s */
@@ -50,7 +50,7 @@ struct rg_conf {
 	uint16_t ports[RG_MAX_PORTS]; /* host order */
 	unsigned int port_count;
 	unsigned int mode; /* enum rg_mode */
-	unsigned int unknown, blocked_action, on_overload; /* enum rg_action */
+	unsigned int unknown, blocked_action, on_overload, on_dns_failure; /* enum rg_action */
 	unsigned int xdp_mode; /* enum rg_xdp_mode */
 	struct sockaddr_storage resolver;
 	char *resolver_text;

@@ -99,6 +99,17 @@ static void note_failure(struct rg_inquiry *inquiry, unsigned int zone, enum rg_
 		     status == RG_DNS_OK ? "error code" : rg_dns_status_name(status));
 }
 
+/* An allow list's way to say "you ask too much": to be believed, it would let the world in. */
+#define ALLOW_REFUSES 0x7f0000ffU
+
+static bool allow_list_refuses(const struct rg_zone_conf *conf, const struct rg_dns_answer *answer)
+{
+	for (size_t i = 0; i < answer->count; i++)
+		if (conf->class == RG_CLASS_APPROVED && answer->records[i] == ALLOW_REFUSES)
+			return true;
+	return false;
+}
+
 static void note_records(struct rg_inquiry *inquiry, unsigned int zone,
 			 const struct rg_dns_answer *answer)
 {
@@ -106,6 +117,11 @@ static void note_records(struct rg_inquiry *inquiry, unsigned int zone,
 	const struct rg_zone_conf *conf = &inquiry->conf->zones[zone];
 	struct rg_zone_count *count = &inquiry->asker->counts[conf->slot];
 
+	if (allow_list_refuses(conf, answer)) {
+		finding->code = ALLOW_REFUSES;
+		note_failure(inquiry, zone, RG_DNS_OK);
+		return;
+	}
 	switch (rg_dnsbl_match(&conf->codes, answer->records, answer->count, &finding->code)) {
 	case RG_LISTED:
 		finding->state = RG_ZONE_LISTED;
@@ -157,27 +173,28 @@ static void ask_zone(struct rg_inquiry *inquiry, unsigned int zone)
 	explicit_bzero(name, sizeof(name)); /* may hold a key */
 }
 
+/* The zones of kind; those of kind allow go with Standard, as they decide together. */
 static void ask_kind(struct rg_inquiry *inquiry, enum rg_class kind)
 {
 	inquiry->kind = kind;
+	if (kind == RG_CLASS_STANDARD)
+		for (unsigned int i = 0; i < inquiry->conf->zone_count; i++)
+			if (inquiry->conf->zones[i].class == RG_CLASS_APPROVED)
+				ask_zone(inquiry, i);
 	for (unsigned int i = 0; i < inquiry->conf->zone_count; i++)
 		if (inquiry->conf->zones[i].class == kind)
 			ask_zone(inquiry, i);
 }
 
-static bool standard_lists_it(const struct rg_inquiry *inquiry)
-{
-	return !rg_policy_asks(inquiry->conf, &inquiry->evidence, RG_CLASS_QIL);
-}
-
 /* 1: the evidence is complete. */
 static int go_on(struct rg_inquiry *inquiry)
 {
-	if (standard_lists_it(inquiry))
-		return 1; /* the others' answers change nothing */
+	if (rg_policy_is_settled(inquiry->conf, &inquiry->evidence))
+		return 1;
 	if (inquiry->open)
 		return 0;
-	if (inquiry->kind == RG_CLASS_STANDARD)
+	if (inquiry->kind == RG_CLASS_STANDARD &&
+	    rg_policy_asks(inquiry->conf, &inquiry->evidence, RG_CLASS_QIL))
 		ask_kind(inquiry, RG_CLASS_QIL);
 	return !inquiry->open;
 }
@@ -201,7 +218,8 @@ static void on_answer(void *arg, const struct rg_dns_answer *answer)
 static void on_half(struct rg_inquiry *inquiry)
 {
 	inquiry->late = true;
-	if (inquiry->kind == RG_CLASS_STANDARD)
+	if (inquiry->kind == RG_CLASS_STANDARD &&
+	    rg_policy_asks(inquiry->conf, &inquiry->evidence, RG_CLASS_QIL))
 		ask_kind(inquiry, RG_CLASS_QIL);
 	evtimer_add(inquiry->timer, inquiry->asker->half);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Asks the zones about one address, in ERS's order: all Standard zones at once, then, if none of
+ * Asks the zones about one address, in ERS's order: all Standard zones (and those of kind allow) at once, then, if none of
  * them lists it, or does not answer in half the time, all QIL zones. Answers within dns_timeout x dns_tries, whatever DNS does.
  */
 #ifndef REPGATE_INQUIRY_H

@@ -11,10 +11,12 @@ static int listing_zone(const struct rg_conf *conf, const struct rg_evidence *ev
 	return -1;
 }
 
+/* A zone that might have listed the peer did not say. */
 static bool any_failed(const struct rg_conf *conf, const struct rg_evidence *evidence)
 {
 	for (unsigned int i = 0; i < conf->zone_count; i++)
-		if (evidence->zones[i].state == RG_ZONE_FAILED)
+		if (conf->zones[i].class != RG_CLASS_APPROVED &&
+		    evidence->zones[i].state == RG_ZONE_FAILED)
 			return true;
 	return false;
 }
@@ -69,17 +71,29 @@ static void decide_blocked(const struct rg_conf *conf, struct rg_outcome *outcom
 	outcome->ttl = ttl;
 }
 
+static void decide_unanswered(const struct rg_conf *conf, struct rg_outcome *outcome)
+{
+	decide_pass(outcome, RG_CLASS_CLEAN, RG_REASON_DNS_FAILURE, conf->failure_ttl);
+	if (conf->on_dns_failure != RG_ACTION_TEMPFAIL)
+		return;
+	/* As good as a qil listing: whoever is real comes again. */
+	outcome->class = RG_CLASS_QIL;
+	outcome->action = RG_ACTION_TEMPFAIL;
+}
+
 static void decide_by_zones(const struct rg_conf *conf, const struct rg_evidence *evidence,
 			    struct rg_outcome *outcome)
 {
-	int zone = listing_zone(conf, evidence, RG_CLASS_STANDARD);
+	int zone = listing_zone(conf, evidence, RG_CLASS_APPROVED);
 
+	if (zone < 0)
+		zone = listing_zone(conf, evidence, RG_CLASS_STANDARD);
 	if (zone < 0)
 		zone = listing_zone(conf, evidence, RG_CLASS_QIL);
 	if (zone >= 0)
 		decide_listed(conf, evidence, zone, outcome);
 	else if (any_failed(conf, evidence))
-		decide_pass(outcome, RG_CLASS_CLEAN, RG_REASON_DNS_FAILURE, conf->failure_ttl);
+		decide_unanswered(conf, outcome);
 	else
 		decide_pass(outcome, RG_CLASS_CLEAN, RG_REASON_NOT_LISTED, clean_ttl(conf, evidence));
 }
@@ -112,5 +126,19 @@ bool rg_policy_needs_zones(const struct rg_evidence *evidence)
 
 bool rg_policy_asks(const struct rg_conf *conf, const struct rg_evidence *evidence, enum rg_class kind)
 {
-	return kind == RG_CLASS_STANDARD || listing_zone(conf, evidence, RG_CLASS_STANDARD) < 0;
+	return kind != RG_CLASS_QIL || (listing_zone(conf, evidence, RG_CLASS_STANDARD) < 0 &&
+					listing_zone(conf, evidence, RG_CLASS_APPROVED) < 0);
+}
+
+bool rg_policy_is_settled(const struct rg_conf *conf, const struct rg_evidence *evidence)
+{
+	if (listing_zone(conf, evidence, RG_CLASS_APPROVED) >= 0)
+		return true;
+	if (listing_zone(conf, evidence, RG_CLASS_STANDARD) < 0)
+		return false;
+	for (unsigned int i = 0; i < conf->zone_count; i++)
+		if (conf->zones[i].class == RG_CLASS_APPROVED &&
+		    evidence->zones[i].state == RG_ZONE_NOT_ASKED)
+			return false;
+	return true;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * From what is known of a peer to its verdict. ERS's order, first match wins: approved address,
- * blocked address, approved country, blocked country, Standard zones, then QIL zones. Pure.
+ * blocked address, approved country, blocked country, zones of kind allow, Standard zones, then QIL
+ * zones. Pure.
  */
 #ifndef REPGATE_POLICY_H
 #define REPGATE_POLICY_H
@@ -47,8 +48,11 @@ void rg_policy_decide(const struct rg_conf *conf, const struct rg_evidence *evid
 /* Local evidence decides alone: no zone need be asked. */
 bool rg_policy_needs_zones(const struct rg_evidence *evidence);
 
-/* Standard zones are asked first; QIL ones only if none of them lists the peer. */
+/* Allow and Standard zones are asked first; QIL ones only if none of them lists the peer. */
 bool rg_policy_asks(const struct rg_conf *conf, const struct rg_evidence *evidence,
 		    enum rg_class kind);
+
+/* No answer that is still out can change the outcome. */
+bool rg_policy_is_settled(const struct rg_conf *conf, const struct rg_evidence *evidence);
 
 #endif

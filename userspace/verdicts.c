@@ -462,8 +462,11 @@ static enum rg_action wanted_action(const struct rg_conf *conf, const struct rg_
 {
 	uint32_t code;
 
-	if (value->class == RG_CLASS_APPROVED)
+	if (value->class == RG_CLASS_APPROVED && value->zone == RG_NO_ZONE)
 		return RG_ACTION_PASS;
+	if (value->reason == RG_REASON_DNS_FAILURE)
+		return conf->on_dns_failure == RG_ACTION_TEMPFAIL ? RG_ACTION_TEMPFAIL :
+								    RG_ACTION_NONE;
 	if (value->zone == RG_NO_ZONE)
 		return (enum rg_action)conf->blocked_action;
 	for (unsigned int i = 0; i < conf->zone_count; i++)

@@ -26,7 +26,13 @@ CONFIGS='
 3|unknown hold pass drop|unknown = "held";
 3|on_overload pass drop|on_overload = "hold";
 3|on_dns_failure|on_dns_failure = "drop";
-3|tempfail available pass|on_dns_failure = "tempfail";
+3|tag_dscp 1 63|tag_dscp = 64;
+3|qil_throttle 60/min burst|qil_throttle = "60/min";
+3|reply_stage rcpt greeting|reply_stage = "data";
+3|greet_delay bounds|greet_delay = "1h";
+3|max_sessions bounds|max_sessions = 0;
+3|responder_name|responder_name = "a b";
+3|blocked_reply 4.7.1|blocked_reply = "550 4.7.1 no";
 3|ports 65535|ports = [ 25, 65536 ];
 3|ports 65535|ports = [ 0 ];
 3|ports|ports = 25;
@@ -56,8 +62,9 @@ CONFIGS='
 3|max_verdicts bounds|max_verdicts = 99999999999;
 4|unknown key colour|ers = { activation_code_file = "CODE";\ncolour = "red"; };
 4|standard_action|ers = { activation_code_file = "CODE";\nstandard_action = "tempfail"; };
-4|reject available|ers = { activation_code_file = "CODE";\nstandard_action = "reject"; };
-4|qil_action tempfail available|ers = { activation_code_file = "CODE";\nqil_action = "tempfail"; };
+3|key|ers = { activation_code_file = "CODE";\nqil_reply = "450 4.7.1 code rgtestbed0code"; };
+3|key|ers = { activation_code_file = "CODE";\nqil_reply = "450 4.7.1 code RG-TEST-BED0-CODE"; };
+3|%q|ers = { activation_code_file = "CODE";\nqil_reply = "450 4.7.1 %q"; };
 4|qil_action|ers = { activation_code_file = "CODE";\nqil_action = "reject"; };
 4|qil_ttl_max 12h|ers = { activation_code_file = "CODE";\nqil_ttl_max = "13h"; };
 0|qil_ttl_min qil_ttl_max|ers = { activation_code_file = "CODE";\nqil_ttl_min = "2h"; qil_ttl_max = "1h"; };
@@ -70,7 +77,8 @@ CONFIGS='
 0|z suffix|zones = {\nz = { kind = "standard"; }; };
 0|z kind|zones = {\nz = { suffix = "bl.bed"; }; };
 5|kind standard qil|zones = {\nz = { suffix = "bl.bed";\nkind = "black"; }; };
-5|allow available|zones = {\nz = { suffix = "bl.bed";\nkind = "allow"; }; };
+5|action allow pass|zones = {\nz = { suffix = "bl.bed"; kind = "allow";\naction = "drop"; }; };
+4|reply|zones = {\nz = { suffix = "bl.bed"; kind = "standard";\nreply = "450 4.7.1 no"; }; };
 5|code 128.0.0.1|zones = {\nz = { suffix = "bl.bed"; kind = "standard";\ncodes = [ "128.0.0.1" ]; }; };
 5|code 127.0.0.9|zones = {\nz = { suffix = "bl.bed"; kind = "standard";\ncodes = [ "127.0.0.9-127.0.0.2" ]; }; };
 5|codes|zones = {\nz = { suffix = "bl.bed"; kind = "standard";\ncodes = [ 2 ]; }; };

@@ -75,17 +75,46 @@ static const struct row {
 	{ IF "state_dir = \"var/lib\";\n", ":2:", "not an absolute path" },
 	{ IF "metrics_listen = \"9125\";\n", ":2:", "not ADDRESS:PORT" },
 	{ IF "blocked_action = \"tempfail\";\n", ":2:", "qil lists only" },
-	{ IF "blocked_action = \"reject\";\n", ":2:", "not available in this version: use \"drop\"" },
+	{ IF "blocked_action = \"hold\";\n", ":2:", "use \"drop\", \"reset\", \"tag\" or \"reject\"" },
+	{ IF "blocked_action = \"throttle\";\n", ":2:", "qil lists only" },
+	{ IF "tag_dscp = 64;\n", ":2:", "1 to 63" },
+	{ IF "tag_dscp = 0;\n", ":2:", "1 to 63" },
+	{ IF "qil_throttle = \"60/min\";\n", ":2:", "as in \"60/min burst 5\"" },
+	{ IF "qil_throttle = \"60/day burst 5\";\n", ":2:", "is not a rate" },
+	{ IF "qil_throttle = \"0/min burst 5\";\n", ":2:", "is not a rate" },
+	{ IF "qil_throttle = \"60/min burst 0\";\n", ":2:", "is not a rate" },
+	{ IF "qil_throttle = \"60/min burst 5 \";\n", ":2:", "is not a rate" },
+	{ IF "qil_throttle = \"-1/min burst 5\";\n", ":2:", "is not a rate" },
+	{ IF "throttle_ipv4_prefix = 33;\n", ":2:", "8 to 32" },
+	{ IF "reply_stage = \"data\";\n", ":2:", "\"rcpt\", \"greeting\"" },
+	{ IF "greet_delay = \"31s\";\n", ":2:", "out of bounds" },
+	{ IF "max_sessions = 0;\n", ":2:", "out of bounds" },
+	{ IF "responder_name = \"a b\";\n", ":2:", "not a host name" },
+	{ IF "blocked_reply = \"450 4.7.1 no\";\n", ":2:", "blocked_reply: " },
+	{ IF "blocked_reply = \"550 4.7.1 no\";\n", ":2:", "blocked_reply: " },
+	{ IF "blocked_reply = \"550 5.7.1\";\n", ":2:", "blocked_reply: " },
 	{ IF "blocked_action = \"pass\";\n", ":2:", "not an action" },
-	{ IF "on_dns_failure = \"tempfail\";\n", ":2:", "not available" },
+	{ IF "on_dns_failure = \"drop\";\n", ":2:", "\"pass\", \"tempfail\"" },
 	{ IF "ers = { lists = [ \"qil\" ]; };\n", ":2:", "not one of \"rbl\"" },
-	{ IF "ers = {\n qil_action = \"tempfail\"; };\n", ":3:", "use \"reset\"" },
+	{ IF "ers = {\n qil_action = \"reject\"; };\n", ":3:", "is permanent" },
+	{ IF "ers = {\n standard_action = \"tempfail\"; };\n", ":3:", "qil lists only" },
 	{ IF "ers = {\n qil_ttl_max = \"13h\"; };\n", ":3:", "out of bounds: 1s to 12h" },
 	{ IF "ers = {\n nonsense = 1; };\n", ":3:", "unknown key \"nonsense\" in ers" },
 	{ IF "ers = { activation_code_file = \"/nonexistent\"; };\n", ":2:", "No such file" },
 	{ IF "zones = {\n x = { kind = \"standard\"; }; };\n", ":3:", "no suffix" },
 	{ IF "zones = {\n x = { suffix = \"a.b\"; }; };\n", ":3:", "no kind" },
-	{ IF "zones = {\n x = { suffix = \"a.b\"; kind = \"allow\"; }; };\n", ":3:", "not available" },
+	{ IF "zones = {\n x = { suffix = \"a.b\"; kind = \"allow\";\n action = \"drop\"; }; };\n",
+	  ":4:", "an allow list pass" },
+	{ IF "zones = {\n x = { suffix = \"a.b\"; kind = \"qil\";\n reply = \"550 5.7.1 no\"; }; };\n",
+	  ":3:", "zone \"x\": " },
+	{ IF "zones = {\n x = { suffix = \"a.b\"; kind = \"standard\";\n reply = \"550 5.7.1 see %u\"; }; };\n",
+	  ":3:", "zone \"x\": " },
+	{ IF "zones = {\n x = { suffix = \"AbCdEfGhIjKlMn.a.b\"; kind = \"standard\";\n reply = \"550 5.7.1 see "
+	     "AB-CDEF-ghij-klmn\"; }; };\n",
+	  ":3:", "shows the key" },
+	{ IF "zones = {\n x = { suffix = \"abcdefghijklmn.a.b\"; kind = \"standard\";\n url = "
+	     "\"http://a/abcdefghijklmn/%a\"; }; };\n",
+	  ":3:", "shows the key" },
 	{ IF "zones = {\n x = { suffix = \"a..b\"; kind = \"qil\"; }; };\n",
 	  ":3:", "not a domain name" },
 	{ IF "zones = {\n x = { suffix = \"a.b\"; kind = \"qil\";\n codes = [ \"10.0.0.1\" ]; }; };\n",
@@ -173,7 +202,7 @@ static void check_ers(void **state)
 		assert_string_equal(conf->zones[1].suffix, LABEL ".q.mail-abuse.com");
 		assert_string_equal(conf->zones[0].alias, "ers-standard");
 		assert_int_equal(conf->zones[0].action, RG_ACTION_DROP);
-		assert_int_equal(conf->zones[1].action, RG_ACTION_RESET);
+		assert_int_equal(conf->zones[1].action, RG_ACTION_TEMPFAIL);
 		rg_conf_unref(conf);
 	}
 }

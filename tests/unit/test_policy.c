@@ -14,11 +14,12 @@ static struct rg_conf conf = {
 	.clean_ttl_min = 60,
 	.clean_ttl_max = 3600,
 	.failure_ttl = 30,
-	.zone_count = 3,
+	.zone_count = 4,
 	.zones = {
 		{ .class = RG_CLASS_QIL, .action = RG_ACTION_RESET, .ttl_min = 300, .ttl_max = 43200 },
 		{ .class = RG_CLASS_STANDARD, .action = RG_ACTION_DROP, .ttl_min = 600, .ttl_max = 86400 },
 		{ .class = RG_CLASS_STANDARD, .action = RG_ACTION_RESET, .ttl_min = 60, .ttl_max = 120 },
+		{ .class = RG_CLASS_APPROVED, .action = RG_ACTION_PASS, .ttl_min = 60, .ttl_max = 7200 },
 	},
 };
 
@@ -95,6 +96,15 @@ static const struct row {
 	{ "never blocked, but for the postmaster's own list",
 	  { .never_block = true, .list = RG_CLASS_BLOCKED },
 	  { RG_CLASS_BLOCKED, RG_ACTION_RESET, RG_REASON_LIST, RG_NO_ZONE, 0, 0 } },
+	{ "an allow list: before Standard zones",
+	  { .zones = { NOT(9), LISTED(9), LISTED(9), LISTED(900) } },
+	  { RG_CLASS_APPROVED, RG_ACTION_PASS, RG_REASON_ZONE, 3, 0x7f000002, 900 } },
+	{ "an allow list: after the local lists",
+	  { .list = RG_CLASS_BLOCKED, .zones = { NOT(9), NOT(9), NOT(9), LISTED(900) } },
+	  { RG_CLASS_BLOCKED, RG_ACTION_RESET, RG_REASON_LIST, RG_NO_ZONE, 0, 0 } },
+	{ "an allow list that fails decides nothing",
+	  { .zones = { NOT(900), NOT(900), NOT(900), FAILED } },
+	  { RG_CLASS_CLEAN, RG_ACTION_PASS, RG_REASON_NOT_LISTED, RG_NO_ZONE, 0, 900 } },
 	{ "not asked about",
 	  { .overload = true },
 	  { RG_CLASS_CLEAN, RG_ACTION_PASS, RG_REASON_OVERLOAD, RG_NO_ZONE, 0, 30 } },
@@ -111,6 +121,42 @@ static void check_rows(void **state)
 			fail_msg("%s: class %d action %d reason %d zone %d ttl %u", rows[i].name,
 				 got.class, got.action, got.reason, (int)got.zone, got.ttl);
 	}
+}
+
+/* on_dns_failure = "tempfail" */
+static void check_failure(void **state)
+{
+	const struct rg_evidence failed = { .zones = { NOT(900), FAILED, NOT(900), NOT(900) } };
+	const struct rg_evidence listed = { .zones = { LISTED(900), FAILED, NOT(900), NOT(900) } };
+	struct rg_outcome got;
+
+	(void)state;
+	conf.on_dns_failure = RG_ACTION_TEMPFAIL;
+	rg_policy_decide(&conf, &failed, &got);
+	assert_int_equal(got.class, RG_CLASS_QIL);
+	assert_int_equal(got.action, RG_ACTION_TEMPFAIL);
+	assert_int_equal(got.reason, RG_REASON_DNS_FAILURE);
+	assert_int_equal(got.ttl, 30);
+	rg_policy_decide(&conf, &listed, &got);
+	assert_int_equal(got.action, RG_ACTION_RESET);
+	assert_int_equal(got.reason, RG_REASON_ZONE);
+	conf.on_dns_failure = RG_ACTION_PASS;
+}
+
+/* When answers that are still out can't change anything. */
+static void check_settled(void **state)
+{
+	struct rg_evidence evidence = {};
+
+	(void)state;
+	assert_false(rg_policy_is_settled(&conf, &evidence));
+	evidence.zones[1].state = RG_ZONE_LISTED;
+	assert_false(rg_policy_is_settled(&conf, &evidence)); /* the allow list may still say so */
+	evidence.zones[3].state = RG_ZONE_FAILED;
+	assert_true(rg_policy_is_settled(&conf, &evidence));
+	evidence = (struct rg_evidence){ .zones = { [3] = { .state = RG_ZONE_LISTED } } };
+	assert_true(rg_policy_is_settled(&conf, &evidence));
+	assert_false(rg_policy_asks(&conf, &evidence, RG_CLASS_QIL));
 }
 
 static void check_questions(void **state)
@@ -135,6 +181,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(check_rows),
+		cmocka_unit_test(check_failure),
+		cmocka_unit_test(check_settled),
 		cmocka_unit_test(check_questions),
 	};
 
