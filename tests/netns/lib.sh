@@ -59,11 +59,12 @@ REPGATE_SOCKET=$BED/repgate/control.sock
 REPGATE_PINS=/sys/fs/bpf/repgate
 REPGATE_METRICS=127.0.0.1:9125
 
-# Settings that repgate_config writes, as libconfig text. A test changes one by
+# Settings that repgate_config writes, as libconfig text (QIL peers are reset, not
+# answered: most tests are about who connects). A test changes one by
 # CONF[mode]='"monitor"' and takes one out by unset 'CONF[mode]'.
 declare -A CONF=(
 	[interfaces]='[ "mx0" ]'
-	[ers]="{ activation_code_file = \"$BED/repgate/activation-code\"; }"
+	[ers]="{ activation_code_file = \"$BED/repgate/activation-code\"; qil_action = \"reset\"; }"
 	[pin_path]="\"$REPGATE_PINS\""
 	[state_dir]="\"$BED/repgate/state\""
 	[control_socket]="\"$REPGATE_SOCKET\""

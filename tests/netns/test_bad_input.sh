@@ -63,7 +63,7 @@ CONFIGS='
 4|unknown key colour|ers = { activation_code_file = "CODE";\ncolour = "red"; };
 4|standard_action|ers = { activation_code_file = "CODE";\nstandard_action = "tempfail"; };
 3|key|ers = { activation_code_file = "CODE";\nqil_reply = "450 4.7.1 code rgtestbed0code"; };
-3|key|ers = { activation_code_file = "CODE";\nqil_reply = "450 4.7.1 code RG-TEST-BED0-CODE"; };
+3|key|ers = { activation_code_file = "CODE";\nqil_reply = "450 4.7.1 code rg-test-bed0-code"; };
 3|%q|ers = { activation_code_file = "CODE";\nqil_reply = "450 4.7.1 %q"; };
 4|qil_action|ers = { activation_code_file = "CODE";\nqil_action = "reject"; };
 4|qil_ttl_max 12h|ers = { activation_code_file = "CODE";\nqil_ttl_max = "13h"; };
