@@ -30,7 +30,7 @@ endif
 PACKAGES := build-essential pkg-config clang llvm libbpf-dev libxdp-dev libelf-dev zlib1g-dev bpftool \
 	libc-ares-dev libevent-dev libconfig-dev libjansson-dev libmaxminddb-dev libsystemd-dev uthash-dev
 TEST_PACKAGES := libcmocka-dev iproute2 ethtool procps rbldnsd unbound postfix swaks \
-	libio-socket-inet6-perl perl bind9-dnsutils jq tcpdump nftables
+	libio-socket-inet6-perl perl bind9-dnsutils jq tcpdump nftables libidn12 libgnutls-dane0
 
 LIBS := libbpf libxdp libcares libevent_core libevent_extra libconfig jansson libmaxminddb libsystemd
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-error=deprecated-declarations
@@ -44,8 +44,8 @@ RG_LDFLAGS := -pie -Wl,-z,relro,-z,now
 # Packet headers don't move between kernels: no CO-RE relocations, and no need for the kernel's BTF.
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -DBPF_NO_PRESERVE_ACCESS_INDEX -Wall -Wextra -Werror -I. -Ibpf
 
-AGENT := main agent addr commands config control dns dnsbl events geo hash inquiry judge lists loader \
-	log metrics names never notify policy recent refusals reply responder smtp stats steering verdicts watch
+AGENT := main agent addr commands config control dns dnsbl events geo hash health inquiry judge lists loader \
+	log metrics names never notify policy recent refusals reply responder smtp stats steering tester verdicts watch
 CTL := ctl addr config dnsbl names reply
 AGENT_OBJECTS := $(AGENT:%=$(BUILD)/userspace/%.o) $(BUILD)/maps/pin.o
 CTL_OBJECTS := $(CTL:%=$(BUILD)/userspace/%.o)

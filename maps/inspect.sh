@@ -30,7 +30,8 @@ command -v jq >/dev/null || {
 losses='bad_ipv4 bad_ipv6 bad_tcp bad_length ext_headers fragment_short
 	fragment_overlap fragment_syn ring_full ring_full_sample sample_limit
 	pending_failed hold_flows hold_too_long hold_copy agent_silent
-	reset_failed no_settings'
+	reset_failed tag_failed responder_gone not_local steer_failed
+	bucket_failed bucket_busy no_settings'
 
 # Expiry is in nanoseconds of CLOCK_BOOTTIME, which is what /proc/uptime shows.
 now=$(cut -d ' ' -f 1 /proc/uptime)
@@ -75,6 +76,11 @@ show() {
 	dump "$map" | jq -r --argjson now "$now" "$@" "$library entries | $filter"
 }
 
+# setting FILTER: one value of the settings
+setting() {
+	dump settings | jq ".[0].formatted.value | $1"
+}
+
 heading() {
 	printf '\n== %s\n' "$1"
 }
@@ -92,6 +98,8 @@ heading "settings: written by the agent, read by XDP"
 show settings '.[0].value
 	| "mode \(.mode | word), unknown: \(.unknown | word), overload: \(.overload | word), blocked: \(.blocked | word)",
 	"ports \(.ports[:.port_count] | map(tostring) | join(" ")), layout \(.layout)",
+	"throttle: 1 SYN in \(.token_time / 1e9) s, burst \(.bucket_depth / .token_time | floor); tag: \(if .tag_dscp == 0 then "not used" else "DSCP \(.tag_dscp)" end)",
+	"responder: \(if .steering == 1 then "connections can reach it" else "connections can'"'"'t reach it" end)",
 	"agent: last sign of life \(($now - .heartbeat / 1e9) * 1000 | floor / 1000) s ago, silent after \(.heartbeat_timeout / 1e9) s"'
 
 heading "zones: what the zone numbers of the verdicts mean"
@@ -103,7 +111,7 @@ show lists_now 'rows([9, 44, 10]; [(.value.class | word), (.key | prefix),
 	(.value.expiry | left), "file \(.value.source) line \(.value.line)"])'
 
 heading "verdicts: class, action, peer, time left, SYNs, reason"
-show verdicts 'rows([9, 7, 44, 10, 8]; [(.value.class | word), (.value.action | word),
+show verdicts 'rows([9, 8, 44, 10, 8]; [(.value.class | word), (.value.action | word),
 	(.key | prefix), (.value.expiry | left), .value.hits,
 	(.value | "\(.reason | word)\(if .zone < 32 then " \($zones[.zone]) \(.code | code)" else "" end)")])' \
 	--argjson zones "$zones"
@@ -112,6 +120,20 @@ heading "peers: clean ones, and those that are being asked about"
 show peers 'rows([9, 44, 10]; [(.value.state | word), (.key.bytes | addr),
 	(.value.expiry | left), (if .value.state == "RG_PEER_PENDING"
 		then "\(.value.held) held" else .value.reason | word end)])'
+
+heading "buckets: throttled peers, SYNs that are free now, seconds until all are again"
+show buckets 'rows([44, 10]; (([.value.full_at / 1e9 - $now, 0] | max) as $wait
+	| [(.key.bytes | addr), ($depth - $wait) / $token, ($wait * 10 | ceil / 10)]
+	| .[1] |= ([., 0] | max | floor)))' \
+	--argjson token "$(setting '.token_time / 1e9')" --argjson depth "$(setting '.bucket_depth / 1e9')"
+
+heading "responder: its listening sockets, with their cookies (ss -e: sk)"
+dump responder | jq -r --argjson now "$now" "$library"'
+	def number: ltrimstr("0x") | ascii_downcase | explode
+		| reduce .[] as $c (0; . * 16 + (if $c > 96 then $c - 87 else $c - 48 end));
+	rows([16]; [(["tempfail, IPv4", "tempfail, IPv6", "reject, IPv4", "reject, IPv6"]
+		[.key[0] | number]), (if .value | type == "array"
+		then .value | map(ltrimstr("0x")) | reverse | join("") | sub("^0+"; "") else "-" end)])'
 
 heading "stats: packets and attempts; what is 0 is left out"
 show stats '($enums.class | length) as $classes | ($enums.action | length) as $actions
@@ -122,12 +144,14 @@ show stats '($enums.class | length) as $classes | ($enums.action | length) as $a
 			(.key % $table) as $at
 			| ["\($enums.class[$at / $actions | floor]) \($enums.action[$at % $actions])",
 			.packets, .attempts, (if .key < $table then "" else "(monitor mode let them pass)" end)]
+		elif .key - 2 * $table == ($names | length) then
+			["given to the responder", .packets, "", ""]
 		else ["lost or degraded: \($names[.key - 2 * $table] // "number \(.key - 2 * $table)")",
 			.packets, "", ""] end)
 	| rows([36, 12, 12]; .)' --argjson enums "$enums" --arg losses "$losses"
 
 heading "the maps themselves"
-for map in settings zones lists lists_now verdicts peers stats events attempts; do
+for map in settings zones lists lists_now verdicts peers buckets responder stats events attempts; do
 	"$bpftool" -j map show pinned "$pins/$map" | jq -r --arg map "$map" --argjson now 0 \
 		"$library"'["\($map)", .type, "id \(.id)", "max_entries \(.max_entries)",
 		"\(.bytes_memlock) bytes"] | row([10, 14, 9, 20])'
