@@ -265,6 +265,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	rg_verdicts_sweep(agent->verdicts, now);
 	if (agent->responder)
 		rg_responder_tick(agent->responder, now);
+	rg_tester_tick(agent->tester, now);
 	look_at_steering(agent, now);
 	if (++agent->ticks % OWN_ADDRESS_TICKS == 0) {
 		(void)rg_never_refresh(&agent->never, &agent->conf->resolver);
@@ -475,8 +476,10 @@ static void reset_counts(struct rg_agent *agent, const struct rg_conf *old)
 		const struct rg_zone_conf *zone = &agent->conf->zones[i];
 		const struct rg_zone_conf *before = zone_of(old, zone->slot);
 
-		if (!before || strcmp(before->alias, zone->alias) != 0)
+		if (!before || strcmp(before->alias, zone->alias) != 0) {
 			rg_asker_reset(agent->asker, zone->slot);
+			rg_tester_reset(agent->tester, zone->slot);
+		}
 	}
 }
 
@@ -560,11 +563,46 @@ static int make_state_dir(const struct rg_conf *conf, struct rg_error *error)
 	return 0;
 }
 
+/* A zone fell ill or is well again. What one said that can't be believed is not enforced any more. */
+static void on_health(void *arg, const struct rg_zone_conf *zone, const struct rg_health *health)
+{
+	struct rg_agent *agent = arg;
+	size_t count;
+
+	if (health->state == RG_HEALTH_GOOD)
+		rg_log_info("zone %s: good again", zone->alias);
+	else
+		rg_log_warning("zone %s: %s: %s", zone->alias, rg_health_name(health->state),
+			       health->why);
+	if (health->state != RG_HEALTH_DISABLED && health->state != RG_HEALTH_MONITOR)
+		return;
+	count = rg_verdicts_flush(agent->verdicts, NULL, zone->slot);
+	rg_log_warning("zone %s: %zu entries removed", zone->alias, count);
+}
+
+/*
+ * A held SYN waits for hold_timeout at most: then a retransmission comes anyway. All tries must have
+ * their time before that; c-ares doubles it from try to try.
+ */
+static uint32_t inquiry_deadline(const struct rg_conf *conf)
+{
+	uint32_t all = conf->dns_timeout * conf->dns_tries;
+
+	return conf->unknown == RG_ACTION_HOLD && conf->hold_timeout < all ? conf->hold_timeout : all;
+}
+
+static uint32_t first_try(const struct rg_conf *conf)
+{
+	uint32_t part = inquiry_deadline(conf) / ((1U << conf->dns_tries) - 1);
+
+	return part < 50 ? 50 : part < conf->dns_timeout ? part : conf->dns_timeout;
+}
+
 static int build_dns(struct rg_agent *agent, struct rg_error *error)
 {
 	const struct rg_conf *conf = agent->conf;
 	const struct rg_dns_options options = { .resolver = conf->resolver,
-						.timeout = conf->dns_timeout,
+						.timeout = first_try(conf),
 						.tries = conf->dns_tries,
 						.in_flight = conf->dns_in_flight,
 						.lanes = RG_MAX_ZONES };
@@ -572,8 +610,10 @@ static int build_dns(struct rg_agent *agent, struct rg_error *error)
 
 	if (err)
 		return err;
-	err = rg_asker_new(&agent->asker, agent->base, agent->dns,
-			   conf->dns_timeout * conf->dns_tries);
+	err = rg_tester_new(&agent->tester, agent->base, agent->dns, &agent->conf, on_health, agent);
+	if (!err)
+		err = rg_asker_new(&agent->asker, agent->base, agent->dns, agent->tester,
+				   inquiry_deadline(conf));
 	return err ? rg_fail(error, err, "out of memory") : 0;
 }
 
@@ -800,6 +840,7 @@ void rg_agent_free(struct rg_agent *agent, bool keep_pins)
 	rg_events_free(agent->events);
 	rg_judge_free(agent->judge);
 	rg_asker_free(agent->asker);
+	rg_tester_free(agent->tester);
 	rg_dns_free(agent->dns);
 	rg_recent_free(agent->recent);
 	rg_verdicts_free(agent->verdicts);

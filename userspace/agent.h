@@ -22,6 +22,7 @@ struct rg_agent {
 	struct rg_geo *geo; /* NULL: no country_database */
 	struct rg_never never;
 	struct rg_dns *dns;
+	struct rg_tester *tester;
 	struct rg_asker *asker;
 	struct rg_judge *judge;
 	struct rg_events *events;

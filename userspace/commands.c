@@ -174,11 +174,17 @@ static enum rg_action next_syn(const struct rg_agent *agent, const struct rg_con
 	return rg_agent_action(agent, found->class, found->action);
 }
 
-static void explain(const struct rg_conf *conf, const struct finding *found, char *text, size_t size)
+static void explain(const struct rg_agent *agent, const struct rg_conf *conf,
+		    const struct finding *found, char *text, size_t size)
 {
+	enum rg_action action = rg_agent_action(agent, found->class, found->action);
+
 	if (conf->mode == RG_MODE_MONITOR && found->action != RG_ACTION_PASS)
 		snprintf(text, size, "passes, as mode is monitor; would meet: %s",
 			 rg_action_name(found->action));
+	else if (found->known && action != found->action)
+		snprintf(text, size, "meets: %s, as %s can't work (see status)",
+			 rg_action_name(action), rg_action_name(found->action));
 	else if (found->known)
 		snprintf(text, size, "meets: %s", rg_action_name(found->action));
 	else if (conf->unknown == RG_ACTION_HOLD)
@@ -207,7 +213,7 @@ static json_t *describe_lookup(const struct rg_agent *agent, const struct lookup
 	const struct rg_conf *conf = lookup->conf;
 	char why[160];
 
-	explain(conf, found, why, sizeof(why));
+	explain(agent, conf, found, why, sizeof(why));
 	return json_pack(
 		"{s:o, s:s, s:s, s:o, s:s, s:o, s:o, s:I, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o}",
 		"address", format_addr(&lookup->addr), "class", rg_class_name(found->class),
@@ -374,14 +380,19 @@ static json_t *describe_failures(const struct rg_zone_count *count)
 static json_t *describe_zone(const struct rg_agent *agent, const struct rg_zone_conf *zone)
 {
 	const struct rg_zone_count *count = rg_asker_count(agent->asker, zone->slot);
-	bool failing = count->last_failure && rg_now() - count->last_failure < 60 * RG_NSEC_PER_SEC;
+	const struct rg_health *health = rg_tester_health(agent->tester, zone->slot);
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:o, s:i, s:i}", "zone",
-			 zone->alias, "kind", kind_name(zone), "action", rg_action_name(zone->action),
-			 "state", failing ? "failing" : "good", "number", (int)zone->slot, "asked",
-			 (json_int_t)count->asked, "listed", (json_int_t)count->listed, "not_listed",
-			 (json_int_t)count->not_listed, "failed", describe_failures(count),
-			 "ttl_min", (int)zone->ttl_min, "ttl_max", (int)zone->ttl_max);
+	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:f, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:o, "
+			 "s:i, s:i}",
+			 "zone", zone->alias, "kind", kind_name(zone), "action",
+			 rg_action_name(zone->action), "state", rg_health_name(health->state),
+			 "why", string_or_null(health->why), "since", rg_wall_time(health->since),
+			 "number", (int)zone->slot, "asked", (json_int_t)count->asked, "listed",
+			 (json_int_t)count->listed, "not_listed", (json_int_t)count->not_listed,
+			 "off", (json_int_t)count->off, "doubted", (json_int_t)count->doubted,
+			 "monitored", (json_int_t)count->monitored, "hit_share",
+			 health->window_share, "failed", describe_failures(count), "ttl_min",
+			 (int)zone->ttl_min, "ttl_max", (int)zone->ttl_max);
 }
 
 static json_t *describe_all_zones(const struct rg_agent *agent)
@@ -421,6 +432,8 @@ static json_t *describe_maps(const struct rg_agent *agent)
 					   json_integer((json_int_t)agent->conf->zone_count), 0));
 	json_array_append_new(all, describe_map("events", maps->events, json_null(), 0));
 	json_array_append_new(all, describe_map("stats", maps->stats, json_null(), 0));
+	json_array_append_new(all, describe_map("buckets", maps->buckets, json_null(), 0));
+	json_array_append_new(all, describe_map("responder", maps->responder, json_null(), 0));
 	return all;
 }
 

@@ -818,7 +818,8 @@ static int check_zone(struct reader *reader, config_setting_t *setting, const ch
 	if (zone->class == RG_CLASS_QIL && zone->ttl_min && zone->ttl_min < 300)
 		fprintf(reader->warnings, "zone \"%s\": ttl_min of less than 5m\n", alias);
 	if (!zone->selftest)
-		zone->selftest = RG_SELFTEST_FULL;
+		zone->selftest = zone->class == RG_CLASS_APPROVED ? RG_SELFTEST_NEGATIVE :
+								    RG_SELFTEST_FULL;
 	if (!zone->ttl_min)
 		zone->ttl_min = zone->class == RG_CLASS_QIL ? 300 : 60;
 	if (!zone->ttl_max)
@@ -904,6 +905,10 @@ static const struct key top_keys[] = {
 	MILLISECONDS("heartbeat_timeout", heartbeat_timeout, 2 * SECOND, HOUR),
 	MILLISECONDS("dns_timeout", dns_timeout, 50, 30 * SECOND),
 	INT("dns_tries", dns_tries, 1, 10),
+	MILLISECONDS("hold_timeout", hold_timeout, 50, 60 * SECOND),
+	INT("new_peers_per_second", new_peers_per_second, 1, 10000000),
+	INT("hit_share_window", hit_share_window, 10, 1000000),
+	INT("hit_share_jump", hit_share_jump, 0, 100),
 	INT("dns_in_flight", dns_in_flight, 1, 65536),
 	INT("max_verdicts", max_verdicts, 16, 16777216),
 	INT("max_peers", max_peers, 16, 16777216),
@@ -957,6 +962,10 @@ static int set_defaults(struct rg_conf *conf, struct ers_conf *ers)
 	conf->heartbeat_timeout = 5000;
 	conf->dns_timeout = 2000;
 	conf->dns_tries = 2;
+	conf->hold_timeout = 900; /* before the first retransmission, which comes after 1 s */
+	conf->new_peers_per_second = 2000;
+	conf->hit_share_window = 300;
+	conf->hit_share_jump = 50;
 	conf->dns_in_flight = 2000;
 	conf->max_verdicts = RG_DEFAULT_VERDICTS;
 	conf->max_peers = RG_DEFAULT_PEERS;
@@ -1220,6 +1229,9 @@ static int read_file(struct reader *reader, config_t *file)
 
 /* What may change while the agent runs, besides actions. */
 static const char *const live_keys[] = {
+	"new_peers_per_second",
+	"hit_share_window",
+	"hit_share_jump",
 	"mode",
 	"unknown",
 	"on_overload",
@@ -1296,6 +1308,14 @@ static int set_key(struct reader *reader, config_setting_t *setting)
 
 #define ZONE_ACTIONS "zone_actions" /* the group of the saved settings for single zones */
 
+static bool has_zone(const struct rg_conf *conf, const char *alias)
+{
+	for (unsigned int i = 0; i < conf->zone_count; i++)
+		if (!strcmp(conf->zones[i].alias, alias))
+			return true;
+	return false;
+}
+
 /* Classes first: what is said of one zone wins. */
 static int apply_saved(struct reader *reader, config_setting_t *root)
 {
@@ -1312,8 +1332,14 @@ static int apply_saved(struct reader *reader, config_setting_t *root)
 		err = expect(reader, zones, CONFIG_TYPE_GROUP);
 	for (int i = 0; !err && zones && i < config_setting_length(zones); i++) {
 		config_setting_t *setting = config_setting_get_elem(zones, (unsigned int)i);
+		const char *alias = config_setting_name(setting);
 
-		err = set_zone_action(reader, setting, config_setting_name(setting));
+		/* What was saved of a zone that is gone since is no reason to refuse a start. */
+		if (!has_zone(reader->conf, alias))
+			fprintf(reader->warnings,
+				"saved action of zone \"%s\", which is not there\n", alias);
+		else
+			err = set_zone_action(reader, setting, alias);
 	}
 	return err;
 }
@@ -1556,6 +1582,7 @@ const char *rg_conf_needs_restart(const struct rg_conf *old, const struct rg_con
 		{ "ipv6_prefix", old->ipv6_prefix == fresh->ipv6_prefix },
 		{ "dns_timeout", old->dns_timeout == fresh->dns_timeout },
 		{ "dns_tries", old->dns_tries == fresh->dns_tries },
+		{ "hold_timeout", old->hold_timeout == fresh->hold_timeout },
 		{ "dns_in_flight", old->dns_in_flight == fresh->dns_in_flight },
 		{ "max_verdicts", old->max_verdicts == fresh->max_verdicts },
 		{ "max_peers", old->max_peers == fresh->max_peers },

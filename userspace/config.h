@@ -57,10 +57,11 @@ struct rg_conf {
 	struct rg_zone_conf zones[RG_MAX_ZONES];
 	unsigned int zone_count;
 	uint32_t clean_ttl_min, clean_ttl_max, failure_ttl; /* s */
-	uint32_t heartbeat_timeout, dns_timeout; /* ms */
+	uint32_t heartbeat_timeout, dns_timeout, hold_timeout; /* ms */
 	uint32_t dns_tries, dns_in_flight, ipv6_prefix;
 	uint32_t max_verdicts, max_peers, max_list, max_inquiries;
-	uint32_t log_per_second;
+	uint32_t log_per_second, new_peers_per_second;
+	uint32_t hit_share_window, hit_share_jump; /* answers; percentage points, 0: off */
 	uint32_t tag_dscp;
 	struct rg_rate qil_throttle;
 	uint32_t throttle_ipv4_prefix, throttle_ipv6_prefix; /* bits that have a bucket together */

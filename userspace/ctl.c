@@ -212,6 +212,7 @@ static void print_failures(const json_t *failures)
 
 static void print_zones(const json_t *result)
 {
+	char since[32];
 	const json_t *zone;
 	size_t i;
 
@@ -223,6 +224,9 @@ static void print_zones(const json_t *result)
 		       (long long)int_of(zone, "asked"), (long long)int_of(zone, "listed"),
 		       (long long)int_of(zone, "not_listed"));
 		print_failures(json_object_get(zone, "failed"));
+		if (json_is_string(json_object_get(zone, "why")))
+			printf("    %s since %s: %s\n", text_of(zone, "state"),
+			       time_of(zone, "since", since), text_of(zone, "why"));
 	}
 }
 

@@ -54,6 +54,7 @@ const char *rg_dns_status_name(enum rg_dns_status status)
 		[RG_DNS_OK] = "answer",	      [RG_DNS_NONE] = "no record",
 		[RG_DNS_TIMEOUT] = "timeout", [RG_DNS_SERVFAIL] = "servfail",
 		[RG_DNS_REFUSED] = "refused", [RG_DNS_BAD] = "bad answer",
+		[RG_DNS_OFF] = "zone off",
 	};
 
 	return status < RG_DNS_STATUS_MAX ? names[status] : "?";

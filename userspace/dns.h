@@ -21,6 +21,7 @@ enum rg_dns_status {
 	RG_DNS_SERVFAIL,
 	RG_DNS_REFUSED,
 	RG_DNS_BAD, /* no answer that can be read */
+	RG_DNS_OFF, /* not asked: the zone is off for now (health.h); said by inquiry.c */
 	RG_DNS_STATUS_MAX
 };
 

@@ -99,28 +99,37 @@ void rg_codes_default(struct rg_codes *codes)
 	(void)rg_codes_add(codes, "127.1.0.0/24", NULL);
 }
 
-int rg_dnsbl_name(const struct rg_addr *addr, const char *suffix, char name[RG_DNSBL_NAME_SIZE])
+static int join(const char *reversed, const char *suffix, char name[RG_DNSBL_NAME_SIZE])
+{
+	int len = snprintf(name, RG_DNSBL_NAME_SIZE, "%s.%s", reversed, suffix);
+
+	return len <= MAX_NAME ? 0 : -ENAMETOOLONG;
+}
+
+int rg_dnsbl_name6(const uint8_t addr[16], const char *suffix, char name[RG_DNSBL_NAME_SIZE])
 {
 	static const char hex[] = "0123456789abcdef";
 	char reversed[65], *out = reversed;
-	int len;
 
-	if (rg_addr_is_v4(addr)) {
-		const uint8_t *quad = addr->bytes + RG_ADDR_V4_OFFSET;
-
-		snprintf(reversed, sizeof(reversed), "%u.%u.%u.%u", quad[3], quad[2], quad[1],
-			 quad[0]);
-	} else {
-		for (int i = 15; i >= 0; i--) {
-			*out++ = hex[addr->bytes[i] & 15];
-			*out++ = '.';
-			*out++ = hex[addr->bytes[i] >> 4];
-			*out++ = '.';
-		}
-		out[-1] = '\0';
+	for (int i = 15; i >= 0; i--) {
+		*out++ = hex[addr[i] & 15];
+		*out++ = '.';
+		*out++ = hex[addr[i] >> 4];
+		*out++ = '.';
 	}
-	len = snprintf(name, RG_DNSBL_NAME_SIZE, "%s.%s", reversed, suffix);
-	return len <= MAX_NAME ? 0 : -ENAMETOOLONG;
+	out[-1] = '\0';
+	return join(reversed, suffix, name);
+}
+
+int rg_dnsbl_name(const struct rg_addr *addr, const char *suffix, char name[RG_DNSBL_NAME_SIZE])
+{
+	const uint8_t *quad = addr->bytes + RG_ADDR_V4_OFFSET;
+	char reversed[16];
+
+	if (!rg_addr_is_v4(addr))
+		return rg_dnsbl_name6(addr->bytes, suffix, name);
+	snprintf(reversed, sizeof(reversed), "%u.%u.%u.%u", quad[3], quad[2], quad[1], quad[0]);
+	return join(reversed, suffix, name);
 }
 
 /*

@@ -44,6 +44,9 @@ void rg_codes_default(struct rg_codes *codes);
  */
 int rg_dnsbl_name(const struct rg_addr *addr, const char *suffix, char name[RG_DNSBL_NAME_SIZE]);
 
+/* The same for 16 bytes that are asked by their nibbles, mapped IPv4 addresses too (RFC 5782, 2.4, 5). */
+int rg_dnsbl_name6(const uint8_t addr[16], const char *suffix, char name[RG_DNSBL_NAME_SIZE]);
+
 enum rg_listed {
 	RG_NOT_LISTED, /* no record counts */
 	RG_LISTED,

@@ -7,6 +7,7 @@
 struct rg_asker {
 	struct event_base *base;
 	struct rg_dns *dns;
+	struct rg_tester *tester;
 	const struct timeval *half; /* of the deadline; a common timeout of all inquiries */
 	struct rg_zone_count counts[RG_MAX_ZONES];
 };
@@ -15,6 +16,7 @@ struct rg_asker {
 struct question {
 	struct rg_inquiry *inquiry;
 	struct rg_dns_query *query; /* NULL: not under way */
+	struct rg_check check; /* of its answer, a listing */
 };
 
 struct rg_inquiry {
@@ -32,7 +34,7 @@ struct rg_inquiry {
 };
 
 int rg_asker_new(struct rg_asker **ret, struct event_base *base, struct rg_dns *dns,
-		 uint32_t deadline_ms)
+		 struct rg_tester *tester, uint32_t deadline_ms)
 {
 	const uint32_t half_ms = deadline_ms / 2;
 	const struct timeval half = { .tv_sec = half_ms / 1000, .tv_usec = half_ms % 1000 * 1000 };
@@ -42,6 +44,7 @@ int rg_asker_new(struct rg_asker **ret, struct event_base *base, struct rg_dns *
 		return -ENOMEM;
 	asker->base = base;
 	asker->dns = dns;
+	asker->tester = tester;
 	asker->half = event_base_init_common_timeout(base, &half);
 	if (!asker->half) {
 		free(asker);
@@ -70,8 +73,10 @@ void rg_inquiry_cancel(struct rg_inquiry *inquiry)
 {
 	if (!inquiry)
 		return;
-	for (unsigned int i = 0; i < inquiry->conf->zone_count; i++)
+	for (unsigned int i = 0; i < inquiry->conf->zone_count; i++) {
 		rg_dns_cancel(inquiry->questions[i].query);
+		rg_check_cancel(&inquiry->questions[i].check);
+	}
 	if (inquiry->timer)
 		event_free(inquiry->timer);
 	rg_conf_unref(inquiry->conf);
@@ -84,20 +89,55 @@ static void finish(struct rg_inquiry *inquiry)
 	rg_inquiry_cancel(inquiry);
 }
 
+static struct rg_zone_count *count_of(struct rg_inquiry *inquiry, unsigned int zone)
+{
+	return &inquiry->asker->counts[inquiry->conf->zones[zone].slot];
+}
+
 static void note_failure(struct rg_inquiry *inquiry, unsigned int zone, enum rg_dns_status status)
 {
 	struct rg_finding *finding = &inquiry->evidence.zones[zone];
-	const struct rg_zone_conf *conf = &inquiry->conf->zones[zone];
-	struct rg_zone_count *count = &inquiry->asker->counts[conf->slot];
+	struct rg_zone_count *count = count_of(inquiry, zone);
 	char text[RG_ADDR_TEXT];
 
 	finding->state = RG_ZONE_FAILED;
 	finding->status = status;
 	count->failed[status]++;
 	count->last_failure = rg_now();
-	rg_log_debug("zone %s about %s: %s", conf->alias, rg_addr_format(&inquiry->addr, text),
+	rg_log_debug("zone %s about %s: %s", inquiry->conf->zones[zone].alias,
+		     rg_addr_format(&inquiry->addr, text),
 		     status == RG_DNS_OK ? "error code" : rg_dns_status_name(status));
 }
+
+/* An answer that can't be true. */
+static void note_nonsense(struct rg_inquiry *inquiry, unsigned int zone, uint32_t code)
+{
+	inquiry->evidence.zones[zone].code = code;
+	note_failure(inquiry, zone, RG_DNS_OK);
+	rg_tester_nonsense(inquiry->asker->tester, &inquiry->conf->zones[zone], code);
+}
+
+/* The last word on a listing. */
+static void note_listed(struct rg_inquiry *inquiry, unsigned int zone, bool believed)
+{
+	const struct rg_zone_conf *conf = &inquiry->conf->zones[zone];
+	const struct rg_health *health = rg_tester_health(inquiry->asker->tester, conf->slot);
+	struct rg_finding *finding = &inquiry->evidence.zones[zone];
+	struct rg_zone_count *count = count_of(inquiry, zone);
+
+	if (!believed || health->state == RG_HEALTH_DISABLED) {
+		count->doubted++;
+		note_failure(inquiry, zone, RG_DNS_OFF);
+	} else if (health->state == RG_HEALTH_MONITOR) {
+		count->monitored++;
+		finding->state = RG_ZONE_NOT_LISTED;
+	} else {
+		count->listed++;
+		finding->state = RG_ZONE_LISTED;
+	}
+}
+
+static void on_checked(void *arg, bool believed);
 
 /* An allow list's way to say "you ask too much": to be believed, it would let the world in. */
 #define ALLOW_REFUSES 0x7f0000ffU
@@ -110,49 +150,58 @@ static bool allow_list_refuses(const struct rg_zone_conf *conf, const struct rg_
 	return false;
 }
 
-static void note_records(struct rg_inquiry *inquiry, unsigned int zone,
+/* True if the answer has to be checked first. */
+static bool note_records(struct rg_inquiry *inquiry, unsigned int zone,
 			 const struct rg_dns_answer *answer)
 {
-	struct rg_finding *finding = &inquiry->evidence.zones[zone];
 	const struct rg_zone_conf *conf = &inquiry->conf->zones[zone];
-	struct rg_zone_count *count = &inquiry->asker->counts[conf->slot];
+	struct question *question = &inquiry->questions[zone];
+	enum rg_listed listed;
+	uint32_t code = ALLOW_REFUSES;
 
-	if (allow_list_refuses(conf, answer)) {
-		finding->code = ALLOW_REFUSES;
-		note_failure(inquiry, zone, RG_DNS_OK);
-		return;
+	listed = allow_list_refuses(conf, answer) ?
+			 RG_LIST_BROKEN :
+			 rg_dnsbl_match(&conf->codes, answer->records, answer->count, &code);
+	if (listed == RG_LIST_BROKEN) {
+		note_nonsense(inquiry, zone, code);
+		return false;
 	}
-	switch (rg_dnsbl_match(&conf->codes, answer->records, answer->count, &finding->code)) {
-	case RG_LISTED:
-		finding->state = RG_ZONE_LISTED;
-		count->listed++;
-		break;
-	case RG_NOT_LISTED:
-		finding->state = RG_ZONE_NOT_LISTED;
-		count->not_listed++;
-		break;
-	case RG_LIST_BROKEN:
-		note_failure(inquiry, zone, RG_DNS_OK);
-		break;
+	rg_tester_answer(inquiry->asker->tester, conf, listed == RG_LISTED);
+	if (listed == RG_NOT_LISTED) {
+		inquiry->evidence.zones[zone].state = RG_ZONE_NOT_LISTED;
+		count_of(inquiry, zone)->not_listed++;
+		return false;
 	}
+	inquiry->evidence.zones[zone].code = code;
+	if (conf->selftest == RG_SELFTEST_OFF) {
+		note_listed(inquiry, zone, true);
+		return false;
+	}
+	rg_tester_check(inquiry->asker->tester, conf, &question->check, on_checked, question);
+	return true;
 }
 
-static void note_answer(struct rg_inquiry *inquiry, unsigned int zone,
+/* True if the answer has to be checked first. */
+static bool note_answer(struct rg_inquiry *inquiry, unsigned int zone,
 			const struct rg_dns_answer *answer)
 {
+	const struct rg_zone_conf *conf = &inquiry->conf->zones[zone];
 	struct rg_finding *finding = &inquiry->evidence.zones[zone];
 
 	finding->status = answer->status;
 	finding->ttl = answer->ttl;
 	finding->has_ttl = answer->has_ttl;
-	if (answer->status == RG_DNS_OK) {
-		note_records(inquiry, zone, answer);
-	} else if (answer->status == RG_DNS_NONE) {
+	if (answer->status == RG_DNS_OK)
+		return note_records(inquiry, zone, answer);
+	if (answer->status == RG_DNS_NONE) {
 		finding->state = RG_ZONE_NOT_LISTED;
-		inquiry->asker->counts[inquiry->conf->zones[zone].slot].not_listed++;
+		count_of(inquiry, zone)->not_listed++;
+		rg_tester_answer(inquiry->asker->tester, conf, false);
 	} else {
 		note_failure(inquiry, zone, answer->status);
+		rg_tester_failure(inquiry->asker->tester, conf, rg_dns_status_name(answer->status));
 	}
+	return false;
 }
 
 static void on_answer(void *arg, const struct rg_dns_answer *answer);
@@ -163,8 +212,13 @@ static void ask_zone(struct rg_inquiry *inquiry, unsigned int zone)
 	struct question *question = &inquiry->questions[zone];
 	char name[RG_DNSBL_NAME_SIZE];
 
-	inquiry->asker->counts[conf->slot].asked++;
 	question->inquiry = inquiry;
+	if (!rg_health_is_asked(rg_tester_health(inquiry->asker->tester, conf->slot))) {
+		inquiry->asker->counts[conf->slot].off++;
+		note_failure(inquiry, zone, RG_DNS_OFF);
+		return;
+	}
+	inquiry->asker->counts[conf->slot].asked++;
 	if (rg_dnsbl_name(&inquiry->addr, conf->suffix, name) ||
 	    rg_dns_query(inquiry->asker->dns, &question->query, conf->slot, name, on_answer, question))
 		note_failure(inquiry, zone, RG_DNS_BAD);
@@ -205,8 +259,20 @@ static void on_answer(void *arg, const struct rg_dns_answer *answer)
 	struct rg_inquiry *inquiry = question->inquiry;
 
 	question->query = NULL;
+	if (note_answer(inquiry, (unsigned int)(question - inquiry->questions), answer))
+		return;
 	inquiry->open--;
-	note_answer(inquiry, (unsigned int)(question - inquiry->questions), answer);
+	if (go_on(inquiry))
+		finish(inquiry);
+}
+
+static void on_checked(void *arg, bool believed)
+{
+	struct question *question = arg;
+	struct rg_inquiry *inquiry = question->inquiry;
+
+	note_listed(inquiry, (unsigned int)(question - inquiry->questions), believed);
+	inquiry->open--;
 	if (go_on(inquiry))
 		finish(inquiry);
 }
@@ -238,11 +304,15 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	for (unsigned int i = 0; i < inquiry->conf->zone_count; i++) {
 		struct question *question = &inquiry->questions[i];
 
-		if (!question->query)
-			continue;
-		rg_dns_cancel(question->query);
-		question->query = NULL;
-		note_failure(inquiry, i, RG_DNS_TIMEOUT);
+		if (question->query) {
+			rg_dns_cancel(question->query);
+			question->query = NULL;
+			note_failure(inquiry, i, RG_DNS_TIMEOUT);
+			rg_tester_failure(inquiry->asker->tester, &inquiry->conf->zones[i],
+					  rg_dns_status_name(RG_DNS_TIMEOUT));
+		} else if (question->check.waits) {
+			note_listed(inquiry, i, true); /* the zone did say so */
+		}
 	}
 	finish(inquiry);
 }

@@ -6,12 +6,15 @@
 #ifndef REPGATE_INQUIRY_H
 #define REPGATE_INQUIRY_H
 
-#include "dns.h"
 #include "policy.h"
+#include "tester.h"
 
 /* What a zone answered since the start, by its slot. */
 struct rg_zone_count {
 	uint64_t asked, listed, not_listed;
+	uint64_t off; /* not asked: the zone was off (health.h) */
+	uint64_t doubted; /* listings that were not believed */
+	uint64_t monitored; /* listings that count as none, see RG_HEALTH_MONITOR */
 	uint64_t failed[RG_DNS_STATUS_MAX]; /* by status; RG_DNS_OK: an error code instead of a listing */
 	uint64_t last_failure; /* ns of CLOCK_BOOTTIME, 0: never */
 };
@@ -19,8 +22,9 @@ struct rg_zone_count {
 struct rg_asker;
 struct rg_inquiry;
 
+/* dns and tester are the caller's, and outlive the asker. */
 int rg_asker_new(struct rg_asker **ret, struct event_base *base, struct rg_dns *dns,
-		 uint32_t deadline_ms);
+		 struct rg_tester *tester, uint32_t deadline_ms);
 /* After every inquiry has ended or was cancelled. */
 void rg_asker_free(struct rg_asker *asker);
 /* For a zone that is new in this slot. */

@@ -162,6 +162,7 @@ static void name_maps(struct rg_loader *loader)
 	loader->maps.zones = bpf_map__fd(skeleton->maps.zones);
 	loader->maps.events = bpf_map__fd(skeleton->maps.events);
 	loader->maps.stats = bpf_map__fd(skeleton->maps.stats);
+	loader->maps.buckets = bpf_map__fd(skeleton->maps.buckets);
 	loader->maps.responder = bpf_map__fd(skeleton->maps.responder);
 }
 

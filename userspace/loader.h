@@ -13,7 +13,7 @@ struct rg_loader;
 
 /* File descriptors and memory are the loader's. */
 struct rg_maps {
-	int lists, verdicts, peers, zones, events, stats, responder;
+	int lists, verdicts, peers, zones, events, stats, buckets, responder;
 	struct rg_settings *settings; /* mapped: a store is seen by the next packet */
 };
 

@@ -140,6 +140,7 @@ int main(int argc, char **argv)
 	struct arguments arguments = { .config = RG_DEFAULT_CONFIG, .level = RG_LOG_INFO };
 	struct rg_conf *conf;
 	struct rg_error error;
+	char *path;
 	int code;
 
 	if (parse_arguments(argc, argv, &arguments)) {
@@ -148,10 +149,14 @@ int main(int argc, char **argv)
 	}
 	set_limits();
 	rg_log_open(arguments.level);
-	if (rg_conf_load(&conf, arguments.config, &error)) {
+	/* Absolute, as others are told of it: `repgatectl set --save` writes beside it. */
+	path = realpath(arguments.config, NULL);
+	if (rg_conf_load(&conf, path ? path : arguments.config, &error)) {
 		rg_log_error("%s", error.text);
+		free(path);
 		return EXIT_FAILURE;
 	}
+	free(path);
 	code = arguments.check ? check(conf) : run(conf);
 	rg_conf_unref(conf);
 	return code;

@@ -72,6 +72,21 @@ static void add_answers(struct evbuffer *page, const char *zone, const struct rg
 					    (unsigned long long)count->failed[status]);
 }
 
+static void add_states(struct evbuffer *page, const struct rg_agent *agent)
+{
+	const struct rg_conf *conf = agent->conf;
+
+	begin(page, "zone_state", "gauge", "1 for the state that the zone is in.");
+	for (unsigned int i = 0; i < conf->zone_count; i++) {
+		const struct rg_health *health = rg_tester_health(agent->tester, conf->zones[i].slot);
+
+		for (enum rg_health_state state = 0; state < RG_HEALTH_STATES; state++)
+			evbuffer_add_printf(page, "repgate_zone_state{zone=\"%s\",state=\"%s\"} %d\n",
+					    conf->zones[i].alias, rg_health_name(state),
+					    health->state == state);
+	}
+}
+
 static void add_zones(struct evbuffer *page, const struct rg_agent *agent)
 {
 	const struct rg_conf *conf = agent->conf;
@@ -161,6 +176,7 @@ static void on_request(struct evhttp_request *request, void *arg)
 			  "Connections that monitor mode let pass.", RG_STAT_MONITORED, true);
 		add_losses(page, agent);
 		add_zones(page, agent);
+		add_states(page, agent);
 		add_responder(page, agent);
 		add_gauges(page, agent);
 		evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type",

@@ -68,7 +68,7 @@ static void split_reply(const struct rg_smtp *smtp, char reply[RG_REPLY_SIZE], c
 {
 	size_t len;
 
-	(void)rg_reply_render(smtp->refusal, &smtp->addr, 0, reply);
+	(void)rg_reply_render(smtp->refusal, &smtp->addr, smtp->refused_as, reply);
 	reply[strcspn(reply, "\r\n")] = '\0';
 	if (reply[3] == '-')
 		reply[3] = ' ';

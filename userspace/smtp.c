@@ -50,6 +50,7 @@ static void refuse(struct rg_smtp *smtp, enum rg_smtp_verb verb, unsigned int co
 	size_t len = rg_reply_render(smtp->refusal, &smtp->addr, code, reply);
 
 	smtp->refused = true;
+	smtp->refused_as = code;
 	smtp->write(smtp->arg, verb, reply, len);
 }
 

@@ -65,6 +65,7 @@ struct rg_smtp {
 	unsigned int recipients; /* RCPTs refused */
 	bool esmtp; /* EHLO, not HELO */
 	bool refused; /* the refusal was sent */
+	unsigned int refused_as; /* with this code; 0: the template's */
 	bool discarding; /* the rest of a line that is too long */
 	struct rg_smtp_oddities odd;
 	/* The first of each session, unprintable characters as '?'; "" if none came. */

@@ -117,8 +117,14 @@ static enum rg_steering_state look(struct rg_steering *steering, const struct rg
 
 	if (!steering->attached)
 		return RG_STEERING_NO_PROGRAM;
-	if (steering->state == RG_STEERING_BYPASSED && now - steering->bypassed_since < BYPASSED_TIME)
-		return RG_STEERING_BYPASSED;
+	if (steering->state == RG_STEERING_BYPASSED) {
+		if (now - steering->bypassed_since < BYPASSED_TIME)
+			return RG_STEERING_BYPASSED;
+		/* Tried again, and by then one SYN that goes astray is enough to know. */
+		steering->astray = ASTRAY_SYNS - 1;
+		steering->astray_since = steering->bypassed_since;
+		return RG_STEERING_READY;
+	}
 	if (astray) {
 		steering->astray = 0;
 		steering->bypassed_since = now;

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "health.h"
+
+#define SECONDS(n) ((n)*RG_NSEC_PER_SEC)
+
+/* An ill zone is tested after 5, 10, then every 20 s: it is back within 30 s of its recovery. */
+#define FIRST_GAP SECONDS(5)
+#define LAST_GAP SECONDS(20)
+/* A good one every 5 to 30 minutes (DESIGN, DNSBL rules). */
+#define MIN_GOOD_GAP SECONDS(300)
+#define MAX_GOOD_GAP SECONDS(1800)
+
+/* A zone lists the world only if nearly everybody is on it, whatever its share was before. */
+#define WORLD_SHARE 0.9
+
+static bool change(struct rg_health *health, enum rg_health_state state, const char *why, uint64_t now)
+{
+	bool changed = health->state != state;
+
+	if (changed)
+		health->since = now;
+	health->state = state;
+	snprintf(health->why, sizeof(health->why), "%s", why);
+	return changed;
+}
+
+static void test_at_once(struct rg_health *health, uint64_t now)
+{
+	if (health->probe_at > now)
+		health->probe_at = now;
+	health->probe_gap = FIRST_GAP;
+}
+
+void rg_health_init(struct rg_health *health, uint64_t now)
+{
+	*health = (struct rg_health){ .since = now, .probe_at = now, .probe_gap = FIRST_GAP };
+}
+
+/* Exponential averages: the window's follows fast, the other one so slowly that a jump stands out. */
+static void note_share(struct rg_health *health, bool listed, uint32_t window)
+{
+	double value = listed ? 1 : 0, slow = window * 20.0;
+
+	health->answers++;
+	if (health->answers < slow)
+		slow = (double)health->answers;
+	health->window_share += (value - health->window_share) /
+				(health->answers < window ? (double)health->answers : window);
+	if (health->state != RG_HEALTH_MONITOR)
+		health->long_share += (value - health->long_share) / slow;
+}
+
+static bool lists_too_much(const struct rg_health *health, uint32_t window, uint32_t jump)
+{
+	return jump && health->answers >= RG_HEALTH_BASELINE && health->answers >= window &&
+	       health->window_share >= WORLD_SHARE &&
+	       health->window_share - health->long_share >= jump / 100.0;
+}
+
+bool rg_health_answer(struct rg_health *health, bool listed, uint32_t window, uint32_t jump,
+		      uint64_t now)
+{
+	char why[80];
+
+	health->failures = 0;
+	health->nonsense = 0;
+	note_share(health, listed, window);
+	if (health->state == RG_HEALTH_FAILING)
+		return change(health, RG_HEALTH_GOOD, "", now);
+	if (health->state == RG_HEALTH_GOOD && lists_too_much(health, window, jump)) {
+		snprintf(why, sizeof(why), "lists %.0f %% of new peers, was %.0f %%",
+			 health->window_share * 100, health->long_share * 100);
+		return change(health, RG_HEALTH_MONITOR, why, now);
+	}
+	/* Half of the jump, so that it does not go back and forth. */
+	if (health->state == RG_HEALTH_MONITOR &&
+	    (!jump || health->window_share - health->long_share < jump / 200.0))
+		return change(health, RG_HEALTH_GOOD, "", now);
+	return false;
+}
+
+bool rg_health_failure(struct rg_health *health, const char *why, uint64_t now)
+{
+	if (!rg_health_is_asked(health))
+		return false;
+	if (++health->failures < RG_HEALTH_FAILURES)
+		return health->state == RG_HEALTH_GOOD && change(health, RG_HEALTH_FAILING, why, now);
+	health->probe_gap = FIRST_GAP;
+	health->probe_at = now + FIRST_GAP;
+	return change(health, RG_HEALTH_OPEN, why, now);
+}
+
+bool rg_health_nonsense(struct rg_health *health, const char *why, uint64_t now)
+{
+	if (!rg_health_is_asked(health))
+		return false;
+	test_at_once(health, now);
+	if (++health->nonsense < RG_HEALTH_NONSENSE)
+		return health->state == RG_HEALTH_GOOD && change(health, RG_HEALTH_FAILING, why, now);
+	return change(health, RG_HEALTH_DISABLED, why, now);
+}
+
+static void test_later(struct rg_health *health, double jitter, uint64_t now)
+{
+	if (health->state != RG_HEALTH_GOOD && health->state != RG_HEALTH_MONITOR) {
+		health->probe_at = now + health->probe_gap;
+		health->probe_gap = health->probe_gap * 2 < LAST_GAP ? health->probe_gap * 2 :
+								       LAST_GAP;
+	} else {
+		health->probe_gap = FIRST_GAP;
+		health->probe_at = now + MIN_GOOD_GAP +
+				   (uint64_t)(jitter * (double)(MAX_GOOD_GAP - MIN_GOOD_GAP));
+	}
+}
+
+bool rg_health_tested(struct rg_health *health, enum rg_health_test result, const char *why,
+		      double jitter, uint64_t now)
+{
+	bool changed = false;
+
+	switch (result) {
+	case RG_TEST_PASSED:
+		health->failures = 0;
+		health->nonsense = 0;
+		if (health->state != RG_HEALTH_MONITOR)
+			changed = change(health, RG_HEALTH_GOOD, "", now);
+		break;
+	case RG_TEST_UNANSWERED:
+		changed = rg_health_failure(health, why, now);
+		/* One that was disabled stays so until a test passes. */
+		break;
+	default:
+		changed = change(health, RG_HEALTH_DISABLED, why, now);
+		break;
+	}
+	test_later(health, jitter, now);
+	return changed;
+}
+
+bool rg_health_is_asked(const struct rg_health *health)
+{
+	return health->state != RG_HEALTH_OPEN && health->state != RG_HEALTH_DISABLED;
+}
+
+const char *rg_health_name(enum rg_health_state state)
+{
+	static const char *const names[RG_HEALTH_STATES] = {
+		[RG_HEALTH_GOOD] = "good",	 [RG_HEALTH_FAILING] = "failing",
+		[RG_HEALTH_OPEN] = "open",	 [RG_HEALTH_DISABLED] = "disabled",
+		[RG_HEALTH_MONITOR] = "monitor",
+	};
+
+	return names[state];
+}

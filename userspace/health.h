@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Whether a zone is to be believed, from what it answers: a circuit breaker for failures, RFC 5782's
+ * test points for a zone that lists the world, and the share of peers that it lists. Pure but for the
+ * clock that it is given; inquiry.c asks.
+ */
+#ifndef REPGATE_HEALTH_H
+#define REPGATE_HEALTH_H
+
+#include "config.h"
+
+enum rg_health_state {
+	RG_HEALTH_GOOD = 0,
+	RG_HEALTH_FAILING, /* failed lately, still asked */
+	RG_HEALTH_OPEN, /* the breaker is open: not asked, so that nobody waits */
+	RG_HEALTH_DISABLED, /* its answers can't be true: not asked, its verdicts are removed */
+	RG_HEALTH_MONITOR, /* lists far more than it used to: asked, its listings let pass */
+	RG_HEALTH_STATES
+};
+
+/* Failures in a row that open the breaker. */
+#define RG_HEALTH_FAILURES 5
+/* Answers that can't be true, in a row, that disable a zone without a test's word. */
+#define RG_HEALTH_NONSENSE 3
+/* Answers after which the share of listed peers is known. */
+#define RG_HEALTH_BASELINE 500
+
+struct rg_health {
+	enum rg_health_state state;
+	char why[80]; /* "" if good */
+	uint64_t since; /* of the state; ns of CLOCK_BOOTTIME */
+	unsigned int failures, nonsense; /* in a row */
+	uint64_t probe_at; /* when the zone is to be tested next */
+	uint64_t probe_gap; /* ns; grows while the zone is ill */
+	/* Shares of listed peers, 0..1: of the window, and of all the time before. */
+	double window_share, long_share;
+	uint64_t answers; /* about peers, since the start */
+};
+
+/* What a test of the zone said. */
+enum rg_health_test {
+	RG_TEST_PASSED,
+	RG_TEST_UNANSWERED, /* timeout, SERVFAIL, REFUSED... */
+	RG_TEST_LISTS_ALL, /* lists 127.0.0.1 or what nobody lists */
+	RG_TEST_LISTS_NOTHING, /* does not list 127.0.0.2 (selftest = full) */
+	RG_TEST_NONSENSE, /* an error code, or an address outside 127/8 */
+};
+
+void rg_health_init(struct rg_health *health, uint64_t now);
+
+/* An answer about a peer. True if the state changed. */
+bool rg_health_answer(struct rg_health *health, bool listed, uint32_t window, uint32_t jump,
+		      uint64_t now);
+/* No answer, for this reason. True if the state changed. */
+bool rg_health_failure(struct rg_health *health, const char *why, uint64_t now);
+/* An answer that can't be true. True if the state changed; in any case a test is due at once. */
+bool rg_health_nonsense(struct rg_health *health, const char *why, uint64_t now);
+/* A test has ended. True if the state changed. jitter: 0..1, spreads the regular tests. */
+bool rg_health_tested(struct rg_health *health, enum rg_health_test result, const char *why,
+		      double jitter, uint64_t now);
+
+/* Peers are asked about: else the zone counts as failed at once. */
+bool rg_health_is_asked(const struct rg_health *health);
+const char *rg_health_name(enum rg_health_state state);
+
+#endif

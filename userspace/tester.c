@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tester.h"
+
+#include "addr.h"
+#include "log.h"
+
+/* Listings that come in this time are checked by one question. */
+static const struct timeval check_gap = { .tv_usec = 50000 };
+
+/* The questions of a test (RFC 5782, 5). */
+enum point {
+	POINT_RANDOM, /* of 127/8: must not be listed; the only one of a quick test */
+	POINT_NEGATIVE, /* 127.0.0.1: must not be listed */
+	POINT_NEGATIVE6, /* ::FFFF:7F00:1: must not be listed */
+	POINT_POSITIVE, /* 127.0.0.2: must be listed; selftest = full */
+	POINTS
+};
+
+struct desk; /* of one zone */
+
+struct probe {
+	struct desk *desk;
+	struct rg_dns_query *query; /* NULL: not under way */
+};
+
+LIST_HEAD(check_list, rg_check);
+
+struct desk {
+	struct rg_tester *tester;
+	struct rg_health health;
+	struct probe probes[POINTS]; /* of a whole test */
+	struct probe quick;
+	unsigned int open; /* of probes, without an answer */
+	enum rg_health_test result; /* so far */
+	char why[80];
+	struct check_list waiting, tested; /* for the next quick test; for the one under way */
+	struct event *timer; /* until the next quick test */
+	struct rg_zone_conf *zone; /* of conf; while a test is under way */
+	struct rg_conf *conf; /* which keeps zone alive */
+};
+
+struct rg_tester {
+	struct event_base *base;
+	struct rg_dns *dns;
+	struct rg_conf **conf;
+	void (*changed)(void *arg, const struct rg_zone_conf *zone, const struct rg_health *health);
+	void *arg;
+	struct desk desks[RG_MAX_ZONES];
+};
+
+static struct rg_zone_conf *zone_of(struct rg_conf *conf, uint32_t slot)
+{
+	for (unsigned int i = 0; i < conf->zone_count; i++)
+		if (conf->zones[i].slot == slot)
+			return &conf->zones[i];
+	return NULL;
+}
+
+static void tell(struct desk *desk, bool changed)
+{
+	struct rg_tester *tester = desk->tester;
+	const struct rg_zone_conf *zone = zone_of(*tester->conf, (uint32_t)(desk - tester->desks));
+
+	if (changed && zone)
+		tester->changed(tester->arg, zone, &desk->health);
+}
+
+/* ------------------------------------------------------------------ questions */
+
+/* A mapped address of 127/8: no cache has been asked for it. */
+static struct rg_addr random_loopback(void)
+{
+	uint32_t random = arc4random();
+	struct rg_addr addr = { { [10] = 0xff, [11] = 0xff, 127 } };
+
+	addr.bytes[13] = (uint8_t)(1 + random % 254);
+	addr.bytes[14] = (uint8_t)(random >> 8);
+	addr.bytes[15] = (uint8_t)(random >> 16);
+	return addr;
+}
+
+static int name_point(enum point point, const char *suffix, char name[RG_DNSBL_NAME_SIZE])
+{
+	struct rg_addr addr = { { [10] = 0xff, [11] = 0xff, 127, 0, 0, 1 } };
+
+	if (point == POINT_NEGATIVE6)
+		return rg_dnsbl_name6(addr.bytes, suffix, name);
+	if (point == POINT_POSITIVE)
+		addr.bytes[15] = 2;
+	if (point == POINT_RANDOM)
+		addr = random_loopback();
+	return rg_dnsbl_name(&addr, suffix, name);
+}
+
+static void on_probe(void *arg, const struct rg_dns_answer *answer);
+static void on_quick(void *arg, const struct rg_dns_answer *answer);
+
+/* 0 or a negative error */
+static int ask(struct desk *desk, const struct rg_zone_conf *zone, struct probe *probe,
+	       enum point point, rg_dns_callback *callback)
+{
+	char name[RG_DNSBL_NAME_SIZE];
+	int err = name_point(point, zone->suffix, name);
+
+	probe->desk = desk;
+	if (!err)
+		err = rg_dns_query(desk->tester->dns, &probe->query, zone->slot, name, callback,
+				   probe);
+	explicit_bzero(name, sizeof(name)); /* may hold a key */
+	return err;
+}
+
+/* An answer's record that no list gives (dnsbl.h), or 0. */
+static uint32_t nonsense_in(const struct rg_dns_answer *answer)
+{
+	const struct rg_codes none = {};
+	uint32_t code;
+
+	return answer->status == RG_DNS_OK && rg_dnsbl_match(&none, answer->records, answer->count,
+							     &code) == RG_LIST_BROKEN ?
+		       code :
+		       0;
+}
+
+static const char *code_text(uint32_t code, char text[RG_ADDR_TEXT])
+{
+	struct rg_addr addr = { { [10] = 0xff,
+				  [11] = 0xff,
+				  (uint8_t)(code >> 24),
+				  (uint8_t)(code >> 16),
+				  (uint8_t)(code >> 8),
+				  (uint8_t)code } };
+
+	return rg_addr_format(&addr, text);
+}
+
+/* Why an answer to a point fails the test, into why; PASSED if it does not. */
+static enum rg_health_test read_point(enum point point, const struct rg_dns_answer *answer,
+				      char why[80])
+{
+	uint32_t code = nonsense_in(answer);
+	char text[RG_ADDR_TEXT];
+
+	if (code) {
+		snprintf(why, 80, "answers %s", code_text(code, text));
+		return RG_TEST_NONSENSE;
+	}
+	if (answer->status != RG_DNS_OK && answer->status != RG_DNS_NONE) {
+		snprintf(why, 80, "%s", rg_dns_status_name(answer->status));
+		return RG_TEST_UNANSWERED;
+	}
+	if (point == POINT_POSITIVE && answer->status == RG_DNS_NONE) {
+		snprintf(why, 80, "does not list 127.0.0.2");
+		return RG_TEST_LISTS_NOTHING;
+	}
+	if (point != POINT_POSITIVE && answer->status == RG_DNS_OK) {
+		snprintf(why, 80, "lists %s",
+			 point == POINT_RANDOM	  ? "addresses of 127.0.0.0/8" :
+			 point == POINT_NEGATIVE6 ? "::ffff:127.0.0.1" :
+						    "127.0.0.1");
+		return RG_TEST_LISTS_ALL;
+	}
+	return RG_TEST_PASSED;
+}
+
+/* ------------------------------------------------------------------ whole tests */
+
+static void end_test(struct desk *desk)
+{
+	double jitter = arc4random() / (double)UINT32_MAX;
+
+	rg_conf_unref(desk->conf);
+	desk->conf = NULL;
+	tell(desk, rg_health_tested(&desk->health, desk->result, desk->why, jitter, rg_now()));
+}
+
+/* The worst counts; a zone without self-tests only has to answer. */
+static void note_point(struct desk *desk, enum point point, const struct rg_dns_answer *answer)
+{
+	char why[80] = "";
+	enum rg_health_test result = read_point(point, answer, why);
+
+	if (desk->zone->selftest == RG_SELFTEST_OFF && result != RG_TEST_UNANSWERED)
+		result = RG_TEST_PASSED;
+	if (result > desk->result) {
+		desk->result = result;
+		memcpy(desk->why, why, sizeof(why));
+	}
+}
+
+static void on_probe(void *arg, const struct rg_dns_answer *answer)
+{
+	struct probe *probe = arg;
+	struct desk *desk = probe->desk;
+
+	probe->query = NULL;
+	note_point(desk, (enum point)(probe - desk->probes), answer);
+	if (!--desk->open)
+		end_test(desk);
+}
+
+static bool wants_point(const struct rg_zone_conf *zone, enum point point)
+{
+	switch (zone->selftest) {
+	case RG_SELFTEST_OFF:
+		return point == POINT_NEGATIVE;
+	case RG_SELFTEST_FULL:
+		return true;
+	default:
+		return point != POINT_POSITIVE;
+	}
+}
+
+static void begin_test(struct desk *desk, uint32_t slot)
+{
+	struct rg_conf *conf = *desk->tester->conf;
+
+	desk->zone = zone_of(conf, slot);
+	if (!desk->zone)
+		return;
+	desk->conf = rg_conf_ref(conf);
+	desk->result = RG_TEST_PASSED;
+	*desk->why = '\0';
+	desk->open = 1; /* until all are asked */
+	for (enum point point = 0; point < POINTS; point++)
+		if (wants_point(desk->zone, point) &&
+		    !ask(desk, desk->zone, &desk->probes[point], point, on_probe))
+			desk->open++;
+	if (!--desk->open)
+		end_test(desk);
+}
+
+/* ------------------------------------------------------------------ quick tests */
+
+static void answer_checks(struct check_list *checks, bool believed)
+{
+	struct rg_check *check;
+
+	while ((check = LIST_FIRST(checks))) {
+		rg_check_cancel(check);
+		check->done(check->arg, believed);
+	}
+}
+
+static void schedule_quick(struct desk *desk)
+{
+	if (!LIST_EMPTY(&desk->waiting) && !desk->quick.query && !evtimer_pending(desk->timer, NULL))
+		evtimer_add(desk->timer, &check_gap);
+}
+
+static void on_quick(void *arg, const struct rg_dns_answer *answer)
+{
+	struct desk *desk = ((struct probe *)arg)->desk;
+	char why[80] = "";
+	enum rg_health_test result = read_point(POINT_RANDOM, answer, why);
+	/* A zone that answered the peer's question, but not this one, is believed. */
+	bool believed = result == RG_TEST_PASSED || result == RG_TEST_UNANSWERED;
+
+	desk->quick.query = NULL;
+	if (!believed)
+		tell(desk, rg_health_tested(&desk->health, result, why, 0, rg_now()));
+	answer_checks(&desk->tested, believed);
+	schedule_quick(desk);
+}
+
+static void on_check_due(evutil_socket_t fd, short what, void *arg)
+{
+	struct desk *desk = arg;
+	const struct rg_zone_conf *zone =
+		zone_of(*desk->tester->conf, (uint32_t)(desk - desk->tester->desks));
+	struct rg_check *check;
+
+	(void)fd;
+	(void)what;
+	while ((check = LIST_FIRST(&desk->waiting))) {
+		LIST_REMOVE(check, entry);
+		LIST_INSERT_HEAD(&desk->tested, check, entry);
+	}
+	if (!zone || ask(desk, zone, &desk->quick, POINT_RANDOM, on_quick))
+		answer_checks(&desk->tested, zone != NULL);
+}
+
+void rg_tester_check(struct rg_tester *tester, const struct rg_zone_conf *zone,
+		     struct rg_check *check, void (*done)(void *arg, bool believed), void *arg)
+{
+	struct desk *desk = &tester->desks[zone->slot];
+
+	check->done = done;
+	check->arg = arg;
+	check->waits = true;
+	LIST_INSERT_HEAD(&desk->waiting, check, entry);
+	schedule_quick(desk);
+}
+
+void rg_check_cancel(struct rg_check *check)
+{
+	if (check->waits)
+		LIST_REMOVE(check, entry);
+	check->waits = false;
+}
+
+/* ------------------------------------------------------------------ the rest */
+
+const struct rg_health *rg_tester_health(const struct rg_tester *tester, uint32_t slot)
+{
+	return &tester->desks[slot].health;
+}
+
+void rg_tester_answer(struct rg_tester *tester, const struct rg_zone_conf *zone, bool listed)
+{
+	const struct rg_conf *conf = *tester->conf;
+	struct desk *desk = &tester->desks[zone->slot];
+
+	tell(desk, rg_health_answer(&desk->health, listed, conf->hit_share_window,
+				    conf->hit_share_jump, rg_now()));
+}
+
+void rg_tester_failure(struct rg_tester *tester, const struct rg_zone_conf *zone, const char *why)
+{
+	struct desk *desk = &tester->desks[zone->slot];
+
+	tell(desk, rg_health_failure(&desk->health, why, rg_now()));
+}
+
+void rg_tester_nonsense(struct rg_tester *tester, const struct rg_zone_conf *zone, uint32_t code)
+{
+	struct desk *desk = &tester->desks[zone->slot];
+	char why[80], text[RG_ADDR_TEXT];
+
+	snprintf(why, sizeof(why), "answers %s", code_text(code, text));
+	tell(desk, rg_health_nonsense(&desk->health, why, rg_now()));
+}
+
+void rg_tester_tick(struct rg_tester *tester, uint64_t now)
+{
+	for (uint32_t slot = 0; slot < RG_MAX_ZONES; slot++) {
+		struct desk *desk = &tester->desks[slot];
+
+		if (!desk->conf && desk->health.probe_at <= now)
+			begin_test(desk, slot);
+	}
+}
+
+static void stop_desk(struct desk *desk)
+{
+	for (enum point point = 0; point < POINTS; point++) {
+		rg_dns_cancel(desk->probes[point].query);
+		desk->probes[point].query = NULL;
+	}
+	rg_dns_cancel(desk->quick.query);
+	desk->quick.query = NULL;
+	desk->open = 0;
+	rg_conf_unref(desk->conf);
+	desk->conf = NULL;
+}
+
+void rg_tester_reset(struct rg_tester *tester, uint32_t slot)
+{
+	struct desk *desk = &tester->desks[slot];
+
+	stop_desk(desk);
+	answer_checks(&desk->tested, true);
+	rg_health_init(&desk->health, rg_now());
+}
+
+int rg_tester_new(struct rg_tester **ret, struct event_base *base, struct rg_dns *dns,
+		  struct rg_conf **conf,
+		  void (*changed)(void *arg, const struct rg_zone_conf *zone,
+				  const struct rg_health *health),
+		  void *arg)
+{
+	struct rg_tester *tester = calloc(1, sizeof(*tester));
+
+	if (!tester)
+		return -ENOMEM;
+	tester->base = base;
+	tester->dns = dns;
+	tester->conf = conf;
+	tester->changed = changed;
+	tester->arg = arg;
+	for (uint32_t slot = 0; slot < RG_MAX_ZONES; slot++) {
+		struct desk *desk = &tester->desks[slot];
+
+		desk->tester = tester;
+		rg_health_init(&desk->health, rg_now());
+		LIST_INIT(&desk->waiting);
+		LIST_INIT(&desk->tested);
+		desk->timer = evtimer_new(base, on_check_due, desk);
+		if (!desk->timer) {
+			rg_tester_free(tester);
+			return -ENOMEM;
+		}
+	}
+	*ret = tester;
+	return 0;
+}
+
+void rg_tester_free(struct rg_tester *tester)
+{
+	if (!tester)
+		return;
+	for (uint32_t slot = 0; slot < RG_MAX_ZONES; slot++) {
+		stop_desk(&tester->desks[slot]);
+		if (tester->desks[slot].timer)
+			event_free(tester->desks[slot].timer);
+	}
+	free(tester);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Tests of the zones: RFC 5782's test points at start, now and then, and while a zone is ill; and a
+ * quick one before a listing is believed. A zone that begins to list the world lists 127.0.0.0/8 too,
+ * where no mail comes from: a listing counts when an address there, chosen at random so that no cache
+ * knows it, was asked for afterwards and is not listed. So such a zone refuses no clean peer at all.
+ */
+#ifndef REPGATE_TESTER_H
+#define REPGATE_TESTER_H
+
+#include "dns.h"
+#include "health.h"
+
+#include <sys/queue.h>
+
+struct rg_tester;
+
+/* A listing that waits for its zone's test. The caller's memory. */
+struct rg_check {
+	LIST_ENTRY(rg_check) entry;
+	void (*done)(void *arg, bool believed); /* once, later */
+	void *arg;
+	bool waits;
+};
+
+/* conf: the one in force. changed is called after each change of a zone's health. */
+int rg_tester_new(struct rg_tester **ret, struct event_base *base, struct rg_dns *dns,
+		  struct rg_conf **conf,
+		  void (*changed)(void *arg, const struct rg_zone_conf *zone,
+				  const struct rg_health *health),
+		  void *arg);
+/* After every check has ended or was cancelled. */
+void rg_tester_free(struct rg_tester *tester);
+/* Starts the tests that are due. */
+void rg_tester_tick(struct rg_tester *tester, uint64_t now);
+/* For a zone that is new in this slot. */
+void rg_tester_reset(struct rg_tester *tester, uint32_t slot);
+
+const struct rg_health *rg_tester_health(const struct rg_tester *tester, uint32_t slot);
+/* What peers' questions met; listed: an answer with a listing, believed or not. */
+void rg_tester_answer(struct rg_tester *tester, const struct rg_zone_conf *zone, bool listed);
+void rg_tester_failure(struct rg_tester *tester, const struct rg_zone_conf *zone, const char *why);
+void rg_tester_nonsense(struct rg_tester *tester, const struct rg_zone_conf *zone, uint32_t code);
+
+/* Calls done when a test that begins from now on has ended. Not if zone->selftest is off. */
+void rg_tester_check(struct rg_tester *tester, const struct rg_zone_conf *zone,
+		     struct rg_check *check, void (*done)(void *arg, bool believed), void *arg);
+void rg_check_cancel(struct rg_check *check);
+
+#endif
