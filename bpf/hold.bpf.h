@@ -7,6 +7,7 @@
 #ifndef REPGATE_HOLD_BPF_H
 #define REPGATE_HOLD_BPF_H
 
+#include "bucket.bpf.h"
 #include "verdict.bpf.h"
 
 static __always_inline __u32 flow_of(const struct rg_syn *syn)
@@ -113,13 +114,57 @@ static __always_inline struct rg_decision hold_pending(struct xdp_md *ctx,
 	return decided(RG_CLASS_PENDING, RG_ACTION_DROP);
 }
 
+static __always_inline int passes_gate(const struct rg_settings *settings, enum rg_gate gate,
+				       __u64 now)
+{
+	__u32 key = gate;
+	struct rg_bucket *bucket = bpf_map_lookup_elem(&admission, &key);
+
+	return bucket && take_from(bucket, now, &settings->gates[gate]);
+}
+
+/*
+ * A flood of spoofed SYNs must not become one of DNS questions. Over the rate of new peers a first
+ * SYN is dropped: who is real sends it again, who is spoofed does not. 1: the agent is to judge it.
+ * 0: *action is what becomes of it.
+ */
+__attribute__((noinline)) int is_admitted(const struct rg_syn *syn, __u32 *action)
+{
+	const struct rg_settings *settings = get_settings();
+	__u64 salt;
+
+	if (!settings || !syn || !action)
+		return 0; /* can't happen, the verifier wants it */
+	*action = RG_ACTION_DROP;
+	if (passes_gate(settings, RG_GATE_NEW, syn->now))
+		return 1;
+	salt = ~((__u64)syn->seq << 32 | (__u32)syn->port << 16 | syn->local_port);
+	if (note_attempt(hash_flow(&syn->addr, salt), syn->now / RG_NSEC_PER_SEC)) {
+		count_loss(RG_LOSS_FLOOD_FIRST);
+		return 0;
+	}
+	if (passes_gate(settings, RG_GATE_RETRY, syn->now))
+		return 1;
+	count_loss(RG_LOSS_FLOOD_RETRY);
+	if (settings->overload != RG_ACTION_PASS)
+		return 0;
+	if (passes_gate(settings, RG_GATE_PASS, syn->now))
+		*action = RG_ACTION_PASS;
+	else
+		count_loss(RG_LOSS_FLOOD_DROP);
+	return 0;
+}
+
 static __always_inline struct rg_decision hold_unknown(struct xdp_md *ctx,
 						       const struct rg_settings *settings,
 						       const struct rg_syn *syn)
 {
 	enum rg_action action = unknown_action(settings);
 	struct rg_addr key = syn->peer;
+	__u32 instead;
 
+	if (!is_admitted(syn, &instead))
+		return decided(RG_CLASS_UNKNOWN, action == RG_ACTION_PASS ? RG_ACTION_PASS : instead);
 	if (!mark_pending(settings, syn, flow_of(syn)))
 		return decided(RG_CLASS_PENDING,
 			       action == RG_ACTION_PASS ? RG_ACTION_PASS : RG_ACTION_DROP);

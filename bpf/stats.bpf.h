@@ -41,7 +41,8 @@ static __always_inline __u64 hash_flow(const struct rg_addr *addr, __u64 salt)
 	return mix(half[1] + mix(half[0] + salt));
 }
 
-#define ATTEMPT_TIME_MASK 0xffffffULL
+#define ATTEMPT_TIME_MASK 0xfffU
+#define ATTEMPT_TAG_SHIFT 32 /* the upper half of the hash: the lower one chose the set */
 
 /*
  * 1: the first SYN with this hash in RG_ATTEMPT_SECONDS, 0: a retransmission. A global function: the
@@ -49,15 +50,15 @@ static __always_inline __u64 hash_flow(const struct rg_addr *addr, __u64 salt)
  */
 __attribute__((noinline)) __u32 note_attempt(__u64 hash, __u64 second)
 {
-	__u64 tag = hash & ~ATTEMPT_TIME_MASK, oldest_age = 0;
+	__u32 tag = (__u32)(hash >> ATTEMPT_TAG_SHIFT) & ~ATTEMPT_TIME_MASK, oldest_age = 0;
 	__u32 index = hash & (RG_ATTEMPT_SETS - 1), oldest = 0;
 	struct rg_attempt_set *set = bpf_map_lookup_elem(&attempts, &index);
 
 	if (!set)
 		return 1;
 	for (__u32 i = 0; i < RG_ATTEMPT_WAYS; i++) {
-		__u64 slot = set->slots[i];
-		__u64 age = (second - slot) & ATTEMPT_TIME_MASK;
+		__u32 slot = set->slots[i];
+		__u32 age = ((__u32)second - slot) & ATTEMPT_TIME_MASK;
 
 		if (!slot)
 			age = ATTEMPT_TIME_MASK;
@@ -68,7 +69,7 @@ __attribute__((noinline)) __u32 note_attempt(__u64 hash, __u64 second)
 			oldest = i;
 		}
 	}
-	set->slots[oldest & (RG_ATTEMPT_WAYS - 1)] = tag | (second & ATTEMPT_TIME_MASK);
+	set->slots[oldest & (RG_ATTEMPT_WAYS - 1)] = tag | ((__u32)second & ATTEMPT_TIME_MASK);
 	return 1;
 }
 

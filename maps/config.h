@@ -19,6 +19,12 @@ struct rg_config {
 	__u32 pad; /* zero */
 };
 
+/* A token bucket's rate, see struct rg_bucket. */
+struct rg_flow {
+	__u64 token_time; /* ns until the bucket gains a token */
+	__u64 depth; /* ns until an empty bucket is full: token_time x burst */
+};
+
 struct rg_settings {
 	__u32 layout; /* RG_LAYOUT_VERSION of who built the maps */
 	enum rg_mode mode;
@@ -28,8 +34,8 @@ struct rg_settings {
 	__u64 peer_mask6[2]; /* network order: the part of an IPv6 address that makes a peer */
 	__u64 bucket_mask4[2]; /* network order: the part of a mapped IPv4 address that has a bucket */
 	__u64 bucket_mask6[2]; /* network order: the same of an IPv6 address */
-	__u64 token_time; /* ns until a bucket gains a token */
-	__u64 bucket_depth; /* ns until an empty bucket is full: token_time x burst */
+	struct rg_flow throttle; /* of each throttled peer or network */
+	struct rg_flow gates[RG_GATES]; /* of all unknown peers together */
 	enum rg_action unknown; /* hold, pass or drop */
 	enum rg_action overload; /* pass or drop: the ring buffer is full */
 	enum rg_action blocked; /* action for local lists */

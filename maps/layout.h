@@ -41,12 +41,13 @@ RG_AT(rg_event_head, peer_port, 60);
 RG_SIZE(rg_event_syn, 264);
 RG_AT(rg_event_syn, frame, 72);
 RG_SIZE(rg_config, 8);
-RG_SIZE(rg_settings, 160);
+RG_SIZE(rg_settings, 208);
 RG_AT(rg_settings, heartbeat, 8);
 RG_AT(rg_settings, peer_mask6, 32);
-RG_AT(rg_settings, token_time, 80);
-RG_AT(rg_settings, unknown, 96);
-RG_AT(rg_settings, ports, 124);
+RG_AT(rg_settings, throttle, 80);
+RG_AT(rg_settings, gates, 96);
+RG_AT(rg_settings, unknown, 144);
+RG_AT(rg_settings, ports, 172);
 RG_SIZE(rg_bucket, 8);
 RG_SIZE(rg_count, 16);
 

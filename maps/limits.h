@@ -40,7 +40,12 @@
 
 /* One attempt = the SYNs of one address and source port within this time (8-11 of Linux in 127 s). */
 #define RG_ATTEMPT_SECONDS 120
-#define RG_ATTEMPT_SETS 65536 /* power of two; x 64 bytes = 4 MiB */
-#define RG_ATTEMPT_WAYS 8 /* one cache line */
+
+/*
+ * 16 MiB remember 4 million SYNs: in a flood of so many a second, who comes again after one second is
+ * still known.
+ */
+#define RG_ATTEMPT_SETS 262144 /* power of two; x 64 bytes */
+#define RG_ATTEMPT_WAYS 16 /* one cache line */
 
 #endif

@@ -74,6 +74,14 @@ struct {
 	__type(value, struct rg_bucket);
 } buckets SEC(".maps");
 
+/* Key: enum rg_gate. Writer and reader: XDP. One bucket for all CPUs, written while it has tokens. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, RG_GATES);
+	__type(key, __u32);
+	__type(value, struct rg_bucket);
+} admission SEC(".maps");
+
 /*
  * Key: enum rg_responder_socket. Writer: agent; the kernel empties a slot when its socket closes,
  * however the agent ends. Reader: XDP (is it there?) and sk_lookup.
@@ -108,12 +116,12 @@ struct {
 } stats SEC(".maps");
 
 /*
- * Which attempts were counted lately: sets of 8 slots, a slot is a 40-bit tag and the low 24 bits of
- * the time in seconds. Lossy by design: when a set is crowded its oldest attempt is forgotten, and
- * its retransmission counts again. Writer and reader: XDP.
+ * Which SYNs came lately: sets of 16 slots, a slot is a 20-bit tag and the low 12 bits of the time in
+ * seconds. Lossy by design: when a set is crowded its oldest is forgotten, and its retransmission
+ * counts as a first one. Writer and reader: XDP.
  */
 struct rg_attempt_set {
-	__u64 slots[RG_ATTEMPT_WAYS];
+	__u32 slots[RG_ATTEMPT_WAYS];
 };
 
 struct {

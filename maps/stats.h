@@ -30,6 +30,9 @@ struct rg_count {
 	X(RING_FULL_SAMPLE, ring_full_sample, "refused attempt not logged: ring buffer full")        \
 	X(SAMPLE_LIMIT, sample_limit, "refused attempt not logged: rate limit")                      \
 	X(PENDING_FAILED, pending_failed, "new peer not marked pending: map error")                  \
+	X(FLOOD_FIRST, flood_first, "flood: an unknown peer's first SYN, dropped")                   \
+	X(FLOOD_RETRY, flood_retry, "flood: over the rate for retransmissions, on_overload decided") \
+	X(FLOOD_DROP, flood_drop, "flood: over the rate of on_overload = pass, dropped")             \
 	X(HOLD_FLOWS, hold_flows, "SYN not held: peer has too many held already")                    \
 	X(HOLD_TOO_LONG, hold_too_long, "SYN not held: longer than a held frame may be")             \
 	X(HOLD_COPY, hold_copy, "SYN not held: its bytes could not be copied")                       \

@@ -73,6 +73,14 @@ enum rg_reason {
 
 enum rg_mode { RG_MODE_NONE = 0, RG_MODE_ENFORCE, RG_MODE_MONITOR };
 
+/* Keys of `admission`: what is let in of SYNs from unknown peers. */
+enum rg_gate {
+	RG_GATE_NEW = 0, /* to the agent */
+	RG_GATE_RETRY, /* to the agent, over that: who comes again */
+	RG_GATE_PASS, /* past it: on_overload = pass */
+	RG_GATES
+};
+
 /* Keys of `responder`: what its listening sockets answer, and their family. */
 enum rg_responder_socket {
 	RG_RESPONDER_TEMPFAIL4 = 0,

@@ -57,6 +57,25 @@ static void write_ports(volatile struct rg_settings *settings, const struct rg_c
 	__atomic_store_n(&settings->port_count, count, __ATOMIC_RELEASE);
 }
 
+static void write_flow(volatile struct rg_flow *flow, uint64_t token_time, uint64_t burst)
+{
+	flow->token_time = token_time;
+	flow->depth = token_time * burst;
+}
+
+/*
+ * New peers: five seconds' worth at once, as when a queue is flushed at us. Over that a quarter more
+ * for those that come again, and on_overload = pass lets ten times as many by.
+ */
+static void write_gates(volatile struct rg_settings *settings, uint32_t per_second)
+{
+	uint64_t time = RG_NSEC_PER_SEC / per_second, pass = time / 10 ? time / 10 : 1;
+
+	write_flow(&settings->gates[RG_GATE_NEW], time, 5ULL * per_second);
+	write_flow(&settings->gates[RG_GATE_RETRY], time * 4, per_second / 4 + 1);
+	write_flow(&settings->gates[RG_GATE_PASS], pass, 10ULL * per_second);
+}
+
 /* Member by member, as XDP reads along. */
 static void write_settings(struct rg_agent *agent)
 {
@@ -66,8 +85,8 @@ static void write_settings(struct rg_agent *agent)
 	fill_mask(settings->peer_mask6, conf->ipv6_prefix);
 	fill_mask(settings->bucket_mask4, RG_V4_PREFIX_BITS + conf->throttle_ipv4_prefix);
 	fill_mask(settings->bucket_mask6, conf->throttle_ipv6_prefix);
-	settings->token_time = conf->qil_throttle.token_time;
-	settings->bucket_depth = conf->qil_throttle.token_time * conf->qil_throttle.burst;
+	write_flow(&settings->throttle, conf->qil_throttle.token_time, conf->qil_throttle.burst);
+	write_gates(settings, conf->new_peers_per_second);
 	settings->tag_dscp = rg_conf_uses(conf, RG_ACTION_TAG) ? conf->tag_dscp : 0;
 	settings->steering = rg_steering_works(&agent->steering);
 	settings->heartbeat_timeout = conf->heartbeat_timeout * 1000000ULL;

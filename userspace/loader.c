@@ -17,7 +17,7 @@
 
 #define LINK_PREFIX "link_" /* rg_pin_link_name() */
 #define STEER_PIN "steer_link" /* of the network namespace */
-#define MAP_COUNT 12 /* with a NULL at the end */
+#define MAP_COUNT 13 /* with a NULL at the end */
 
 struct attachment {
 	struct rg_attachment shown;
@@ -42,12 +42,19 @@ struct rg_loader {
 static struct bpf_map *const *pinned_maps(const struct filter_bpf *skeleton,
 					  struct bpf_map *maps[MAP_COUNT])
 {
-	struct bpf_map *all[] = { skeleton->maps.settings,  skeleton->maps.lists,
-				  skeleton->maps.lists_now, skeleton->maps.verdicts,
-				  skeleton->maps.peers,	    skeleton->maps.zones,
-				  skeleton->maps.events,    skeleton->maps.stats,
-				  skeleton->maps.attempts,  skeleton->maps.buckets,
-				  skeleton->maps.responder, NULL };
+	struct bpf_map *all[] = { skeleton->maps.settings,
+				  skeleton->maps.lists,
+				  skeleton->maps.lists_now,
+				  skeleton->maps.verdicts,
+				  skeleton->maps.peers,
+				  skeleton->maps.zones,
+				  skeleton->maps.events,
+				  skeleton->maps.stats,
+				  skeleton->maps.attempts,
+				  skeleton->maps.buckets,
+				  skeleton->maps.responder,
+				  skeleton->maps.admission,
+				  NULL };
 
 	_Static_assert(ARRAY_SIZE(all) == MAP_COUNT, "size of the list");
 
