@@ -45,7 +45,7 @@ RG_LDFLAGS := -pie -Wl,-z,relro,-z,now
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -DBPF_NO_PRESERVE_ACCESS_INDEX -Wall -Wextra -Werror -I. -Ibpf
 
 AGENT := main agent addr commands config control dns dnsbl events geo hash health inquiry judge lists loader \
-	log metrics names never notify policy recent refusals reply responder smtp stats steering tester verdicts watch
+	log metrics names never notify policy recent refusals reply responder saved smtp stats steering tester verdicts watch
 CTL := ctl addr config dnsbl names reply
 AGENT_OBJECTS := $(AGENT:%=$(BUILD)/userspace/%.o) $(BUILD)/maps/pin.o
 CTL_OBJECTS := $(CTL:%=$(BUILD)/userspace/%.o)

@@ -21,6 +21,9 @@ static const struct timeval tick_time = { .tv_sec = 1 };
 /* Addresses of this host come and go; they are read again after so many ticks. */
 #define OWN_ADDRESS_TICKS 10
 
+/* Verdicts are saved after so many; what comes later is lost in a power failure, and asked again. */
+#define SAVE_TICKS 300
+
 /* A timed entry has ended, but the lists could not be loaded: try again after so many ticks. */
 #define LISTS_RETRY_TICKS 60
 
@@ -272,6 +275,16 @@ static void on_lists_changed(void *arg)
 		rg_log_error("lists not reloaded, the old ones stay: %s", error.text);
 }
 
+static void on_saved(void *arg, int err)
+{
+	struct rg_agent *agent = arg;
+
+	if (err && err != agent->save_error)
+		rg_log_warning("verdicts can't be saved in %s: %s", agent->conf->state_dir,
+			       strerror(-err));
+	agent->save_error = err;
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct rg_agent *agent = arg;
@@ -290,6 +303,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 		(void)rg_never_refresh(&agent->never, &agent->conf->resolver);
 		rg_watch_refresh(agent->watch);
 	}
+	if (agent->ticks % SAVE_TICKS == 0)
+		rg_saver_start(agent->saver, on_saved, agent);
 	/* Again only after a while, if the lists can't be read now. */
 	if (next && next <= now && agent->ticks >= agent->lists_retry) {
 		agent->lists_retry = agent->ticks + LISTS_RETRY_TICKS;
@@ -689,6 +704,20 @@ static void take_over(struct rg_agent *agent, bool new_zone)
 		    (unsigned long long)rg_verdicts_count(agent->verdicts).entries);
 }
 
+/* After a reboot, or a change of the maps' layout. */
+static void load_saved(struct rg_agent *agent)
+{
+	struct rg_saved_count count;
+	int err = rg_saved_load(agent->conf->state_dir, agent->verdicts, agent->conf, &count);
+
+	if (err)
+		rg_log_warning("saved verdicts can't be read: %s", strerror(-err));
+	if (count.bad)
+		rg_log_warning("saved verdicts: %zu lines are bad, ignoring them", count.bad);
+	if (count.loaded)
+		rg_log_info("loaded %zu saved verdicts, %zu are over", count.loaded, count.ended);
+}
+
 /*
  * The maps with everything in them that the first packet needs. Lists first: what is wrong with them
  * must not touch a filter that is in force.
@@ -719,8 +748,10 @@ static int build_maps(struct rg_agent *agent, struct rg_error *error)
 	if (err)
 		rg_log_warning("own addresses unknown: %s", strerror(-err));
 	write_settings(agent);
-	if (rg_loader_took_over(agent->loader))
+	if (rg_loader_took_over(agent->loader) || rg_loader_old_maps(agent->loader))
 		take_over(agent, new_zone);
+	else
+		load_saved(agent);
 	return 0;
 }
 
@@ -743,7 +774,8 @@ static int build_loop(struct rg_agent *agent, struct rg_error *error)
 	int err;
 
 	agent->tick = event_new(agent->base, -1, EV_PERSIST, on_tick, agent);
-	if (!agent->tick || event_add(agent->tick, &tick_time))
+	if (!agent->tick || event_add(agent->tick, &tick_time) ||
+	    rg_saver_new(&agent->saver, agent->base, agent->verdicts, agent->conf->state_dir))
 		return rg_fail(error, -ENOMEM, "out of memory");
 	err = rg_watch_new(&agent->watch, agent->base, dirs, ARRAY_SIZE(dirs), on_lists_changed,
 			   agent);
@@ -840,6 +872,7 @@ int rg_agent_run(struct rg_agent *agent)
 	if (event_base_dispatch(agent->base) < 0)
 		return -EIO;
 	rg_notify_stopping();
+	on_saved(agent, rg_saver_finish(agent->saver));
 	return 0;
 }
 
@@ -850,6 +883,7 @@ void rg_agent_free(struct rg_agent *agent, bool keep_pins)
 	rg_metrics_free(agent->metrics);
 	rg_control_free(agent->control);
 	rg_watch_free(agent->watch);
+	rg_saver_free(agent->saver);
 	if (agent->tick)
 		event_free(agent->tick);
 	for (size_t i = 0; i < ARRAY_SIZE(agent->signals); i++)

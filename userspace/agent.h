@@ -9,6 +9,7 @@
 #include "judge.h"
 #include "recent.h"
 #include "refusals.h"
+#include "saved.h"
 #include "steering.h"
 
 #include "../maps/stats.h"
@@ -33,6 +34,8 @@ struct rg_agent {
 	struct rg_control *control;
 	struct rg_metrics *metrics;
 	struct rg_watch *watch;
+	struct rg_saver *saver;
+	int save_error; /* of the last time: said when it changes */
 	struct event *signals[3];
 	struct event *tick;
 	uint64_t started; /* ns of CLOCK_BOOTTIME */

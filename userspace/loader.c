@@ -5,6 +5,7 @@
 #include "log.h"
 
 #include "../maps/pin.h"
+#include "../maps/stats.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -30,6 +31,8 @@ struct rg_loader {
 	char *pin_path;
 	int lock; /* of pin_path */
 	bool took_over;
+	bool has_old;
+	struct rg_maps old; /* the loader's descriptors, see rg_loader_old_maps() */
 	bool was_attached;
 	bool can_hold;
 	int steer_link; /* -1: not attached */
@@ -89,6 +92,46 @@ static bool layout_fits(int settings)
 	return !bpf_map_lookup_elem(settings, &zero, &value) && value.layout == RG_LAYOUT_VERSION;
 }
 
+/* The values are ours, if not the number of them. */
+static int open_old(const struct rg_loader *loader, const struct bpf_map *map)
+{
+	int fd = rg_pin_get(loader->pin_path, bpf_map__name(map));
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) || info.type != bpf_map__type(map) ||
+	    info.key_size != bpf_map__key_size(map) || info.value_size != bpf_map__value_size(map)) {
+		rg_closep(&fd);
+		return -1;
+	}
+	return fd;
+}
+
+static void keep_old_maps(struct rg_loader *loader, int settings)
+{
+	const struct filter_bpf *skeleton = loader->skeleton;
+
+	if (!layout_fits(settings))
+		return;
+	loader->old.verdicts = open_old(loader, skeleton->maps.verdicts);
+	loader->old.peers = open_old(loader, skeleton->maps.peers);
+	loader->old.zones = open_old(loader, skeleton->maps.zones);
+	loader->old.stats = open_old(loader, skeleton->maps.stats);
+	loader->has_old = loader->old.verdicts >= 0 && loader->old.peers >= 0 &&
+			  loader->old.zones >= 0 && loader->old.stats >= 0;
+}
+
+/* The counters go on from where they were. */
+static void carry_stats(const struct rg_loader *loader)
+{
+	int cpus = libbpf_num_possible_cpus();
+	RG_CLEANUP_FREE struct rg_count *each = calloc(cpus > 0 ? (size_t)cpus : 1, sizeof(*each));
+
+	for (uint32_t i = 0; each && cpus > 0 && i < RG_STAT_MAX; i++)
+		if (!bpf_map_lookup_elem(loader->old.stats, &i, each))
+			(void)bpf_map_update_elem(loader->maps.stats, &i, each, BPF_ANY);
+}
+
 /* All pinned maps or none: half a set would be misread. */
 static int take_over_maps(struct rg_loader *loader)
 {
@@ -105,6 +148,7 @@ static int take_over_maps(struct rg_loader *loader)
 				rg_log_warning("%s: the maps there do not fit this version or its "
 					       "configuration (%s): made anew",
 					       loader->pin_path, bpf_map__name(maps[count]));
+			keep_old_maps(loader, fds[0]);
 			close_all(fds, count + 1);
 			return 0;
 		}
@@ -211,6 +255,8 @@ static int load(struct rg_loader *loader, const struct rg_conf *conf, struct rg_
 			err == -EPERM ? "; CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON are needed" : "");
 	name_maps(loader);
 	err = map_settings(loader);
+	if (loader->has_old)
+		carry_stats(loader);
 	if (!err && !loader->took_over)
 		err = pin_maps(loader);
 	if (!err)
@@ -285,6 +331,7 @@ int rg_loader_new(struct rg_loader **ret, const struct rg_conf *conf, struct rg_
 		return rg_fail(error, -ENOMEM, "out of memory");
 	loader->lock = -1;
 	loader->steer_link = -1;
+	loader->old = (struct rg_maps){ .verdicts = -1, .peers = -1, .zones = -1, .stats = -1 };
 	loader->xdp_mode = conf->xdp_mode;
 	name_interfaces(loader, conf);
 	loader->pin_path = strdup(conf->pin_path);
@@ -316,6 +363,10 @@ void rg_loader_free(struct rg_loader *loader)
 	if (loader->maps.settings)
 		munmap(loader->maps.settings, (size_t)sysconf(_SC_PAGESIZE));
 	rg_closep(&loader->steer_link);
+	rg_closep(&loader->old.verdicts);
+	rg_closep(&loader->old.peers);
+	rg_closep(&loader->old.zones);
+	rg_closep(&loader->old.stats);
 	filter_bpf__destroy(loader->skeleton);
 	rg_closep(&loader->lock);
 	free(loader->pin_path);
@@ -330,6 +381,11 @@ const struct rg_maps *rg_loader_maps(const struct rg_loader *loader)
 bool rg_loader_took_over(const struct rg_loader *loader)
 {
 	return loader->took_over;
+}
+
+const struct rg_maps *rg_loader_old_maps(const struct rg_loader *loader)
+{
+	return loader->has_old ? &loader->old : NULL;
 }
 
 bool rg_loader_was_attached(const struct rg_loader *loader)

@@ -25,6 +25,11 @@ void rg_loader_free(struct rg_loader *loader);
 const struct rg_maps *rg_loader_maps(const struct rg_loader *loader);
 /* True if the maps are those of an earlier agent. */
 bool rg_loader_took_over(const struct rg_loader *loader);
+/*
+ * Maps of an earlier agent that have this layout, but not these sizes: what they hold is copied. NULL:
+ * there are none. Only the descriptors of verdicts, peers, zones and stats are set.
+ */
+const struct rg_maps *rg_loader_old_maps(const struct rg_loader *loader);
 /* True if an earlier agent's programs were attached, whatever became of its maps. */
 bool rg_loader_was_attached(const struct rg_loader *loader);
 /* Whether held SYNs can be released on this kernel; if not, hold becomes drop. */

@@ -133,6 +133,46 @@ static int forget_pending(void *arg, const void *key)
 	return 0;
 }
 
+struct carry {
+	struct rg_verdicts *verdicts;
+	const struct rg_maps *from;
+};
+
+static int carry_verdict(void *arg, const void *key)
+{
+	struct carry *carry = arg;
+	struct rg_verdict value;
+
+	if (!bpf_map_lookup_elem(carry->from->verdicts, key, &value) &&
+	    value.prefix_len == ((const struct rg_prefix *)key)->len &&
+	    rg_verdicts_restore(carry->verdicts, key, &value))
+		carry->verdicts->count.failed++;
+	return 0;
+}
+
+static int carry_peer(void *arg, const void *key)
+{
+	struct carry *carry = arg;
+	struct rg_peer value;
+
+	if (!bpf_map_lookup_elem(carry->from->peers, key, &value) && value.state == RG_PEER_CLEAN)
+		(void)bpf_map_update_elem(carry->verdicts->maps->peers, key, &value, BPF_NOEXIST);
+	return 0;
+}
+
+/* From maps of the same layout, but of other sizes. */
+static void carry_over(struct rg_verdicts *verdicts, const struct rg_maps *from)
+{
+	struct carry carry = { .verdicts = verdicts, .from = from };
+
+	for (uint32_t i = 0; i < RG_MAX_ZONES; i++) {
+		(void)bpf_map_lookup_elem(from->zones, &i, &verdicts->zones[i]);
+		(void)bpf_map_update_elem(verdicts->maps->zones, &i, &verdicts->zones[i], BPF_ANY);
+	}
+	each_key(from->verdicts, carry_verdict, &carry);
+	each_key(from->peers, carry_peer, &carry);
+}
+
 int rg_verdicts_new(struct rg_verdicts **ret, struct rg_loader *loader, struct rg_error *error)
 {
 	struct rg_verdicts *verdicts = calloc(1, sizeof(*verdicts));
@@ -151,6 +191,8 @@ int rg_verdicts_new(struct rg_verdicts **ret, struct rg_loader *loader, struct r
 	}
 	if (rg_loader_took_over(loader))
 		each_key(verdicts->maps->peers, forget_pending, verdicts);
+	else if (rg_loader_old_maps(loader))
+		carry_over(verdicts, rg_loader_old_maps(loader));
 	*ret = verdicts;
 	return 0;
 }
@@ -260,6 +302,28 @@ static int write_verdict(struct rg_verdicts *verdicts, const struct rg_prefix *k
 	if (!known)
 		verdicts->count.entries++;
 	return push_due(verdicts, key, value->expiry);
+}
+
+int rg_verdicts_at(const struct rg_verdicts *verdicts, size_t index, struct rg_prefix *key,
+		   struct rg_verdict *ret)
+{
+	if (index >= verdicts->due_count)
+		return -ERANGE;
+	*key = verdicts->heap[index].key;
+	if (get_exact(verdicts, key, ret) || ret->expiry != verdicts->heap[index].expiry)
+		return -ENOENT;
+	return 0;
+}
+
+int rg_verdicts_restore(struct rg_verdicts *verdicts, const struct rg_prefix *key,
+			const struct rg_verdict *value)
+{
+	struct rg_verdict copy = *value, old;
+
+	/* Already there, and newer. */
+	if (!get_exact(verdicts, key, &old))
+		return 0;
+	return write_verdict(verdicts, key, &copy);
 }
 
 static int write_clean(struct rg_verdicts *verdicts, const struct rg_prefix *peer,

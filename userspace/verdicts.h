@@ -46,6 +46,16 @@ int rg_verdicts_find(const struct rg_verdicts *verdicts, const struct rg_addr *a
 int rg_verdicts_find_peer(const struct rg_verdicts *verdicts, const struct rg_addr *peer,
 			  uint64_t now, struct rg_peer *ret);
 
+/*
+ * The entry number index, in no order, as the queue by expiry has them: some may be there twice or be
+ * out of date. 0, -ENOENT: not this one, -ERANGE: past the last.
+ */
+int rg_verdicts_at(const struct rg_verdicts *verdicts, size_t index, struct rg_prefix *key,
+		   struct rg_verdict *ret);
+/* Puts an entry from elsewhere in force, hits and all. 0 or a negative error. */
+int rg_verdicts_restore(struct rg_verdicts *verdicts, const struct rg_prefix *key,
+			const struct rg_verdict *value);
+
 /* Calls for each live entry; a nonzero return ends the walk and is returned. */
 int rg_verdicts_each(const struct rg_verdicts *verdicts,
 		     int (*call)(void *arg, const struct rg_prefix *key,
