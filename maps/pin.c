@@ -70,6 +70,34 @@ int rg_pin_open(const char *path)
 	return fd;
 }
 
+int rg_pin_give(const char *path, uid_t user, gid_t group)
+{
+	int err = mount_bpffs(path), lookup = 0;
+	struct dirent *entry;
+	DIR *dir;
+
+	if (!err)
+		err = make_directories(path);
+	if (err)
+		return err;
+	if (!is_bpffs(path))
+		return -ENOTSUP;
+	/* systemd mounts it for root alone; now others may pass, and still see no names. */
+	if (!strncmp(path, BPFFS_ROOT "/", sizeof(BPFFS_ROOT)))
+		lookup = chmod(BPFFS_ROOT, 0711) ? -errno : 0;
+	dir = opendir(path);
+	if (lookup || !dir)
+		return lookup ? lookup : -errno;
+	if (fchown(dirfd(dir), user, group) || fchmod(dirfd(dir), 0700))
+		err = -errno;
+	while (!err && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.' &&
+		    fchownat(dirfd(dir), entry->d_name, user, group, AT_SYMLINK_NOFOLLOW))
+			err = -errno;
+	closedir(dir);
+	return err;
+}
+
 static int join(char full[PATH_MAX], const char *path, const char *prefix, const char *name)
 {
 	return snprintf(full, PATH_MAX, "%s/%s%s", path, prefix, name) < PATH_MAX ? 0 : -ENAMETOOLONG;
@@ -139,7 +167,8 @@ int rg_pin_remove_all(const char *path)
 		if (entry->d_name[0] != '.' && unlinkat(dirfd(dir), entry->d_name, 0) && !err)
 			err = -errno;
 	closedir(dir);
-	if (!err && rmdir(path))
+	/* An agent that was given the directory can't remove it: the unit does. */
+	if (!err && rmdir(path) && errno != EACCES && errno != EPERM)
 		err = -errno;
 	return err;
 }

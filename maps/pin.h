@@ -6,6 +6,8 @@
 #ifndef REPGATE_PIN_H
 #define REPGATE_PIN_H
 
+#include <sys/types.h>
+
 #define RG_PIN_NAME 64
 
 /*
@@ -14,6 +16,12 @@
  * -EWOULDBLOCK: another agent has it, -ENOTSUP: not on bpffs, or another errno.
  */
 int rg_pin_open(const char *path);
+
+/*
+ * Makes the directory if need be, and gives it and its pins to another user, who can then reach it
+ * under /sys/fs/bpf: for an agent that is not root. 0 or -errno.
+ */
+int rg_pin_give(const char *path, uid_t user, gid_t group);
 
 /* Pins fd as path/name, in place of what is there. 0 or -errno. */
 int rg_pin_put(const char *path, const char *name, int fd);

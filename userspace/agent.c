@@ -4,6 +4,7 @@
 #include "addr.h"
 #include "control.h"
 #include "events.h"
+#include "links.h"
 #include "log.h"
 #include "metrics.h"
 #include "names.h"
@@ -275,6 +276,15 @@ static void on_lists_changed(void *arg)
 		rg_log_error("lists not reloaded, the old ones stay: %s", error.text);
 }
 
+/* Interfaces and own addresses. Also now and then, for what no message tells. */
+static void on_links_changed(void *arg)
+{
+	struct rg_agent *agent = arg;
+
+	rg_loader_refresh(agent->loader);
+	(void)rg_never_refresh(&agent->never, &agent->conf->resolver);
+}
+
 static void on_saved(void *arg, int err)
 {
 	struct rg_agent *agent = arg;
@@ -300,7 +310,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	rg_tester_tick(agent->tester, now);
 	look_at_steering(agent, now);
 	if (++agent->ticks % OWN_ADDRESS_TICKS == 0) {
-		(void)rg_never_refresh(&agent->never, &agent->conf->resolver);
+		on_links_changed(agent);
 		rg_watch_refresh(agent->watch);
 	}
 	if (agent->ticks % SAVE_TICKS == 0)
@@ -777,6 +787,10 @@ static int build_loop(struct rg_agent *agent, struct rg_error *error)
 	if (!agent->tick || event_add(agent->tick, &tick_time) ||
 	    rg_saver_new(&agent->saver, agent->base, agent->verdicts, agent->conf->state_dir))
 		return rg_fail(error, -ENOMEM, "out of memory");
+	err = rg_links_new(&agent->links, agent->base, on_links_changed, agent);
+	if (err)
+		rg_log_warning("interfaces are not watched (%s), but looked at every %d s",
+			       strerror(-err), OWN_ADDRESS_TICKS);
 	err = rg_watch_new(&agent->watch, agent->base, dirs, ARRAY_SIZE(dirs), on_lists_changed,
 			   agent);
 	if (err)
@@ -882,6 +896,7 @@ void rg_agent_free(struct rg_agent *agent, bool keep_pins)
 		return;
 	rg_metrics_free(agent->metrics);
 	rg_control_free(agent->control);
+	rg_links_free(agent->links);
 	rg_watch_free(agent->watch);
 	rg_saver_free(agent->saver);
 	if (agent->tick)

@@ -34,6 +34,7 @@ struct rg_agent {
 	struct rg_control *control;
 	struct rg_metrics *metrics;
 	struct rg_watch *watch;
+	struct rg_links *links;
 	struct rg_saver *saver;
 	int save_error; /* of the last time: said when it changes */
 	struct event *signals[3];

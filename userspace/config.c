@@ -88,6 +88,9 @@ static const struct word xdp_words[] = { { "native", RG_XDP_NATIVE },
 					 { "generic", RG_XDP_GENERIC },
 					 { "auto", RG_XDP_AUTO },
 					 {} };
+static const struct word attach_words[] = { { "link", RG_ATTACH_LINK },
+					    { "dispatcher", RG_ATTACH_DISPATCHER },
+					    {} };
 static const struct word kind_words[] = { { "standard", RG_CLASS_STANDARD },
 					  { "qil", RG_CLASS_QIL },
 					  { "allow", RG_CLASS_APPROVED },
@@ -926,6 +929,7 @@ static const struct key top_keys[] = {
 	STRING("responder_name", responder_name),
 	{ "blocked_reply", KEY_TEXT, AT(rg_conf, blocked_reply), 0, 0, NULL, NULL },
 	WORD("xdp_mode", xdp_mode, xdp_words),
+	WORD("xdp_attach", xdp_attach, attach_words),
 	{ "keep_on_stop", KEY_BOOL, AT(rg_conf, keep_on_stop), 0, 0, NULL, NULL },
 	PATH("pin_path", pin_path),
 	PATH("state_dir", state_dir),
@@ -953,6 +957,7 @@ static int set_defaults(struct rg_conf *conf, struct ers_conf *ers)
 	conf->on_overload = RG_ACTION_PASS;
 	conf->on_dns_failure = RG_ACTION_PASS;
 	conf->xdp_mode = RG_XDP_NATIVE;
+	conf->xdp_attach = RG_ATTACH_LINK;
 	conf->ports[0] = 25;
 	conf->port_count = 1;
 	conf->clean_ttl_min = 60;
@@ -1430,7 +1435,8 @@ static int write_saved(config_t *file, const char *path, struct rg_error *error)
 		fresh = NULL;
 		return rg_fail(error, -ENOMEM, "out of memory");
 	}
-	if (config_write_file(file, fresh) && !rename(fresh, path))
+	/* The agent reads it, whoever writes it: it holds no secret. */
+	if (config_write_file(file, fresh) && !chmod(fresh, 0644) && !rename(fresh, path))
 		return 0;
 	(void)unlink(fresh);
 	return rg_fail(error, -EIO, "%s: can't be written: %m", path);
@@ -1577,6 +1583,7 @@ const char *rg_conf_needs_restart(const struct rg_conf *old, const struct rg_con
 		bool same;
 	} checks[] = {
 		{ "interfaces", same_interfaces(old, fresh) },
+		{ "xdp_attach", old->xdp_attach == fresh->xdp_attach },
 		{ "xdp_mode", old->xdp_mode == fresh->xdp_mode },
 		{ "resolver", !strcmp(old->resolver_text, fresh->resolver_text) },
 		{ "ipv6_prefix", old->ipv6_prefix == fresh->ipv6_prefix },

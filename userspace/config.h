@@ -18,6 +18,9 @@
 
 enum rg_xdp_mode { RG_XDP_NATIVE = 1, RG_XDP_GENERIC, RG_XDP_AUTO };
 
+/* How a program gets onto an interface: alone, or into libxdp's dispatcher, beside others. */
+enum rg_xdp_attach { RG_ATTACH_LINK = 1, RG_ATTACH_DISPATCHER };
+
 /* Which RFC 5782 test points of a zone are asked for: both, only the one that must not be listed. */
 enum rg_selftest { RG_SELFTEST_FULL = 1, RG_SELFTEST_NEGATIVE, RG_SELFTEST_OFF };
 
@@ -52,6 +55,7 @@ struct rg_conf {
 	unsigned int mode; /* enum rg_mode */
 	unsigned int unknown, blocked_action, on_overload, on_dns_failure; /* enum rg_action */
 	unsigned int xdp_mode; /* enum rg_xdp_mode */
+	unsigned int xdp_attach; /* enum rg_xdp_attach */
 	struct sockaddr_storage resolver;
 	char *resolver_text;
 	struct rg_zone_conf zones[RG_MAX_ZONES];

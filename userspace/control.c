@@ -194,8 +194,10 @@ static void set_access(const struct rg_conf *conf)
 {
 	const struct group *group = getgrnam(conf->control_group);
 
+	/* The service's own group needs no chown, which its sandbox forbids. */
 	if (chmod(conf->control_socket, 0660) ||
-	    chown(conf->control_socket, (uid_t)-1, group ? group->gr_gid : (gid_t)-1))
+	    (group && group->gr_gid != getegid() &&
+	     chown(conf->control_socket, (uid_t)-1, group->gr_gid)))
 		rg_log_warning("control socket %s: %m", conf->control_socket);
 	if (!group)
 		rg_log_info("no group \"%s\": repgatectl is for this user and root only",

@@ -23,6 +23,7 @@
 struct attachment {
 	struct rg_attachment shown;
 	int link; /* descriptor, -1: none */
+	char why[sizeof(struct rg_error)]; /* it is not attached, as was said */
 };
 
 struct rg_loader {
@@ -626,6 +627,47 @@ int rg_loader_attach(struct rg_loader *loader, struct rg_error *error)
 	}
 	rg_pin_each(loader->pin_path, LINK_PREFIX, detach_other, loader);
 	return 0;
+}
+
+/* The link holds the interface that we know, and the interface is the one of that name. */
+static bool is_attached(const struct attachment *at)
+{
+	struct bpf_link_info info = {};
+	__u32 len = sizeof(info);
+
+	return at->shown.ifindex && if_nametoindex(at->shown.name) == at->shown.ifindex &&
+	       !bpf_obj_get_info_by_fd(at->link, &info, &len) &&
+	       info.xdp.ifindex == at->shown.ifindex;
+}
+
+static void note_missing(struct attachment *at, const char *why)
+{
+	if (at->shown.ifindex || strcmp(at->why, why) != 0)
+		rg_log_warning("interface %s: not filtered: %s", at->shown.name, why);
+	snprintf(at->why, sizeof(at->why), "%s", why);
+	at->shown.ifindex = 0;
+}
+
+void rg_loader_refresh(struct rg_loader *loader)
+{
+	for (unsigned int i = 0; i < loader->count; i++) {
+		struct attachment *at = &loader->attachments[i];
+		struct rg_error error;
+
+		if (is_attached(at))
+			continue;
+		rg_closep(&at->link);
+		at->link = -1;
+		if (!if_nametoindex(at->shown.name)) {
+			note_missing(at, "it is not there");
+		} else if (attach_interface(loader, at, &error)) {
+			note_missing(at, error.text);
+		} else {
+			*at->why = '\0';
+			rg_log_info("interface %s: filtering again in %s mode", at->shown.name,
+				    at->shown.mode == RG_XDP_NATIVE ? "native" : "generic");
+		}
+	}
 }
 
 void rg_loader_detach(struct rg_loader *loader)

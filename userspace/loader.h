@@ -40,6 +40,11 @@ bool rg_loader_can_hold(const struct rg_loader *loader);
  * whose driver refuses, is an error.
  */
 int rg_loader_attach(struct rg_loader *loader, struct rg_error *error);
+/*
+ * Looks at the interfaces again: one that went away is noted, one that came back, or whose program
+ * somebody took off, is attached to. Says what it does.
+ */
+void rg_loader_refresh(struct rg_loader *loader);
 /* Detaches from all interfaces and removes the pins. */
 void rg_loader_detach(struct rg_loader *loader);
 

@@ -3,6 +3,7 @@
 #include "agent.h"
 #include "log.h"
 #include "notify.h"
+#include "privileges.h"
 
 #include <getopt.h>
 #include <signal.h>
@@ -22,6 +23,7 @@ static const char usage[] =
 	"Stops listed mail sources at the network card. Stays in the foreground.\n"
 	"\n"
 	"  --config FILE      configuration, default " RG_DEFAULT_CONFIG "\n"
+	"  --prepare USER     as root: make pin_path and give it to USER, then exit\n"
 	"  --check            check the configuration and the lists, then exit\n"
 	"  --log-level LEVEL  what to say on standard error, default info\n"
 	"  --version          print the version\n"
@@ -31,6 +33,7 @@ static const char usage[] =
 
 struct arguments {
 	const char *config;
+	const char *prepare; /* user, or NULL */
 	bool check;
 	enum rg_log_level level;
 };
@@ -45,6 +48,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *arguments)
 {
 	static const struct option options[] = { { "config", required_argument, NULL, 'c' },
 						 { "check", no_argument, NULL, 'k' },
+						 { "prepare", required_argument, NULL, 'p' },
 						 { "log-level", required_argument, NULL, 'l' },
 						 { "version", no_argument, NULL, 'v' },
 						 { "help", no_argument, NULL, 'h' },
@@ -55,6 +59,9 @@ static int parse_arguments(int argc, char **argv, struct arguments *arguments)
 		switch (option) {
 		case 'c':
 			arguments->config = optarg;
+			break;
+		case 'p':
+			arguments->prepare = optarg;
 			break;
 		case 'k':
 			arguments->check = true;
@@ -116,6 +123,16 @@ static int check(struct rg_conf *conf)
 	return EXIT_SUCCESS;
 }
 
+static int prepare(const struct rg_conf *conf, const char *user)
+{
+	struct rg_error error;
+
+	if (!rg_privileges_prepare(conf, user, &error))
+		return EXIT_SUCCESS;
+	rg_log_error("%s", error.text);
+	return EXIT_FAILURE;
+}
+
 static int run(struct rg_conf *conf)
 {
 	struct rg_agent *agent;
@@ -127,6 +144,9 @@ static int run(struct rg_conf *conf)
 		rg_log_error("%s", error.text);
 		return EXIT_FAILURE;
 	}
+	err = rg_privileges_drop(conf);
+	if (err)
+		rg_log_warning("privileges can't be dropped: %s", strerror(-err));
 	err = rg_agent_run(agent);
 	/* A restart must leave no gap: the next agent takes over what is pinned. */
 	keep = err || agent->conf->keep_on_stop || rg_notify_is_restart();
@@ -157,7 +177,9 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	free(path);
-	code = arguments.check ? check(conf) : run(conf);
+	code = arguments.prepare ? prepare(conf, arguments.prepare) :
+	       arguments.check	 ? check(conf) :
+				   run(conf);
 	rg_conf_unref(conf);
 	return code;
 }
