@@ -44,7 +44,7 @@ RG_LDFLAGS := -pie -Wl,-z,relro,-z,now
 # Packet headers don't move between kernels: no CO-RE relocations, and no need for the kernel's BTF.
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -DBPF_NO_PRESERVE_ACCESS_INDEX -Wall -Wextra -Werror -I. -Ibpf
 
-AGENT := main agent addr commands config control dns dnsbl events geo hash health inquiry judge links lists loader \
+AGENT := main agent addr commands config control dispatcher dns dnsbl events geo hash health inquiry judge links lists loader \
 	log metrics names never notify policy privileges recent refusals reply responder saved smtp stats steering tester verdicts watch
 CTL := ctl addr config dnsbl names reply
 AGENT_OBJECTS := $(AGENT:%=$(BUILD)/userspace/%.o) $(BUILD)/maps/pin.o

@@ -437,21 +437,50 @@ static json_t *describe_maps(const struct rg_agent *agent)
 	return all;
 }
 
+/* What this host can't do, in words (docs/platforms.md). */
+static json_t *describe_lacks(const struct rg_agent *agent)
+{
+	const struct rg_attachment *at;
+	json_t *lacks = json_array();
+
+	if (!rg_loader_can_hold(agent->loader))
+		json_array_append_new(lacks, json_string("hold: held SYNs can't be released before "
+							 "Linux 5.18, the first one is dropped"));
+	if (!rg_loader_can_dispatch(agent->loader))
+		json_array_append_new(lacks, json_string("dispatcher: this kernel can't replace BPF "
+							 "functions, one XDP program an interface"));
+	if (!agent->steering.attached)
+		json_array_append_new(lacks, json_string("steering: no sk_lookup program, tempfail "
+							 "resets and reject drops"));
+	for (unsigned int i = 0; (at = rg_loader_attachment(agent->loader, i)); i++) {
+		if (at->ifindex && at->mode == RG_XDP_GENERIC)
+			json_array_append_new(lacks,
+					      json_sprintf("native: %s is in generic mode, which is "
+							   "slower",
+							   at->name));
+		if (at->ifindex && !at->frags)
+			json_array_append_new(lacks, json_sprintf("frags: %s takes no frames in several "
+								  "buffers (large MTU)",
+								  at->name));
+	}
+	return lacks;
+}
+
 static json_t *describe_agent(const struct rg_agent *agent)
 {
 	struct rg_judge_count judge = rg_judge_count(agent->judge);
 	struct rg_dns_load dns = rg_dns_load(agent->dns);
 
 	return json_pack(
-		"{s:s, s:i, s:f, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:b}",
+		"{s:s, s:i, s:f, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:b, s:o}",
 		"version", RG_VERSION, "pid", (int)getpid(), "uptime",
 		(double)(rg_now() - agent->started) / 1e9, "config", agent->conf->path, "resolver",
 		agent->conf->resolver_text, "pin_path", agent->conf->pin_path, "inquiries",
 		(json_int_t)judge.inquiries, "inquiries_open", (json_int_t)judge.open, "dns_asked",
 		(json_int_t)dns.asked, "dns_in_flight", (json_int_t)dns.in_flight, "dns_waiting",
 		(json_int_t)dns.waiting, "reloads", (json_int_t)agent->reloads, "reload_errors",
-		(json_int_t)agent->reload_errors, "reload_error",
-		string_or_null(agent->reload_error), "can_hold", rg_loader_can_hold(agent->loader));
+		(json_int_t)agent->reload_errors, "reload_error", string_or_null(agent->reload_error),
+		"can_hold", rg_loader_can_hold(agent->loader), "lacks", describe_lacks(agent));
 }
 
 static json_t *describe_oddities(const struct rg_smtp_oddities *odd)

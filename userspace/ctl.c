@@ -277,6 +277,8 @@ static void print_status(const json_t *result)
 	       (long long)int_of(lists, "entries"), (long long)int_of(lists, "countries"),
 	       (long long)int_of(agent, "inquiries"), (long long)int_of(agent, "inquiries_open"));
 	print_steering(json_object_get(result, "steering"));
+	json_array_foreach(json_object_get(agent, "lacks"), i, at)
+		printf("lacks %s\n", json_string_value(at));
 	if (json_is_string(json_object_get(agent, "reload_error")))
 		printf("LAST RELOAD REFUSED: %s\n", text_of(agent, "reload_error"));
 	printf("\n%-16s %-9s %-8s %-6s %8s\n", "INTERFACE", "STATE", "MODE", "FRAGS", "PROGRAM");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "loader.h"
 
+#include "dispatcher.h"
 #include "filter.skel.h"
 #include "log.h"
 
@@ -14,7 +15,6 @@
 #include <net/if.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <xdp/libxdp.h>
 
 #define LINK_PREFIX "link_" /* rg_pin_link_name() */
 #define STEER_PIN "steer_link" /* of the network namespace */
@@ -36,8 +36,10 @@ struct rg_loader {
 	struct rg_maps old; /* the loader's descriptors, see rg_loader_old_maps() */
 	bool was_attached;
 	bool can_hold;
+	bool can_dispatch;
 	int steer_link; /* -1: not attached */
 	unsigned int xdp_mode; /* enum rg_xdp_mode */
+	unsigned int xdp_attach; /* enum rg_xdp_attach */
 	struct attachment attachments[RG_MAX_INTERFACES];
 	unsigned int count;
 };
@@ -228,6 +230,7 @@ static int open_skeleton(struct rg_loader *loader, const struct rg_conf *conf)
 	/* Linux 5.18 brought the helper, frames in several buffers and live frames together. */
 	loader->can_hold =
 		libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_load_bytes, NULL) == 1;
+	loader->can_dispatch = libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_EXT, NULL) == 1;
 	skeleton->rodata->rg_config.can_hold = loader->can_hold;
 	if (!loader->can_hold)
 		bpf_program__set_autoload(skeleton->progs.filter_frags, false);
@@ -286,11 +289,6 @@ static int print_libbpf(enum libbpf_print_level level, const char *format, va_li
 	return print_library((int)level, format, args);
 }
 
-static int print_libxdp(enum libxdp_print_level level, const char *format, va_list args)
-{
-	return print_library((int)level, format, args);
-}
-
 static int lock_pins(struct rg_loader *loader, struct rg_error *error)
 {
 	loader->lock = rg_pin_open(loader->pin_path);
@@ -334,6 +332,7 @@ int rg_loader_new(struct rg_loader **ret, const struct rg_conf *conf, struct rg_
 	loader->steer_link = -1;
 	loader->old = (struct rg_maps){ .verdicts = -1, .peers = -1, .zones = -1, .stats = -1 };
 	loader->xdp_mode = conf->xdp_mode;
+	loader->xdp_attach = conf->xdp_attach;
 	name_interfaces(loader, conf);
 	loader->pin_path = strdup(conf->pin_path);
 	if (!loader->pin_path)
@@ -343,7 +342,7 @@ int rg_loader_new(struct rg_loader **ret, const struct rg_conf *conf, struct rg_
 	if (!err) {
 		rg_pin_each(loader->pin_path, LINK_PREFIX, note_link, loader);
 		libbpf_set_print(print_libbpf);
-		libxdp_set_print(print_libxdp);
+		rg_dispatcher_set_print(print_library);
 		err = load(loader, conf, error);
 	}
 	if (err)
@@ -397,6 +396,11 @@ bool rg_loader_was_attached(const struct rg_loader *loader)
 bool rg_loader_can_hold(const struct rg_loader *loader)
 {
 	return loader->can_hold;
+}
+
+bool rg_loader_can_dispatch(const struct rg_loader *loader)
+{
+	return loader->can_dispatch;
 }
 
 static uint32_t program_id(const struct bpf_program *program)
@@ -479,31 +483,13 @@ static int attach_in_mode(struct rg_loader *loader, struct attachment *at, enum 
 	return 0;
 }
 
-static void append_name(char *names, size_t size, const struct xdp_program *program)
-{
-	size_t len = strlen(names);
-
-	if (program && len < size)
-		snprintf(names + len, size - len, "%s\"%s\" (id %u)", len ? ", " : "",
-			 xdp_program__name(program), xdp_program__id(program));
-}
-
 /* Somebody else's program on the interface, alone or in libxdp's dispatcher: say which. */
 static int complain_busy(const struct attachment *at, struct rg_error *error)
 {
-	struct xdp_multiprog *there = xdp_multiprog__get_from_ifindex((int)at->shown.ifindex);
-	struct xdp_program *program = NULL;
-	char names[256] = "";
+	char names[256];
 	__u32 id = 0;
 
-	if (!libxdp_get_error(there)) {
-		if (xdp_multiprog__is_legacy(there))
-			append_name(names, sizeof(names), xdp_multiprog__main_prog(there));
-		else
-			while ((program = xdp_multiprog__next_prog(program, there)))
-				append_name(names, sizeof(names), program);
-		xdp_multiprog__close(there);
-	}
+	rg_dispatcher_names((int)at->shown.ifindex, names, sizeof(names));
 	/* Without CAP_SYS_ADMIN names can't be read; the id can. */
 	if (!*names && !bpf_xdp_query_id((int)at->shown.ifindex, 0, &id))
 		snprintf(names, sizeof(names), "id %u", id);
@@ -522,6 +508,49 @@ static enum rg_xdp_mode first_mode(const struct rg_loader *loader, const struct 
 	return RG_XDP_NATIVE;
 }
 
+static uint32_t settings_id(const struct rg_loader *loader)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(bpf_map__fd(loader->skeleton->maps.settings), &info, &len) ?
+		       0 :
+		       info.id;
+}
+
+/* In libxdp's dispatcher: no link of ours, libxdp's pins hold it. */
+static int dispatch_in_mode(struct rg_loader *loader, struct attachment *at, enum rg_xdp_mode mode)
+{
+	struct rg_dispatched what = { .loaded = loader->skeleton->obj,
+				      .config = { .can_hold = loader->can_hold },
+				      .map_id = settings_id(loader) };
+	int err;
+
+	what.elf = filter_bpf__elf_bytes(&what.elf_size);
+	err = rg_dispatcher_attach(&what, (int)at->shown.ifindex, mode == RG_XDP_NATIVE,
+				   &at->shown.program, &at->shown.frags);
+	if (!err)
+		at->shown.mode = mode;
+	return err;
+}
+
+static int dispatch_interface(struct rg_loader *loader, struct attachment *at, struct rg_error *error)
+{
+	int err = dispatch_in_mode(
+		loader, at, loader->xdp_mode == RG_XDP_GENERIC ? RG_XDP_GENERIC : RG_XDP_NATIVE);
+
+	if (err && err != -EOPNOTSUPP && loader->xdp_mode == RG_XDP_AUTO)
+		err = dispatch_in_mode(loader, at, RG_XDP_GENERIC);
+	if (err)
+		return rg_fail(error, err, "interface %s: libxdp's dispatcher: %s%s",
+			       at->shown.name, strerror(-err),
+			       err == -EOPNOTSUPP ? "; this kernel can't replace BPF functions, use "
+						    "xdp_attach = \"link\"" :
+			       err == -EPERM	  ? "; CAP_SYS_ADMIN is needed" :
+						    "");
+	return 0;
+}
+
 static int attach_interface(struct rg_loader *loader, struct attachment *at, struct rg_error *error)
 {
 	int err;
@@ -529,6 +558,8 @@ static int attach_interface(struct rg_loader *loader, struct attachment *at, str
 	at->shown.ifindex = if_nametoindex(at->shown.name);
 	if (!at->shown.ifindex)
 		return rg_fail(error, -ENODEV, "interface %s: %m", at->shown.name);
+	if (loader->xdp_attach == RG_ATTACH_DISPATCHER)
+		return dispatch_interface(loader, at, error);
 	at->link = adopt_link(loader, at->shown.name, at->shown.ifindex);
 	err = attach_in_mode(loader, at, first_mode(loader, at));
 	if (err == -EBUSY || err == -EEXIST)
@@ -630,13 +661,16 @@ int rg_loader_attach(struct rg_loader *loader, struct rg_error *error)
 }
 
 /* The link holds the interface that we know, and the interface is the one of that name. */
-static bool is_attached(const struct attachment *at)
+static bool is_attached(const struct rg_loader *loader, const struct attachment *at)
 {
 	struct bpf_link_info info = {};
-	__u32 len = sizeof(info);
+	__u32 len = sizeof(info), id = 0;
 
-	return at->shown.ifindex && if_nametoindex(at->shown.name) == at->shown.ifindex &&
-	       !bpf_obj_get_info_by_fd(at->link, &info, &len) &&
+	if (!at->shown.ifindex || if_nametoindex(at->shown.name) != at->shown.ifindex)
+		return false;
+	if (loader->xdp_attach == RG_ATTACH_DISPATCHER)
+		return !bpf_xdp_query_id((int)at->shown.ifindex, 0, &id) && id;
+	return !bpf_obj_get_info_by_fd(at->link, &info, &len) &&
 	       info.xdp.ifindex == at->shown.ifindex;
 }
 
@@ -654,7 +688,7 @@ void rg_loader_refresh(struct rg_loader *loader)
 		struct attachment *at = &loader->attachments[i];
 		struct rg_error error;
 
-		if (is_attached(at))
+		if (is_attached(loader, at))
 			continue;
 		rg_closep(&at->link);
 		at->link = -1;
@@ -677,6 +711,10 @@ void rg_loader_detach(struct rg_loader *loader)
 	for (unsigned int i = 0; i < loader->count; i++) {
 		struct attachment *at = &loader->attachments[i];
 
+		if (loader->xdp_attach == RG_ATTACH_DISPATCHER && at->shown.ifindex &&
+		    rg_dispatcher_detach(settings_id(loader), (int)at->shown.ifindex, 0))
+			rg_log_warning("interface %s: not taken out of libxdp's dispatcher",
+				       at->shown.name);
 		if (at->link >= 0) {
 			(void)bpf_link_detach(at->link);
 			close(at->link);
