@@ -446,9 +446,6 @@ static json_t *describe_lacks(const struct rg_agent *agent)
 	if (!rg_loader_can_hold(agent->loader))
 		json_array_append_new(lacks, json_string("hold: held SYNs can't be released before "
 							 "Linux 5.18, the first one is dropped"));
-	if (!rg_loader_can_dispatch(agent->loader))
-		json_array_append_new(lacks, json_string("dispatcher: this kernel can't replace BPF "
-							 "functions, one XDP program an interface"));
 	if (!agent->steering.attached)
 		json_array_append_new(lacks, json_string("steering: no sk_lookup program, tempfail "
 							 "resets and reject drops"));

@@ -36,7 +36,6 @@ struct rg_loader {
 	struct rg_maps old; /* the loader's descriptors, see rg_loader_old_maps() */
 	bool was_attached;
 	bool can_hold;
-	bool can_dispatch;
 	int steer_link; /* -1: not attached */
 	unsigned int xdp_mode; /* enum rg_xdp_mode */
 	unsigned int xdp_attach; /* enum rg_xdp_attach */
@@ -230,7 +229,6 @@ static int open_skeleton(struct rg_loader *loader, const struct rg_conf *conf)
 	/* Linux 5.18 brought the helper, frames in several buffers and live frames together. */
 	loader->can_hold =
 		libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_load_bytes, NULL) == 1;
-	loader->can_dispatch = libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_EXT, NULL) == 1;
 	skeleton->rodata->rg_config.can_hold = loader->can_hold;
 	if (!loader->can_hold)
 		bpf_program__set_autoload(skeleton->progs.filter_frags, false);
@@ -396,11 +394,6 @@ bool rg_loader_was_attached(const struct rg_loader *loader)
 bool rg_loader_can_hold(const struct rg_loader *loader)
 {
 	return loader->can_hold;
-}
-
-bool rg_loader_can_dispatch(const struct rg_loader *loader)
-{
-	return loader->can_dispatch;
 }
 
 static uint32_t program_id(const struct bpf_program *program)

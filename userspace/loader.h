@@ -35,9 +35,6 @@ bool rg_loader_was_attached(const struct rg_loader *loader);
 /* Whether held SYNs can be released on this kernel; if not, hold becomes drop. */
 bool rg_loader_can_hold(const struct rg_loader *loader);
 
-/* Whether libxdp's dispatcher is possible on this kernel. */
-bool rg_loader_can_dispatch(const struct rg_loader *loader);
-
 /*
  * Attaches to every interface of the configuration, and detaches an earlier agent from others. An interface that is missing, or
  * whose driver refuses, is an error.

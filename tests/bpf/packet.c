@@ -111,12 +111,17 @@ static uint8_t last_protocol(const struct packet_spec *spec)
 	return spec->protocol ? spec->protocol : 6;
 }
 
+static uint8_t traffic_class(const struct packet_spec *spec, uint8_t usual)
+{
+	return spec->tos ? (uint8_t)spec->tos : usual;
+}
+
 static void put_ipv4(struct packet *packet, const struct packet_spec *spec)
 {
 	struct rg_addr from = packet_addr(spec->from), to = packet_addr(spec->to);
 
 	put8(packet, (uint8_t)(0x45 + spec->ip_options / 4));
-	put8(packet, spec->answer ? 0 : 0x10);
+	put8(packet, spec->answer ? 0 : traffic_class(spec, 0x10));
 	put16(packet, 0); /* the length, when it is known */
 	put16(packet, spec->answer ? 0 : 0xbeef);
 	put16(packet, spec->answer ? V4_DONT : spec->fragment);
@@ -163,7 +168,8 @@ static void put_ipv6(struct packet *packet, const struct packet_spec *spec)
 	for (unsigned int i = 0; i < count; i++)
 		chain[i] = (uint8_t)spec->extensions[i].type;
 	chain[count] = last_protocol(spec);
-	put32(packet, spec->answer ? 0x60000000 : 0x61212345);
+	put32(packet,
+	      spec->answer ? 0x60000000 : 0x60012345 | (uint32_t)traffic_class(spec, 0x12) << 20);
 	put16(packet, 0);
 	put8(packet, chain[0]);
 	put8(packet, spec->answer ? 64 : 57);

@@ -37,6 +37,9 @@
 #define V4_DONT 0x4000
 #define V6_MORE 0x0001
 
+/* For a row: the whole byte, IPv6's traffic class, of which the upper six bits are the DSCP. */
+#define TOS(byte) (0x100 | (byte))
+
 /* Where a patch counts its offset from. */
 enum packet_layer { LAYER_NONE, LAYER_ETH, LAYER_IP, LAYER_L4 };
 
@@ -70,6 +73,7 @@ struct packet_spec {
 	struct packet_extension extensions[PACKET_EXTENSIONS];
 	uint16_t port, local_port; /* the peer's and ours: an answer goes from ours to the peer's */
 	uint16_t flags;
+	uint16_t tos; /* see TOS() */
 	uint32_t ack;
 	bool answer; /* the fields of a reset: MAC addresses swapped, TTL 64, no window */
 	bool group_mac; /* sent to a multicast MAC address */

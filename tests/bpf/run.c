@@ -16,13 +16,13 @@
 
 #define TEST_VERDICTS 4096
 #define TEST_PEERS 4096
-#define SLOT_TIME 0xffffffULL /* a slot of `attempts`: its low 24 bits, s */
+#define SLOT_TIME 0xfffU /* a slot of `attempts`: its low 12 bits, s */
 
 struct run {
 	struct filter_bpf *skel;
 	struct ring_buffer *ring;
 	struct rg_settings *settings;
-	void *attempts; /* mapped: 4 MiB are emptied faster so than by system calls */
+	void *attempts; /* mapped: 16 MiB are emptied faster so than by system calls */
 	size_t attempts_size;
 	struct run_events *events; /* where the callback writes */
 	int programs[RUN_PROGRAMS];
@@ -75,6 +75,10 @@ static void apply(struct filter_bpf *skel, const struct run_options *options)
 		bpf_map__set_max_entries(skel->maps.events, options->ring_size);
 	if (options->plain_peers)
 		bpf_map__set_type(skel->maps.peers, BPF_MAP_TYPE_HASH);
+	if (options->max_buckets)
+		bpf_map__set_max_entries(skel->maps.buckets, options->max_buckets);
+	if (options->plain_buckets)
+		bpf_map__set_type(skel->maps.buckets, BPF_MAP_TYPE_HASH);
 	bpf_map__set_map_flags(skel->maps.attempts, BPF_F_MMAPABLE);
 	skel->rodata->rg_config.can_hold = !options->no_hold;
 }
@@ -121,7 +125,7 @@ int run_open(struct run **ret, const struct run_options *options)
 	stay_on_this_cpu();
 	if (!getenv("V"))
 		libbpf_set_print(NULL);
-	run->attempts_size = RG_ATTEMPT_SETS * RG_ATTEMPT_WAYS * sizeof(uint64_t);
+	run->attempts_size = RG_ATTEMPT_SETS * RG_ATTEMPT_WAYS * sizeof(uint32_t);
 	err = load(run, options);
 	if (err) {
 		run_close(run);
@@ -171,9 +175,23 @@ int run_blind(const struct run *run, enum run_program program, const struct pack
 	return bpf_prog_test_run_opts(run->programs[program], &opts);
 }
 
+int run_steer(const struct run *run, struct bpf_sk_lookup *ctx)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = ctx, .ctx_size_in = sizeof(*ctx),
+		    .ctx_out = ctx, .ctx_size_out = sizeof(*ctx));
+	int err = bpf_prog_test_run_opts(run_steer_fd(run), &opts);
+
+	return err ? err : (int)opts.retval;
+}
+
+int run_steer_fd(const struct run *run)
+{
+	return bpf_program__fd(run->skel->progs.steer);
+}
+
 void run_age_attempts(struct run *run, uint32_t seconds)
 {
-	uint64_t *slots = run->attempts;
+	uint32_t *slots = run->attempts;
 
 	for (size_t i = 0; i < run->attempts_size / sizeof(*slots); i++)
 		if (slots[i])
@@ -209,6 +227,7 @@ static int zero_per_cpu(const struct bpf_map *map, uint32_t entries)
 
 int run_reset(struct run *run)
 {
+	const struct rg_bucket full = {};
 	struct run_map_fds fds = run_maps(run);
 	int err;
 
@@ -220,6 +239,12 @@ int run_reset(struct run *run)
 		err = empty(fds.verdicts, sizeof(struct rg_prefix));
 	if (!err)
 		err = empty(fds.peers, sizeof(struct rg_addr));
+	if (!err)
+		err = empty(fds.buckets, sizeof(struct rg_addr));
+	for (uint32_t key = 0; !err && key < RG_GATES; key++)
+		err = bpf_map_update_elem(fds.admission, &key, &full, BPF_ANY);
+	for (uint32_t key = 0; key < RG_RESPONDER_SOCKETS; key++)
+		(void)bpf_map_delete_elem(fds.responder, &key); /* fails where it is empty */
 	if (!err)
 		err = zero_per_cpu(run->skel->maps.samples, 1);
 	return err ? err : zero_per_cpu(run->skel->maps.stats, RG_STAT_MAX);
@@ -237,6 +262,9 @@ struct run_map_fds run_maps(const struct run *run)
 		.lists_now = bpf_map__fd(run->skel->maps.lists_now),
 		.verdicts = bpf_map__fd(run->skel->maps.verdicts),
 		.peers = bpf_map__fd(run->skel->maps.peers),
+		.buckets = bpf_map__fd(run->skel->maps.buckets),
+		.admission = bpf_map__fd(run->skel->maps.admission),
+		.responder = bpf_map__fd(run->skel->maps.responder),
 	};
 }
 

@@ -10,6 +10,8 @@
 
 #include "../../maps/layout.h"
 
+#include <linux/bpf.h>
+
 #define RUN_MAX_EVENTS 64
 #define RUN_INTERFACE 1 /* a test run's packets arrive at the loopback interface */
 
@@ -20,6 +22,8 @@ struct run_options {
 	uint32_t ring_size; /* bytes */
 	uint32_t max_peers;
 	bool plain_peers; /* `peers` as a hash that can be full: an LRU map hardly fails */
+	uint32_t max_buckets;
+	bool plain_buckets; /* the same for `buckets` */
 	bool no_hold; /* a kernel that can't hold */
 };
 
@@ -38,7 +42,7 @@ struct run_events {
 };
 
 struct run_map_fds {
-	int lists, lists_now, verdicts, peers;
+	int lists, lists_now, verdicts, peers, buckets, admission, responder;
 };
 
 struct run;
@@ -55,6 +59,14 @@ int run_packet(struct run *run, enum run_program program, struct packet *packet)
 
 /* Runs packet for its effect on the maps alone; for several threads at once. 0 or an error. */
 int run_blind(const struct run *run, enum run_program program, const struct packet *packet);
+
+/*
+ * Runs `steer` on ctx and puts the result into it: the cookie of the socket, or 0. Returns SK_PASS,
+ * SK_DROP or a negative error.
+ */
+int run_steer(const struct run *run, struct bpf_sk_lookup *ctx);
+
+int run_steer_fd(const struct run *run); /* the program, to attach it */
 
 /* Makes every attempt that was noted older. */
 void run_age_attempts(struct run *run, uint32_t seconds);

@@ -1,161 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The XDP programs, row by row: what is in the maps, a packet or several, and everything that must
- * come of each: the action, the bytes that go out, the counters (these and no other), the event.
- * Each row is run through `filter` and through `filter_frags`, which must agree.
+ * The XDP programs: what is parsed, found, held, dropped and reset. The other actions are in
+ * test_actions.c and test_throttle.c.
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "rows.h"
 
-#include <errno.h>
-#include <pthread.h>
-#include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
 #include <unistd.h>
-
-#include <bpf/bpf.h>
-#include <linux/bpf.h>
-
-#include "run.h"
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define SKIPPED 77
-
-#define ROW_ENTRIES 4
-#define ROW_STEPS 5
-#define ZONE 3 /* of every verdict that a zone gave */
-#define PENDING_TIME (30 * RG_NSEC_PER_SEC)
-#define TIMEOUT (60 * RG_NSEC_PER_SEC)
-#define TINY_RING 4096 /* bytes: 15 held SYNs */
-
-enum variant { USUAL, FULL_RING, FULL_PEERS, NO_HOLD, VARIANTS };
-
-static const struct run_options variants[VARIANTS] = {
-	[FULL_RING] = { .ring_size = TINY_RING },
-	[FULL_PEERS] = { .max_peers = 1, .plain_peers = true },
-	[NO_HOLD] = { .no_hold = true },
-};
-
-static struct run *runs[VARIANTS];
-static uint64_t losses_seen; /* by all tests so far, bit by enum rg_loss */
-
-/* ---- rows ---- */
-
-enum place { NOWHERE, LISTS, VERDICTS, PEERS };
-
-struct entry {
-	enum place place;
-	const char *addr;
-	uint32_t len; /* bits, of the address's own family */
-	enum rg_class class; /* for PEERS: clean or pending */
-	enum rg_action action;
-	int left; /* seconds until it expires, negative: it has; 0: for good */
-};
-
-/* What differs from "enforce, hold, drop what is blocked, pass on overload". */
-struct tuning {
-	enum rg_mode mode;
-	enum rg_action unknown, overload, blocked;
-	uint32_t peer_bits; /* of IPv6; 0: 64 */
-	bool no_samples;
-	bool silent; /* the agent's heartbeat has stopped */
-	bool other_layout;
-};
-
-enum told {
-	TOLD_NOTHING,
-	TOLD_REFUSED, /* a sample for the log */
-	TOLD_JUDGE, /* a peer to judge, without its SYN */
-	TOLD_HELD, /* the same with its SYN */
-};
-
-enum mark { MARK_ANY, MARK_NONE, MARK_CLEAN, MARK_PENDING };
-
-struct step {
-	struct packet_spec packet;
-	enum run_program program; /* RUN_RELEASE or RUN_INJECT, else the filters */
-	int action; /* XDP_*; 0 ends the row */
-	enum rg_class class; /* NONE: nothing is decided, nothing counted */
-	enum rg_action done;
-	bool monitored;
-	uint32_t attempts;
-	enum told told;
-	uint64_t losses; /* each counted once */
-	enum mark mark; /* the peer's entry afterwards */
-	struct packet_spec answer; /* with XDP_TX */
-};
-
-struct row {
-	const char *name;
-	enum variant variant;
-	bool frags_only;
-	struct tuning tuning;
-	struct entry entries[ROW_ENTRIES];
-	struct step steps[ROW_STEPS];
-};
-
-#define LOSS(name) (1ULL << RG_LOSS_##name)
-
-#define IGNORED .action = XDP_PASS
-#define BAD(name) .action = XDP_DROP, .losses = LOSS(name)
-#define DECIDED(c, a) .class = RG_CLASS_##c, .done = RG_ACTION_##a
-#define PASSED(c) .action = XDP_PASS, DECIDED(c, PASS)
-#define NEW_PASSED(c) PASSED(c), .attempts = 1
-#define DROPPED(c) .action = XDP_DROP, DECIDED(c, DROP)
-#define REFUSED(c) DROPPED(c), .attempts = 1, .told = TOLD_REFUSED
-#define RESET(c) .action = XDP_TX, DECIDED(c, RESET), .attempts = 1, .told = TOLD_REFUSED
-#define WATCHED(c, a) \
-	.action = XDP_PASS, DECIDED(c, a), .monitored = true, .attempts = 1, .told = TOLD_REFUSED
-#define HELD(c) .action = XDP_DROP, DECIDED(c, HOLD), .told = TOLD_HELD, .mark = MARK_PENDING
-
-#define APPROVE(a, l)                                   \
-	{                                               \
-		LISTS, a, l, .class = RG_CLASS_APPROVED \
-	}
-#define BLOCK(a, l)                                    \
-	{                                              \
-		LISTS, a, l, .class = RG_CLASS_BLOCKED \
-	}
-#define VERDICT(a, l, c, act, t)                                 \
-	{                                                        \
-		VERDICTS, a, l, RG_CLASS_##c, RG_ACTION_##act, t \
-	}
-#define STANDARD(act) VERDICT("192.0.2.1", 32, STANDARD, act, 60)
-#define CLEAN(a, t)                                             \
-	{                                                       \
-		PEERS, a, 0, .class = RG_CLASS_CLEAN, .left = t \
-	}
-#define PENDING(a, t)                                             \
-	{                                                         \
-		PEERS, a, 0, .class = RG_CLASS_PENDING, .left = t \
-	}
-
-#define SIX .from = "2001:db8:1:2::99"
-#define TO_SIX .answer = true, .from = "2001:db8:25::25", .to = "2001:db8:1:2::99"
-#define STANDARD_SIX VERDICT("2001:db8:1:2::", 64, STANDARD, RESET, 60)
-#define RST .answer = true, .flags = FLAG_RST | FLAG_ACK
-#define ACK(len) .ack = PACKET_SEQ + 1u + (len)
-#define PORT(n)           \
-	{                 \
-		.port = n \
-	}
-#define OTHER_SEQ                                    \
-	{                                            \
-		.patches = { { LAYER_L4, 7, 0x55 } } \
-	}
-#define FRAGMENT(word)                     \
-	{                                  \
-		{                          \
-			EXT_FRAGMENT, word \
-		}                          \
-	}
-#define HEADERS(count) .extensions = { [0 ...(count) - 1] = { EXT_OPTIONS, 0 } }
 
 /* clang-format off */
 static const struct row rows[] = {
@@ -271,8 +121,8 @@ static const struct row rows[] = {
 	  .steps = { { {}, REFUSED(BLOCKED) } } },
 	{ "verdict, pass", .entries = { VERDICT("192.0.2.1", 32, APPROVED, PASS, 60) },
 	  .steps = { { {}, NEW_PASSED(APPROVED) } } },
-	{ "a verdict that can't be carried out drops", .entries = { STANDARD(TEMPFAIL) },
-	  .steps = { { {}, .action = XDP_DROP, DECIDED(STANDARD, TEMPFAIL), .attempts = 1,
+	{ "a verdict that can't be carried out drops", .entries = { STANDARD(NONE) },
+	  .steps = { { {}, .action = XDP_DROP, DECIDED(STANDARD, NONE), .attempts = 1,
 		       .told = TOLD_REFUSED } } },
 	{ "expired verdict", .entries = { VERDICT("192.0.2.1", 32, STANDARD, DROP, -1) },
 	  .steps = { { {}, HELD(UNKNOWN) } } },
@@ -364,6 +214,27 @@ static const struct row rows[] = {
 	{ "the peer can't be marked", .variant = FULL_PEERS, .entries = { CLEAN("192.0.2.9", 60) },
 	  .steps = { { {}, .action = XDP_DROP, DECIDED(UNKNOWN, HOLD), .told = TOLD_HELD,
 		       .losses = LOSS(PENDING_FAILED), .mark = MARK_NONE } } },
+
+	/* A flood of unknown peers: who sends again is real. */
+	{ "flood, sent again", .tuning = { .is_flood = true, .gates = { 0, 1, 0 } },
+	  .steps = { { {}, DROPPED(UNKNOWN), .losses = LOSS(FLOOD_FIRST), .mark = MARK_NONE },
+		     { {}, HELD(UNKNOWN) }, { {}, DROPPED(PENDING) },
+		     { PORT(40001), HELD(PENDING) } } },
+	{ "flood, up to the rate", .tuning = { .is_flood = true, .gates = { 2, 0, 0 } },
+	  .steps = { { {}, HELD(UNKNOWN) }, { { SIX }, HELD(UNKNOWN) },
+		     { { .from = "192.0.2.2" }, DROPPED(UNKNOWN), .losses = LOSS(FLOOD_FIRST) } } },
+	{ "flood, over every rate", .tuning = { .is_flood = true, .gates = { 0, 0, 1 } },
+	  .steps = { { {}, DROPPED(UNKNOWN), .losses = LOSS(FLOOD_FIRST) },
+		     { {}, NEW_PASSED(UNKNOWN), .losses = LOSS(FLOOD_RETRY), .mark = MARK_NONE },
+		     { {}, DROPPED(UNKNOWN), .losses = LOSS(FLOOD_RETRY) | LOSS(FLOOD_DROP),
+		       .mark = MARK_NONE } } },
+	{ "flood, dropped on overload", .entries = { CLEAN("192.0.2.2", 60) },
+	  .tuning = { .is_flood = true, .gates = { 0, 0, 9 }, .overload = RG_ACTION_DROP },
+	  .steps = { { {}, DROPPED(UNKNOWN), .losses = LOSS(FLOOD_FIRST) },
+		     { {}, DROPPED(UNKNOWN), .losses = LOSS(FLOOD_RETRY) },
+		     { { .from = "192.0.2.2" }, NEW_PASSED(CLEAN) } } },
+	{ "flood, unknown passes", .tuning = { .is_flood = true, .unknown = RG_ACTION_PASS },
+	  .steps = { { {}, NEW_PASSED(UNKNOWN), .losses = LOSS(FLOOD_FIRST), .mark = MARK_NONE } } },
 
 	/* The agent is dead. */
 	{ "silent, unknown", .tuning = { .silent = true },
@@ -513,318 +384,6 @@ static const struct row rows[] = {
 };
 /* clang-format on */
 
-/* ---- maps ---- */
-
-static void settle(struct run *run, const struct tuning *tuning)
-{
-	struct rg_settings *settings = run_settings(run);
-	uint32_t bits = tuning->peer_bits ? tuning->peer_bits : 64;
-	struct rg_settings fresh = {
-		.layout = tuning->other_layout ? RG_LAYOUT_VERSION + 1 : RG_LAYOUT_VERSION,
-		.mode = tuning->mode ? tuning->mode : RG_MODE_ENFORCE,
-		.heartbeat = run_now(),
-		.heartbeat_timeout = TIMEOUT,
-		.pending_time = PENDING_TIME,
-		.unknown = tuning->unknown ? tuning->unknown : RG_ACTION_HOLD,
-		.overload = tuning->overload ? tuning->overload : RG_ACTION_PASS,
-		.blocked = tuning->blocked ? tuning->blocked : RG_ACTION_DROP,
-		.samples_per_second = tuning->no_samples ? 0 : 1000,
-		.port_count = 1,
-		.ports = { 25, 443 }, /* the second is past the count */
-	};
-
-	if (tuning->silent) {
-		fresh.heartbeat_timeout = RG_NSEC_PER_SEC / 10;
-		fresh.heartbeat -= RG_NSEC_PER_SEC;
-	}
-	for (uint32_t bit = 0; bit < bits; bit++)
-		((uint8_t *)fresh.peer_mask6)[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
-	*settings = fresh;
-}
-
-static struct rg_prefix prefix_of(const char *text, uint32_t len)
-{
-	return (struct rg_prefix){ .len = len + (strchr(text, ':') ? 0 : RG_V4_PREFIX_BITS),
-				   .addr = packet_addr(text) };
-}
-
-/* left: seconds, 0 for good; what was over before a young machine booted ended at its first ns */
-static uint64_t expiry_in(int left)
-{
-	uint64_t now = run_now(), distance = (uint64_t)abs(left) * RG_NSEC_PER_SEC;
-
-	if (left < 0)
-		return now > distance ? now - distance : 1;
-	return left ? now + distance : 0;
-}
-
-static void put_trie(int fd, const struct rg_prefix *key, enum rg_class class,
-		     enum rg_action action, uint64_t expiry)
-{
-	bool by_zone = class == RG_CLASS_STANDARD || class == RG_CLASS_QIL;
-	struct rg_verdict verdict = { .expiry = expiry,
-				      .prefix_len = key->len,
-				      .class = class,
-				      .since = 1,
-				      .hits = 41,
-				      .action = action,
-				      .zone = by_zone ? ZONE : RG_NO_ZONE };
-
-	assert_int_equal(bpf_map_update_elem(fd, key, &verdict, BPF_ANY), 0);
-}
-
-static void put_list(int fd, const struct rg_prefix *key, enum rg_class class, uint64_t expiry)
-{
-	struct rg_list_entry entry = { .expiry = expiry, .prefix_len = key->len, .class = class };
-
-	assert_int_equal(bpf_map_update_elem(fd, key, &entry, BPF_ANY), 0);
-}
-
-static void put_entry(struct run *run, const struct entry *entry)
-{
-	struct run_map_fds fds = run_maps(run);
-	struct rg_prefix key = prefix_of(entry->addr, entry->len);
-	struct rg_peer peer = {
-		.expiry = expiry_in(entry->left),
-		.state = entry->class == RG_CLASS_CLEAN ? RG_PEER_CLEAN : RG_PEER_PENDING,
-		.held = entry->class == RG_CLASS_PENDING,
-	};
-
-	if (entry->place == LISTS)
-		put_list(fds.lists_now, &key, entry->class, expiry_in(entry->left));
-	else if (entry->place == VERDICTS)
-		put_trie(fds.verdicts, &key, entry->class, entry->action, expiry_in(entry->left));
-	else
-		assert_int_equal(bpf_map_update_elem(fds.peers, &key.addr, &peer, BPF_ANY), 0);
-}
-
-/* Fills the ring with SYNs of peers that no row names. */
-static void fill_ring(struct run *run)
-{
-	static struct packet packet;
-	struct run_counts counts;
-
-	for (int i = 0; i < 1000; i++) {
-		char from[32];
-		struct packet_spec spec = { .from = from };
-
-		snprintf(from, sizeof(from), "198.18.0.%d", i % 250);
-		packet_build(&spec, &packet);
-		assert_int_equal(run_packet(run, RUN_FILTER, &packet), i < 15 ? XDP_DROP : XDP_PASS);
-		assert_int_equal(run_counts(run, &counts), 0);
-		if (counts.at[RG_STAT_LOSSES + RG_LOSS_RING_FULL].packets)
-			return;
-	}
-	fail_msg("the ring buffer is never full");
-}
-
-static void prepare(struct run *run, const struct row *row)
-{
-	const struct tuning usual = {};
-
-	assert_int_equal(run_reset(run), 0);
-	settle(run, &usual);
-	if (row->variant == FULL_RING)
-		fill_ring(run);
-	settle(run, &row->tuning);
-	for (int i = 0; i < ROW_ENTRIES && row->entries[i].place; i++)
-		put_entry(run, &row->entries[i]);
-}
-
-/* ---- what a step must bring about ---- */
-
-static uint32_t stat_of(const struct step *step)
-{
-	return (step->monitored ? RG_STAT_MONITORED : RG_STAT_DONE) + step->class * RG_ACTION_MAX +
-	       step->done;
-}
-
-static void check_counts(const char *name, const struct step *step, const struct run_counts *before,
-			 const struct run_counts *after)
-{
-	for (uint32_t i = 0; i < RG_STAT_MAX; i++) {
-		uint64_t packets = after->at[i].packets - before->at[i].packets;
-		uint64_t attempts = after->at[i].attempts - before->at[i].attempts;
-		bool decided = step->class && i == stat_of(step);
-		uint64_t want = decided;
-
-		if (i >= RG_STAT_LOSSES) {
-			want = step->losses >> (i - RG_STAT_LOSSES) & 1;
-			losses_seen |= packets ? 1ULL << (i - RG_STAT_LOSSES) : 0;
-		}
-		if (packets != want || attempts != (decided ? step->attempts : 0))
-			fail_msg("%s: stat %u: %d packets, %d attempts", name, i, (int)packets,
-				 (int)attempts);
-	}
-}
-
-static void expected_event(const struct step *step, const struct packet *sent, uint64_t time,
-			   struct rg_event_syn *event)
-{
-	const struct packet_spec *spec = &step->packet;
-	const char *from = spec->from ? spec->from : "192.0.2.1";
-	const uint8_t *tcp = sent->data + sent->l4;
-	bool by_zone = step->class == RG_CLASS_STANDARD || step->class == RG_CLASS_QIL;
-
-	memset(event, 0, sizeof(*event));
-	event->head = (struct rg_event_head){
-		.time = time,
-		.peer = packet_addr(from),
-		.local = packet_addr(strchr(from, ':') ? "2001:db8:25::25" : "198.51.100.25"),
-		.kind = step->told == TOLD_REFUSED ? RG_EVENT_REFUSED : RG_EVENT_SYN,
-		.class = step->told == TOLD_REFUSED ? step->class : RG_CLASS_UNKNOWN,
-		.action = step->told == TOLD_REFUSED ? step->done : RG_ACTION_NONE,
-		.zone = by_zone ? ZONE : RG_NO_ZONE,
-		.ifindex = RUN_INTERFACE,
-		.peer_port = (uint16_t)(tcp[0] << 8 | tcp[1]),
-		.local_port = (uint16_t)(tcp[2] << 8 | tcp[3]),
-	};
-	if (step->told == TOLD_REFUSED)
-		return;
-	event->seq = (uint32_t)tcp[4] << 24 | tcp[5] << 16 | tcp[6] << 8 | tcp[7];
-	if (step->told == TOLD_HELD) {
-		event->frame_len = (uint32_t)sent->len;
-		memcpy(event->frame, sent->data, sent->len);
-	}
-}
-
-static void check_events(const char *name, const struct step *step, const struct packet *sent,
-			 struct run *run, uint64_t before)
-{
-	static struct run_events events;
-	struct rg_event_syn want;
-	size_t size = step->told == TOLD_REFUSED ? sizeof(want.head) : sizeof(want);
-
-	assert_int_equal(run_events(run, &events), 0);
-	if (events.count != (step->told != TOLD_NOTHING))
-		fail_msg("%s: %u events", name, events.count);
-	if (!events.count)
-		return;
-	assert_int_equal(events.at[0].size, size);
-	assert_in_range(events.at[0].event.head.time, before, run_now());
-	expected_event(step, sent, events.at[0].event.head.time, &want);
-	if (memcmp(&events.at[0].event, &want, size))
-		assert_memory_equal(&events.at[0].event, &want, size);
-}
-
-static void check_output(const char *name, const struct step *step, const struct packet *sent,
-			 const struct packet *out)
-{
-	static struct packet want;
-
-	if (step->action != XDP_TX) {
-		if (out->len != sent->len || memcmp(out->data, sent->data, out->len))
-			fail_msg("%s: the frame was changed", name);
-		return;
-	}
-	packet_build(&step->answer, &want);
-	if (out->len != want.len)
-		fail_msg("%s: %zu bytes, not %zu", name, out->len, want.len);
-	assert_memory_equal(out->data, want.data, want.len);
-	assert_true(packet_checksums_hold(out->data, out->len));
-}
-
-static void check_mark(const char *name, const struct step *step, struct run *run)
-{
-	const char *from = step->packet.from ? step->packet.from : "192.0.2.1";
-	const __u64 *mask = run_settings(run)->peer_mask6;
-	uint64_t half[2];
-	struct rg_addr key = packet_addr(from);
-	enum mark mark = MARK_NONE;
-	struct rg_peer peer;
-
-	if (step->mark == MARK_ANY)
-		return;
-	if (strchr(from, ':')) {
-		memcpy(half, &key, sizeof(half));
-		half[0] &= mask[0];
-		half[1] &= mask[1];
-		memcpy(&key, half, sizeof(key));
-	}
-	if (!bpf_map_lookup_elem(run_maps(run).peers, &key, &peer))
-		mark = peer.state == RG_PEER_CLEAN ? MARK_CLEAN : MARK_PENDING;
-	if (mark != step->mark)
-		fail_msg("%s: mark %d, not %d", name, mark, step->mark);
-	if (mark == MARK_PENDING)
-		assert_true(peer.expiry > run_now());
-}
-
-static void take_step(struct run *run, const struct row *row, const struct step *step,
-		      enum run_program program)
-{
-	static struct packet sent, out;
-	struct run_counts before, after;
-	uint64_t start = run_now();
-	char name[120];
-	int action;
-
-	snprintf(name, sizeof(name), "%s, step %d, program %d", row->name,
-		 (int)(step - row->steps) + 1, program);
-	packet_build(&step->packet, &sent);
-	memcpy(&out, &sent, sizeof(out));
-	assert_int_equal(run_counts(run, &before), 0);
-	action = run_packet(run, program, &out);
-	assert_int_equal(run_counts(run, &after), 0);
-	if (action != step->action)
-		fail_msg("%s: action %d, not %d", name, action, step->action);
-	check_counts(name, step, &before, &after);
-	check_output(name, step, &sent, &out);
-	check_mark(name, step, run);
-	/* The events of a full ring are those that fill it. */
-	if (row->variant != FULL_RING)
-		check_events(name, step, &sent, run, start);
-}
-
-static void test_row(void **state)
-{
-	const struct row *row = *state;
-	struct run *run = runs[row->variant];
-	enum run_program first = row->frags_only ? RUN_FILTER_FRAGS : RUN_FILTER;
-
-	for (enum run_program program = first; program <= RUN_FILTER_FRAGS; program++) {
-		prepare(run, row);
-		for (int i = 0; i < ROW_STEPS && row->steps[i].action; i++) {
-			const struct step *step = &row->steps[i];
-
-			take_step(run, row, step, step->program ? step->program : program);
-		}
-	}
-}
-
-/* ---- what does not fit a row ---- */
-
-static int send_spec(struct run *run, const struct packet_spec *spec)
-{
-	static struct packet packet;
-
-	packet_build(spec, &packet);
-	return run_packet(run, RUN_FILTER, &packet);
-}
-
-static uint64_t count_of(struct run *run, uint32_t stat)
-{
-	struct run_counts counts;
-
-	assert_int_equal(run_counts(run, &counts), 0);
-	return counts.at[stat].packets;
-}
-
-static uint64_t loss_count(struct run *run, enum rg_loss loss)
-{
-	uint64_t count = count_of(run, RG_STAT_LOSSES + loss);
-
-	losses_seen |= count ? 1ULL << loss : 0;
-	return count;
-}
-
-static struct run *fresh_run(const struct tuning *tuning)
-{
-	const struct row row = { .tuning = *tuning };
-
-	prepare(runs[USUAL], &row);
-	return runs[USUAL];
-}
-
 static void test_ports(void **state)
 {
 	const struct tuning tuning = { .unknown = RG_ACTION_DROP };
@@ -907,18 +466,6 @@ static void test_hits(void **state)
 	assert_int_equal(bpf_map_lookup_elem(run_maps(run).verdicts, &key, &verdict), 0);
 	assert_int_equal(verdict.hits, 46);
 	assert_int_equal(verdict.since, 1);
-}
-
-/* Until the second after that of time has begun. */
-static void wait_for_the_next_second(uint64_t time)
-{
-	uint64_t end = (time / RG_NSEC_PER_SEC + 1) * RG_NSEC_PER_SEC;
-
-	for (uint64_t now = run_now(); now < end; now = run_now()) {
-		struct timespec rest = { .tv_nsec = (long)(end - now) };
-
-		nanosleep(&rest, NULL);
-	}
 }
 
 static void test_sample_limit(void **state)
@@ -1071,14 +618,6 @@ struct trie_entry {
 	uint64_t expiry;
 	enum rg_class class;
 };
-
-static uint64_t next_random(uint64_t *seed)
-{
-	*seed ^= *seed << 13;
-	*seed ^= *seed >> 7;
-	*seed ^= *seed << 17;
-	return *seed;
-}
 
 /* Of one of two small nets, so that prefixes nest and probes meet them. */
 static struct rg_addr random_addr(uint64_t *seed)
@@ -1263,39 +802,12 @@ static void test_reset_sums(void **state)
 
 #define RACE_ROUNDS 1500
 
-struct racer {
-	pthread_t thread;
-	pthread_barrier_t *barrier;
-	const struct packet *packets;
-	int cpu;
-};
-
-static void *race(void *arg)
-{
-	struct racer *racer = arg;
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(racer->cpu, &set);
-	if (pthread_setaffinity_np(pthread_self(), sizeof(set), &set))
-		return "no affinity";
-	for (int i = 0; i < RACE_ROUNDS; i++) {
-		pthread_barrier_wait(racer->barrier);
-		if (run_blind(runs[USUAL], RUN_FILTER, &racer->packets[i]))
-			return "no run";
-	}
-	return NULL;
-}
-
 /* The same SYN on two CPUs at once, of new peers or of such as had expired: told once. */
 static void check_race(const char *net, bool expired)
 {
 	static struct packet packets[RACE_ROUNDS];
 	static struct run_events events;
 	struct run *run = fresh_run(&(struct tuning){});
-	struct racer racers[2] = { { .cpu = 0 }, { .cpu = 1 } };
-	pthread_barrier_t barrier;
-	void *error;
 
 	for (int i = 0; i < RACE_ROUNDS; i++) {
 		char from[32];
@@ -1307,17 +819,7 @@ static void check_race(const char *net, bool expired)
 		if (expired)
 			put_entry(run, &entry);
 	}
-	assert_int_equal(pthread_barrier_init(&barrier, NULL, 2), 0);
-	for (int i = 0; i < 2; i++) {
-		racers[i].barrier = &barrier;
-		racers[i].packets = packets;
-		assert_int_equal(pthread_create(&racers[i].thread, NULL, race, &racers[i]), 0);
-	}
-	for (int i = 0; i < 2; i++) {
-		assert_int_equal(pthread_join(racers[i].thread, &error), 0);
-		assert_null(error);
-	}
-	pthread_barrier_destroy(&barrier);
+	race(run, packets, RACE_ROUNDS);
 	assert_int_equal(run_events(run, &events), 0);
 	assert_int_equal(events.count, RACE_ROUNDS);
 	assert_int_equal(count_of(run, RG_CLASS_CLEAN * RG_ACTION_MAX + RG_ACTION_PASS), 0);
@@ -1332,21 +834,6 @@ static void test_race(void **state)
 	check_race("198.19", true);
 }
 
-/* The last test: every counter of a loss was met, but for one that no test run can bring about. */
-static void test_losses_seen(void **state)
-{
-	static const char *const names[] = {
-#define NAME(NAME, name, help) #name,
-		RG_LOSSES(NAME)
-#undef NAME
-	};
-
-	(void)state;
-	for (int loss = 0; loss < RG_LOSS_MAX; loss++)
-		if (loss != RG_LOSS_HOLD_COPY && !(losses_seen >> loss & 1))
-			fail_msg("never counted: %s", names[loss]);
-}
-
 /* ---- all of them ---- */
 
 static const struct CMUnitTest others[] = {
@@ -1356,41 +843,14 @@ static const struct CMUnitTest others[] = {
 	cmocka_unit_test(test_many_attempts), cmocka_unit_test(test_list_swap),
 	cmocka_unit_test(test_every_depth),   cmocka_unit_test(test_random_tries),
 	cmocka_unit_test(test_reset_shapes),  cmocka_unit_test(test_reset_sums),
-	cmocka_unit_test(test_race),	      cmocka_unit_test(test_losses_seen),
+	cmocka_unit_test(test_race),
 };
-
-static int open_all(void)
-{
-	for (int i = 0; i < VARIANTS; i++) {
-		int err = run_open(&runs[i], &variants[i]);
-
-		/* Not -EACCES: that is the verifier's refusal. */
-		if (err == -EPERM) {
-			printf("skipped: no permission to load BPF programs\n");
-			return SKIPPED;
-		}
-		if (err) {
-			fprintf(stderr, "can't load the programs: %s (V=1 shows why)\n",
-				strerror(-err));
-			return EXIT_FAILURE;
-		}
-	}
-	return 0;
-}
 
 int main(void)
 {
-	struct CMUnitTest tests[COUNT(rows) + COUNT(others)];
-	int ret = open_all();
+	/* A new loss is this program's, until another one brings it about. */
+	const uint64_t losses = (LOSS(MAX) - 1) &
+				~(ACTION_LOSSES | THROTTLE_LOSSES | STEER_LOSSES | UNSEEN_LOSSES);
 
-	for (size_t i = 0; i < COUNT(rows); i++)
-		tests[i] = (struct CMUnitTest){ .name = rows[i].name,
-						.test_func = test_row,
-						.initial_state = (void *)(uintptr_t)&rows[i] };
-	memcpy(tests + COUNT(rows), others, sizeof(others));
-	if (!ret)
-		ret = _cmocka_run_group_tests("filter", tests, COUNT(tests), NULL, NULL);
-	for (int i = 0; i < VARIANTS; i++)
-		run_close(runs[i]);
-	return ret;
+	return tests_main("filter", rows, COUNT(rows), others, COUNT(others), losses);
 }
