@@ -189,6 +189,8 @@ install: all ## install programs, unit, manual pages and a sample configuration 
 	@# The postmaster's own configuration stays.
 	test -e $(ETC)/repgate.conf || install -m 640 dist/repgate.conf $(ETC)/repgate.conf
 	@if [ -z "$(DESTDIR)" ] && command -v systemd-sysusers >/dev/null; then systemd-sysusers repgate.conf; fi
+	@# The agent is not root, and reads it again at each reload.
+	@if [ -z "$(DESTDIR)" ] && getent group repgate >/dev/null; then chgrp repgate $(ETC)/repgate.conf; fi
 	@if [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
 	@echo "Installed. Next: $(SYSCONFDIR)/repgate/repgate.conf, then systemctl enable --now repgate"
 
