@@ -178,6 +178,9 @@ static const struct rg_zone_conf *zone_named(const struct rg_conf *conf, const c
 	return NULL;
 }
 
+#define LAST_TIME \
+	(1LL << 40) /* s since 1970: the year 36812; sscanf(3) does not tell an overflow */
+
 struct saved_line {
 	struct rg_prefix prefix;
 	char zone[RG_ALIAS_SIZE];
@@ -196,7 +199,8 @@ static int parse_line(const char *text, struct saved_line *line)
 	if (sscanf(text, "%50s %31s %16s %" SCNd64 " %" SCNd64 " %" SCNu64 " %n", prefix,
 		   line->zone, code, &line->since, &line->until, &line->hits, &end) != 6 ||
 	    end < 0 || text[end] || rg_prefix_parse(prefix, strlen(prefix), &line->prefix) ||
-	    inet_pton(AF_INET, code, &in) != 1 || line->since < 0 || line->until < 0)
+	    inet_pton(AF_INET, code, &in) != 1 || line->since < 0 || line->until < line->since ||
+	    line->until > LAST_TIME)
 		return -EINVAL;
 	line->code = ntohl(in.s_addr);
 	return 0;
