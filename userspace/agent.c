@@ -821,6 +821,8 @@ static int build(struct rg_agent *agent, struct rg_error *error)
 		err = rg_metrics_new(&agent->metrics, agent, error);
 	if (!err)
 		err = rg_loader_attach(agent->loader, error);
+	if (!err)
+		rg_tester_tick(agent->tester, rg_now());
 	return err;
 }
 

@@ -76,9 +76,9 @@ lookups() {
 }
 
 questions() {
-	# Test points of the zones are not peers.
+	# The zones' test points, and the other addresses of 127/8 that are asked for, are no peers.
 	cut -f 1 "$BED/queries" | tr '[:upper:]' '[:lower:]' |
-		grep -v -E '^[12]\.0\.0\.127\.|^[12]\.0\.0\.0\.0\.0\.f\.7\.' | sort
+		grep -v -E '^([0-9]+\.){3}127\.|^[12]\.0\.0\.0\.0\.0\.f\.7\.' | sort
 }
 
 # zones DIR: in force, behind a log of the questions
