@@ -162,6 +162,50 @@ check: test-deps ## build and pass the tests: unit, packet rows, end to end (as 
 	$(Q)$(MAKE) tests
 	$(Q)BUILD=$(BUILD) tests/run.sh $(BUILD)/logs $(UNIT_TESTS) $(BPF_TESTS) $(NETNS_TESTS)
 
+# --------------------------------------------------------------------------- fuzzing
+
+FUZZ_FRAMES ?= 20000000
+FUZZ_SECONDS ?= 60
+FUZZERS := config lists dns control ring smtp
+FUZZ_CFLAGS = -g -O2 -std=gnu11 -D_GNU_SOURCE $(WARNINGS) -I$(BUILD) $(LIB_CFLAGS) \
+	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
+FUZZ_config := config dnsbl addr names reply
+FUZZ_lists := lists addr
+FUZZ_dns := dnsbl addr
+FUZZ_control := commands addr config dnsbl health lists log names policy recent reply steering
+FUZZ_ring := events
+FUZZ_smtp := smtp reply addr
+FUZZ_OPTIONS_config := -detect_leaks=0 -max_len=8192
+FUZZ_OPTIONS_dns := -max_len=1500
+FUZZ_OPTIONS_ring := -max_len=400
+.PHONY: fuzz fuzz-filter $(FUZZERS:%=fuzz-%)
+
+$(BUILD)/fuzz/:
+	$(Q)mkdir -p $@
+
+# Not with ASan: it is the programs in the kernel that are tried, as many frames as possible.
+$(BUILD)/fuzz/fuzz_filter: $(addprefix tests/fuzz/,fuzz_filter.c model.c frames.c) $(BUILD)/filter.skel.h \
+		$(wildcard tests/fuzz/*.h maps/*.h) | $(BUILD)/fuzz/
+	$(call say,FUZZ,$@)
+	$(Q)$(CC) -O2 -g -std=gnu11 -D_GNU_SOURCE $(WARNINGS) -I$(BUILD) $(filter %.c,$^) -o $@ -lbpf -lpthread
+
+$(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c $$(addprefix userspace/,$$(addsuffix .c,$$(FUZZ_$$*))) $(wildcard userspace/*.[ch] maps/*.h) | $(BUILD)/fuzz/
+	$(call say,FUZZ,$@)
+	$(Q)$(CLANG) $(FUZZ_CFLAGS) $< $(FUZZ_$*:%=userspace/%.c) -o $@ $(LIB_LIBS)
+
+fuzz-filter: $(BUILD)/fuzz/fuzz_filter ## random frames: the XDP programs against a model (FUZZ_FRAMES=20000000, as root)
+	$(Q)$< --frames $(FUZZ_FRAMES) --seed $$(date +%s)
+	$(Q)$< --frames $$(($(FUZZ_FRAMES) / 10)) --seed $$(date +%s) --no-hold
+
+$(FUZZERS:%=fuzz-%): fuzz-%: $(BUILD)/fuzz/%
+	$(Q)mkdir -p $(BUILD)/fuzz/corpus_$*
+	$(Q)$< -max_total_time=$(FUZZ_SECONDS) -max_len=4096 $(FUZZ_OPTIONS_$*) -timeout=10 -print_final_stats=1 \
+		$(patsubst %,-dict=%,$(wildcard tests/fuzz/$*.dict)) -artifact_prefix=$(BUILD)/fuzz/$*. \
+		$(BUILD)/fuzz/corpus_$* tests/fuzz/corpus_$* >$(BUILD)/fuzz/$*.log 2>&1 || { tail -40 $(BUILD)/fuzz/$*.log; exit 1; }
+	@echo "fuzz-$*: $$(grep -a DONE $(BUILD)/fuzz/$*.log)"
+
+fuzz: fuzz-filter $(FUZZERS:%=fuzz-%) ## all fuzzers (FUZZ_SECONDS=60 for each parser, FUZZ_FRAMES)
+
 # --------------------------------------------------------------------------- installation
 
 SBIN := $(DESTDIR)$(PREFIX)/sbin

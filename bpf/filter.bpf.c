@@ -100,10 +100,9 @@ static __always_inline int act(struct xdp_md *ctx, const struct rg_syn *syn, enu
 {
 	switch (action) {
 	case RG_ACTION_PASS:
-		clear_tag(ctx, syn);
-		return XDP_PASS;
 	case RG_ACTION_TEMPFAIL:
 	case RG_ACTION_REJECT:
+		clear_tag(ctx, syn);
 		return XDP_PASS;
 	case RG_ACTION_TAG:
 		if (!write_tag(ctx, syn))
@@ -126,7 +125,9 @@ __attribute__((noinline)) int drop_bad(enum rg_loss loss)
 	const struct rg_settings *settings = get_settings();
 
 	count_loss(loss);
-	return settings && settings->mode == RG_MODE_MONITOR ? XDP_PASS : XDP_DROP;
+	return settings && settings->layout == RG_LAYOUT_VERSION && settings->mode == RG_MODE_MONITOR ?
+		       XDP_PASS :
+		       XDP_DROP;
 }
 
 static __always_inline int filter_frame(struct xdp_md *ctx, enum rg_stage stage)

@@ -38,7 +38,7 @@ static __always_inline __u64 hash_flow(const struct rg_addr *addr, __u64 salt)
 	__u64 half[2];
 
 	__builtin_memcpy(half, addr, sizeof(half));
-	return mix(half[1] + mix(half[0] + salt));
+	return mix(half[1] + mix(half[0] + mix(salt)));
 }
 
 #define ATTEMPT_TIME_MASK 0xfffU

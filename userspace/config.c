@@ -121,6 +121,7 @@ static void vcomplain(struct reader *reader, const config_setting_t *setting, co
 		len = snprintf(reader->error->text, size, "%s: ", file);
 	if (len >= 0 && (size_t)len < size)
 		vsnprintf(reader->error->text + len, size - (size_t)len, format, args);
+	rg_one_line(reader->error->text);
 }
 
 __attribute__((format(printf, 3, 4))) static int complain(struct reader *reader,

@@ -286,16 +286,16 @@ static int parse_line(const char *text, size_t len, struct place *place)
 
 static int parse_text(const char *text, size_t size, struct place *place)
 {
-	const char *end = text + size;
+	size_t at = 0;
 
-	for (place->line = 1; text < end; place->line++) {
-		const char *newline = memchr(text, '\n', (size_t)(end - text));
-		const char *line_end = newline ? newline : end;
-		int err = parse_line(text, (size_t)(line_end - text), place);
+	for (place->line = 1; at < size; place->line++) {
+		const char *newline = memchr(text + at, '\n', size - at);
+		size_t len = newline ? (size_t)(newline - text) - at : size - at;
+		int err = parse_line(text + at, len, place);
 
 		if (err)
 			return err;
-		text = line_end + 1;
+		at += len + 1;
 	}
 	return 0;
 }

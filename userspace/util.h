@@ -21,6 +21,14 @@ struct rg_error {
 	char text[512];
 };
 
+/* What people wrote may be quoted in it, line ends and all. */
+static inline void rg_one_line(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			*text = '?';
+}
+
 /* Fills error (may be NULL) and returns code, so that `return rg_fail(error, -EINVAL, ...)` works. */
 __attribute__((format(printf, 3, 4))) static inline int rg_fail(struct rg_error *error, int code,
 								const char *format, ...)
@@ -32,6 +40,7 @@ __attribute__((format(printf, 3, 4))) static inline int rg_fail(struct rg_error 
 	va_start(args, format);
 	vsnprintf(error->text, sizeof(error->text), format, args);
 	va_end(args);
+	rg_one_line(error->text);
 	return code;
 }
 

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Local lists from any bytes: parts with a NUL between them are approved.d/a.list, blocked.d/b.list,
+ * blocked.list of repgatectl, and an entry that repgatectl adds and removes again. What the lists
+ * find is compared with a search from one end to the other.
+ *
+ * clang -g -O2 -std=gnu11 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined \
+ *	-fno-sanitize-recover=undefined tests/fuzz/fuzz_lists.c userspace/{lists,addr}.c -o fuzz_lists
+ * fuzz_lists -max_len=4096 -dict=tests/fuzz/lists.dict NEW_DIRECTORY tests/fuzz/corpus_lists
+ */
+#include "../../userspace/addr.h"
+#include "../../userspace/lists.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#define PARTS 4
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static char directory[64], approved_dir[80], blocked_dir[80], state_dir[80];
+static char files[PARTS - 1][96], own_approved[96];
+static const struct rg_list_places places = {
+	.approved_dir = approved_dir,
+	.blocked_dir = blocked_dir,
+	.state_dir = state_dir,
+	.max_entries = 2000,
+};
+
+struct part {
+	const uint8_t *data;
+	size_t size;
+};
+
+static void must(bool right, const char *what)
+{
+	if (right)
+		return;
+	fprintf(stderr, "broken: %s\n", what);
+	abort();
+}
+
+static void remove_files(void)
+{
+	for (int i = 0; i < PARTS - 1; i++)
+		(void)unlink(files[i]);
+	(void)unlink(own_approved);
+	(void)rmdir(approved_dir);
+	(void)rmdir(blocked_dir);
+	(void)rmdir(state_dir);
+	(void)rmdir(directory);
+}
+
+static void make_directory(char path[80], const char *name)
+{
+	snprintf(path, 80, "%s/%s", directory, name);
+	must(!mkdir(path, 0700), "no directory");
+}
+
+static void make_directories(void)
+{
+	if (*directory)
+		return;
+	strcpy(directory, "/dev/shm/fuzz_lists.XXXXXX");
+	must(mkdtemp(directory) != NULL, "no directory");
+	make_directory(approved_dir, "approved.d");
+	make_directory(blocked_dir, "blocked.d");
+	make_directory(state_dir, "state");
+	snprintf(files[0], sizeof(files[0]), "%s/a.list", approved_dir);
+	snprintf(files[1], sizeof(files[1]), "%s/b.list", blocked_dir);
+	snprintf(files[2], sizeof(files[2]), "%s/blocked.list", state_dir);
+	snprintf(own_approved, sizeof(own_approved), "%s/approved.list", state_dir);
+	atexit(remove_files);
+}
+
+static void write_file(const char *name, const struct part *part)
+{
+	int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	must(fd >= 0 && write(fd, part->data, part->size) == (ssize_t)part->size, name);
+	close(fd);
+}
+
+static bool is_live(const struct rg_list_item *item, uint64_t now)
+{
+	return !item->expiry || item->expiry > now;
+}
+
+static const struct rg_list_item *search(const struct rg_list_item *items, size_t count,
+					 const struct rg_addr *addr, uint64_t now)
+{
+	const struct rg_list_item *best = NULL;
+
+	for (size_t i = 0; i < count; i++)
+		if (rg_prefix_covers(&items[i].prefix, addr) && is_live(&items[i], now) &&
+		    (!best || items[i].prefix.len > best->prefix.len))
+			best = &items[i];
+	return best;
+}
+
+static void check_item(const struct rg_lists *lists, const struct rg_list_item *items, size_t count,
+		       size_t i, uint64_t now)
+{
+	const struct rg_list_item *item = &items[i];
+	struct rg_prefix masked = item->prefix;
+	struct rg_addr last = rg_prefix_last(&item->prefix);
+
+	must(item->prefix.len <= RG_ADDR_BITS, "length");
+	rg_prefix_mask(&masked);
+	must(!memcmp(&masked, &item->prefix, sizeof(masked)), "host bits");
+	must(item->class == RG_CLASS_APPROVED || item->class == RG_CLASS_BLOCKED, "class");
+	must(!i || rg_prefix_compare(&items[i - 1].prefix, &item->prefix) < 0, "order");
+	must(rg_lists_source(lists, item->source) && item->line, "source");
+	must(item->parent == RG_NO_PARENT ||
+		     (item->parent < i &&
+		      rg_prefix_covers(&items[item->parent].prefix, &item->prefix.addr)),
+	     "parent");
+	if (count < 200) {
+		must(rg_lists_find(lists, &item->prefix.addr, now) ==
+			     search(items, count, &item->prefix.addr, now),
+		     "the first address");
+		must(rg_lists_find(lists, &last, now) == search(items, count, &last, now),
+		     "the last address");
+	}
+}
+
+static void check(const struct rg_lists *lists)
+{
+	uint64_t now = rg_now(), next = rg_lists_next_expiry(lists);
+	size_t count;
+	const struct rg_list_item *items = rg_lists_items(lists, &count);
+
+	must(count <= places.max_entries, "more entries than allowed");
+	for (size_t i = 0; i < count; i++) {
+		check_item(lists, items, count, i, now);
+		must(!items[i].expiry || next <= items[i].expiry, "next expiry");
+	}
+	must(rg_lists_same_countries(lists, lists), "countries differ from themselves");
+}
+
+/* What check_entry takes can be added, loaded and removed. */
+static void add_and_remove(const struct part *part)
+{
+	char *entry = strndup((const char *)part->data, part->size);
+	struct rg_lists *lists = NULL;
+	struct rg_error error = {};
+
+	if (entry && !rg_lists_check_entry(entry, &error)) {
+		must(!rg_lists_add(state_dir, RG_CLASS_APPROVED, entry, 0, "fuzz", &error),
+		     error.text);
+		if (rg_lists_load(&lists, &places, &error))
+			must(strstr(error.text, "max_list") != NULL, error.text);
+		rg_lists_free(lists);
+		must(rg_lists_remove(state_dir, RG_CLASS_APPROVED, entry, &error) == 1,
+		     "not removed");
+	} else if (entry) {
+		must(*error.text && !strchr(error.text, '\n'), error.text);
+	}
+	free(entry);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct rg_lists *lists = NULL;
+	struct rg_error error = {};
+	struct part parts[PARTS] = {};
+
+	make_directories();
+	for (int i = 0; i < PARTS && size; i++) {
+		const uint8_t *end = i < PARTS - 1 ? memchr(data, '\0', size) : NULL;
+
+		parts[i] = (struct part){ data, end ? (size_t)(end - data) : size };
+		size -= parts[i].size + (end ? 1 : 0);
+		data += parts[i].size + (end ? 1 : 0);
+	}
+	for (int i = 0; i < PARTS - 1; i++)
+		write_file(files[i], &parts[i]);
+	(void)unlink(own_approved);
+	if (rg_lists_load(&lists, &places, &error)) {
+		must(!lists && *error.text && !strchr(error.text, '\n'), error.text);
+		return 0;
+	}
+	check(lists);
+	rg_lists_free(lists);
+	if (parts[PARTS - 1].size)
+		add_and_remove(&parts[PARTS - 1]);
+	return 0;
+}

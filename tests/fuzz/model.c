@@ -1,0 +1,915 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "model.h"
+
+#include <linux/bpf.h>
+#include <string.h>
+
+/* ---- addresses and tables ---- */
+
+model_addr model_read_addr(const uint8_t bytes[16])
+{
+	model_addr addr = 0;
+
+	for (int i = 0; i < 16; i++)
+		addr = addr << 8 | bytes[i];
+	return addr;
+}
+
+struct rg_addr model_write_addr(model_addr addr)
+{
+	struct rg_addr ret;
+
+	for (int i = 15; i >= 0; i--) {
+		ret.bytes[i] = (uint8_t)addr;
+		addr >>= 8;
+	}
+	return ret;
+}
+
+static model_addr read_mask(const __u64 mask[2])
+{
+	uint8_t bytes[16];
+
+	memcpy(bytes, mask, sizeof(bytes));
+	return model_read_addr(bytes);
+}
+
+static uint32_t slot_of(model_addr key, uint32_t salt)
+{
+	uint64_t x = (uint64_t)key * 0x9e3779b97f4a7c15ULL + (uint64_t)(key >> 64) + salt;
+
+	x = (x ^ x >> 31) * 0xbf58476d1ce4e5b9ULL;
+	return (uint32_t)(x >> 33);
+}
+
+struct model_prefix *model_add(struct model_trie *trie, model_addr addr, uint32_t len)
+{
+	model_addr mask = len ? ~(model_addr)0 << (RG_ADDR_BITS - len) : 0;
+	struct model_prefix *entry;
+
+	for (unsigned int i = 0; i < trie->count; i++)
+		if (trie->at[i].len == len && trie->at[i].addr == (addr & mask))
+			return NULL;
+	if (trie->count == MODEL_ENTRIES)
+		return NULL;
+	entry = &trie->at[trie->count++];
+	*entry = (struct model_prefix){ .addr = addr & mask, .mask = mask, .len = len };
+	return entry;
+}
+
+struct model_peer *model_peer_at(struct model *model, model_addr key, bool *is_new)
+{
+	uint32_t i = slot_of(key, 0) % MODEL_PEERS;
+	struct model_peer *peer;
+
+	for (;; i = (i + 1) % MODEL_PEERS) {
+		peer = &model->peers[i];
+		*is_new = peer->generation != model->generation;
+		if (*is_new) {
+			*peer = (struct model_peer){ .key = key, .generation = model->generation };
+			model->peer_count++;
+			return peer;
+		}
+		if (peer->key == key)
+			break;
+	}
+	if (peer->gone) {
+		*peer = (struct model_peer){ .key = key, .generation = model->generation };
+		model->peer_count++;
+		*is_new = true;
+	}
+	return peer;
+}
+
+const struct model_peer *model_find_peer(const struct model *model, model_addr key)
+{
+	uint32_t i = slot_of(key, 0) % MODEL_PEERS;
+
+	for (; model->peers[i].generation == model->generation; i = (i + 1) % MODEL_PEERS)
+		if (model->peers[i].key == key)
+			return model->peers[i].gone ? NULL : &model->peers[i];
+	return NULL;
+}
+
+struct model_bucket *model_bucket_at(struct model *model, model_addr key, bool *is_new)
+{
+	uint32_t i = slot_of(key, 1) % MODEL_PEERS;
+	struct model_bucket *bucket;
+
+	for (;; i = (i + 1) % MODEL_PEERS) {
+		bucket = &model->buckets[i];
+		*is_new = bucket->generation != model->generation;
+		if (!*is_new && bucket->key != key)
+			continue;
+		if (*is_new) {
+			*bucket = (struct model_bucket){ key, model->generation, 0 };
+			model->bucket_count++;
+		}
+		return bucket;
+	}
+}
+
+const struct model_bucket *model_find_bucket(const struct model *model, model_addr key)
+{
+	uint32_t i = slot_of(key, 1) % MODEL_PEERS;
+
+	for (; model->buckets[i].generation == model->generation; i = (i + 1) % MODEL_PEERS)
+		if (model->buckets[i].key == key)
+			return &model->buckets[i];
+	return NULL;
+}
+
+void model_reset(struct model *model, uint64_t now)
+{
+	model->now = now;
+	model->generation++;
+	model->peer_count = model->bucket_count = 0;
+	model->lists.count = model->verdicts.count = 0;
+	model->ring_used = 0;
+	model->samples = model->questions = 0;
+	memset(model->admission, 0, sizeof(model->admission));
+	memset(model->counts, 0, sizeof(model->counts));
+	model_forget_attempts(model);
+}
+
+void model_forget_attempts(struct model *model)
+{
+	model->attempt_generation++;
+}
+
+/* ---- what a frame is ---- */
+
+/* What the headers of a frame say, as far as they were read. */
+struct view {
+	const uint8_t *frame;
+	size_t linear; /* bytes that can be read */
+	size_t len; /* of the frame */
+	size_t l3, l4; /* offsets */
+	bool six;
+	size_t l3_len; /* bytes from l3 on that the IP header speaks of */
+	long tcp_len; /* bytes from l4 on, by the IP header; negative if the headers are longer */
+	model_addr from, to;
+	uint32_t seq;
+	uint16_t port, local_port;
+	uint8_t flags;
+	size_t doff; /* bytes */
+};
+
+enum kind {
+	IGNORE, /* not for us: passes uncounted */
+	SYN,
+	SYN_PIECE, /* in the first fragment of several */
+	BAD = 16 /* + enum rg_loss */
+};
+
+static unsigned int get16(const struct view *view, size_t at)
+{
+	return (unsigned int)view->frame[at] << 8 | view->frame[at + 1];
+}
+
+static uint32_t get32(const struct view *view, size_t at)
+{
+	return get16(view, at) << 16 | get16(view, at + 2);
+}
+
+static bool has(const struct view *view, size_t at, size_t bytes)
+{
+	return at + bytes <= view->linear;
+}
+
+/*
+ * TCP at l4. A first fragment must hold 20 bytes of it by the IP header too, or a later fragment
+ * could bring the flags.
+ */
+static enum kind classify_tcp(struct view *view, bool in_pieces)
+{
+	if (!has(view, view->l4, 20))
+		return BAD + (in_pieces ? RG_LOSS_FRAGMENT_SHORT : RG_LOSS_BAD_TCP);
+	view->port = (uint16_t)get16(view, view->l4);
+	view->local_port = (uint16_t)get16(view, view->l4 + 2);
+	view->seq = get32(view, view->l4 + 4);
+	view->doff = (view->frame[view->l4 + 12] >> 4) * 4u;
+	view->flags = view->frame[view->l4 + 13];
+	if ((view->flags & 0x16) == 0x02) /* SYN without ACK and RST */
+		return in_pieces ? SYN_PIECE : SYN;
+	return in_pieces && view->tcp_len < 20 ? BAD + RG_LOSS_FRAGMENT_SHORT : IGNORE;
+}
+
+static enum kind classify_later_piece(unsigned int protocol, size_t offset)
+{
+	return protocol == 6 && offset < 20 ? BAD + RG_LOSS_FRAGMENT_OVERLAP : IGNORE;
+}
+
+static enum kind classify_v4(struct view *view)
+{
+	const uint8_t *ip = view->frame + view->l3;
+	size_t header;
+	unsigned int word;
+
+	if (!has(view, view->l3, 20) || ip[0] >> 4 != 4)
+		return BAD + RG_LOSS_BAD_IPV4;
+	header = (ip[0] & 15) * 4u;
+	if (header < 20)
+		return BAD + RG_LOSS_BAD_IPV4;
+	if (ip[9] != 6)
+		return IGNORE;
+	if (!has(view, view->l3, header))
+		return BAD + RG_LOSS_BAD_IPV4;
+	view->from = (model_addr)0xffff << 32 | get32(view, view->l3 + 12);
+	view->to = (model_addr)0xffff << 32 | get32(view, view->l3 + 16);
+	view->l3_len = get16(view, view->l3 + 2);
+	view->tcp_len = (long)view->l3_len - (long)header;
+	view->l4 = view->l3 + header;
+	word = get16(view, view->l3 + 6);
+	if (word & 0x1fff)
+		return classify_later_piece(6, (word & 0x1fff) * 8u);
+	return classify_tcp(view, word & 0x2000);
+}
+
+/* Bytes of an extension header whose length field is given; 0: none that is walked over. */
+static size_t extension_size(unsigned int type, unsigned int field)
+{
+	switch (type) {
+	case 0: /* hop by hop */
+	case 43: /* routing */
+	case 60: /* destination options */
+	case 135: /* mobility */
+	case 139: /* HIP */
+	case 140: /* shim6 */
+		return 8 + field * 8u;
+	case 44: /* fragment: the field is reserved */
+		return 8;
+	case 51: /* AH */
+		return 8 + field * 4u;
+	default:
+		return 0;
+	}
+}
+
+/* The chain of headers ends early: in a first fragment the rest is in another one. */
+static enum kind cut_chain(bool in_pieces)
+{
+	return BAD + (in_pieces ? RG_LOSS_FRAGMENT_SHORT : RG_LOSS_BAD_IPV6);
+}
+
+static enum kind walk_v6(struct view *view, unsigned int type)
+{
+	bool in_pieces = false;
+	int walked = 0;
+
+	while (type != 6) {
+		size_t at = view->l4, size;
+		unsigned int word;
+
+		if (!extension_size(type, 0))
+			return IGNORE;
+		if (walked++ == RG_MAX_EXT_HEADERS)
+			return BAD + RG_LOSS_EXT_HEADERS;
+		if (!has(view, at, 8))
+			return cut_chain(in_pieces);
+		word = get16(view, at + 2);
+		if (type == 44 && word >> 3)
+			return classify_later_piece(view->frame[at], (word >> 3) * 8u);
+		if (type == 44 && (word & 1))
+			in_pieces = true;
+		size = extension_size(type, view->frame[at + 1]);
+		if (!has(view, at, size))
+			return cut_chain(in_pieces);
+		type = view->frame[at];
+		view->l4 += size;
+		view->tcp_len -= (long)size;
+	}
+	return classify_tcp(view, in_pieces);
+}
+
+static enum kind classify_v6(struct view *view)
+{
+	const uint8_t *ip = view->frame + view->l3;
+
+	view->six = true;
+	if (!has(view, view->l3, 40) || ip[0] >> 4 != 6)
+		return BAD + RG_LOSS_BAD_IPV6;
+	view->from = model_read_addr(ip + 8);
+	view->to = model_read_addr(ip + 24);
+	if (view->from >> 32 == 0xffff)
+		return BAD + RG_LOSS_BAD_IPV6;
+	view->tcp_len = get16(view, view->l3 + 4);
+	view->l3_len = 40 + (size_t)view->tcp_len;
+	view->l4 = view->l3 + 40;
+	return walk_v6(view, ip[6]);
+}
+
+static enum kind classify(struct view *view)
+{
+	size_t at = 12;
+	unsigned int type;
+
+	if (!has(view, 0, 14))
+		return IGNORE;
+	type = get16(view, at);
+	for (int tags = 0; tags < RG_MAX_VLAN_TAGS && (type == 0x8100 || type == 0x88a8); tags++) {
+		at += 4;
+		if (!has(view, at, 2))
+			return IGNORE;
+		type = get16(view, at);
+	}
+	view->l3 = at + 2;
+	if (type == 0x0800)
+		return classify_v4(view);
+	return type == 0x86dd ? classify_v6(view) : IGNORE;
+}
+
+/* A SYN to a filtered port must agree with itself. */
+static enum kind check_lengths(const struct view *view)
+{
+	if (view->tcp_len < 20 || view->doff < 20 || view->tcp_len < (long)view->doff)
+		return BAD + RG_LOSS_BAD_TCP;
+	if (view->l3 + view->l3_len > view->len)
+		return BAD + RG_LOSS_BAD_LENGTH;
+	return SYN;
+}
+
+/* ---- what is known, and what is done ---- */
+
+/* One SYN on its way through. */
+struct way {
+	struct model *model;
+	const struct view *view;
+	struct model_result *result;
+	enum rg_class class;
+	enum rg_action action;
+	uint32_t zone;
+};
+
+static void count_loss(struct model *model, enum rg_loss loss)
+{
+	model->counts[RG_STAT_LOSSES + loss].packets++;
+}
+
+static bool monitors(const struct model *model)
+{
+	return model->settings.mode == RG_MODE_MONITOR;
+}
+
+static struct model_prefix *longest_live(struct model *model, struct model_trie *trie, model_addr addr)
+{
+	struct model_prefix *best = NULL;
+
+	for (unsigned int i = 0; i < trie->count; i++) {
+		struct model_prefix *entry = &trie->at[i];
+
+		if ((addr & entry->mask) != entry->addr)
+			continue;
+		if (entry->expiry && entry->expiry <= model->now)
+			continue;
+		if (!best || entry->len > best->len)
+			best = entry;
+	}
+	return best;
+}
+
+/* Local lists before verdicts before peers. False: nothing is known, or the peer is pending. */
+static bool look_up(struct way *way)
+{
+	struct model *model = way->model;
+	struct model_prefix *entry = longest_live(model, &model->lists, way->view->from);
+	const struct model_peer *peer;
+
+	way->zone = RG_NO_ZONE;
+	if (entry) {
+		way->class = entry->class;
+		way->action = entry->class == RG_CLASS_APPROVED ? RG_ACTION_PASS :
+								  model->settings.blocked;
+		return true;
+	}
+	entry = longest_live(model, &model->verdicts, way->view->from);
+	if (entry) {
+		entry->hits++;
+		way->class = entry->class;
+		way->action = entry->action;
+		way->zone = entry->zone;
+		return true;
+	}
+	peer = model_find_peer(model, way->result->peer);
+	if (!peer || peer->expiry <= model->now || peer->state != RG_PEER_CLEAN)
+		return false;
+	way->class = RG_CLASS_CLEAN;
+	way->action = RG_ACTION_PASS;
+	return true;
+}
+
+static bool agent_is_silent(const struct model *model)
+{
+	return model->settings.heartbeat + model->settings.heartbeat_timeout < model->now;
+}
+
+/* Room for a record of size bytes: its header has 8, and a ring that is full would look empty. */
+static bool ring_takes(struct model *model, size_t size)
+{
+	uint32_t need = (uint32_t)(size + 8 + 7) / 8 * 8;
+
+	if (model->ring_used + need >= model->ring_size)
+		return false;
+	model->ring_used += need;
+	return true;
+}
+
+static struct rg_event_head *new_event(struct way *way, enum rg_event_kind kind, size_t size)
+{
+	struct rg_event_syn *event = &way->result->event;
+
+	memset(event, 0, sizeof(*event));
+	way->result->event_size = size;
+	event->head.kind = kind;
+	event->head.peer = model_write_addr(way->view->from);
+	event->head.local = model_write_addr(way->view->to);
+	event->head.peer_port = way->view->port;
+	event->head.local_port = way->view->local_port;
+	event->head.ifindex = 1; /* loopback: where test runs arrive */
+	return &event->head;
+}
+
+enum told { TOLD, TOLD_WITHOUT_FRAME, NOT_TOLD };
+
+static enum told tell_peer(struct way *way, bool holds)
+{
+	struct rg_event_syn *event = &way->result->event;
+	struct rg_event_head *head;
+
+	if (!ring_takes(way->model, sizeof(*event))) {
+		count_loss(way->model, RG_LOSS_RING_FULL);
+		return NOT_TOLD;
+	}
+	head = new_event(way, RG_EVENT_SYN, sizeof(*event));
+	head->class = RG_CLASS_UNKNOWN;
+	head->zone = RG_NO_ZONE;
+	event->seq = way->view->seq;
+	if (!holds || !way->model->can_hold)
+		return TOLD;
+	if (way->view->len > RG_FRAME_SIZE) {
+		count_loss(way->model, RG_LOSS_HOLD_TOO_LONG);
+		return TOLD_WITHOUT_FRAME;
+	}
+	event->frame_len = (uint32_t)way->view->len;
+	memcpy(event->frame, way->view->frame, way->view->len);
+	return TOLD;
+}
+
+static void tell_refused(struct way *way)
+{
+	struct rg_event_head *head;
+
+	if (way->model->samples++ >= way->model->settings.samples_per_second) {
+		count_loss(way->model, RG_LOSS_SAMPLE_LIMIT);
+		return;
+	}
+	if (!ring_takes(way->model, sizeof(*head))) {
+		count_loss(way->model, RG_LOSS_RING_FULL_SAMPLE);
+		return;
+	}
+	head = new_event(way, RG_EVENT_REFUSED, sizeof(*head));
+	head->class = way->class;
+	head->action = way->action;
+	head->zone = way->zone;
+}
+
+static struct model_flow flow_of(const struct view *view)
+{
+	return (struct model_flow){ view->from, view->seq, view->port, view->local_port };
+}
+
+static bool is_flow(const struct model_flow *flow, const struct view *view)
+{
+	return flow->addr == view->from && flow->seq == view->seq && flow->port == view->port &&
+	       flow->local_port == view->local_port;
+}
+
+/* A connection that the agent has not been told of. */
+static bool take_flow(struct way *way, struct model_peer *peer)
+{
+	uint32_t known = peer->held < RG_HELD_FLOWS ? peer->held : RG_HELD_FLOWS;
+
+	for (uint32_t i = peer->foreign; i < known; i++)
+		if (is_flow(&peer->flows[i], way->view))
+			return false;
+	if (peer->held >= RG_HELD_FLOWS) {
+		count_loss(way->model, RG_LOSS_HOLD_FLOWS);
+		return false;
+	}
+	peer->flows[peer->held++] = flow_of(way->view);
+	return true;
+}
+
+static void decide(struct way *way, enum rg_class class, enum rg_action action)
+{
+	way->class = class;
+	way->action = action;
+}
+
+/* Each connection of a pending peer is told once; its retransmissions wait, or pass. */
+static void meet_pending(struct way *way, struct model_peer *peer, enum rg_action unknown)
+{
+	decide(way, RG_CLASS_PENDING, RG_ACTION_DROP);
+	if (unknown == RG_ACTION_PASS)
+		way->action = RG_ACTION_PASS;
+	else if (unknown == RG_ACTION_HOLD && take_flow(way, peer) && tell_peer(way, true) == TOLD)
+		way->action = RG_ACTION_HOLD;
+}
+
+static void meet_unknown(struct way *way, struct model_peer *peer, enum rg_action unknown)
+{
+	*peer = (struct model_peer){
+		.key = peer->key,
+		.generation = peer->generation,
+		.expiry = way->model->now + way->model->settings.pending_time,
+		.state = RG_PEER_PENDING,
+		.is_marked = true,
+		.held = 1,
+		.flows = { flow_of(way->view) },
+	};
+	decide(way, RG_CLASS_UNKNOWN, unknown);
+	switch (tell_peer(way, unknown == RG_ACTION_HOLD)) {
+	case TOLD:
+		return;
+	case TOLD_WITHOUT_FRAME:
+		way->action = RG_ACTION_DROP;
+		return;
+	case NOT_TOLD:
+		peer->gone = true; /* the next SYN tries again */
+		way->model->peer_count--;
+		if (unknown != RG_ACTION_PASS)
+			way->action = way->model->settings.overload;
+	}
+}
+
+/* True: this address and salt come for the first time. */
+static bool is_first(struct model *model, model_addr addr, uint64_t salt)
+{
+	uint64_t question = model->questions++;
+	uint32_t i = slot_of(addr, (uint32_t)(salt ^ salt >> 32)) % MODEL_ATTEMPTS;
+	struct model_attempt *attempt = &model->attempts[i];
+
+	for (; attempt->generation == model->attempt_generation; attempt = &model->attempts[i]) {
+		if (attempt->addr == addr && attempt->salt == salt)
+			return false;
+		i = (i + 1) % MODEL_ATTEMPTS;
+	}
+	*attempt = (struct model_attempt){ addr, salt, model->attempt_generation };
+	for (unsigned int forced = 0; forced < model->forced_count; forced++)
+		if (model->forced[forced] == question)
+			return false;
+	return true;
+}
+
+/* A token of a bucket that is full at *full_at. What is refused changes nothing. */
+static bool take_token(const struct model *model, uint64_t *full_at, const struct rg_flow *flow)
+{
+	uint64_t missing = *full_at > model->now ? *full_at - model->now : 0;
+
+	if (missing > flow->depth) /* it was deeper once */
+		missing = flow->depth;
+	if (missing + flow->token_time > flow->depth)
+		return false;
+	*full_at = model->now + missing + flow->token_time;
+	return true;
+}
+
+static bool passes_gate(struct model *model, enum rg_gate gate)
+{
+	return take_token(model, &model->admission[gate], &model->settings.gates[gate]);
+}
+
+/*
+ * In a flood a new peer is judged if there is a token; else if its SYN comes again and there is a
+ * token for that; else overload decides, within a rate. False: *action is what becomes of it.
+ */
+static bool is_admitted(struct way *way, enum rg_action *action)
+{
+	const struct view *view = way->view;
+	struct model *model = way->model;
+	uint64_t syn = 1ULL << 63 ^
+		       ((uint64_t)view->seq << 32 | (uint32_t)view->port << 16 | view->local_port);
+
+	*action = RG_ACTION_DROP;
+	if (passes_gate(model, RG_GATE_NEW))
+		return true;
+	if (is_first(model, view->from, syn)) {
+		count_loss(model, RG_LOSS_FLOOD_FIRST);
+		return false;
+	}
+	if (passes_gate(model, RG_GATE_RETRY))
+		return true;
+	count_loss(model, RG_LOSS_FLOOD_RETRY);
+	if (model->settings.overload != RG_ACTION_PASS)
+		return false;
+	if (passes_gate(model, RG_GATE_PASS))
+		*action = RG_ACTION_PASS;
+	else
+		count_loss(model, RG_LOSS_FLOOD_DROP);
+	return false;
+}
+
+static void hold(struct way *way)
+{
+	struct model *model = way->model;
+	enum rg_action unknown = monitors(model) ? RG_ACTION_PASS : model->settings.unknown;
+	const struct model_peer *known = model_find_peer(model, way->result->peer);
+	bool is_pending = known && known->expiry > model->now, is_new;
+	enum rg_action instead;
+
+	if (agent_is_silent(model)) {
+		count_loss(model, RG_LOSS_AGENT_SILENT);
+		decide(way, RG_CLASS_UNKNOWN, RG_ACTION_PASS);
+	} else if (is_pending) {
+		meet_pending(way, model_peer_at(model, way->result->peer, &is_new), unknown);
+	} else if (is_admitted(way, &instead)) {
+		meet_unknown(way, model_peer_at(model, way->result->peer, &is_new), unknown);
+	} else {
+		decide(way, RG_CLASS_UNKNOWN, unknown == RG_ACTION_PASS ? unknown : instead);
+	}
+}
+
+static bool within_rate(struct way *way)
+{
+	const struct rg_settings *settings = &way->model->settings;
+	struct model_bucket *bucket;
+	bool is_new;
+
+	way->result->bucket = way->view->from & read_mask(way->view->six ? settings->bucket_mask6 :
+									   settings->bucket_mask4);
+	way->result->has_bucket = true;
+	bucket = model_bucket_at(way->model, way->result->bucket, &is_new);
+	if (!is_new)
+		return take_token(way->model, &bucket->full_at, &settings->throttle);
+	bucket->full_at = way->model->now + settings->throttle.token_time;
+	return true;
+}
+
+/* The kernel forwards nothing from or to these (RFC 4291, 2.5.3, 2.5.6, 2.7). */
+static bool stays_here(model_addr addr)
+{
+	return addr >> 120 == 0xff || addr >> 118 == 0xfe80 >> 6 || addr == 1;
+}
+
+static bool is_routed_on(const struct model *model, const struct view *view)
+{
+	const struct model_route *route = &model->routes[view->six];
+
+	if (view->six && (stays_here(view->from) || stays_here(view->to)))
+		return false;
+	if ((view->to & route->mask) != route->addr)
+		return false;
+	for (int i = 0; i < 3; i++)
+		if (view->to == route->own[i])
+			return false;
+	return true;
+}
+
+static bool can_be_answered(struct way *way)
+{
+	const struct model *model = way->model;
+	int key = way->action == RG_ACTION_TEMPFAIL ? RG_RESPONDER_TEMPFAIL4 : RG_RESPONDER_REJECT4;
+
+	if (!model->settings.steering || agent_is_silent(model) ||
+	    !(model->responders >> (key + way->view->six) & 1)) {
+		count_loss(way->model, RG_LOSS_RESPONDER_GONE);
+		return false;
+	}
+	if (is_routed_on(model, way->view)) {
+		count_loss(way->model, RG_LOSS_NOT_LOCAL);
+		return false;
+	}
+	return true;
+}
+
+static bool is_answered(enum rg_action action)
+{
+	return action == RG_ACTION_TEMPFAIL || action == RG_ACTION_REJECT;
+}
+
+static void settle(struct way *way)
+{
+	if (way->action == RG_ACTION_THROTTLE && within_rate(way))
+		way->action = RG_ACTION_PASS;
+	else if (is_answered(way->action) && !monitors(way->model) && !can_be_answered(way))
+		way->action = way->class == RG_CLASS_QIL ? RG_ACTION_RESET : RG_ACTION_DROP;
+}
+
+/* Who waits is an attempt when the agent has decided; the responder tells of its own sessions. */
+static void account(struct way *way)
+{
+	struct model *model = way->model;
+	bool passes = way->action == RG_ACTION_PASS;
+	bool refused = !passes && way->action != RG_ACTION_HOLD;
+	bool waits = !passes && (way->class == RG_CLASS_UNKNOWN || way->class == RG_CLASS_PENDING);
+	bool monitored = refused && monitors(model);
+	bool first = !waits && is_first(model, way->view->from, way->view->port);
+	struct rg_count *count = &model->counts[monitored ? RG_STAT_MONITORED : RG_STAT_DONE];
+
+	count += way->class * RG_ACTION_MAX + way->action;
+	count->packets++;
+	count->attempts += first;
+	if (first && refused && (monitored || !is_answered(way->action)))
+		tell_refused(way);
+}
+
+/* ---- what goes out ---- */
+
+static uint16_t fold(uint64_t sum)
+{
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)sum;
+}
+
+static uint64_t sum_of(const uint8_t *bytes, size_t len)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i + 1 < len; i += 2)
+		sum += (uint64_t)bytes[i] << 8 | bytes[i + 1];
+	return sum;
+}
+
+static void put16(uint8_t *at, unsigned int value)
+{
+	at[0] = (uint8_t)(value >> 8);
+	at[1] = (uint8_t)value;
+}
+
+static void put32(uint8_t *at, uint32_t value)
+{
+	put16(at, value >> 16);
+	put16(at + 2, value & 0xffff);
+}
+
+static void set_dscp(struct way *way, unsigned int dscp)
+{
+	const uint8_t *ip = way->view->frame + way->view->l3;
+	struct model_result *result = way->result;
+	unsigned int old = get16(way->view, way->view->l3), fresh;
+
+	result->patch_at = way->view->l3;
+	result->patch_len = way->view->six ? 2 : 12;
+	memcpy(result->patch, ip, result->patch_len);
+	if (way->view->six) {
+		put16(result->patch, (old & ~0x0fc0u) | dscp << 6);
+		return;
+	}
+	fresh = (old & ~0x00fcu) | dscp << 2;
+	put16(result->patch, fresh);
+	/* RFC 1624, 3: HC' = ~(~HC + ~m + m') */
+	put16(result->patch + 10,
+	      (uint16_t)~fold((uint64_t)(0xffff - get16(way->view, way->view->l3 + 10)) +
+			      (0xffff - old) + fresh));
+}
+
+static unsigned int dscp_of(const struct view *view)
+{
+	unsigned int word = get16(view, view->l3);
+
+	return (view->six ? word >> 6 : word >> 2) & 0x3f;
+}
+
+/* RFC 9293, 3.10.7.1: what a closed port says. */
+static void put_reset_tcp(const struct view *view, uint8_t *tcp, uint64_t pseudo_sum)
+{
+	uint32_t syn_len = 1 + (uint32_t)(view->tcp_len - (long)view->doff) + (view->flags & 1);
+
+	put16(tcp, view->local_port);
+	put16(tcp + 2, view->port);
+	put32(tcp + 8, view->seq + syn_len);
+	tcp[12] = 5 << 4;
+	tcp[13] = 0x14; /* RST, ACK */
+	put16(tcp + 16, (uint16_t)~fold(pseudo_sum + 6 + 20 + sum_of(tcp, 20)));
+}
+
+static int reset(struct way *way)
+{
+	const struct view *view = way->view;
+	struct model_result *result = way->result;
+	struct rg_addr from = model_write_addr(view->to), to = model_write_addr(view->from);
+	size_t size = view->six ? 60 : 40;
+	uint8_t *ip = result->patch;
+
+	/* Sent to a group, or in pieces of which the first is too short. */
+	if ((view->frame[0] & 1) || view->l3 + size > view->linear) {
+		count_loss(way->model, RG_LOSS_RESET_FAILED);
+		return XDP_DROP;
+	}
+	result->swaps_macs = true;
+	result->patch_at = view->l3;
+	result->patch_len = size;
+	result->len = view->l3 + size;
+	memset(ip, 0, size);
+	if (view->six) {
+		ip[0] = 0x60;
+		put16(ip + 4, 20);
+		ip[6] = 6;
+		ip[7] = 64;
+		memcpy(ip + 8, &from, 16);
+		memcpy(ip + 24, &to, 16);
+		put_reset_tcp(view, ip + 40, sum_of(ip + 8, 32));
+		return XDP_TX;
+	}
+	ip[0] = 0x45;
+	put16(ip + 2, 40);
+	put16(ip + 6, 0x4000);
+	ip[8] = 64;
+	ip[9] = 6;
+	memcpy(ip + 12, from.bytes + 12, 4);
+	memcpy(ip + 16, to.bytes + 12, 4);
+	put16(ip + 10, (uint16_t)~fold(sum_of(ip, 20)));
+	put_reset_tcp(view, ip + 20, sum_of(ip + 12, 8));
+	return XDP_TX;
+}
+
+static int carry_out(struct way *way)
+{
+	const struct rg_settings *settings = &way->model->settings;
+
+	if (monitors(way->model))
+		return XDP_PASS;
+	switch (way->action) {
+	case RG_ACTION_PASS:
+	case RG_ACTION_TEMPFAIL:
+	case RG_ACTION_REJECT:
+		/* Nobody may tag himself. */
+		if (settings->tag_dscp && dscp_of(way->view) == settings->tag_dscp)
+			set_dscp(way, 0);
+		return XDP_PASS;
+	case RG_ACTION_TAG:
+		set_dscp(way, settings->tag_dscp);
+		return XDP_PASS;
+	case RG_ACTION_RESET:
+		return reset(way);
+	default:
+		return XDP_DROP;
+	}
+}
+
+/* ---- all of it ---- */
+
+static int judge(struct model *model, enum model_program program, const struct view *view,
+		 struct model_result *result)
+{
+	struct way way = { .model = model, .view = view, .result = result };
+
+	result->peer = view->from;
+	if (view->six)
+		result->peer &= read_mask(model->settings.peer_mask6);
+	result->has_peer = true;
+	if (look_up(&way))
+		settle(&way);
+	else if (program == MODEL_RELEASE)
+		decide(&way, RG_CLASS_UNKNOWN, RG_ACTION_PASS);
+	else
+		hold(&way);
+	account(&way);
+	return carry_out(&way);
+}
+
+static bool port_is_filtered(const struct rg_settings *settings, unsigned int port)
+{
+	for (uint32_t i = 0; i < settings->port_count && i < RG_MAX_PORTS; i++)
+		if (settings->ports[i] == port)
+			return true;
+	return false;
+}
+
+static int refuse_bad(struct model *model, enum kind kind)
+{
+	count_loss(model, (enum rg_loss)(kind - BAD));
+	/* Settings of another layout say nothing. */
+	return model->settings.layout == RG_LAYOUT_VERSION && monitors(model) ? XDP_PASS : XDP_DROP;
+}
+
+void model_run(struct model *model, enum model_program program, const uint8_t *frame, size_t len,
+	       size_t linear, struct model_result *result)
+{
+	struct view view = { .frame = frame, .linear = linear };
+	enum kind kind;
+
+	view.len = model->can_hold ? len : linear;
+	result->len = len;
+	result->patch_len = result->event_size = 0;
+	result->swaps_macs = result->has_peer = result->has_bucket = false;
+	result->action = XDP_PASS;
+	kind = classify(&view);
+	if (kind == IGNORE)
+		return;
+	if (kind < BAD && model->settings.layout != RG_LAYOUT_VERSION) {
+		count_loss(model, RG_LOSS_NO_SETTINGS);
+		return;
+	}
+	if (kind < BAD && !port_is_filtered(&model->settings, view.local_port))
+		return;
+	if (kind == SYN_PIECE)
+		kind = BAD + RG_LOSS_FRAGMENT_SYN;
+	else if (kind == SYN)
+		kind = check_lengths(&view);
+	if (kind >= BAD)
+		result->action = refuse_bad(model, kind);
+	else
+		result->action = judge(model, program, &view, result);
+}
