@@ -53,7 +53,7 @@ CTL_OBJECTS := $(CTL:%=$(BUILD)/userspace/%.o)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all deps test-deps demo check install uninstall format help clean tests
+.PHONY: all deps test-deps demo check bench install uninstall format help clean tests
 
 all: $(BUILD)/repgated $(BUILD)/repgatectl ## build repgated and repgatectl
 
@@ -161,6 +161,10 @@ demo: test-deps ## show the main job: own namespaces, local zones, a real mail s
 check: test-deps ## build and pass the tests: unit, packet rows, end to end (as root)
 	$(Q)$(MAKE) tests
 	$(Q)BUILD=$(BUILD) tests/run.sh $(BUILD)/logs $(UNIT_TESTS) $(BPF_TESTS) $(NETNS_TESTS)
+
+bench: test-deps ## measure, in ratios within one run (as root; PART=responder for one part)
+	$(Q)$(MAKE) all $(TOOLS)
+	$(Q)BUILD=$(BUILD) tests/bench/run.sh $(PART)
 
 # --------------------------------------------------------------------------- fuzzing
 

@@ -700,6 +700,9 @@ static void build_responder(struct rg_agent *agent)
 	else if (rg_responder_new(&agent->responder, agent->base, agent->loader, &agent->conf,
 				  &calls, &error))
 		rg_log_warning("%s: tempfail resets, reject drops", error.text);
+	else if (rg_responder_limit(agent->conf) < agent->conf->max_sessions)
+		rg_log_warning("max_sessions is %u, but the limit of open files allows %u",
+			       agent->conf->max_sessions, rg_responder_limit(agent->conf));
 	agent->steering.attached = agent->responder != NULL;
 	look_at_steering(agent, rg_now());
 }

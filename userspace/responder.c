@@ -8,6 +8,7 @@
 #include <event2/bufferevent.h>
 #include <netinet/in.h>
 #include <sys/queue.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <uthash.h>
 
@@ -309,6 +310,22 @@ static void turn_away(struct rg_responder *responder, int fd)
 	close(fd);
 }
 
+/* Refused peers must not take the descriptors that DNS and repgatectl need. */
+#define SPARE_FILES 256
+
+uint32_t rg_responder_limit(const struct rg_conf *conf)
+{
+	struct rlimit files;
+	rlim_t spare = SPARE_FILES, limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) || files.rlim_cur == RLIM_INFINITY)
+		return conf->max_sessions;
+	if (files.rlim_cur / 2 < spare)
+		spare = files.rlim_cur / 2;
+	limit = files.rlim_cur - spare;
+	return limit < conf->max_sessions ? (uint32_t)limit : conf->max_sessions;
+}
+
 /* Owns fd if it returns a session. */
 static struct session *new_session(struct door *door, int fd, const struct rg_addr *addr,
 				   struct crowd *crowd)
@@ -356,7 +373,7 @@ static void welcome(struct door *door, int fd, const struct sockaddr_storage *fr
 		close(fd);
 		return;
 	}
-	if (responder->count.open >= (*responder->conf)->max_sessions) {
+	if (responder->count.open >= rg_responder_limit(*responder->conf)) {
 		responder->count.over_sessions++;
 		turn_away(responder, fd);
 		return;
@@ -440,6 +457,9 @@ static int listen_on_loopback(int family)
 
 	if (fd < 0)
 		return -errno;
+	/* Sessions have the mail server's port, and inherit this: without it the server could not be
+	 * started while there are any. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (family == AF_INET6)
 		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
 	err = family == AF_INET6 ? bind(fd, (const struct sockaddr *)&in6, sizeof(in6)) :

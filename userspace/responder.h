@@ -66,6 +66,9 @@ int rg_responder_new(struct rg_responder **ret, struct event_base *base, struct 
 /* Says goodbye to every session (421 4.3.2), reports them, closes. */
 void rg_responder_free(struct rg_responder *responder);
 
+/* Sessions at once: max_sessions, or fewer where the limit of open files is too low for them. */
+uint32_t rg_responder_limit(const struct rg_conf *conf);
+
 /* Ends the sessions that are too old. now: ns of CLOCK_BOOTTIME. */
 void rg_responder_tick(struct rg_responder *responder, uint64_t now);
 
