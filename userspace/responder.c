@@ -166,7 +166,7 @@ static void on_reply(void *arg, enum rg_smtp_verb verb, const char *reply, size_
 	struct session *session = arg;
 	struct rg_responder *responder = session->responder;
 
-	if (verb == RG_SMTP_VERB_QUIT && session->smtp.state == RG_SMTP_CLOSING)
+	if (verb == RG_SMTP_VERB_QUIT && *reply == '2')
 		session->end = RG_SESSION_QUIT;
 	if (responder->out_len + len > sizeof(responder->out))
 		flush_replies(session);

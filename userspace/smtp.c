@@ -208,8 +208,8 @@ static void run_noop(struct rg_smtp *smtp, const struct command *command, struct
 static void run_quit(struct rg_smtp *smtp, const struct command *command, struct span args)
 {
 	(void)args;
-	smtp->state = RG_SMTP_CLOSING; /* before the reply: who sends it looks */
 	say(smtp, command->verb, "221 2.0.0 Bye");
+	smtp->state = RG_SMTP_CLOSING;
 }
 
 static void run_text(struct rg_smtp *smtp, const struct command *command, struct span args)

@@ -167,10 +167,10 @@ int run_packet(struct run *run, enum run_program program, struct packet *packet)
 	return (int)opts.retval;
 }
 
-int run_blind(const struct run *run, enum run_program program, const struct packet *packet)
+int run_blind(const struct run *run, enum run_program program, const struct packet *packet, int times)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = packet->data,
-		    .data_size_in = (uint32_t)packet->len, .repeat = 1);
+		    .data_size_in = (uint32_t)packet->len, .repeat = times);
 
 	return bpf_prog_test_run_opts(run->programs[program], &opts);
 }

@@ -57,8 +57,12 @@ void run_close(struct run *run);
  */
 int run_packet(struct run *run, enum run_program program, struct packet *packet);
 
-/* Runs packet for its effect on the maps alone; for several threads at once. 0 or an error. */
-int run_blind(const struct run *run, enum run_program program, const struct packet *packet);
+/*
+ * Runs packet so many times for its effect on the maps alone; for several threads at once. 0 or an
+ * error.
+ */
+int run_blind(const struct run *run, enum run_program program, const struct packet *packet,
+	      int times);
 
 /*
  * Runs `steer` on ctx and puts the result into it: the cookie of the socket, or 0. Returns SK_PASS,
