@@ -29,7 +29,8 @@ command -v jq >/dev/null || {
 # in stats.h. All other names come from the maps' BTF.
 losses='bad_ipv4 bad_ipv6 bad_tcp bad_length ext_headers fragment_short
 	fragment_overlap fragment_syn ring_full ring_full_sample sample_limit
-	pending_failed hold_flows hold_too_long hold_copy agent_silent
+	pending_failed flood_first flood_retry flood_drop
+	hold_flows hold_too_long hold_copy agent_silent
 	reset_failed tag_failed responder_gone not_local steer_failed
 	bucket_failed bucket_busy no_settings'
 
@@ -98,7 +99,8 @@ heading "settings: written by the agent, read by XDP"
 show settings '.[0].value
 	| "mode \(.mode | word), unknown: \(.unknown | word), overload: \(.overload | word), blocked: \(.blocked | word)",
 	"ports \(.ports[:.port_count] | map(tostring) | join(" ")), layout \(.layout)",
-	"throttle: 1 SYN in \(.token_time / 1e9) s, burst \(.bucket_depth / .token_time | floor); tag: \(if .tag_dscp == 0 then "not used" else "DSCP \(.tag_dscp)" end)",
+	"new peers: \(1e9 / .gates[0].token_time | round) a second, burst \(.gates[0].depth / .gates[0].token_time | floor)",
+	"throttle: 1 SYN in \(.throttle.token_time / 1e9) s, burst \(.throttle.depth / .throttle.token_time | floor); tag: \(if .tag_dscp == 0 then "not used" else "DSCP \(.tag_dscp)" end)",
 	"responder: \(if .steering == 1 then "connections can reach it" else "connections can'"'"'t reach it" end)",
 	"agent: last sign of life \(($now - .heartbeat / 1e9) * 1000 | floor / 1000) s ago, silent after \(.heartbeat_timeout / 1e9) s"'
 
@@ -125,7 +127,14 @@ heading "buckets: throttled peers, SYNs that are free now, seconds until all are
 show buckets 'rows([44, 10]; (([.value.full_at / 1e9 - $now, 0] | max) as $wait
 	| [(.key.bytes | addr), ($depth - $wait) / $token, ($wait * 10 | ceil / 10)]
 	| .[1] |= ([., 0] | max | floor)))' \
-	--argjson token "$(setting '.token_time / 1e9')" --argjson depth "$(setting '.bucket_depth / 1e9')"
+	--argjson token "$(setting '.throttle.token_time / 1e9')" --argjson depth "$(setting '.throttle.depth / 1e9')"
+
+heading "admission: SYNs of unknown peers that are let in now (new_peers_per_second)"
+show admission 'rows([16]; (.key as $key | $gates[$key] as $gate
+	| ([.value.full_at - $now * 1e9, 0] | max) as $wait
+	| [(["new peers", "retransmissions", "on_overload"][$key]),
+	"\([($gate.depth - $wait) / $gate.token_time, 0] | max | floor) of \($gate.depth / $gate.token_time | floor)"]))' \
+	--argjson gates "$(setting .gates)"
 
 heading "responder: its listening sockets, with their cookies (ss -e: sk)"
 dump responder | jq -r --argjson now "$now" "$library"'
@@ -151,7 +160,7 @@ show stats '($enums.class | length) as $classes | ($enums.action | length) as $a
 	| rows([36, 12, 12]; .)' --argjson enums "$enums" --arg losses "$losses"
 
 heading "the maps themselves"
-for map in settings zones lists lists_now verdicts peers buckets responder stats events attempts; do
+for map in settings zones lists lists_now verdicts peers buckets admission responder stats events attempts; do
 	"$bpftool" -j map show pinned "$pins/$map" | jq -r --arg map "$map" --argjson now 0 \
 		"$library"'["\($map)", .type, "id \(.id)", "max_entries \(.max_entries)",
 		"\(.bytes_memlock) bytes"] | row([10, 14, 9, 20])'

@@ -70,6 +70,22 @@ int rg_pin_open(const char *path)
 	return fd;
 }
 
+/* Whoever may not read the directories above path may still pass them. */
+static int let_pass(const char *path)
+{
+	char part[PATH_MAX];
+	struct stat st;
+
+	for (const char *slash = strchr(path + sizeof(BPFFS_ROOT) - 1, '/'); slash;
+	     slash = strchr(slash + 1, '/')) {
+		memcpy(part, path, (size_t)(slash - path));
+		part[slash - path] = '\0';
+		if (stat(part, &st) || chmod(part, (st.st_mode & 07777) | 0111))
+			return -errno;
+	}
+	return 0;
+}
+
 int rg_pin_give(const char *path, uid_t user, gid_t group)
 {
 	int err = mount_bpffs(path), lookup = 0;
@@ -84,7 +100,7 @@ int rg_pin_give(const char *path, uid_t user, gid_t group)
 		return -ENOTSUP;
 	/* systemd mounts it for root alone; now others may pass, and still see no names. */
 	if (!strncmp(path, BPFFS_ROOT "/", sizeof(BPFFS_ROOT)))
-		lookup = chmod(BPFFS_ROOT, 0711) ? -errno : 0;
+		lookup = let_pass(path);
 	dir = opendir(path);
 	if (lookup || !dir)
 		return lookup ? lookup : -errno;

@@ -581,14 +581,26 @@ int rg_agent_reload(struct rg_agent *agent, struct rg_error *error)
 	return note_reload(agent, err, error);
 }
 
+/* A fingerprint of all that rg_verdicts_apply() applies. */
+static uint64_t actions_of(const struct rg_conf *conf)
+{
+	uint64_t sum = conf->blocked_action * RG_ACTION_MAX + conf->on_dns_failure;
+
+	for (unsigned int i = 0; i < conf->zone_count; i++)
+		sum = sum * 31 + conf->zones[i].action;
+	return sum;
+}
+
 int rg_agent_set(struct rg_agent *agent, const char *key, const char *value, struct rg_error *error)
 {
+	uint64_t before = actions_of(agent->conf);
 	int err = rg_conf_set(agent->conf, key, value, error);
 
 	if (err)
 		return err;
 	write_settings(agent);
-	rg_verdicts_apply(agent->verdicts, agent->conf);
+	if (actions_of(agent->conf) != before)
+		rg_verdicts_apply(agent->verdicts, agent->conf);
 	rg_log_info("%s is %s, set by repgatectl", key, value);
 	return 0;
 }
@@ -613,14 +625,19 @@ static void on_health(void *arg, const struct rg_zone_conf *zone, const struct r
 	struct rg_agent *agent = arg;
 	size_t count;
 
-	if (health->state == RG_HEALTH_GOOD)
+	if (health->state == RG_HEALTH_FAILING || health->before == RG_HEALTH_FAILING)
+		rg_log_debug("zone %s: %s: %s", zone->alias, rg_health_name(health->state),
+			     health->why);
+	if (health->state == RG_HEALTH_GOOD && health->before != RG_HEALTH_FAILING)
 		rg_log_info("zone %s: good again", zone->alias);
-	else
-		rg_log_warning("zone %s: %s: %s", zone->alias, rg_health_name(health->state),
-			       health->why);
-	if (health->state != RG_HEALTH_DISABLED && health->state != RG_HEALTH_MONITOR)
+	if (health->state == RG_HEALTH_GOOD || health->state == RG_HEALTH_FAILING)
 		return;
-	count = rg_verdicts_flush(agent->verdicts, NULL, zone->slot);
+	rg_log_warning("zone %s: %s: %s", zone->alias, rg_health_name(health->state), health->why);
+	if (health->state == RG_HEALTH_OPEN)
+		return;
+	/* Of one that lists too much, only what it said since it does. */
+	count = rg_verdicts_flush_zone(agent->verdicts, zone->slot,
+				       health->state == RG_HEALTH_MONITOR ? health->usual_at : 0);
 	rg_log_warning("zone %s: %zu entries removed", zone->alias, count);
 }
 
@@ -899,6 +916,7 @@ void rg_agent_free(struct rg_agent *agent, bool keep_pins)
 {
 	if (!agent)
 		return;
+	rg_responder_free(agent->responder); /* its last sessions are told to those who follow events */
 	rg_metrics_free(agent->metrics);
 	rg_control_free(agent->control);
 	rg_links_free(agent->links);
@@ -909,7 +927,6 @@ void rg_agent_free(struct rg_agent *agent, bool keep_pins)
 	for (size_t i = 0; i < ARRAY_SIZE(agent->signals); i++)
 		if (agent->signals[i])
 			event_free(agent->signals[i]);
-	rg_responder_free(agent->responder);
 	rg_events_free(agent->events);
 	rg_judge_free(agent->judge);
 	rg_asker_free(agent->asker);

@@ -128,6 +128,8 @@ static const char *kind_name(const struct rg_zone_conf *zone)
 
 static const char *answer_text(const struct rg_finding *finding)
 {
+	if (finding->status == RG_DNS_OFF)
+		return rg_dns_status_name(RG_DNS_OFF);
 	switch (finding->state) {
 	case RG_ZONE_LISTED:
 		return "listed";

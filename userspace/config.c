@@ -924,7 +924,7 @@ static const struct key top_keys[] = {
 	INT("throttle_ipv4_prefix", throttle_ipv4_prefix, 8, 32),
 	INT("throttle_ipv6_prefix", throttle_ipv6_prefix, 16, 128),
 	WORD("reply_stage", reply_stage, stage_words),
-	MILLISECONDS("greet_delay", greet_delay, 0, 30 * SECOND),
+	MILLISECONDS("greet_delay", greet_delay, 0, 25 * SECOND),
 	INT("max_sessions", max_sessions, 1, 1000000),
 	INT("max_sessions_per_peer", max_sessions_per_peer, 1, 1000000),
 	STRING("responder_name", responder_name),
@@ -1069,6 +1069,15 @@ static int read_code(struct reader *reader, char code[64])
 	if (!path)
 		return complain(reader, at, "out of memory");
 	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 && errno == EACCES && ers->code_file && credentials) {
+		/* Only root may read it, and systemd has handed it to us. */
+		free(path);
+		if (asprintf(&path, "%s/activation-code", credentials) < 0) {
+			path = NULL;
+			return complain(reader, at, "out of memory");
+		}
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+	}
 	if (fd < 0)
 		return complain(reader, at, "activation code file %s: %m", path);
 	len = read(fd, code, 63);
@@ -1314,14 +1323,6 @@ static int set_key(struct reader *reader, config_setting_t *setting)
 
 #define ZONE_ACTIONS "zone_actions" /* the group of the saved settings for single zones */
 
-static bool has_zone(const struct rg_conf *conf, const char *alias)
-{
-	for (unsigned int i = 0; i < conf->zone_count; i++)
-		if (!strcmp(conf->zones[i].alias, alias))
-			return true;
-	return false;
-}
-
 /* Classes first: what is said of one zone wins. */
 static int apply_saved(struct reader *reader, config_setting_t *root)
 {
@@ -1340,12 +1341,10 @@ static int apply_saved(struct reader *reader, config_setting_t *root)
 		config_setting_t *setting = config_setting_get_elem(zones, (unsigned int)i);
 		const char *alias = config_setting_name(setting);
 
-		/* What was saved of a zone that is gone since is no reason to refuse a start. */
-		if (!has_zone(reader->conf, alias))
-			fprintf(reader->warnings,
-				"saved action of zone \"%s\", which is not there\n", alias);
-		else
-			err = set_zone_action(reader, setting, alias);
+		/* What does not fit its zone any more is no reason to refuse a start. */
+		if (set_zone_action(reader, setting, alias))
+			fprintf(reader->warnings, "saved action of zone \"%s\" is ignored: %s\n",
+				alias, reader->error->text);
 	}
 	return err;
 }

@@ -215,7 +215,8 @@ static int remove_stale(const struct sockaddr_un *address, struct rg_error *erro
 		return rg_fail(error, -EADDRINUSE,
 			       "control socket %s: another repgated answers there",
 			       address->sun_path);
-	if (errno == ECONNREFUSED)
+	/* EACCES: one that ran as another user left it in a directory that is ours now. */
+	if (errno == ECONNREFUSED || errno == EACCES)
 		(void)unlink(address->sun_path);
 	return 0;
 }

@@ -23,7 +23,7 @@ void rg_dispatcher_set_print(int (*print)(int level, const char *format, va_list
 }
 
 /* One of its maps is ours. */
-static bool is_ours(const struct xdp_program *program, uint32_t map_id)
+static bool is_ours(const struct xdp_program *program, const uint32_t map_ids[2])
 {
 	__u32 ids[MAX_MAP_IDS] = {};
 	struct bpf_prog_info info = { .map_ids = (uintptr_t)ids, .nr_map_ids = MAX_MAP_IDS };
@@ -32,7 +32,7 @@ static bool is_ours(const struct xdp_program *program, uint32_t map_id)
 	if (bpf_obj_get_info_by_fd(xdp_program__fd(program), &info, &len))
 		return false;
 	for (__u32 i = 0; i < info.nr_map_ids && i < MAX_MAP_IDS; i++)
-		if (ids[i] == map_id)
+		if (ids[i] && (ids[i] == map_ids[0] || ids[i] == map_ids[1]))
 			return true;
 	return false;
 }
@@ -138,12 +138,12 @@ int rg_dispatcher_attach(const struct rg_dispatched *what, int ifindex, bool nat
 		err = attach_named(what, "filter", ifindex, native, id);
 	}
 	if (!err)
-		(void)rg_dispatcher_detach(what->map_id, ifindex, *id);
+		(void)rg_dispatcher_detach(what->map_ids, ifindex, *id);
 	return err;
 }
 
 /* One of ours other than keep; there may be several after crashes. 1: taken out, 0: none. */
-static int detach_one(uint32_t map_id, int ifindex, uint32_t keep)
+static int detach_one(const uint32_t map_ids[2], int ifindex, uint32_t keep)
 {
 	struct xdp_multiprog *there = xdp_multiprog__get_from_ifindex(ifindex);
 	struct xdp_program *program = NULL;
@@ -153,7 +153,7 @@ static int detach_one(uint32_t map_id, int ifindex, uint32_t keep)
 		return 0;
 	if (!xdp_multiprog__is_legacy(there))
 		while ((program = xdp_multiprog__next_prog(program, there)))
-			if (xdp_program__id(program) != keep && is_ours(program, map_id))
+			if (xdp_program__id(program) != keep && is_ours(program, map_ids))
 				break;
 	if (program)
 		err = xdp_program__detach(program, ifindex, xdp_multiprog__attach_mode(there), 0);
@@ -161,12 +161,12 @@ static int detach_one(uint32_t map_id, int ifindex, uint32_t keep)
 	return err ? err : program != NULL;
 }
 
-int rg_dispatcher_detach(uint32_t map_id, int ifindex, uint32_t keep)
+int rg_dispatcher_detach(const uint32_t map_ids[2], int ifindex, uint32_t keep)
 {
 	int done;
 
 	do {
-		done = detach_one(map_id, ifindex, keep);
+		done = detach_one(map_ids, ifindex, keep);
 	} while (done > 0);
 	return done;
 }

@@ -19,7 +19,8 @@ struct rg_dispatched {
 	size_t elf_size;
 	struct bpf_object *loaded; /* the caller's, with all maps */
 	struct rg_config config; /* read-only data */
-	uint32_t map_id; /* of `settings`: tells our programs from others */
+	/* Of `settings`, and of the one of an agent before, or 0: tell our programs from others. */
+	uint32_t map_ids[2];
 };
 
 /* libxdp's messages go to print (libxdp_set_print()). */
@@ -33,7 +34,7 @@ void rg_dispatcher_set_print(int (*print)(int level, const char *format, va_list
 int rg_dispatcher_attach(const struct rg_dispatched *what, int ifindex, bool native, uint32_t *id,
 			 bool *frags);
 /* Takes our programs out, but for the one with the id keep (0: all). 0 or a negative error. */
-int rg_dispatcher_detach(uint32_t map_id, int ifindex, uint32_t keep);
+int rg_dispatcher_detach(const uint32_t map_ids[2], int ifindex, uint32_t keep);
 
 /* Names of the programs on an interface, for people; "" if there are none or they can't be read. */
 void rg_dispatcher_names(int ifindex, char *names, size_t size);

@@ -10,6 +10,9 @@
 #define MIN_GOOD_GAP SECONDS(300)
 #define MAX_GOOD_GAP SECONDS(1800)
 
+/* Between two tests that answers asked for which can't be true. */
+#define NONSENSE_GAP SECONDS(10)
+
 /* A zone lists the world only if nearly everybody is on it, whatever its share was before. */
 #define WORLD_SHARE 0.9
 
@@ -17,23 +20,21 @@ static bool change(struct rg_health *health, enum rg_health_state state, const c
 {
 	bool changed = health->state != state;
 
-	if (changed)
+	if (changed) {
 		health->since = now;
+		health->before = health->state;
+	}
 	health->state = state;
 	snprintf(health->why, sizeof(health->why), "%s", why);
 	return changed;
 }
 
-static void test_at_once(struct rg_health *health, uint64_t now)
-{
-	if (health->probe_at > now)
-		health->probe_at = now;
-	health->probe_gap = FIRST_GAP;
-}
-
 void rg_health_init(struct rg_health *health, uint64_t now)
 {
-	*health = (struct rg_health){ .since = now, .probe_at = now, .probe_gap = FIRST_GAP };
+	*health = (struct rg_health){ .since = now,
+				      .usual_at = now,
+				      .probe_at = now,
+				      .probe_gap = FIRST_GAP };
 }
 
 /* Exponential averages: the window's follows fast, the other one so slowly that a jump stands out. */
@@ -46,8 +47,7 @@ static void note_share(struct rg_health *health, bool listed, uint32_t window)
 		slow = (double)health->answers;
 	health->window_share += (value - health->window_share) /
 				(health->answers < window ? (double)health->answers : window);
-	if (health->state != RG_HEALTH_MONITOR)
-		health->long_share += (value - health->long_share) / slow;
+	health->long_share += (value - health->long_share) / slow;
 }
 
 static bool lists_too_much(const struct rg_health *health, uint32_t window, uint32_t jump)
@@ -63,8 +63,9 @@ bool rg_health_answer(struct rg_health *health, bool listed, uint32_t window, ui
 	char why[80];
 
 	health->failures = 0;
-	health->nonsense = 0;
 	note_share(health, listed, window);
+	if (health->window_share - health->long_share < jump / 200.0)
+		health->usual_at = now;
 	if (health->state == RG_HEALTH_FAILING)
 		return change(health, RG_HEALTH_GOOD, "", now);
 	if (health->state == RG_HEALTH_GOOD && lists_too_much(health, window, jump)) {
@@ -90,14 +91,11 @@ bool rg_health_failure(struct rg_health *health, const char *why, uint64_t now)
 	return change(health, RG_HEALTH_OPEN, why, now);
 }
 
-bool rg_health_nonsense(struct rg_health *health, const char *why, uint64_t now)
+void rg_health_nonsense(struct rg_health *health, uint64_t now)
 {
-	if (!rg_health_is_asked(health))
-		return false;
-	test_at_once(health, now);
-	if (++health->nonsense < RG_HEALTH_NONSENSE)
-		return health->state == RG_HEALTH_GOOD && change(health, RG_HEALTH_FAILING, why, now);
-	return change(health, RG_HEALTH_DISABLED, why, now);
+	/* A list may say so of some peers only: then its tests pass, and need not be repeated. */
+	if (rg_health_is_asked(health) && now - health->tested_at >= NONSENSE_GAP)
+		health->probe_at = now;
 }
 
 static void test_later(struct rg_health *health, double jitter, uint64_t now)
@@ -121,7 +119,6 @@ bool rg_health_tested(struct rg_health *health, enum rg_health_test result, cons
 	switch (result) {
 	case RG_TEST_PASSED:
 		health->failures = 0;
-		health->nonsense = 0;
 		if (health->state != RG_HEALTH_MONITOR)
 			changed = change(health, RG_HEALTH_GOOD, "", now);
 		break;
@@ -133,6 +130,7 @@ bool rg_health_tested(struct rg_health *health, enum rg_health_test result, cons
 		changed = change(health, RG_HEALTH_DISABLED, why, now);
 		break;
 	}
+	health->tested_at = now;
 	test_later(health, jitter, now);
 	return changed;
 }

@@ -20,20 +20,20 @@ enum rg_health_state {
 
 /* Failures in a row that open the breaker. */
 #define RG_HEALTH_FAILURES 5
-/* Answers that can't be true, in a row, that disable a zone without a test's word. */
-#define RG_HEALTH_NONSENSE 3
 /* Answers after which the share of listed peers is known. */
 #define RG_HEALTH_BASELINE 500
 
 struct rg_health {
-	enum rg_health_state state;
+	enum rg_health_state state, before; /* before: of the last change */
 	char why[80]; /* "" if good */
 	uint64_t since; /* of the state; ns of CLOCK_BOOTTIME */
-	unsigned int failures, nonsense; /* in a row */
+	unsigned int failures; /* in a row */
+	uint64_t tested_at; /* when the last test ended */
 	uint64_t probe_at; /* when the zone is to be tested next */
 	uint64_t probe_gap; /* ns; grows while the zone is ill */
 	/* Shares of listed peers, 0..1: of the window, and of all the time before. */
 	double window_share, long_share;
+	uint64_t usual_at; /* when the window's share was last as usual */
 	uint64_t answers; /* about peers, since the start */
 };
 
@@ -53,8 +53,8 @@ bool rg_health_answer(struct rg_health *health, bool listed, uint32_t window, ui
 		      uint64_t now);
 /* No answer, for this reason. True if the state changed. */
 bool rg_health_failure(struct rg_health *health, const char *why, uint64_t now);
-/* An answer that can't be true. True if the state changed; in any case a test is due at once. */
-bool rg_health_nonsense(struct rg_health *health, const char *why, uint64_t now);
+/* An answer that can't be true. A test decides what to think of it, and is due now. */
+void rg_health_nonsense(struct rg_health *health, uint64_t now);
 /* A test has ended. True if the state changed. jitter: 0..1, spreads the regular tests. */
 bool rg_health_tested(struct rg_health *health, enum rg_health_test result, const char *why,
 		      double jitter, uint64_t now);

@@ -109,12 +109,23 @@ static void note_failure(struct rg_inquiry *inquiry, unsigned int zone, enum rg_
 		     status == RG_DNS_OK ? "error code" : rg_dns_status_name(status));
 }
 
+/* Not to be believed: as if the zone did not list the peer, and for no longer than need be. */
+static void note_unbelieved(struct rg_inquiry *inquiry, unsigned int zone)
+{
+	struct rg_finding *finding = &inquiry->evidence.zones[zone];
+
+	finding->state = RG_ZONE_NOT_LISTED;
+	finding->status = RG_DNS_OFF;
+	finding->has_ttl = false;
+}
+
 /* An answer that can't be true. */
 static void note_nonsense(struct rg_inquiry *inquiry, unsigned int zone, uint32_t code)
 {
-	inquiry->evidence.zones[zone].code = code;
 	note_failure(inquiry, zone, RG_DNS_OK);
-	rg_tester_nonsense(inquiry->asker->tester, &inquiry->conf->zones[zone], code);
+	note_unbelieved(inquiry, zone);
+	inquiry->evidence.zones[zone].code = code;
+	rg_tester_nonsense(inquiry->asker->tester, &inquiry->conf->zones[zone]);
 }
 
 /* The last word on a listing. */
@@ -127,7 +138,7 @@ static void note_listed(struct rg_inquiry *inquiry, unsigned int zone, bool beli
 
 	if (!believed || health->state == RG_HEALTH_DISABLED) {
 		count->doubted++;
-		note_failure(inquiry, zone, RG_DNS_OFF);
+		note_unbelieved(inquiry, zone);
 	} else if (health->state == RG_HEALTH_MONITOR) {
 		count->monitored++;
 		finding->state = RG_ZONE_NOT_LISTED;
@@ -177,8 +188,10 @@ static bool note_records(struct rg_inquiry *inquiry, unsigned int zone,
 		note_listed(inquiry, zone, true);
 		return false;
 	}
-	rg_tester_check(inquiry->asker->tester, conf, &question->check, on_checked, question);
-	return true;
+	if (rg_tester_check(inquiry->asker->tester, conf, &question->check, on_checked, question))
+		return true;
+	note_listed(inquiry, zone, true);
+	return false;
 }
 
 /* True if the answer has to be checked first. */
@@ -209,13 +222,17 @@ static void on_answer(void *arg, const struct rg_dns_answer *answer);
 static void ask_zone(struct rg_inquiry *inquiry, unsigned int zone)
 {
 	const struct rg_zone_conf *conf = &inquiry->conf->zones[zone];
+	const struct rg_health *health = rg_tester_health(inquiry->asker->tester, conf->slot);
 	struct question *question = &inquiry->questions[zone];
 	char name[RG_DNSBL_NAME_SIZE];
 
 	question->inquiry = inquiry;
-	if (!rg_health_is_asked(rg_tester_health(inquiry->asker->tester, conf->slot))) {
+	if (!rg_health_is_asked(health)) {
 		inquiry->asker->counts[conf->slot].off++;
-		note_failure(inquiry, zone, RG_DNS_OFF);
+		if (health->state == RG_HEALTH_DISABLED)
+			note_unbelieved(inquiry, zone);
+		else
+			note_failure(inquiry, zone, RG_DNS_OFF);
 		return;
 	}
 	inquiry->asker->counts[conf->slot].asked++;

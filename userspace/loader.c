@@ -33,6 +33,7 @@ struct rg_loader {
 	int lock; /* of pin_path */
 	bool took_over;
 	bool has_old;
+	uint32_t old_settings; /* id of that map of an agent before, if ours is a new one */
 	struct rg_maps old; /* the loader's descriptors, see rg_loader_old_maps() */
 	bool was_attached;
 	bool can_hold;
@@ -89,9 +90,19 @@ static bool same_shape(struct bpf_map *map, int fd)
 static bool layout_fits(int settings)
 {
 	struct rg_settings value = {};
-	__u32 zero = 0;
+	struct bpf_map_info info = {};
+	__u32 zero = 0, len = sizeof(info);
 
-	return !bpf_map_lookup_elem(settings, &zero, &value) && value.layout == RG_LAYOUT_VERSION;
+	return !bpf_obj_get_info_by_fd(settings, &info, &len) && info.value_size == sizeof(value) &&
+	       !bpf_map_lookup_elem(settings, &zero, &value) && value.layout == RG_LAYOUT_VERSION;
+}
+
+static uint32_t map_id(int fd)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.id;
 }
 
 /* The values are ours, if not the number of them. */
@@ -150,6 +161,7 @@ static int take_over_maps(struct rg_loader *loader)
 				rg_log_warning("%s: the maps there do not fit this version or its "
 					       "configuration (%s): made anew",
 					       loader->pin_path, bpf_map__name(maps[count]));
+			loader->old_settings = map_id(fds[0]);
 			keep_old_maps(loader, fds[0]);
 			close_all(fds, count + 1);
 			return 0;
@@ -501,22 +513,14 @@ static enum rg_xdp_mode first_mode(const struct rg_loader *loader, const struct 
 	return RG_XDP_NATIVE;
 }
 
-static uint32_t settings_id(const struct rg_loader *loader)
-{
-	struct bpf_map_info info = {};
-	__u32 len = sizeof(info);
-
-	return bpf_obj_get_info_by_fd(bpf_map__fd(loader->skeleton->maps.settings), &info, &len) ?
-		       0 :
-		       info.id;
-}
-
 /* In libxdp's dispatcher: no link of ours, libxdp's pins hold it. */
 static int dispatch_in_mode(struct rg_loader *loader, struct attachment *at, enum rg_xdp_mode mode)
 {
 	struct rg_dispatched what = { .loaded = loader->skeleton->obj,
 				      .config = { .can_hold = loader->can_hold },
-				      .map_id = settings_id(loader) };
+				      .map_ids = {
+					      map_id(bpf_map__fd(loader->skeleton->maps.settings)),
+					      loader->old_settings } };
 	int err;
 
 	what.elf = filter_bpf__elf_bytes(&what.elf_size);
@@ -699,13 +703,15 @@ void rg_loader_refresh(struct rg_loader *loader)
 
 void rg_loader_detach(struct rg_loader *loader)
 {
+	const uint32_t ids[2] = { map_id(bpf_map__fd(loader->skeleton->maps.settings)),
+				  loader->old_settings };
 	int err;
 
 	for (unsigned int i = 0; i < loader->count; i++) {
 		struct attachment *at = &loader->attachments[i];
 
 		if (loader->xdp_attach == RG_ATTACH_DISPATCHER && at->shown.ifindex &&
-		    rg_dispatcher_detach(settings_id(loader), (int)at->shown.ifindex, 0))
+		    rg_dispatcher_detach(ids, (int)at->shown.ifindex, 0))
 			rg_log_warning("interface %s: not taken out of libxdp's dispatcher",
 				       at->shown.name);
 		if (at->link >= 0) {

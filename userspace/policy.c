@@ -39,6 +39,16 @@ static uint32_t clean_ttl(const struct rg_conf *conf, const struct rg_evidence *
 	return rg_clamp_ttl(ttl, conf->clean_ttl_min, conf->clean_ttl_max);
 }
 
+/* An allow list that might have let the peer in did not say. */
+static bool allow_failed(const struct rg_conf *conf, const struct rg_evidence *evidence)
+{
+	for (unsigned int i = 0; i < conf->zone_count; i++)
+		if (conf->zones[i].class == RG_CLASS_APPROVED &&
+		    evidence->zones[i].state == RG_ZONE_FAILED)
+			return true;
+	return false;
+}
+
 static void decide_listed(const struct rg_conf *conf, const struct rg_evidence *evidence, int index,
 			  struct rg_outcome *outcome)
 {
@@ -51,6 +61,8 @@ static void decide_listed(const struct rg_conf *conf, const struct rg_evidence *
 	outcome->zone = (unsigned int)index;
 	outcome->code = finding->code;
 	outcome->ttl = rg_clamp_ttl(finding->ttl, zone->ttl_min, zone->ttl_max);
+	if (allow_failed(conf, evidence) && outcome->ttl > conf->failure_ttl)
+		outcome->ttl = conf->failure_ttl;
 }
 
 static void decide_pass(struct rg_outcome *outcome, enum rg_class class, enum rg_reason reason,

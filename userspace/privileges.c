@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "privileges.h"
 
+#include "agent.h"
+
 #include "../maps/pin.h"
 
+#include <grp.h>
 #include <linux/capability.h>
 #include <pwd.h>
 #include <sys/prctl.h>
@@ -54,6 +57,7 @@ int rg_privileges_drop(const struct rg_conf *conf)
 int rg_privileges_prepare(const struct rg_conf *conf, const char *user, struct rg_error *error)
 {
 	const struct passwd *entry = getpwnam(user);
+	struct rg_conf *as_user = NULL;
 	int err;
 
 	if (!entry)
@@ -61,5 +65,12 @@ int rg_privileges_prepare(const struct rg_conf *conf, const char *user, struct r
 	err = rg_pin_give(conf->pin_path, entry->pw_uid, entry->pw_gid);
 	if (err)
 		return rg_fail(error, err, "pin_path %s: %s", conf->pin_path, strerror(-err));
-	return 0;
+	/* What only root can read would stop the agent; better before it touches the filter. */
+	if (initgroups(user, entry->pw_gid) || setegid(entry->pw_gid) || seteuid(entry->pw_uid))
+		return rg_fail(error, -errno, "as user \"%s\": %m", user);
+	err = rg_conf_load(&as_user, conf->path, error);
+	if (!err)
+		err = rg_agent_check(as_user, error);
+	rg_conf_unref(as_user);
+	return err;
 }

@@ -7,8 +7,9 @@
 
 /*
  * As root, before an agent that is not: mounts bpffs if need be, makes pin_path, and gives it and
- * what is in it to user; others may then pass the BPF file system's root, but not read it. 0 or a
- * negative error.
+ * what is in it to user; others may then pass the BPF file system's root, but not read it. Then
+ * checks the configuration as that user, who must be able to read it. 0 or a negative error; the
+ * process is the user's afterwards.
  */
 int rg_privileges_prepare(const struct rg_conf *conf, const char *user, struct rg_error *error);
 

@@ -35,7 +35,8 @@ void rg_refusals_find(const struct rg_verdicts *verdicts, const struct rg_lists 
 	if (action == RG_ACTION_REJECT &&
 	    (item ? item->class == RG_CLASS_BLOCKED : verdict.class == RG_CLASS_BLOCKED))
 		*refusal = blocked;
-	else if (zone && (zone->class != RG_CLASS_QIL) == (action == RG_ACTION_REJECT))
+	else if (zone &&
+		 zone->class == (action == RG_ACTION_REJECT ? RG_CLASS_STANDARD : RG_CLASS_QIL))
 		*refusal = (struct rg_refusal){ zone->reply, zone->alias, zone->url ? zone->url : "",
 						zone->class != RG_CLASS_QIL };
 }

@@ -73,13 +73,16 @@ static int write_piece(struct rg_saver *saver, size_t count)
 	return 1;
 }
 
-static int close_file(struct rg_saver *saver)
+/* sync: down to the disk, which takes its time: at the stop, not in the event loop. */
+static int close_file(struct rg_saver *saver, bool sync)
 {
 	FILE *file = saver->file;
 	int err = 0;
 
 	saver->file = NULL;
-	if (fflush(file) || fsync(fileno(file)))
+	if (fflush(file) || ferror(file))
+		err = errno ? -errno : -EIO;
+	if (!err && sync && fsync(fileno(file)))
 		err = -errno;
 	if (fclose(file) && !err)
 		err = -errno;
@@ -99,7 +102,7 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
 	if (write_piece(saver, PIECE))
 		evtimer_add(saver->timer, &turn);
 	else
-		saver->done(saver->arg, close_file(saver));
+		saver->done(saver->arg, close_file(saver, false));
 }
 
 int rg_saver_new(struct rg_saver **ret, struct event_base *base, const struct rg_verdicts *verdicts,
@@ -150,7 +153,7 @@ int rg_saver_finish(struct rg_saver *saver)
 		return err;
 	while (write_piece(saver, PIECE))
 		;
-	return close_file(saver);
+	return close_file(saver, true);
 }
 
 void rg_saver_free(struct rg_saver *saver)
@@ -216,6 +219,10 @@ static void take_line(const struct saved_line *line, struct rg_verdicts *verdict
 	struct rg_verdict value;
 	uint32_t code;
 
+	if (line->prefix.len != rg_peer_of(&line->prefix.addr, conf->ipv6_prefix).len) {
+		count->bad++; /* not a peer: a list would say so, not a zone */
+		return;
+	}
 	if (!zone || rg_dnsbl_match(&zone->codes, &line->code, 1, &code) != RG_LISTED) {
 		count->unknown++;
 		return;
@@ -226,6 +233,8 @@ static void take_line(const struct saved_line *line, struct rg_verdicts *verdict
 	}
 	if (left > zone->ttl_max)
 		left = zone->ttl_max;
+	if (left > line->until - line->since)
+		left = line->until - line->since;
 	age = wall > line->since ? (uint64_t)(wall - line->since) * RG_NSEC_PER_SEC : 0;
 	value = (struct rg_verdict){
 		.expiry = now + (uint64_t)left * RG_NSEC_PER_SEC,

@@ -4,8 +4,13 @@
 #include "addr.h"
 #include "log.h"
 
-/* Listings that come in this time are checked by one question. */
-static const struct timeval check_gap = { .tv_usec = 50000 };
+/*
+ * Listings that come in this time after a test that was passed are believed at once, and the next
+ * test follows at its end: one question a second for each list that lists peers, which no cache
+ * answers, so that operators and quotas bear it.
+ */
+#define BELIEF_TIME RG_NSEC_PER_SEC
+static const struct timeval belief_time = { .tv_sec = 1 }, at_once = {};
 
 /* The questions of a test (RFC 5782, 5). */
 enum point {
@@ -35,6 +40,7 @@ struct desk {
 	char why[80];
 	struct check_list waiting, tested; /* for the next quick test; for the one under way */
 	struct event *timer; /* until the next quick test */
+	uint64_t believed_until; /* ns of CLOCK_BOOTTIME */
 	struct rg_zone_conf *zone; /* of conf; while a test is under way */
 	struct rg_conf *conf; /* which keeps zone alive */
 };
@@ -135,10 +141,10 @@ static const char *code_text(uint32_t code, char text[RG_ADDR_TEXT])
 }
 
 /* Why an answer to a point fails the test, into why; PASSED if it does not. */
-static enum rg_health_test read_point(enum point point, const struct rg_dns_answer *answer,
-				      char why[80])
+static enum rg_health_test read_point(const struct rg_zone_conf *zone, enum point point,
+				      const struct rg_dns_answer *answer, char why[80])
 {
-	uint32_t code = nonsense_in(answer);
+	uint32_t code = nonsense_in(answer), listed;
 	char text[RG_ADDR_TEXT];
 
 	if (code) {
@@ -153,7 +159,9 @@ static enum rg_health_test read_point(enum point point, const struct rg_dns_answ
 		snprintf(why, 80, "does not list 127.0.0.2");
 		return RG_TEST_LISTS_NOTHING;
 	}
-	if (point != POINT_POSITIVE && answer->status == RG_DNS_OK) {
+	/* A list may have an answer for everybody, of which its codes select the listings. */
+	if (point != POINT_POSITIVE && answer->status == RG_DNS_OK &&
+	    rg_dnsbl_match(&zone->codes, answer->records, answer->count, &listed) == RG_LISTED) {
 		snprintf(why, 80, "lists %s",
 			 point == POINT_RANDOM	  ? "addresses of 127.0.0.0/8" :
 			 point == POINT_NEGATIVE6 ? "::ffff:127.0.0.1" :
@@ -174,14 +182,19 @@ static void end_test(struct desk *desk)
 	tell(desk, rg_health_tested(&desk->health, desk->result, desk->why, jitter, rg_now()));
 }
 
-/* The worst counts; a zone without self-tests only has to answer. */
+/*
+ * The worst counts. Whether the zone answers at all is seen by the random address, which no cache
+ * answers for it; some know nothing of IPv6. One without self-tests only has to make sense.
+ */
 static void note_point(struct desk *desk, enum point point, const struct rg_dns_answer *answer)
 {
 	char why[80] = "";
-	enum rg_health_test result = read_point(point, answer, why);
+	enum rg_health_test result = read_point(desk->zone, point, answer, why);
 
-	if (desk->zone->selftest == RG_SELFTEST_OFF && result != RG_TEST_UNANSWERED)
-		result = RG_TEST_PASSED;
+	if (result == RG_TEST_UNANSWERED && point != POINT_RANDOM)
+		return;
+	if (desk->zone->selftest == RG_SELFTEST_OFF && result == RG_TEST_LISTS_ALL)
+		return;
 	if (result > desk->result) {
 		desk->result = result;
 		memcpy(desk->why, why, sizeof(why));
@@ -203,7 +216,7 @@ static bool wants_point(const struct rg_zone_conf *zone, enum point point)
 {
 	switch (zone->selftest) {
 	case RG_SELFTEST_OFF:
-		return point == POINT_NEGATIVE;
+		return point == POINT_RANDOM;
 	case RG_SELFTEST_FULL:
 		return true;
 	default:
@@ -242,25 +255,30 @@ static void answer_checks(struct check_list *checks, bool believed)
 	}
 }
 
-static void schedule_quick(struct desk *desk)
+static void schedule_quick(struct desk *desk, const struct timeval *when)
 {
-	if (!LIST_EMPTY(&desk->waiting) && !desk->quick.query && !evtimer_pending(desk->timer, NULL))
-		evtimer_add(desk->timer, &check_gap);
+	if (!desk->quick.query && !evtimer_pending(desk->timer, NULL))
+		evtimer_add(desk->timer, when);
 }
 
 static void on_quick(void *arg, const struct rg_dns_answer *answer)
 {
 	struct desk *desk = ((struct probe *)arg)->desk;
+	const struct rg_zone_conf *zone =
+		zone_of(*desk->tester->conf, (uint32_t)(desk - desk->tester->desks));
 	char why[80] = "";
-	enum rg_health_test result = read_point(POINT_RANDOM, answer, why);
+	enum rg_health_test result = zone ? read_point(zone, POINT_RANDOM, answer, why) :
+					    RG_TEST_PASSED;
 	/* A zone that answered the peer's question, but not this one, is believed. */
 	bool believed = result == RG_TEST_PASSED || result == RG_TEST_UNANSWERED;
 
 	desk->quick.query = NULL;
+	desk->believed_until = result == RG_TEST_PASSED ? rg_now() + BELIEF_TIME : 0;
 	if (!believed)
 		tell(desk, rg_health_tested(&desk->health, result, why, 0, rg_now()));
 	answer_checks(&desk->tested, believed);
-	schedule_quick(desk);
+	if (!LIST_EMPTY(&desk->waiting))
+		schedule_quick(desk, &at_once);
 }
 
 static void on_check_due(evutil_socket_t fd, short what, void *arg)
@@ -280,16 +298,25 @@ static void on_check_due(evutil_socket_t fd, short what, void *arg)
 		answer_checks(&desk->tested, zone != NULL);
 }
 
-void rg_tester_check(struct rg_tester *tester, const struct rg_zone_conf *zone,
+bool rg_tester_check(struct rg_tester *tester, const struct rg_zone_conf *zone,
 		     struct rg_check *check, void (*done)(void *arg, bool believed), void *arg)
 {
 	struct desk *desk = &tester->desks[zone->slot];
 
+	/* Whom an allow list lets in loses no mail by it: it is believed, and tested meanwhile. */
+	if (rg_now() < desk->believed_until || zone->class == RG_CLASS_APPROVED) {
+		schedule_quick(desk, &belief_time);
+		return false;
+	}
 	check->done = done;
 	check->arg = arg;
 	check->waits = true;
 	LIST_INSERT_HEAD(&desk->waiting, check, entry);
-	schedule_quick(desk);
+	/* What comes later must not have to wait for a test that was put off. */
+	if (evtimer_pending(desk->timer, NULL))
+		evtimer_del(desk->timer);
+	schedule_quick(desk, &at_once);
+	return true;
 }
 
 void rg_check_cancel(struct rg_check *check)
@@ -322,13 +349,9 @@ void rg_tester_failure(struct rg_tester *tester, const struct rg_zone_conf *zone
 	tell(desk, rg_health_failure(&desk->health, why, rg_now()));
 }
 
-void rg_tester_nonsense(struct rg_tester *tester, const struct rg_zone_conf *zone, uint32_t code)
+void rg_tester_nonsense(struct rg_tester *tester, const struct rg_zone_conf *zone)
 {
-	struct desk *desk = &tester->desks[zone->slot];
-	char why[80], text[RG_ADDR_TEXT];
-
-	snprintf(why, sizeof(why), "answers %s", code_text(code, text));
-	tell(desk, rg_health_nonsense(&desk->health, why, rg_now()));
+	rg_health_nonsense(&tester->desks[zone->slot].health, rg_now());
 }
 
 void rg_tester_tick(struct rg_tester *tester, uint64_t now)
@@ -359,8 +382,11 @@ void rg_tester_reset(struct rg_tester *tester, uint32_t slot)
 	struct desk *desk = &tester->desks[slot];
 
 	stop_desk(desk);
-	answer_checks(&desk->tested, true);
+	desk->believed_until = 0;
 	rg_health_init(&desk->health, rg_now());
+	answer_checks(&desk->tested, true);
+	if (!LIST_EMPTY(&desk->waiting))
+		schedule_quick(desk, &at_once);
 }
 
 int rg_tester_new(struct rg_tester **ret, struct event_base *base, struct rg_dns *dns,

@@ -3,7 +3,8 @@
  * Tests of the zones: RFC 5782's test points at start, now and then, and while a zone is ill; and a
  * quick one before a listing is believed. A zone that begins to list the world lists 127.0.0.0/8 too,
  * where no mail comes from: a listing counts when an address there, chosen at random so that no cache
- * knows it, was asked for afterwards and is not listed. So such a zone refuses no clean peer at all.
+ * knows it, was asked for afterwards, or less than a second before, and is not listed. So such a zone
+ * refuses hardly a clean peer, and whom it does for a second at most.
  */
 #ifndef REPGATE_TESTER_H
 #define REPGATE_TESTER_H
@@ -40,10 +41,13 @@ const struct rg_health *rg_tester_health(const struct rg_tester *tester, uint32_
 /* What peers' questions met; listed: an answer with a listing, believed or not. */
 void rg_tester_answer(struct rg_tester *tester, const struct rg_zone_conf *zone, bool listed);
 void rg_tester_failure(struct rg_tester *tester, const struct rg_zone_conf *zone, const char *why);
-void rg_tester_nonsense(struct rg_tester *tester, const struct rg_zone_conf *zone, uint32_t code);
+void rg_tester_nonsense(struct rg_tester *tester, const struct rg_zone_conf *zone);
 
-/* Calls done when a test that begins from now on has ended. Not if zone->selftest is off. */
-void rg_tester_check(struct rg_tester *tester, const struct rg_zone_conf *zone,
+/*
+ * True: calls done when a test that begins from now on has ended. False: the listing is believed at
+ * once, as a test was passed within the last second. Not if zone->selftest is off.
+ */
+bool rg_tester_check(struct rg_tester *tester, const struct rg_zone_conf *zone,
 		     struct rg_check *check, void (*done)(void *arg, bool believed), void *arg);
 void rg_check_cancel(struct rg_check *check);
 

@@ -452,6 +452,7 @@ struct flush {
 	struct rg_verdicts *verdicts;
 	const struct rg_prefix *prefix;
 	uint32_t slot;
+	uint64_t since;
 	bool countries;
 	size_t count;
 };
@@ -462,6 +463,8 @@ static bool flush_wants(const struct flush *flush, const struct rg_prefix *key,
 	if (flush->countries)
 		return value->reason == RG_REASON_COUNTRY;
 	if (flush->slot != RG_NO_ZONE && value->zone != flush->slot)
+		return false;
+	if (value->since < flush->since)
 		return false;
 	return !flush->prefix ||
 	       (key->len >= flush->prefix->len && rg_prefix_covers(flush->prefix, &key->addr));
@@ -507,6 +510,13 @@ size_t rg_verdicts_flush(struct rg_verdicts *verdicts, const struct rg_prefix *p
 	struct flush flush = { .verdicts = verdicts, .prefix = prefix, .slot = slot };
 
 	return run_flush(&flush, slot == RG_NO_ZONE);
+}
+
+size_t rg_verdicts_flush_zone(struct rg_verdicts *verdicts, uint32_t slot, uint64_t since)
+{
+	struct flush flush = { .verdicts = verdicts, .slot = slot, .since = since };
+
+	return run_flush(&flush, false);
 }
 
 size_t rg_verdicts_flush_countries(struct rg_verdicts *verdicts, bool peers)

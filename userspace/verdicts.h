@@ -71,6 +71,8 @@ int rg_verdicts_each_peer(const struct rg_verdicts *verdicts,
  * slot (RG_NO_ZONE: from anyone; peers come from no zone). Returns how many.
  */
 size_t rg_verdicts_flush(struct rg_verdicts *verdicts, const struct rg_prefix *prefix, uint32_t slot);
+/* Removes what a zone said since then (ns of CLOCK_BOOTTIME). Returns how many. */
+size_t rg_verdicts_flush_zone(struct rg_verdicts *verdicts, uint32_t slot, uint64_t since);
 /* Removes what a country decided, and, if peers is set, who was found clean. */
 size_t rg_verdicts_flush_countries(struct rg_verdicts *verdicts, bool peers);
 

@@ -246,6 +246,20 @@ greet_delay() {
 	ctl set greet_delay 0s >/dev/null
 }
 
+# A session that waits when the agent is stopped is told so (RFC 5321, 3.8).
+goodbye() {
+	in_clients timeout 20 perl -MIO::Socket::INET -e '
+		my $s = IO::Socket::INET->new(LocalAddr => $ARGV[0],
+			PeerAddr => $ARGV[1], PeerPort => 25) or die "$@\n";
+		$| = 1;
+		print while <$s>;' $QIL "$MX4" >"$BED/goodbye" &
+	must "no greeting" wait_for 5 grep -q ^220 "$BED/goodbye"
+	repgate_stop
+	wait $!
+	check "a stop says goodbye to open sessions" grep -q "^421 4.3.2 " "$BED/goodbye"
+	repgate_start
+}
+
 # --- changes -------------------------------------------------------------------
 
 changes() {
@@ -412,6 +426,7 @@ main() {
 	same "the responder is ready" ready "$(ctl --json status | jq -r .steering.state)"
 	answers
 	greet_delay
+	goodbye
 	tag_on_wire
 	tag_by_firewall
 	throttle_peers
