@@ -137,7 +137,8 @@ SOURCES_reply := userspace/reply.c userspace/addr.c
 SOURCES_smtp := userspace/smtp.c userspace/reply.c userspace/addr.c
 SOURCES_dns := userspace/dns.c
 UNIT_TESTS := $(UNITS:%=$(BUILD)/tests/unit_%)
-BPF_TESTS := $(BUILD)/tests/bpf_filter
+BPF_TESTS := $(patsubst %,$(BUILD)/tests/bpf_%,filter actions throttle steer)
+BPF_SHARED := $(patsubst %,tests/bpf/%.c,rows net run packet)
 NETNS_TESTS := $(sort $(wildcard tests/netns/test_*.sh))
 TEST_CFLAGS = -O1 -g -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -I$(BUILD) -Iuserspace -Itests/bpf \
 	$(LIB_CFLAGS) -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
@@ -147,7 +148,7 @@ $(BUILD)/tests/unit_%: tests/unit/test_%.c $$(SOURCES_%) $(wildcard userspace/*.
 	$(call say,TEST,$@)
 	$(Q)$(CC) $(TEST_CFLAGS) $(filter %.c,$^) -o $@ -lcmocka $(LIB_LIBS)
 
-$(BUILD)/tests/bpf_filter: tests/bpf/test_filter.c tests/bpf/run.c tests/bpf/packet.c $(BUILD)/filter.skel.h \
+$(BUILD)/tests/bpf_%: tests/bpf/test_%.c $(BPF_SHARED) $(BUILD)/filter.skel.h \
 		$(wildcard tests/bpf/*.h maps/*.h) | $(BUILD)/tests/
 	$(call say,TEST,$@)
 	$(Q)$(CC) $(TEST_CFLAGS) $(filter %.c,$^) -o $@ -lcmocka $(LIB_LIBS)

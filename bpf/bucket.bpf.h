@@ -20,10 +20,12 @@ static __always_inline int take_from(struct rg_bucket *bucket, __u64 now, const 
 
 		if (from < now)
 			from = now;
-		if (from > now + depth) /* the rate was another one then */
-			from = now + depth;
-		if (from + time > now + depth)
+		if (from + time > now + depth) {
+			/* Far ahead: the rate was another one then. A little: another CPU's clock was. */
+			if (old > now + depth + RG_NSEC_PER_SEC)
+				__sync_val_compare_and_swap(&bucket->full_at, old, now + depth);
 			return 0;
+		}
 		if (__sync_val_compare_and_swap(&bucket->full_at, old, from + time) == old)
 			return 1;
 	}

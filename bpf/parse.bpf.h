@@ -336,7 +336,6 @@ static __always_inline void describe_addresses(const struct rg_packet *packet, s
 	}
 }
 
-/* Fills what the packet says; peer and now are the caller's. After rg_check_syn(). */
 /* The DSCP: the upper six bits of IPv4's second byte, or of IPv6's traffic class (RFC 2474, 3). */
 static __always_inline __u32 dscp_of(const struct rg_packet *packet)
 {
@@ -345,6 +344,7 @@ static __always_inline __u32 dscp_of(const struct rg_packet *packet)
 	return packet->version == 4 ? ip[1] >> 2 : (__u32)(ip[0] << 2 & 0x3c) | ip[1] >> 6;
 }
 
+/* Fills what the packet says; peer and now are the caller's. After rg_check_syn(). */
 static __always_inline void rg_describe(const struct rg_packet *packet, __u32 frame_len,
 					struct rg_syn *syn)
 {

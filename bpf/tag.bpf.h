@@ -51,7 +51,8 @@ static __always_inline int write_tag(struct xdp_md *ctx, const struct rg_syn *sy
 {
 	const struct rg_settings *settings = get_settings();
 
-	return settings ? set_dscp(ctx, syn, settings->tag_dscp) : -1;
+	/* 0: the setting was changed this moment, and the verdict will be. */
+	return settings && settings->tag_dscp ? set_dscp(ctx, syn, settings->tag_dscp) : -1;
 }
 
 /* In monitor mode nothing is written, and nothing should act on tags. */

@@ -561,15 +561,21 @@ static bool is_first(struct model *model, model_addr addr, uint64_t salt)
 	return true;
 }
 
-/* A token of a bucket that is full at *full_at. What is refused changes nothing. */
+/*
+ * A token of a bucket that is full at *full_at. What is refused changes nothing, but for a bucket that
+ * is over a second deeper in debt than it can be: its rate was another one.
+ */
 static bool take_token(const struct model *model, uint64_t *full_at, const struct rg_flow *flow)
 {
 	uint64_t missing = *full_at > model->now ? *full_at - model->now : 0;
 
-	if (missing > flow->depth) /* it was deeper once */
-		missing = flow->depth;
-	if (missing + flow->token_time > flow->depth)
+	bool was_deeper = missing > flow->depth + RG_NSEC_PER_SEC;
+
+	if (missing + flow->token_time > flow->depth) {
+		if (was_deeper)
+			*full_at = model->now + flow->depth;
 		return false;
+	}
 	*full_at = model->now + missing + flow->token_time;
 	return true;
 }
@@ -839,6 +845,10 @@ static int carry_out(struct way *way)
 			set_dscp(way, 0);
 		return XDP_PASS;
 	case RG_ACTION_TAG:
+		if (!settings->tag_dscp) {
+			count_loss(way->model, RG_LOSS_TAG_FAILED);
+			return XDP_DROP;
+		}
 		set_dscp(way, settings->tag_dscp);
 		return XDP_PASS;
 	case RG_ACTION_RESET:
