@@ -171,6 +171,21 @@ int rg_dispatcher_detach(const uint32_t map_ids[2], int ifindex, uint32_t keep)
 	return done;
 }
 
+bool rg_dispatcher_has(const uint32_t map_ids[2], int ifindex)
+{
+	struct xdp_multiprog *there = xdp_multiprog__get_from_ifindex(ifindex);
+	struct xdp_program *program = NULL;
+	bool has = false;
+
+	if (libxdp_get_error(there))
+		return false;
+	if (!xdp_multiprog__is_legacy(there))
+		while (!has && (program = xdp_multiprog__next_prog(program, there)))
+			has = is_ours(program, map_ids);
+	xdp_multiprog__close(there);
+	return has;
+}
+
 static void append_name(char *names, size_t size, const struct xdp_program *program)
 {
 	size_t len = strlen(names);

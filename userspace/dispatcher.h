@@ -36,6 +36,9 @@ int rg_dispatcher_attach(const struct rg_dispatched *what, int ifindex, bool nat
 /* Takes our programs out, but for the one with the id keep (0: all). 0 or a negative error. */
 int rg_dispatcher_detach(const uint32_t map_ids[2], int ifindex, uint32_t keep);
 
+/* One of our programs is in the interface's dispatcher. */
+bool rg_dispatcher_has(const uint32_t map_ids[2], int ifindex);
+
 /* Names of the programs on an interface, for people; "" if there are none or they can't be read. */
 void rg_dispatcher_names(int ifindex, char *names, size_t size);
 

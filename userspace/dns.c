@@ -19,7 +19,11 @@ struct rg_dns_query {
 
 TAILQ_HEAD(query_list, rg_dns_query);
 
+/* A zone's queries. A channel each: c-ares drops a server's sockets all together, TCP's and UDP's. */
 struct lane {
+	struct rg_dns *dns;
+	ares_channel channel; /* NULL: none yet */
+	struct event *timer; /* c-ares's retries */
 	struct query_list waiting;
 	uint32_t in_flight;
 };
@@ -27,16 +31,13 @@ struct lane {
 /* One of c-ares's sockets in the event loop. */
 struct watch {
 	LIST_ENTRY(watch) entry;
-	struct rg_dns *dns;
+	struct lane *lane;
 	struct event *event;
 	int fd;
 };
 
 struct rg_dns {
 	struct event_base *base;
-	ares_channel channel;
-	bool has_channel;
-	struct event *timer; /* c-ares's retries */
 	struct event *pump; /* sends what waits, from the loop */
 	LIST_HEAD(, watch) watches;
 	struct lane *lanes;
@@ -61,35 +62,35 @@ const char *rg_dns_status_name(enum rg_dns_status status)
 }
 
 /* c-ares wants to be called at its next timeout, and only then. */
-static void arm_timer(struct rg_dns *dns)
+static void arm_timer(struct lane *lane)
 {
 	struct timeval max = { .tv_sec = 1 }, tv;
 
-	if (dns->load.in_flight)
-		event_add(dns->timer, ares_timeout(dns->channel, &max, &tv));
+	if (lane->in_flight)
+		event_add(lane->timer, ares_timeout(lane->channel, &max, &tv));
 	else
-		event_del(dns->timer);
+		event_del(lane->timer);
 }
 
 static void on_socket(evutil_socket_t fd, short what, void *arg)
 {
 	struct watch *watch = arg;
-	struct rg_dns *dns = watch->dns;
+	struct lane *lane = watch->lane;
 
 	/* watch may be gone after this. */
-	ares_process_fd(dns->channel, what & EV_READ ? fd : ARES_SOCKET_BAD,
+	ares_process_fd(lane->channel, what & EV_READ ? fd : ARES_SOCKET_BAD,
 			what & EV_WRITE ? fd : ARES_SOCKET_BAD);
-	arm_timer(dns);
+	arm_timer(lane);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
-	struct rg_dns *dns = arg;
+	struct lane *lane = arg;
 
 	(void)fd;
 	(void)what;
-	ares_process_fd(dns->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-	arm_timer(dns);
+	ares_process_fd(lane->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+	arm_timer(lane);
 }
 
 static void drop_watch(struct watch *watch)
@@ -112,7 +113,8 @@ static struct watch *find_watch(struct rg_dns *dns, int fd)
 /* c-ares opened, closed or changed its interest in a socket. */
 static void on_sock_state(void *arg, ares_socket_t fd, int readable, int writable)
 {
-	struct rg_dns *dns = arg;
+	struct lane *lane = arg;
+	struct rg_dns *dns = lane->dns;
 	struct watch *watch = find_watch(dns, fd);
 
 	if (watch)
@@ -122,7 +124,7 @@ static void on_sock_state(void *arg, ares_socket_t fd, int readable, int writabl
 	watch = calloc(1, sizeof(*watch));
 	if (!watch)
 		return; /* the query times out, which is counted */
-	watch->dns = dns;
+	watch->lane = lane;
 	watch->fd = fd;
 	watch->event =
 		event_new(dns->base, fd,
@@ -223,7 +225,11 @@ static void read_records(struct rg_dns_answer *answer, unsigned char *message, i
 	struct ares_addrttl records[RG_DNS_MAX_RECORDS];
 	int count = RG_DNS_MAX_RECORDS;
 
-	if (ares_parse_a_reply(message, len, NULL, records, &count) != ARES_SUCCESS || !count) {
+	int err = ares_parse_a_reply(message, len, NULL, records, &count);
+
+	if (err != ARES_SUCCESS && err != ARES_ENODATA)
+		return; /* BAD */
+	if (err != ARES_SUCCESS || !count) {
 		answer->status = RG_DNS_NONE; /* an answer of other types, a CNAME to nowhere */
 		answer->has_ttl = rg_dns_negative_ttl(message, (size_t)len, &answer->ttl);
 		return;
@@ -332,9 +338,9 @@ static void on_pump(evutil_socket_t fd, short what, void *arg)
 		dns->load.asked++;
 		lane->in_flight++;
 		/* May call on_answer() at once, for a name that can't be asked for. */
-		ares_query(dns->channel, query->name, ns_c_in, ns_t_a, on_answer, query);
+		ares_query(lane->channel, query->name, ns_c_in, ns_t_a, on_answer, query);
+		arm_timer(lane);
 	}
-	arm_timer(dns);
 }
 
 /* Large bursts go through one socket: its buffer must hold them (the kernel may give less). */
@@ -349,7 +355,7 @@ static int enlarge_buffer(ares_socket_t fd, int type, void *arg)
 	return 0;
 }
 
-static int set_resolver(struct rg_dns *dns, const struct sockaddr_storage *resolver)
+static int set_resolver(struct lane *lane, const struct sockaddr_storage *resolver)
 {
 	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)resolver;
 	const struct sockaddr_in *in = (const struct sockaddr_in *)resolver;
@@ -362,10 +368,10 @@ static int set_resolver(struct rg_dns *dns, const struct sockaddr_storage *resol
 		memcpy(&node.addr.addr6, &in6->sin6_addr, sizeof(node.addr.addr6));
 		node.udp_port = node.tcp_port = ntohs(in6->sin6_port);
 	}
-	return ares_set_servers_ports(dns->channel, &node);
+	return ares_set_servers_ports(lane->channel, &node);
 }
 
-static int open_channel(struct rg_dns *dns, const struct rg_dns_options *options,
+static int open_channel(struct lane *lane, const struct rg_dns_options *options,
 			struct rg_error *error)
 {
 	struct ares_options ares = {
@@ -375,18 +381,17 @@ static int open_channel(struct rg_dns *dns, const struct rg_dns_options *options
 		.timeout = (int)options->timeout,
 		.tries = (int)options->tries,
 		.sock_state_cb = on_sock_state,
-		.sock_state_cb_data = dns,
+		.sock_state_cb_data = lane,
 		.lookups = (char[]){ "b" },
 	};
-	int status = ares_init_options(&dns->channel, &ares,
+	int status = ares_init_options(&lane->channel, &ares,
 				       ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES |
 					       ARES_OPT_SOCK_STATE_CB | ARES_OPT_LOOKUPS);
 
 	if (status != ARES_SUCCESS)
 		return rg_fail(error, -EIO, "c-ares: %s", ares_strerror(status));
-	dns->has_channel = true;
-	ares_set_socket_callback(dns->channel, enlarge_buffer, NULL);
-	status = set_resolver(dns, &options->resolver);
+	ares_set_socket_callback(lane->channel, enlarge_buffer, NULL);
+	status = set_resolver(lane, &options->resolver);
 	if (status != ARES_SUCCESS)
 		return rg_fail(error, -EIO, "c-ares: %s", ares_strerror(status));
 	return 0;
@@ -407,14 +412,18 @@ int rg_dns_new(struct rg_dns **ret, struct event_base *base, const struct rg_dns
 	dns->max_lane = options->in_flight > 3 ? options->in_flight * 3 / 4 : options->in_flight;
 	dns->lane_count = options->lanes;
 	dns->lanes = calloc(options->lanes, sizeof(*dns->lanes));
-	dns->timer = evtimer_new(base, on_timer, dns);
 	dns->pump = evtimer_new(base, on_pump, dns);
-	if (!dns->lanes || !dns->timer || !dns->pump)
-		err = rg_fail(error, -ENOMEM, "out of memory");
-	else
-		err = open_channel(dns, options, error);
-	for (unsigned int i = 0; dns->lanes && i < dns->lane_count; i++)
-		TAILQ_INIT(&dns->lanes[i].waiting);
+	err = dns->lanes && dns->pump ? 0 : rg_fail(error, -ENOMEM, "out of memory");
+	for (unsigned int i = 0; dns->lanes && i < dns->lane_count; i++) {
+		struct lane *lane = &dns->lanes[i];
+
+		lane->dns = dns;
+		TAILQ_INIT(&lane->waiting);
+		lane->timer = evtimer_new(base, on_timer, lane);
+		if (!err)
+			err = lane->timer ? open_channel(lane, options, error) :
+					    rg_fail(error, -ENOMEM, "out of memory");
+	}
 	if (err)
 		rg_dns_free(dns);
 	else
@@ -429,8 +438,9 @@ void rg_dns_free(struct rg_dns *dns)
 	if (!dns)
 		return;
 	dns->ending = true;
-	if (dns->has_channel)
-		ares_destroy(dns->channel); /* ends every query in flight */
+	for (unsigned int i = 0; dns->lanes && i < dns->lane_count; i++)
+		if (dns->lanes[i].channel)
+			ares_destroy(dns->lanes[i].channel); /* ends every query in flight */
 	for (unsigned int i = 0; dns->lanes && i < dns->lane_count; i++) {
 		struct rg_dns_query *query;
 
@@ -438,11 +448,11 @@ void rg_dns_free(struct rg_dns *dns)
 			TAILQ_REMOVE(&dns->lanes[i].waiting, query, entry);
 			free_query(query);
 		}
+		if (dns->lanes[i].timer)
+			event_free(dns->lanes[i].timer);
 	}
 	while ((watch = LIST_FIRST(&dns->watches)))
 		drop_watch(watch);
-	if (dns->timer)
-		event_free(dns->timer);
 	if (dns->pump)
 		event_free(dns->pump);
 	free(dns->lanes);

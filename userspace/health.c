@@ -10,6 +10,9 @@
 #define MIN_GOOD_GAP SECONDS(300)
 #define MAX_GOOD_GAP SECONDS(1800)
 
+/* Silences closer to each other count as one. */
+#define FAILURE_GAP (RG_NSEC_PER_SEC / 10)
+
 /* Between two tests that answers asked for which can't be true. */
 #define NONSENSE_GAP SECONDS(10)
 
@@ -23,6 +26,9 @@ static bool change(struct rg_health *health, enum rg_health_state state, const c
 	if (changed) {
 		health->since = now;
 		health->before = health->state;
+		/* What it said while it was not to be believed is no share of anything. */
+		if (health->state == RG_HEALTH_DISABLED)
+			health->window_share = health->long_share;
 	}
 	health->state = state;
 	snprintf(health->why, sizeof(health->why), "%s", why);
@@ -80,10 +86,16 @@ bool rg_health_answer(struct rg_health *health, bool listed, uint32_t window, ui
 	return false;
 }
 
-bool rg_health_failure(struct rg_health *health, const char *why, uint64_t now)
+bool rg_health_failure(struct rg_health *health, const char *why, bool silent, uint64_t now)
 {
 	if (!rg_health_is_asked(health))
 		return false;
+	/* Many at once are one: a burst that a buffer did not hold is no failure of the zone. */
+	if (silent && health->failures && now - health->failed_at < FAILURE_GAP)
+		return false;
+	health->failed_at = now;
+	if (health->probe_at > now + FIRST_GAP)
+		health->probe_at = now + FIRST_GAP;
 	if (++health->failures < RG_HEALTH_FAILURES)
 		return health->state == RG_HEALTH_GOOD && change(health, RG_HEALTH_FAILING, why, now);
 	health->probe_gap = FIRST_GAP;
@@ -123,7 +135,7 @@ bool rg_health_tested(struct rg_health *health, enum rg_health_test result, cons
 			changed = change(health, RG_HEALTH_GOOD, "", now);
 		break;
 	case RG_TEST_UNANSWERED:
-		changed = rg_health_failure(health, why, now);
+		changed = rg_health_failure(health, why, false, now);
 		/* One that was disabled stays so until a test passes. */
 		break;
 	default:

@@ -28,6 +28,7 @@ struct rg_health {
 	char why[80]; /* "" if good */
 	uint64_t since; /* of the state; ns of CLOCK_BOOTTIME */
 	unsigned int failures; /* in a row */
+	uint64_t failed_at; /* when the last failure was counted */
 	uint64_t tested_at; /* when the last test ended */
 	uint64_t probe_at; /* when the zone is to be tested next */
 	uint64_t probe_gap; /* ns; grows while the zone is ill */
@@ -51,8 +52,8 @@ void rg_health_init(struct rg_health *health, uint64_t now);
 /* An answer about a peer. True if the state changed. */
 bool rg_health_answer(struct rg_health *health, bool listed, uint32_t window, uint32_t jump,
 		      uint64_t now);
-/* No answer, for this reason. True if the state changed. */
-bool rg_health_failure(struct rg_health *health, const char *why, uint64_t now);
+/* No answer, for this reason; silent: nothing came at all. True if the state changed. */
+bool rg_health_failure(struct rg_health *health, const char *why, bool silent, uint64_t now);
 /* An answer that can't be true. A test decides what to think of it, and is due now. */
 void rg_health_nonsense(struct rg_health *health, uint64_t now);
 /* A test has ended. True if the state changed. jitter: 0..1, spreads the regular tests. */

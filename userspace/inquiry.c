@@ -17,6 +17,7 @@ struct question {
 	struct rg_inquiry *inquiry;
 	struct rg_dns_query *query; /* NULL: not under way */
 	struct rg_check check; /* of its answer, a listing */
+	uint64_t asked_at; /* ns of CLOCK_BOOTTIME */
 };
 
 struct rg_inquiry {
@@ -102,6 +103,7 @@ static void note_failure(struct rg_inquiry *inquiry, unsigned int zone, enum rg_
 
 	finding->state = RG_ZONE_FAILED;
 	finding->status = status;
+	finding->retry = rg_tester_retry(inquiry->asker->tester, inquiry->conf->zones[zone].slot);
 	count->failed[status]++;
 	count->last_failure = rg_now();
 	rg_log_debug("zone %s about %s: %s", inquiry->conf->zones[zone].alias,
@@ -117,6 +119,7 @@ static void note_unbelieved(struct rg_inquiry *inquiry, unsigned int zone)
 	finding->state = RG_ZONE_NOT_LISTED;
 	finding->status = RG_DNS_OFF;
 	finding->has_ttl = false;
+	finding->retry = rg_tester_retry(inquiry->asker->tester, inquiry->conf->zones[zone].slot);
 }
 
 /* An answer that can't be true. */
@@ -139,7 +142,12 @@ static void note_listed(struct rg_inquiry *inquiry, unsigned int zone, bool beli
 	if (!believed || health->state == RG_HEALTH_DISABLED) {
 		count->doubted++;
 		note_unbelieved(inquiry, zone);
-	} else if (health->state == RG_HEALTH_MONITOR) {
+		/* The resolver goes on saying so for this long, the zone being well or not. */
+		finding->doubted = true;
+		return;
+	}
+	rg_tester_answer(inquiry->asker->tester, conf, true);
+	if (health->state == RG_HEALTH_MONITOR) {
 		count->monitored++;
 		finding->state = RG_ZONE_NOT_LISTED;
 	} else {
@@ -177,8 +185,8 @@ static bool note_records(struct rg_inquiry *inquiry, unsigned int zone,
 		note_nonsense(inquiry, zone, code);
 		return false;
 	}
-	rg_tester_answer(inquiry->asker->tester, conf, listed == RG_LISTED);
 	if (listed == RG_NOT_LISTED) {
+		rg_tester_answer(inquiry->asker->tester, conf, false);
 		inquiry->evidence.zones[zone].state = RG_ZONE_NOT_LISTED;
 		count_of(inquiry, zone)->not_listed++;
 		return false;
@@ -188,7 +196,8 @@ static bool note_records(struct rg_inquiry *inquiry, unsigned int zone,
 		note_listed(inquiry, zone, true);
 		return false;
 	}
-	if (rg_tester_check(inquiry->asker->tester, conf, &question->check, on_checked, question))
+	if (rg_tester_check(inquiry->asker->tester, conf, question->asked_at, &question->check,
+			    on_checked, question))
 		return true;
 	note_listed(inquiry, zone, true);
 	return false;
@@ -212,7 +221,8 @@ static bool note_answer(struct rg_inquiry *inquiry, unsigned int zone,
 		rg_tester_answer(inquiry->asker->tester, conf, false);
 	} else {
 		note_failure(inquiry, zone, answer->status);
-		rg_tester_failure(inquiry->asker->tester, conf, rg_dns_status_name(answer->status));
+		rg_tester_failure(inquiry->asker->tester, conf, answer->status,
+				  rg_now() - inquiry->questions[zone].asked_at);
 	}
 	return false;
 }
@@ -236,6 +246,8 @@ static void ask_zone(struct rg_inquiry *inquiry, unsigned int zone)
 		return;
 	}
 	inquiry->asker->counts[conf->slot].asked++;
+	question->asked_at = rg_now();
+	rg_tester_asked(inquiry->asker->tester, conf);
 	if (rg_dnsbl_name(&inquiry->addr, conf->suffix, name) ||
 	    rg_dns_query(inquiry->asker->dns, &question->query, conf->slot, name, on_answer, question))
 		note_failure(inquiry, zone, RG_DNS_BAD);
@@ -276,6 +288,8 @@ static void on_answer(void *arg, const struct rg_dns_answer *answer)
 	struct rg_inquiry *inquiry = question->inquiry;
 
 	question->query = NULL;
+	rg_tester_took(inquiry->asker->tester, &inquiry->conf->zones[question - inquiry->questions],
+		       rg_now() - question->asked_at);
 	if (note_answer(inquiry, (unsigned int)(question - inquiry->questions), answer))
 		return;
 	inquiry->open--;
@@ -326,9 +340,11 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 			question->query = NULL;
 			note_failure(inquiry, i, RG_DNS_TIMEOUT);
 			rg_tester_failure(inquiry->asker->tester, &inquiry->conf->zones[i],
-					  rg_dns_status_name(RG_DNS_TIMEOUT));
+					  RG_DNS_TIMEOUT, rg_now() - question->asked_at);
 		} else if (question->check.waits) {
-			note_listed(inquiry, i, true); /* the zone did say so */
+			/* No time to check it: as good as no answer. */
+			rg_check_cancel(&question->check);
+			note_failure(inquiry, i, RG_DNS_TIMEOUT);
 		}
 	}
 	finish(inquiry);

@@ -661,12 +661,13 @@ int rg_loader_attach(struct rg_loader *loader, struct rg_error *error)
 static bool is_attached(const struct rg_loader *loader, const struct attachment *at)
 {
 	struct bpf_link_info info = {};
-	__u32 len = sizeof(info), id = 0;
+	const uint32_t ids[2] = { map_id(bpf_map__fd(loader->skeleton->maps.settings)) };
+	__u32 len = sizeof(info);
 
 	if (!at->shown.ifindex || if_nametoindex(at->shown.name) != at->shown.ifindex)
 		return false;
 	if (loader->xdp_attach == RG_ATTACH_DISPATCHER)
-		return !bpf_xdp_query_id((int)at->shown.ifindex, 0, &id) && id;
+		return rg_dispatcher_has(ids, (int)at->shown.ifindex);
 	return !bpf_obj_get_info_by_fd(at->link, &info, &len) &&
 	       info.xdp.ifindex == at->shown.ifindex;
 }

@@ -83,9 +83,27 @@ static void decide_blocked(const struct rg_conf *conf, struct rg_outcome *outcom
 	outcome->ttl = ttl;
 }
 
-static void decide_unanswered(const struct rg_conf *conf, struct rg_outcome *outcome)
+/* Not much longer than until the ill zones are asked again; as long as a cache may lie. */
+static uint32_t ill_ttl(const struct rg_conf *conf, const struct rg_evidence *evidence, uint32_t ttl)
 {
-	decide_pass(outcome, RG_CLASS_CLEAN, RG_REASON_DNS_FAILURE, conf->failure_ttl);
+	uint32_t doubt = 0;
+
+	for (unsigned int i = 0; i < conf->zone_count; i++) {
+		const struct rg_finding *finding = &evidence->zones[i];
+
+		if (finding->doubted && finding->ttl > doubt)
+			doubt = finding->ttl;
+		if (finding->retry && finding->retry < ttl)
+			ttl = finding->retry;
+	}
+	return doubt ? rg_clamp_ttl(doubt, ttl, conf->clean_ttl_max) : ttl;
+}
+
+static void decide_unanswered(const struct rg_conf *conf, const struct rg_evidence *evidence,
+			      struct rg_outcome *outcome)
+{
+	decide_pass(outcome, RG_CLASS_CLEAN, RG_REASON_DNS_FAILURE,
+		    ill_ttl(conf, evidence, conf->failure_ttl));
 	if (conf->on_dns_failure != RG_ACTION_TEMPFAIL)
 		return;
 	/* As good as a qil listing: whoever is real comes again. */
@@ -105,9 +123,10 @@ static void decide_by_zones(const struct rg_conf *conf, const struct rg_evidence
 	if (zone >= 0)
 		decide_listed(conf, evidence, zone, outcome);
 	else if (any_failed(conf, evidence))
-		decide_unanswered(conf, outcome);
+		decide_unanswered(conf, evidence, outcome);
 	else
-		decide_pass(outcome, RG_CLASS_CLEAN, RG_REASON_NOT_LISTED, clean_ttl(conf, evidence));
+		decide_pass(outcome, RG_CLASS_CLEAN, RG_REASON_NOT_LISTED,
+			    ill_ttl(conf, evidence, clean_ttl(conf, evidence)));
 }
 
 void rg_policy_decide(const struct rg_conf *conf, const struct rg_evidence *evidence,

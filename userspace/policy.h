@@ -22,6 +22,8 @@ struct rg_finding {
 	uint32_t code; /* LISTED: the record; FAILED: the error code, 0 if none. Host order */
 	uint32_t ttl; /* s, as the zone said */
 	bool has_ttl;
+	bool doubted; /* it lists the peer, but is not believed */
+	uint32_t retry; /* s until an ill zone may be well again; 0: it is not ill */
 	unsigned int status; /* enum rg_dns_status */
 };
 

@@ -5,12 +5,13 @@
 #include "log.h"
 
 /*
- * Listings that come in this time after a test that was passed are believed at once, and the next
- * test follows at its end: one question a second for each list that lists peers, which no cache
- * answers, so that operators and quotas bear it.
+ * Between two quick tests of a zone: what comes in this time is checked by one question, which no
+ * cache answers, so that operators and quotas bear it. A listed peer can wait.
  */
-#define BELIEF_TIME RG_NSEC_PER_SEC
-static const struct timeval belief_time = { .tv_sec = 1 }, at_once = {};
+#define CHECK_GAP (250 * 1000000ULL)
+
+/* A zone that takes so long gets its quick test together with the question: after it there is no time. */
+#define SLOW_ANSWER (150 * 1000000ULL)
 
 /* The questions of a test (RFC 5782, 5). */
 enum point {
@@ -40,7 +41,9 @@ struct desk {
 	char why[80];
 	struct check_list waiting, tested; /* for the next quick test; for the one under way */
 	struct event *timer; /* until the next quick test */
-	uint64_t believed_until; /* ns of CLOCK_BOOTTIME */
+	uint64_t asked_at; /* when the last quick test began; ns of CLOCK_BOOTTIME */
+	uint64_t passed_at; /* when the last one that was passed had begun */
+	uint64_t latency; /* ns of its answers, a moving average */
 	struct rg_zone_conf *zone; /* of conf; while a test is under way */
 	struct rg_conf *conf; /* which keeps zone alive */
 };
@@ -212,8 +215,11 @@ static void on_probe(void *arg, const struct rg_dns_answer *answer)
 		end_test(desk);
 }
 
-static bool wants_point(const struct rg_zone_conf *zone, enum point point)
+static bool wants_point(const struct rg_zone_conf *zone, bool disabled, enum point point)
 {
+	/* What it said of these is in caches, the resolver's own too. */
+	if (disabled && (point == POINT_NEGATIVE || point == POINT_NEGATIVE6))
+		return false;
 	switch (zone->selftest) {
 	case RG_SELFTEST_OFF:
 		return point == POINT_RANDOM;
@@ -236,7 +242,7 @@ static void begin_test(struct desk *desk, uint32_t slot)
 	*desk->why = '\0';
 	desk->open = 1; /* until all are asked */
 	for (enum point point = 0; point < POINTS; point++)
-		if (wants_point(desk->zone, point) &&
+		if (wants_point(desk->zone, desk->health.state == RG_HEALTH_DISABLED, point) &&
 		    !ask(desk, desk->zone, &desk->probes[point], point, on_probe))
 			desk->open++;
 	if (!--desk->open)
@@ -255,10 +261,16 @@ static void answer_checks(struct check_list *checks, bool believed)
 	}
 }
 
-static void schedule_quick(struct desk *desk, const struct timeval *when)
+/* As soon as the gap allows. */
+static void schedule_quick(struct desk *desk)
 {
+	uint64_t now = rg_now(), due = desk->asked_at + CHECK_GAP;
+	uint64_t wait = due > now ? due - now : 0;
+	const struct timeval tv = { .tv_sec = (time_t)(wait / RG_NSEC_PER_SEC),
+				    .tv_usec = (suseconds_t)(wait % RG_NSEC_PER_SEC / 1000) };
+
 	if (!desk->quick.query && !evtimer_pending(desk->timer, NULL))
-		evtimer_add(desk->timer, when);
+		evtimer_add(desk->timer, &tv);
 }
 
 static void on_quick(void *arg, const struct rg_dns_answer *answer)
@@ -273,12 +285,13 @@ static void on_quick(void *arg, const struct rg_dns_answer *answer)
 	bool believed = result == RG_TEST_PASSED || result == RG_TEST_UNANSWERED;
 
 	desk->quick.query = NULL;
-	desk->believed_until = result == RG_TEST_PASSED ? rg_now() + BELIEF_TIME : 0;
+	if (result == RG_TEST_PASSED)
+		desk->passed_at = desk->asked_at;
 	if (!believed)
 		tell(desk, rg_health_tested(&desk->health, result, why, 0, rg_now()));
 	answer_checks(&desk->tested, believed);
 	if (!LIST_EMPTY(&desk->waiting))
-		schedule_quick(desk, &at_once);
+		schedule_quick(desk);
 }
 
 static void on_check_due(evutil_socket_t fd, short what, void *arg)
@@ -294,28 +307,47 @@ static void on_check_due(evutil_socket_t fd, short what, void *arg)
 		LIST_REMOVE(check, entry);
 		LIST_INSERT_HEAD(&desk->tested, check, entry);
 	}
+	desk->asked_at = rg_now();
 	if (!zone || ask(desk, zone, &desk->quick, POINT_RANDOM, on_quick))
 		answer_checks(&desk->tested, zone != NULL);
 }
 
-bool rg_tester_check(struct rg_tester *tester, const struct rg_zone_conf *zone,
+void rg_tester_asked(struct rg_tester *tester, const struct rg_zone_conf *zone)
+{
+	struct desk *desk = &tester->desks[zone->slot];
+
+	if (desk->latency > SLOW_ANSWER && zone->selftest != RG_SELFTEST_OFF)
+		schedule_quick(desk);
+}
+
+void rg_tester_took(struct rg_tester *tester, const struct rg_zone_conf *zone, uint64_t time)
+{
+	struct desk *desk = &tester->desks[zone->slot];
+
+	desk->latency = desk->latency ? (7 * desk->latency + time) / 8 : time;
+}
+
+bool rg_tester_check(struct rg_tester *tester, const struct rg_zone_conf *zone, uint64_t asked_at,
 		     struct rg_check *check, void (*done)(void *arg, bool believed), void *arg)
 {
 	struct desk *desk = &tester->desks[zone->slot];
 
+	if (desk->passed_at >= asked_at)
+		return false;
 	/* Whom an allow list lets in loses no mail by it: it is believed, and tested meanwhile. */
-	if (rg_now() < desk->believed_until || zone->class == RG_CLASS_APPROVED) {
-		schedule_quick(desk, &belief_time);
+	if (zone->class == RG_CLASS_APPROVED) {
+		schedule_quick(desk);
 		return false;
 	}
 	check->done = done;
 	check->arg = arg;
 	check->waits = true;
-	LIST_INSERT_HEAD(&desk->waiting, check, entry);
-	/* What comes later must not have to wait for a test that was put off. */
-	if (evtimer_pending(desk->timer, NULL))
-		evtimer_del(desk->timer);
-	schedule_quick(desk, &at_once);
+	if (desk->quick.query && desk->asked_at >= asked_at) {
+		LIST_INSERT_HEAD(&desk->tested, check, entry);
+	} else {
+		LIST_INSERT_HEAD(&desk->waiting, check, entry);
+		schedule_quick(desk);
+	}
 	return true;
 }
 
@@ -327,6 +359,17 @@ void rg_check_cancel(struct rg_check *check)
 }
 
 /* ------------------------------------------------------------------ the rest */
+
+uint32_t rg_tester_retry(const struct rg_tester *tester, uint32_t slot)
+{
+	const struct rg_health *health = &tester->desks[slot].health;
+	uint64_t now = rg_now();
+
+	if (rg_health_is_asked(health))
+		return 0;
+	return (uint32_t)(health->probe_at > now ? (health->probe_at - now) / RG_NSEC_PER_SEC + 2 :
+						   2);
+}
 
 const struct rg_health *rg_tester_health(const struct rg_tester *tester, uint32_t slot)
 {
@@ -342,11 +385,13 @@ void rg_tester_answer(struct rg_tester *tester, const struct rg_zone_conf *zone,
 				    conf->hit_share_jump, rg_now()));
 }
 
-void rg_tester_failure(struct rg_tester *tester, const struct rg_zone_conf *zone, const char *why)
+void rg_tester_failure(struct rg_tester *tester, const struct rg_zone_conf *zone,
+		       enum rg_dns_status status, uint64_t time)
 {
 	struct desk *desk = &tester->desks[zone->slot];
 
-	tell(desk, rg_health_failure(&desk->health, why, rg_now()));
+	tell(desk, rg_health_failure(&desk->health, rg_dns_status_name(status),
+				     status == RG_DNS_TIMEOUT && time > SLOW_ANSWER, rg_now()));
 }
 
 void rg_tester_nonsense(struct rg_tester *tester, const struct rg_zone_conf *zone)
@@ -382,11 +427,11 @@ void rg_tester_reset(struct rg_tester *tester, uint32_t slot)
 	struct desk *desk = &tester->desks[slot];
 
 	stop_desk(desk);
-	desk->believed_until = 0;
+	desk->passed_at = desk->latency = 0;
 	rg_health_init(&desk->health, rg_now());
 	answer_checks(&desk->tested, true);
 	if (!LIST_EMPTY(&desk->waiting))
-		schedule_quick(desk, &at_once);
+		schedule_quick(desk);
 }
 
 int rg_tester_new(struct rg_tester **ret, struct event_base *base, struct rg_dns *dns,

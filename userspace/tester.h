@@ -3,8 +3,7 @@
  * Tests of the zones: RFC 5782's test points at start, now and then, and while a zone is ill; and a
  * quick one before a listing is believed. A zone that begins to list the world lists 127.0.0.0/8 too,
  * where no mail comes from: a listing counts when an address there, chosen at random so that no cache
- * knows it, was asked for afterwards, or less than a second before, and is not listed. So such a zone
- * refuses hardly a clean peer, and whom it does for a second at most.
+ * knows it, was asked for since the peer was, and is not listed. So such a zone refuses no clean peer.
  */
 #ifndef REPGATE_TESTER_H
 #define REPGATE_TESTER_H
@@ -37,17 +36,24 @@ void rg_tester_tick(struct rg_tester *tester, uint64_t now);
 /* For a zone that is new in this slot. */
 void rg_tester_reset(struct rg_tester *tester, uint32_t slot);
 
+/* Seconds until an ill zone's next test; 0: it is not ill. */
+uint32_t rg_tester_retry(const struct rg_tester *tester, uint32_t slot);
 const struct rg_health *rg_tester_health(const struct rg_tester *tester, uint32_t slot);
 /* What peers' questions met; listed: an answer with a listing, believed or not. */
 void rg_tester_answer(struct rg_tester *tester, const struct rg_zone_conf *zone, bool listed);
-void rg_tester_failure(struct rg_tester *tester, const struct rg_zone_conf *zone, const char *why);
+void rg_tester_failure(struct rg_tester *tester, const struct rg_zone_conf *zone,
+		       enum rg_dns_status status, uint64_t time);
 void rg_tester_nonsense(struct rg_tester *tester, const struct rg_zone_conf *zone);
 
+/* A peer is asked about now; an answer took so long (ns): a slow zone is tested with the question. */
+void rg_tester_asked(struct rg_tester *tester, const struct rg_zone_conf *zone);
+void rg_tester_took(struct rg_tester *tester, const struct rg_zone_conf *zone, uint64_t time);
+
 /*
- * True: calls done when a test that begins from now on has ended. False: the listing is believed at
- * once, as a test was passed within the last second. Not if zone->selftest is off.
+ * A listing, of which was asked at asked_at (ns of CLOCK_BOOTTIME). False: it is believed, as a test
+ * that began since then was passed. True: calls done when one has ended. Not if selftest is off.
  */
-bool rg_tester_check(struct rg_tester *tester, const struct rg_zone_conf *zone,
+bool rg_tester_check(struct rg_tester *tester, const struct rg_zone_conf *zone, uint64_t asked_at,
 		     struct rg_check *check, void (*done)(void *arg, bool believed), void *arg);
 void rg_check_cancel(struct rg_check *check);
 
