@@ -4,6 +4,8 @@
 #include "addr.h"
 #include "log.h"
 
+#define UNCHECKED_RETRY 2 /* s */
+
 struct rg_asker {
 	struct event_base *base;
 	struct rg_dns *dns;
@@ -342,9 +344,13 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 			rg_tester_failure(inquiry->asker->tester, &inquiry->conf->zones[i],
 					  RG_DNS_TIMEOUT, rg_now() - question->asked_at);
 		} else if (question->check.waits) {
-			/* No time to check it: as good as no answer. */
+			/*
+			 * No time to check it: as good as no answer, but soon to be asked again, and
+			 * then the zone is known to be slow.
+			 */
 			rg_check_cancel(&question->check);
 			note_failure(inquiry, i, RG_DNS_TIMEOUT);
+			inquiry->evidence.zones[i].retry = UNCHECKED_RETRY;
 		}
 	}
 	finish(inquiry);

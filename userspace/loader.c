@@ -544,6 +544,8 @@ static int dispatch_interface(struct rg_loader *loader, struct attachment *at, s
 			       err == -EOPNOTSUPP ? "; this kernel can't replace BPF functions, use "
 						    "xdp_attach = \"link\"" :
 			       err == -EPERM	  ? "; CAP_SYS_ADMIN is needed" :
+			       err == -EINVAL	  ? "; libxdp 1.3 can't do it on new kernels "
+						    "(docs/platforms.md), use xdp_attach = \"link\"" :
 						    "");
 	return 0;
 }

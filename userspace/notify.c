@@ -5,7 +5,6 @@
 
 #include <systemd/sd-bus.h>
 #include <systemd/sd-daemon.h>
-#include <systemd/sd-login.h>
 
 void rg_notify_ready(const char *status)
 {
@@ -52,19 +51,38 @@ static int job_type(sd_bus *bus, const char *unit_path, char **type)
 	return err < 0 ? err : job != 0;
 }
 
+/*
+ * Our own unit's object, asked of the manager: /proc says it too, but not to an unprivileged process
+ * under ProtectProc=. 0 or a negative error; path is the caller's.
+ */
+static int own_unit(sd_bus *bus, char **path)
+{
+	sd_bus_message *reply = NULL;
+	const char *found = NULL;
+	int err = sd_bus_call_method(bus, "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
+				     "org.freedesktop.systemd1.Manager", "GetUnitByPID", NULL,
+				     &reply, "u", (uint32_t)getpid());
+
+	if (err >= 0)
+		err = sd_bus_message_read(reply, "o", &found);
+	if (err >= 0) {
+		*path = strdup(found);
+		err = *path ? 0 : -ENOMEM;
+	}
+	sd_bus_message_unref(reply);
+	return err;
+}
+
 int rg_notify_is_restart(void)
 {
-	RG_CLEANUP_FREE char *unit = NULL, *path = NULL, *type = NULL;
+	RG_CLEANUP_FREE char *path = NULL, *type = NULL;
 	sd_bus *bus = NULL;
 	int restart = 0;
 
-	if (!getenv("NOTIFY_SOCKET") || sd_pid_get_unit(0, &unit) < 0)
-		return 0;
-	if (sd_bus_open_system(&bus) < 0)
+	if (!getenv("NOTIFY_SOCKET") || sd_bus_open_system(&bus) < 0)
 		return 0;
 	(void)sd_bus_set_method_call_timeout(bus, 1000000);
-	if (sd_bus_path_encode("/org/freedesktop/systemd1/unit", unit, &path) >= 0 &&
-	    job_type(bus, path, &type) > 0)
+	if (!own_unit(bus, &path) && job_type(bus, path, &type) > 0)
 		restart = !strcmp(type, "restart") || !strcmp(type, "try-restart");
 	sd_bus_flush_close_unref(bus);
 	return restart;
