@@ -96,7 +96,15 @@ second() {
 	repgate_config
 }
 
-# what [FIELD]: of the agent's process
+# refuses WORDS ARGUMENT...: repgated ends with an error that says so
+refuses() {
+	local words=$1
+	shift
+	! in_mail "$BUILD/repgated" --config "$REPGATE_CONF" "$@" >"$BED/refused.log" 2>&1 &&
+		grep -q "$words" "$BED/refused.log"
+}
+
+# status_of FIELD: of the agent's process
 status_of() {
 	awk -v field="$1:" '$1 == field { print $2 }' "/proc/${BED_PID[repgated]}/status"
 }
@@ -112,9 +120,16 @@ privileges() {
 	same "it filters" timeout "$(met $LISTED)"
 	check "and reloads" ctl reload
 	repgate_stop
-	in_mail "$BUILD/repgated" --config "$REPGATE_CONF" --prepare $AGENT_USER
 	chown -R $AGENT_USER "$BED/repgate"
 	chmod 755 "$BED" "$BED/repgate"
+	# The code for root alone, as the README has it; systemd hands a copy to the agent.
+	chown root "$BED/repgate/activation-code"
+	check "what the user can't read is found before the start" refuses \
+		"activation code file" --prepare $AGENT_USER
+	install -d -o $AGENT_USER -m 500 "$BED/credentials"
+	install -o $AGENT_USER -m 400 "$BED/repgate/activation-code" "$BED/credentials"
+	export CREDENTIALS_DIRECTORY=$BED/credentials
+	in_mail "$BUILD/repgated" --config "$REPGATE_CONF" --prepare $AGENT_USER
 	REPGATED="setpriv --reuid $AGENT_USER --regid $AGENT_USER --clear-groups \
 		--inh-caps -all,+bpf,+net_admin,+perfmon --ambient-caps -all,+bpf,+net_admin,+perfmon \
 		--bounding-set -all,+bpf,+net_admin,+perfmon $BUILD/repgated" repgate_start
@@ -141,6 +156,7 @@ privileges() {
 		"$(find "$REPGATE_PINS" -type f 2>/dev/null | wc -l)"
 	same "and off the interface" connected "$(met $LISTED)"
 	chown -R root "$BED/repgate"
+	unset CREDENTIALS_DIRECTORY
 	rmdir "$REPGATE_PINS" 2>/dev/null || true
 }
 
