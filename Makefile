@@ -53,7 +53,7 @@ CTL_OBJECTS := $(CTL:%=$(BUILD)/userspace/%.o)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all deps test-deps demo check bench install uninstall format help clean tests
+.PHONY: all deps test-deps demo check soak bench install uninstall format help clean tests
 
 all: $(BUILD)/repgated $(BUILD)/repgatectl ## build repgated and repgatectl
 
@@ -121,6 +121,15 @@ $(BUILD)/tests/%.bpf.o: tests/tools/%.bpf.c vmlinux.h | $(BUILD)/tests/
 	$(call say,BPF,$@)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
 
+$(BUILD)/tests/%.skel.h: $(BUILD)/tests/%.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name $(*F)_bpf >$@
+
+$(BUILD)/tests/syn_flood.bpf.o: tests/tools/syn_flood.h
+$(BUILD)/tests/syn_flood: tests/tools/syn_flood.c tests/tools/syn_flood.h $(BUILD)/tests/syn_flood.skel.h
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CFLAGS) $(RG_CFLAGS) -I$(BUILD)/tests $< -o $@ $(shell pkg-config --cflags --libs libbpf)
+
 $(BUILD)/tests/%: tests/tools/%.c $(firstword $(MAKEFILE_LIST)) | $(BUILD)/tests/
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CFLAGS) -std=gnu11 $(WARNINGS) $< -o $@
@@ -162,6 +171,10 @@ demo: test-deps ## show the main job: own namespaces, local zones, a real mail s
 check: test-deps ## build and pass the tests: unit, packet rows, end to end (as root)
 	$(Q)$(MAKE) tests
 	$(Q)BUILD=$(BUILD) tests/run.sh $(BUILD)/logs $(UNIT_TESTS) $(BPF_TESTS) $(NETNS_TESTS)
+
+soak: test-deps ## half an hour of everything with an ASan build: memory stays flat (SOAK_SECONDS=1800, as root)
+	$(Q)$(MAKE) all $(TOOLS)
+	$(Q)BUILD=$(BUILD) tests/soak.sh
 
 bench: test-deps ## measure, in ratios within one run (as root; PART=responder for one part)
 	$(Q)$(MAKE) all $(TOOLS)

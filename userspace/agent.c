@@ -68,14 +68,14 @@ static void write_flow(volatile struct rg_flow *flow, uint64_t token_time, uint6
 }
 
 /*
- * New peers: five seconds' worth at once, as when a queue is flushed at us. Over that a quarter more
+ * New peers: two seconds' worth at once, as when a queue is flushed at us. Over that a quarter more
  * for those that come again, and on_overload = pass lets ten times as many by.
  */
 static void write_gates(volatile struct rg_settings *settings, uint32_t per_second)
 {
 	uint64_t time = RG_NSEC_PER_SEC / per_second, pass = time / 10 ? time / 10 : 1;
 
-	write_flow(&settings->gates[RG_GATE_NEW], time, 5ULL * per_second);
+	write_flow(&settings->gates[RG_GATE_NEW], time, 2ULL * per_second);
 	write_flow(&settings->gates[RG_GATE_RETRY], time * 4, per_second / 4 + 1);
 	write_flow(&settings->gates[RG_GATE_PASS], pass, 10ULL * per_second);
 }

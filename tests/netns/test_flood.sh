@@ -1,0 +1,267 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# test_flood.sh - a flood of SYNs from made-up addresses
+#
+# One core makes SYNs as fast as it can, each from an address of its own. Known
+# clean peers connect as fast as without the flood, unknown ones get in by their
+# retransmission, listed ones do not, the agent stays small, and what it asks the
+# zones is bounded. FLOOD_SECONDS sets how long it lasts.
+#
+# Frames that are made on a core are filtered there as well: a veth is polled
+# where it was fed. Fed from both cores it would be polled on either, and while
+# the other one polls, the generator fills the ring faster than it is emptied:
+# the device loses half of all SYNs, whoever sent them, before any filter sees
+# them. So the receiving end has two queues here, as a card has: one fed by the
+# generator alone, one by all others. Then the generator makes SYNs as fast as
+# the filter takes them, nothing is lost (checked), and the figures are the
+# filter's. The last flood does without, to see that the rest holds even so.
+
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+bed_reexec "$0" "$@"
+
+FLOOD_SECONDS=${FLOOD_SECONDS:-8}
+RATE=2000 # new_peers_per_second, the default
+ZONES=2
+KNOWN=200
+NEW_RATE=8 # a second, of each kind
+SLOWER_US=10000 # p99 of known peers, over that without a flood
+MEMORY_KB=131072
+MAC=02:00:00:00:00:25
+CORE=1
+FRESH=0 # addresses of new peers that were used
+MADE_UP=(--source 64.0.0.0/3 --source 128.0.0.0/2 --source 2400::/8)
+[ "$FLOOD_SECONDS" -ge 7 ] && [ "$FLOOD_SECONDS" -le 50 ] || skip "from 7 to 50 s: addresses"
+[ "$(nproc)" -ge 2 ] || skip "the flood needs a core of its own"
+
+# --- the flood ---------------------------------------------------------------
+
+# flood_start NAME ARGUMENT...: in the background, until flood_end
+flood_start() {
+	FLOOD=$1
+	shift
+	FLOOD_BEGAN=$EPOCHSECONDS
+	nsenter --net=/run/netns/clients -- "$BUILD/tests/syn_flood" --cpu $CORE \
+		--seconds 300 "$@" "${MADE_UP[@]}" cl0 $MAC "$MX4,$MX6" 25 >"$BED/flood" &
+	FLOOD_PID=$!
+}
+
+# flood_end SECONDS: not before it has lasted so long
+flood_end() {
+	must "the flood ended" kill -0 "$FLOOD_PID"
+	must "time stands still" wait_for "$1" has_lasted "$1"
+	kill "$FLOOD_PID"
+	wait "$FLOOD_PID" || not_ok "syn_flood" "status $?"
+	echo "# $FLOOD: $(<"$BED/flood")"
+}
+
+has_lasted() {
+	[ $((EPOCHSECONDS - FLOOD_BEGAN)) -gt "$1" ]
+}
+
+# flooded FILTER: of the last flood
+flooded() {
+	jq "$1" "$BED/flood"
+}
+
+# lost NAME MORE_THAN
+lost() {
+	[ "$(loss "$1")" -gt "$2" ]
+}
+
+# --- the peers ---------------------------------------------------------------
+
+# meet FILE RATE MS <ADDRESSES: their connections, to $BED/FILE
+meet() {
+	in_clients "$BUILD/tests/syn_client" -n -s -f - -r "$2" -c 8000 -t "$3" \
+		"$MX4,$MX6" 25 >"$BED/$1"
+}
+
+# known TIMES: the known peers, so many times one after the other
+known() {
+	local i
+	for ((i = 0; i < $1; i++)); do
+		many_addresses $KNOWN
+	done
+}
+
+# COUNT peers that nobody has seen yet, of both families, in the qil zone, in the
+# standard zone and in none; see prepare.
+unknown_qil() {
+	seq -f "203.0.113.%g" $((FRESH + 1)) $((FRESH + $1 / 2))
+	seq $((FRESH + 1)) $((FRESH + $1 / 2)) | xargs printf '2001:db8:21:e%03x::25\n'
+}
+
+unknown_standard() {
+	unknown_qil "$1" | sed 's/^203.0.113/10.21.240/; s/:e/:d/'
+}
+
+unknown_clean() {
+	unknown_qil "$1" | sed 's/^203.0.113/198.51.100/; s/:e/:f/'
+}
+
+# summary FILE KEY
+summary() {
+	sed -n "s/^# .*\b$2=\([0-9]*\).*/\1/p" "$BED/$1"
+}
+
+# All kinds, while a flood of so many seconds is on. Retransmissions come after
+# 1, 2, 3 and 4 s, so no new peer comes in the last 5.
+meet_all() {
+	local seconds=$1 new=$((NEW_RATE * ($1 - 5))) kind pids=()
+	known $((2 * (seconds - 2))) | meet known 400 4500 &
+	pids+=($!)
+	for kind in clean qil standard; do
+		"unknown_$kind" $new | meet $kind $NEW_RATE 4500 &
+		pids+=($!)
+	done
+	wait "${pids[@]}"
+	FRESH=$((FRESH + new / 2))
+	for kind in known clean qil standard; do
+		echo "# $FLOOD: $kind$(grep '^#' "$BED/$kind" | tr -d '#')"
+	done
+}
+
+# --- the agent ---------------------------------------------------------------
+
+loss() {
+	ctl --json stats | jq ".losses.$1"
+}
+
+losses() {
+	ctl --json stats | jq -c '.losses | with_entries(select(.value > 0))'
+}
+
+# Zones that do not answer, and how often that was: what is asked too fast is not
+# their fault.
+failures() {
+	ctl --json zones | jq -c '[.zones[] | { zone, state, failed }]'
+}
+
+# What unbound was asked since its start.
+questions() {
+	unbound-control -c "$BED/unbound.conf" stats_noreset |
+		sed -n 's/^total.num.queries=//p'
+}
+
+# may_ask SECONDS: what the rate of new peers allows in that time, with its
+# burst and with the self-tests
+may_ask() {
+	echo $((ZONES * (5 * RATE + 5 * RATE * $1 / 4 + 20)))
+}
+
+memory() {
+	awk "\$1 == \"$1:\" { print \$2 }" "/proc/${BED_PID[repgated]}/status"
+}
+
+# SYNs that the filter has counted
+filtered() {
+	ctl --json stats | jq '[.packets[][]] | add'
+}
+
+# --- the tests ---------------------------------------------------------------
+
+prepare() {
+	printf '%s 127.1.0.1\n' 10.21.240.0/24 2001:db8:21:d000::/52 | ers_zone standard
+	printf '%s 127.0.0.32\n' 203.0.113.0/24 2001:db8:21:e000::/52 | ers_zone qil
+	zones_start
+	sink_start
+	# Answers to made-up addresses go somewhere, and nobody is there.
+	in_mail ip route add default via "$CLIENTS4"
+	in_mail ip -6 route add default via "$CLIENTS6"
+	# They come in bursts, and without a queue a veth loses what its ring can't hold.
+	in_mail tc qdisc add dev mx0 root pfifo limit 20000
+	in_mail ethtool -L mx0 rx 2
+	CONF[ers]="{ activation_code_file = \"$BED/repgate/activation-code\";
+	qil_action = \"reset\"; }"
+	repgate_config
+	repgate_start
+}
+
+quiet() {
+	known 1 | meet judged 400 2000
+	same "$KNOWN clean peers are judged" $KNOWN "$(summary judged connected)"
+	known 5 | meet quiet 400 2000
+	same "they connect again" $((5 * KNOWN)) "$(summary quiet connected)"
+	echo "# quiet:$(grep '^#' "$BED/quiet" | tr -d '#')"
+}
+
+# What holds in every flood.
+all_is_well() {
+	same "$FLOOD: known clean peers connect" "$(summary known peers)" \
+		"$(summary known connected)"
+	check "$FLOOD: the agent stays under $MEMORY_KB KB: $(memory VmHWM)" \
+		test "$(memory VmHWM)" -lt $MEMORY_KB
+	same "$FLOOD: the agent was never missed" 0 "$(loss agent_silent)"
+	echo "# $FLOOD: losses $(losses)"
+}
+
+# no_harm FAILURES: those of before. The filter alone decides what becomes of a SYN.
+no_harm() {
+	same "$FLOOD: no frame is lost on its way" 0 "$(flooded .dropped)"
+	check "$FLOOD: known peers: p99 is $(summary known p99_us) us, $(summary quiet p99_us) before" \
+		test "$(summary known p99_us)" -lt $(($(summary quiet p99_us) + SLOWER_US))
+	same "$FLOOD: none of them has to come again" 0 "$(summary known resent)"
+	same "$FLOOD: listed unknown peers do not get in" "0 0" \
+		"$(summary qil connected) $(summary standard connected)"
+	same "$FLOOD: zones are as good as before" "$1" "$(failures)"
+}
+
+# bounded BEGAN ASKED: what was asked since then, and at the beginning
+bounded() {
+	local asked=$(($(questions) - $2)) most
+	most=$(may_ask $((EPOCHSECONDS + 1 - $1)))
+	check "$FLOOD: $asked questions, at most $most" test "$asked" -le "$most"
+}
+
+# Every SYN is a new peer's.
+new_peers() {
+	local began=$EPOCHSECONDS asked before failures
+	asked=$(questions) before=$(filtered) failures=$(failures)
+	flood_start "new peers"
+	check "$FLOOD: its burst is over" wait_for 5 lost flood_first 100000
+	meet_all "$FLOOD_SECONDS"
+	flood_end "$FLOOD_SECONDS"
+	all_is_well
+	no_harm "$failures"
+	same "$FLOOD: unknown clean peers get in" "$(summary clean peers)" \
+		"$(summary clean connected)"
+	check "$FLOOD: all of it meets the filter" test $(($(filtered) - before)) -ge \
+		"$(flooded .sent)"
+	bounded "$began" "$asked"
+}
+
+# The same SYNs again and again: to the filter they are retransmissions, of which
+# an unknown clean peer's is one in thousands. It need not get in.
+again() {
+	local began=$EPOCHSECONDS asked failures
+	ctl set on_overload drop >/dev/null
+	asked=$(questions) failures=$(failures)
+	flood_start "again and again" --flows 100000
+	check "$FLOOD: retransmissions are too many" wait_for 5 lost flood_retry 1000
+	meet_all 7
+	flood_end 7
+	all_is_well
+	no_harm "$failures"
+	bounded "$began" "$asked"
+}
+
+# All in one queue: the device loses SYNs of everybody, and the core that the
+# resolver is on has no time for it. Known peers come again.
+one_queue() {
+	in_mail ethtool -L mx0 rx 1
+	flood_start "one queue"
+	meet_all 7
+	flood_end 7
+	all_is_well
+}
+
+bed_up
+prepare
+quiet
+new_peers
+again
+one_queue
+repgate_stop || not_ok "repgated stops" "status $?"
+finish

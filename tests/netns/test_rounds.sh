@@ -1,0 +1,309 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# test_rounds.sh - kill -9, stop and start, reload, change of configuration, at
+# random moments under 500 new connections a second
+#
+# Not one clean connection is lost or delayed over 1.2 s, not one listed peer
+# gets through, and nothing is left behind. ROUNDS and SEED can be set.
+#
+# Who stops the filter wants it gone, and then listed peers get through: so
+# keep_on_stop = true, which is also what `systemctl restart` comes to. An agent
+# that is killed takes the SYNs with it that it held: those peers connect by
+# their retransmission, a second later. That is what the 1.2 s are for. Two
+# deaths a second apart could take a SYN and its retransmission, so an event
+# comes in the first EVENTS_MS of its round, and the next one 1.5 s later at the
+# earliest. A successor that dies while it starts is one event (kill_twice).
+
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+bed_reexec "$0" "$@"
+
+ROUNDS=${ROUNDS:-12}
+SEED=${SEED:-$RANDOM}
+RATE=500
+ROUND_MS=2500
+EVENTS_MS=1000 # an event begins within so long
+SLOWEST_US=1200000
+CONNECTIONS=$((ROUNDS * ROUND_MS * RATE / 1000))
+[ "$CONNECTIONS" -le 125000 ] || skip "no more than 100 rounds: addresses"
+RANDOM=$SEED
+
+# Verdicts of these are there before the first round.
+KNOWN_CLEAN=198.51.100
+KNOWN_STANDARD=203.0.113
+BLOCKED=2001:db8:21:ffff
+
+declare -A CHANGES=() # what the configuration says beyond the rest
+PINS=
+STARTED=0 # milliseconds
+WORST_START=0
+
+now_ms() {
+	echo $((${EPOCHREALTIME/./} / 1000))
+}
+
+# pause MILLISECONDS: until a moment that the test has drawn
+pause() {
+	[ "$1" -le 0 ] || sleep "$(printf '%d.%03d' $(($1 / 1000)) $(($1 % 1000)))"
+}
+
+# --- the peers ---------------------------------------------------------------
+
+# Who comes in turn, and what it is: "ADDRESS clean|listed". Every tenth is known.
+visitors() {
+	many_addresses $CONNECTIONS | awk -v clean=$KNOWN_CLEAN \
+		-v standard=$KNOWN_STANDARD -v blocked=$BLOCKED '
+		NR % 30 == 10 { print clean "." int(NR / 30) % 200 + 1, "clean"; next }
+		NR % 30 == 20 { print standard "." int(NR / 30) % 200 + 1, "listed"; next }
+		NR % 30 == 0 { printf "%s::%x listed\n", blocked, NR % 5000; next }
+		NR % 10 == 3 { print $1, "listed standard"; next }
+		NR % 10 == 7 { print $1, "listed qil"; next }
+		{ print $1, "clean" }'
+}
+
+zones() {
+	{
+		awk '$3 == "standard" { print $1, "127.1.0.1" }' "$BED/visitors"
+		echo "$KNOWN_STANDARD.0/24 127.1.0.2"
+	} | ers_zone standard 3600
+	awk '$3 == "qil" { print $1, "127.0.0.32" }' "$BED/visitors" | ers_zone qil 3600
+	dnsbl_zone bl.bed <<<"192.0.2.200 127.0.0.2"
+	zones_start
+}
+
+meet_known() {
+	seq -f "$KNOWN_CLEAN.%g" 1 200 >"$BED/known"
+	seq -f "$KNOWN_STANDARD.%g" 1 200 >>"$BED/known"
+	in_clients "$BUILD/tests/syn_client" -q -s -f "$BED/known" -r 500 -t 500 \
+		"$MX4,$MX6" 25 >"$BED/met_known"
+	check "known peers: $(cut -d ' ' -f 3-6 "$BED/met_known")" grep -q \
+		'connected=200 refused=0 timeout=200' "$BED/met_known"
+}
+
+traffic_start() {
+	cut -d ' ' -f 1 "$BED/visitors" |
+		in_clients "$BUILD/tests/syn_client" -n -s -f - -r $RATE -c 8000 -t 5000 \
+			"$MX4,$MX6" 25 >"$BED/met" &
+	TRAFFIC=$!
+	STARTED=$(now_ms)
+}
+
+# The outcomes of all, each with the second in which it began: "SECOND ADDRESS
+# CLASS OUTCOME MICROSECONDS SYNS". A known peer comes often; its connections
+# have no order.
+outcomes() {
+	awk -v rate=$RATE 'NR == FNR { class[$1] = $2; began[$1] = FNR / rate; next }
+		!/^#/ { printf "%.2f\t%s\t%s\t%s\t%d\t%d\n", began[$1], $1, class[$1], $2, $3, $4 }' \
+		"$BED/visitors" "$BED/met"
+}
+
+# --- events ------------------------------------------------------------------
+
+configure() {
+	local key extra=()
+	for key in "${!CHANGES[@]}"; do
+		extra+=("$key = ${CHANGES[$key]};")
+	done
+	repgate_config "${extra[@]}"
+}
+
+# A start, and how long nobody was there.
+start_again() {
+	local gone=$1 took
+	repgate_start
+	took=$(($(now_ms) - gone))
+	[ "$took" -le "$WORST_START" ] || WORST_START=$took
+}
+
+event_kill() {
+	local gone
+	gone=$(now_ms)
+	stop repgated KILL 2>/dev/null || true
+	start_again "$gone"
+}
+
+# Killed, and its successor killed while it starts, or just after.
+event_kill_twice() {
+	local gone
+	gone=$(now_ms)
+	stop repgated KILL 2>/dev/null || true
+	spawn repgated "$BUILD/repgated" --config "$REPGATE_CONF"
+	pause $((RANDOM % 300))
+	stop repgated KILL 2>/dev/null || true
+	start_again "$gone"
+}
+
+event_restart() {
+	local gone status=0
+	gone=$(now_ms)
+	repgate_stop || status=$?
+	[ "$status" -eq 0 ] || echo "repgated ended with status $status"
+	start_again "$gone"
+}
+
+event_reload() {
+	ctl reload >/dev/null || echo "a reload was refused"
+}
+
+event_hangup() {
+	kill -HUP "${BED_PID[repgated]}"
+}
+
+# toggle KEY VALUE: puts it into the configuration, or takes it out again
+toggle() {
+	if [ -n "${CHANGES[$1]:-}" ]; then
+		unset "CHANGES[$1]"
+	else
+		CHANGES[$1]=$2
+	fi
+}
+
+event_config() {
+	case $((RANDOM % 5)) in
+	0) toggle log_per_second $((RANDOM % 100)) ;;
+	1) toggle blocked_action '"reset"' ;;
+	2) toggle ports '[ 25, 587 ]' ;;
+	3) toggle clean_ttl_max '"10m"' ;;
+	4) toggle zones '{ other = { suffix = "bl.bed"; kind = "standard"; }; }' ;;
+	esac
+	configure
+	event_reload
+}
+
+event_bad_config() {
+	echo "nonsense = 1;" >>"$REPGATE_CONF"
+	ctl reload >/dev/null 2>&1 && echo "a bad configuration was taken"
+	configure
+}
+
+event_lists() {
+	seq -f "192.0.2.%g" $((100 + RANDOM % 50)) 150 | local_list blocked more
+	seq -f "192.0.2.%g" $((200 + RANDOM % 50)) 250 | local_list approved more
+}
+
+# Each kind as often as it is here, in random order. No subshell: it would have
+# random numbers of its own.
+EVENTS=(kill reload restart config kill_twice hangup kill lists restart config kill bad_config)
+
+shuffle() {
+	local i other swap
+	for ((i = ${#EVENTS[@]} - 1; i > 0; i--)); do
+		other=$((RANDOM % (i + 1)))
+		swap=${EVENTS[i]}
+		EVENTS[i]=${EVENTS[other]}
+		EVENTS[other]=$swap
+	done
+}
+
+# --- rounds ------------------------------------------------------------------
+
+pins() {
+	find "$REPGATE_PINS" -mindepth 1 -printf '%P\n' 2>/dev/null | sort | xargs
+}
+
+agents() {
+	pgrep -c -x repgated || true
+}
+
+# round NUMBER EVENT
+round() {
+	local due=$((STARTED + $1 * ROUND_MS)) at said
+	at=$((RANDOM % EVENTS_MS))
+	pause $((due + at - $(now_ms)))
+	at=$((due + at - STARTED))
+	printf '%d.%03d %s\n' $((at / 1000)) $((at % 1000)) "$2" >>"$BED/events"
+	"event_$2" >"$BED/said" 2>&1
+	said=$(<"$BED/said")
+	[ -z "$said" ] || not_ok "round $1: $2" "$said"
+	[ "$(agents)" = 1 ] || not_ok "round $1: $2 leaves one agent" "$(agents)"
+	[ "$(pins)" = "$PINS" ] || not_ok "round $1: $2 leaves the pins" "$(pins)"
+}
+
+rounds() {
+	local number
+	for ((number = 0; number < ROUNDS; number++)); do
+		[ $((number % ${#EVENTS[@]})) -ne 0 ] || shuffle
+		round $number "${EVENTS[number % ${#EVENTS[@]}]}"
+	done
+}
+
+# How many, the slowest of them, and what happened.
+show() {
+	[ -z "$1" ] || printf '%d, such as:\n%s\nevents:\n%s\n' "$(wc -l <<<"$1")" \
+		"$(sort -t $'\t' -k 5nr <<<"$1" | head -n 10)" "$(xargs <"$BED/events")"
+}
+
+# The agent's open files, by what they are.
+files() {
+	find "/proc/${BED_PID[repgated]}/fd" -mindepth 1 -printf '%l\n' | sed 's/[0-9]*]$//' | sort
+}
+
+# Those that it has now and did not have then.
+more_files() {
+	comm -13 "$BED/files" <(files)
+}
+
+no_more_files() {
+	[ -z "$(more_files)" ]
+}
+
+traffic_checks() {
+	outcomes >"$BED/outcomes"
+	grep '^#' "$BED/met"
+	check "$CONNECTIONS connections at $RATE a second" test \
+		"$(sed -n 's/.*elapsed_us=//p' "$BED/met")" -lt $((ROUNDS * ROUND_MS * 1000 + 7000000))
+	same "no clean connection is lost" '' "$(show "$(awk \
+		'$3 == "clean" && $4 != "connected"' "$BED/outcomes")")"
+	same "none takes longer than $SLOWEST_US us" '' "$(show "$(awk -v most=$SLOWEST_US \
+		'$3 == "clean" && $4 == "connected" && $5 > most' "$BED/outcomes")")"
+	same "no listed peer gets through" '' "$(show "$(awk \
+		'$3 == "listed" && $4 == "connected"' "$BED/outcomes")")"
+	awk '$3 == "clean" { n++; if ($6 > 1) again++; if ($5 > most) most = $5 }
+		$3 == "listed" { listed++ }
+		END { print "# clean: " n ", by retransmission: " again + 0 ", slowest: " most " us; listed: " listed }' \
+		"$BED/outcomes"
+}
+
+# What stays when an agent that is to clean up has ended.
+leftovers() {
+	pins
+	find "$BED/repgate" \( -name '*.new' -o -name '*.tmp' -o -name '*.sock' \)
+	pgrep -a -x repgated || true
+	in_mail ip link show dev mx0 | grep -o 'prog/xdp.*' || true
+}
+
+bed_up
+visitors >"$BED/visitors"
+zones
+delay_start 20
+sink_start
+CONF[keep_on_stop]=true
+CONF[ers]="{ activation_code_file = \"$BED/repgate/activation-code\"; qil_action = \"reset\"; }"
+configure
+local_list blocked rounds <<<"$BLOCKED::/64"
+repgate_start
+meet_known
+PINS=$(pins)
+traffic_start
+rounds
+check "the last agent answers" ctl status
+wait "$TRAFFIC" || not_ok "syn_client" "status $?"
+printf '# seed %s, longest without an agent: %d ms\n' "$SEED" "$WORST_START"
+printf '# %s\n' "$(xargs <"$BED/events")"
+traffic_checks
+check "nobody passed because the agent was missed" jq -e '.losses.agent_silent == 0' \
+	<<<"$(ctl --json stats)"
+
+files >"$BED/files"
+for ((i = 0; i < 20; i++)); do
+	event_config
+done
+wait_for 5 no_more_files || true
+same "reloads open no files that stay" '' "$(more_files)"
+CONF[keep_on_stop]=false
+configure
+event_reload
+repgate_stop || not_ok "repgated stops" "status $?"
+same "nothing is left behind" '' "$(leftovers)"
+finish
