@@ -53,7 +53,7 @@ CTL_OBJECTS := $(CTL:%=$(BUILD)/userspace/%.o)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all deps test-deps demo check soak bench install uninstall format help clean tests
+.PHONY: all deps test-deps demo check check-vm soak bench install uninstall format help clean tests
 
 all: $(BUILD)/repgated $(BUILD)/repgatectl ## build repgated and repgatectl
 
@@ -171,6 +171,13 @@ demo: test-deps ## show the main job: own namespaces, local zones, a real mail s
 check: test-deps ## build and pass the tests: unit, packet rows, end to end (as root)
 	$(Q)$(MAKE) tests
 	$(Q)BUILD=$(BUILD) tests/run.sh $(BUILD)/logs $(UNIT_TESTS) $(BPF_TESTS) $(NETNS_TESTS)
+
+VM_PACKAGES := qemu-system-x86 busybox-static cpio kmod xz-utils zstd xdp-tools systemd dbus
+
+check-vm: test-deps ## the tests that depend on the kernel, under Debian's kernels in qemu (KERNELS=..., as root)
+	$(Q)dist/packages.sh $(BUILD)/apt.log --no-services $(VM_PACKAGES)
+	$(Q)$(MAKE) tests
+	$(Q)BUILD=$(BUILD) tests/vm/run.sh $(KERNELS)
 
 soak: test-deps ## half an hour of everything with an ASan build: memory stays flat (SOAK_SECONDS=1800, as root)
 	$(Q)$(MAKE) all $(TOOLS)

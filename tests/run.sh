@@ -23,7 +23,7 @@ for program in "$@"; do
 	begun=$(date +%s)
 	printf '\n== %s\n' "$name"
 	# Two minutes are ten times what any of them takes; a hang must not be the end of the run.
-	timeout --kill-after=10 300 "$program" >"$log" 2>&1 </dev/null
+	timeout --kill-after=10 "${TEST_TIMEOUT:-300}" "$program" >"$log" 2>&1 </dev/null
 	status=$?
 	grep -E '^(ok|not ok|skipped:)' "$log"
 	# cmocka says "not ok" for a skipped test too, with "# SKIP".

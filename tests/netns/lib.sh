@@ -132,9 +132,10 @@ skip() {
 # --- waiting and processes ---------------------------------------------------
 
 # wait_for SECONDS COMMAND...: repeats the command until it succeeds; fails
-# once the seconds are over. The only place here where time is slept away.
+# once the seconds are over (times BED_SLOW, in an emulated machine). The only
+# place here where time is slept away.
 wait_for() {
-	local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
+	local end=$((${EPOCHREALTIME/./} + $1 * 1000000 * ${BED_SLOW:-1}))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "${EPOCHREALTIME/./}" -lt "$end" ] || return 1
