@@ -53,14 +53,31 @@ static inline uint64_t rg_now(void)
 	return (uint64_t)now.tv_sec * 1000000000ULL + (uint64_t)now.tv_nsec;
 }
 
-/* A time of CLOCK_BOOTTIME as seconds since 1970, for people. */
+/* What CLOCK_REALTIME is ahead of CLOCK_BOOTTIME, ns; the best of some readings, as we may be preempted. */
+static inline int64_t rg_wall_offset(void)
+{
+	uint64_t best = UINT64_MAX;
+	int64_t offset = 0;
+
+	for (int i = 0; i < 3; i++) {
+		uint64_t before = rg_now(), after;
+		struct timespec wall;
+
+		clock_gettime(CLOCK_REALTIME, &wall);
+		after = rg_now();
+		if (after - before < best) {
+			best = after - before;
+			offset = (int64_t)wall.tv_sec * 1000000000LL + wall.tv_nsec -
+				 (int64_t)(before + best / 2);
+		}
+	}
+	return offset;
+}
+
+/* A time of CLOCK_BOOTTIME as seconds since 1970, to the millisecond, for people. */
 static inline double rg_wall_time(uint64_t boot_time)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9 +
-	       ((double)boot_time - (double)rg_now()) / 1e9;
+	return (double)(((int64_t)boot_time + rg_wall_offset()) / 1000000) / 1000;
 }
 
 static inline void rg_freep(void *pointer)
