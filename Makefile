@@ -53,7 +53,7 @@ CTL_OBJECTS := $(CTL:%=$(BUILD)/userspace/%.o)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all deps test-deps demo check check-vm soak bench install uninstall format help clean tests
+.PHONY: all deps test-deps demo check check-vm check-load soak bench install uninstall format help clean tests
 
 all: $(BUILD)/repgated $(BUILD)/repgatectl ## build repgated and repgatectl
 
@@ -179,9 +179,13 @@ check-vm: test-deps ## the tests that depend on the kernel, under Debian's kerne
 	$(Q)$(MAKE) tests
 	$(Q)BUILD=$(BUILD) tests/vm/run.sh $(KERNELS)
 
+check-load: test-deps ## what needs a quiet machine: DNS faults, a SYN flood, rounds of kill and restart (as root)
+	$(Q)$(MAKE) tests
+	$(Q)BUILD=$(BUILD) tests/run.sh $(BUILD)/logs $(sort $(wildcard tests/load/test_*.sh))
+
 soak: test-deps ## half an hour of everything with an ASan build: memory stays flat (SOAK_SECONDS=1800, as root)
 	$(Q)$(MAKE) all $(TOOLS)
-	$(Q)BUILD=$(BUILD) tests/soak.sh
+	$(Q)BUILD=$(BUILD) tests/load/soak.sh
 
 bench: test-deps ## measure, in ratios within one run (as root; PART=responder for one part)
 	$(Q)$(MAKE) all $(TOOLS)

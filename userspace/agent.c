@@ -642,19 +642,19 @@ static void on_health(void *arg, const struct rg_zone_conf *zone, const struct r
 }
 
 /*
- * A held SYN waits for hold_timeout at most: then a retransmission comes anyway. All tries must have
- * their time before that; c-ares doubles it from try to try.
+ * A held SYN waits for hold_timeout at most: then a retransmission comes anyway. Every try begins
+ * in time for an answer before that (c-ares doubles its time from try to try).
  */
 static uint32_t inquiry_deadline(const struct rg_conf *conf)
 {
 	uint32_t all = conf->dns_timeout * conf->dns_tries;
 
-	return conf->unknown == RG_ACTION_HOLD && conf->hold_timeout < all ? conf->hold_timeout : all;
+	return conf->hold_timeout < all ? conf->hold_timeout : all;
 }
 
 static uint32_t first_try(const struct rg_conf *conf)
 {
-	uint32_t part = inquiry_deadline(conf) / ((1U << conf->dns_tries) - 1);
+	uint32_t part = inquiry_deadline(conf) / conf->dns_tries;
 
 	return part < 50 ? 50 : part < conf->dns_timeout ? part : conf->dns_timeout;
 }

@@ -3,7 +3,7 @@
 #
 # soak.sh - half an hour of everything at once, and memory stays flat
 #
-#	SOAK_SECONDS=1800 tests/soak.sh
+#	SOAK_SECONDS=1800 tests/load/soak.sh
 #
 # The agent is built with ASan and UBSan. New and known peers of every class and
 # action, refused SMTP sessions, short floods, reloads good and bad, lists and
@@ -14,8 +14,8 @@
 # full before the first sample. Prints a table and a verdict; exit status 0 if
 # all is well.
 
-# shellcheck source-path=SCRIPTDIR source=netns/lib.sh
-. "$(dirname "$0")/netns/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../netns/lib.sh
+. "$(dirname "$0")/../netns/lib.sh"
 
 ASAN=$BUILD/asan
 if [ -z "${BED_INSIDE:-}" ]; then

@@ -1,0 +1,60 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# cards.sh - the bed of tests/netns, between two virtio_net cards instead of a veth pair
+
+# shellcheck source-path=SCRIPTDIR source=../netns/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../netns/lib.sh"
+
+BED_SLOW=${BED_SLOW:-1}
+
+# both_devices SCRIPT [veth|virtio]: without a kind, runs the script with each,
+# and does not return. To be called before bed_reexec: the cards are in the name
+# space where the script begins, which it keeps open.
+both_devices() {
+	local script=$1 status=0
+	shift
+	[ -n "${BED_INSIDE:-}" ] || exec 9</proc/self/ns/net
+	[ "$#" -eq 0 ] || return 0
+	bash "$script" veth || status=$?
+	bash "$script" virtio || status=$?
+	exit "$status"
+}
+
+# card_name MAC: of the virtio_net card that has it
+card_name() {
+	nsenter --net=/proc/self/fd/9 -- ip -j link |
+		jq -r --arg mac "$1" '.[] | select(.address == $mac) | .ifname'
+}
+
+# card MAC NAMESPACE NAME: takes it into the bed, under that name. It returns by
+# itself when the bed ends.
+card() {
+	local name
+	name=$(card_name "$1")
+	[ -n "$name" ] || skip "there is no network card $1: this is not the guest of run.sh"
+	# What the test before left on it.
+	nsenter --net=/proc/self/fd/9 -- ip link set dev "$name" down xdp off
+	nsenter --net=/proc/self/fd/9 -- ip link set dev "$name" \
+		netns "/run/netns/$2" name "$3"
+}
+
+# driver_is_meant: the interface is what the test is about
+driver_is_meant() {
+	local queues
+	queues=$(in_mail ethtool -l mx0 | awk '$1 == "Combined:" { print $2; exit }')
+	same "$DEVICES: the driver, queues: $queues" "${DEVICES/virtio/virtio_net}" \
+		"$(in_mail ethtool -i mx0 | sed -n 's/^driver: //p')"
+}
+
+# In place of lib.sh's: the link between both hosts.
+# shellcheck disable=SC2329 # bed_up calls it
+bed_wire() {
+	if [ "${DEVICES:-veth}" = veth ]; then
+		ip link add mx0 address "$1" netns mail type veth \
+			peer name cl0 address "$2" netns clients
+		return
+	fi
+	card "$1" mail mx0
+	card "$2" clients cl0
+}
