@@ -7,7 +7,7 @@
 
 . /vm/boot
 export TOP BUILD BED_SLOW
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/
 exec >/vm/output 2>&1 </dev/null
 
 power_off() {

@@ -7,7 +7,7 @@
 # What is changed there is in memory and ends with the guest; only /vm is the
 # host's own.
 
-/bin/busybox mkdir -p /proc /sys /dev /host /upper /root
+/bin/busybox mkdir -p /proc /sys /dev /host /upper /sysroot
 /bin/busybox --install -s /bin
 export PATH=/bin
 
@@ -29,29 +29,29 @@ mount -t 9p -o "$plan9,cache=loose,ro" host /host || give_up 'no host'
 mount -t tmpfs -o mode=755 upper /upper
 mkdir /upper/upper /upper/work
 mount -t overlay -o lowerdir=/host,upperdir=/upper/upper,workdir=/upper/work \
-	root /root || give_up 'no overlay'
-mkdir -p /root/vm
-mount -t 9p -o "$plan9" share /root/vm || give_up 'no share'
-. /root/vm/boot
+	root /sysroot || give_up 'no overlay'
+mkdir -p /sysroot/vm
+mount -t 9p -o "$plan9" share /sysroot/vm || give_up 'no share'
+. /sysroot/vm/boot
 
 modules=/lib/modules/$VM_KERNEL
-mkdir -p "/root$modules"
-mount --bind "/root$BUILD/vm/$VM_KERNEL$modules" "/root$modules"
+mkdir -p "/sysroot$modules"
+mount --bind "/sysroot$BUILD/vm/$VM_KERNEL$modules" "/sysroot$modules"
 for file in proc sys dev; do
-	mkdir -p "/root/$file"
-	mount --move "/$file" "/root/$file"
+	mkdir -p "/sysroot/$file"
+	mount --move "/$file" "/sysroot/$file"
 done
 
 # The host's own services, disks and mounts are none of the guest's. What is
 # slow over 9p or waits for devices is left out, too.
 only_the_test() {
-	local etc=/root/etc unit generator
+	local etc=/sysroot/etc unit generator
 	# Where the host is a container: the guest is none.
-	rm -f /root/.dockerenv
+	rm -f /sysroot/.dockerenv
 	: >$etc/fstab
 	: >$etc/machine-id
 	mkdir -p $etc/systemd/system-generators
-	for generator in /root/lib/systemd/system-generators/*; do
+	for generator in /sysroot/lib/systemd/system-generators/*; do
 		ln -sf /dev/null "$etc/systemd/system-generators/${generator##*/}"
 	done
 	for unit in systemd-tmpfiles-setup systemd-tmpfiles-setup-dev \
@@ -89,9 +89,9 @@ only_the_test() {
 case $VM_INIT in
 systemd)
 	only_the_test
-	exec switch_root /root /lib/systemd/systemd
+	exec switch_root /sysroot /lib/systemd/systemd
 	;;
 *)
-	exec switch_root /root /bin/bash "$TOP/tests/vm/guest.sh"
+	exec switch_root /sysroot /bin/bash "$TOP/tests/vm/guest.sh"
 	;;
 esac
