@@ -18,8 +18,8 @@ UNIT=repgate.service
 CONFIG=/etc/repgate/repgate.conf
 BLOCKED="198.51.100.66 2001:db8:21:66::25"
 OTHER="198.51.100.10 2001:db8:21:10::25"
-# CAP_CHOWN, CAP_NET_ADMIN, CAP_PERFMON, CAP_BPF
-CAPABILITIES=000000c000001001
+# CAP_NET_ADMIN, CAP_PERFMON, CAP_BPF
+CAPABILITIES=000000c000001000
 
 in_mail() {
 	"$@"
@@ -131,6 +131,8 @@ starts() {
 	same "it is native" native "$(repgatectl --json status |
 		jq -r '.interfaces[0].mode')"
 	filters started
+	same "the agent's user and group" 'repgate repgate' \
+		"$(ps -o user=,group= -p "$(main_pid)" | xargs)"
 	same "the agent has these capabilities only" "$CAPABILITIES" \
 		"$(sed -n 's/^CapEff:\t//p' "/proc/$(main_pid)/status")"
 	same "the control socket's mode and group" '660 repgate' \
