@@ -99,6 +99,11 @@ $(zone approved allow)
 
 # --- the load: each is called again and again --------------------------------
 
+# The rhythm of the load, nothing that a check depends on.
+pause() {
+	sleep "$1"
+}
+
 new_peers() {
 	cut -d ' ' -f 1 "$BED/peers" | in_clients "$BUILD/tests/syn_client" -q -s -f - \
 		-r $RATE -c 4000 -t 3500 "$MX4,$MX6" 25 >>"$BED/met.new"
@@ -119,26 +124,26 @@ flood() {
 	in_clients "$BUILD/tests/syn_flood" --seconds 1 --rate 20000 --seed "$EPOCHSECONDS" \
 		--source 64.0.0.0/3 --source 2400::/8 cl0 02:00:00:00:00:25 "$MX4,$MX6" 25 \
 		>>"$BED/met.flood"
-	sleep 30
+	pause 30
 }
 
 reloads() {
 	ctl reload
-	sleep 2
+	pause 2
 	configure "log_per_second = $((RANDOM % 50));" "blocked_action = \"reset\";"
 	kill -HUP "${BED_PID[repgated]}"
-	sleep 2
+	pause 2
 	configure "zones.nonsense = 1;"
 	ctl reload
 	configure "ports = [ 25, 587 ];" 'mode = "monitor";'
 	ctl reload
-	sleep 1
+	pause 1
 	unset 'CONF[zones]'
 	configure_without_zones
 	ctl reload
 	configure
 	ctl reload
-	sleep 5
+	pause 5
 }
 
 # All verdicts are in question then.
@@ -149,32 +154,32 @@ configure_without_zones() {
 
 lists() {
 	seq -f "192.0.2.%g" $((100 + RANDOM % 50)) 150 | local_list blocked more
-	sleep 2
+	pause 2
 	echo "nonsense" | local_list approved wrong
-	sleep 1
+	pause 1
 	rm "$BED/repgate/approved.d/wrong.list"
 	ctl block 192.0.2.200 --for 3s --comment soak
 	ctl approve 2001:db8:99::/48
-	sleep 2
+	pause 2
 	ctl unlist 2001:db8:99::/48
 	rm "$BED/repgate/blocked.d/more.list"
-	sleep 3
+	pause 3
 }
 
 zone_changes() {
-	sleep 20
+	pause 20
 	of_with changing 127.0.0.2 | awk 'NR % 2' | dnsbl_zone changing.bed $TTL $TTL
 	zones_reload
-	sleep 20
+	pause 20
 	zones_write
 	zones_reload
 }
 
 # No answer for as long as three inquiries take.
 outages() {
-	sleep 40
+	pause 40
 	kill -STOP "${BED_PID[dns_delay]}"
-	sleep 3
+	pause 3
 	kill -CONT "${BED_PID[dns_delay]}"
 }
 
@@ -192,7 +197,7 @@ commands() {
 	scrape
 	timeout 2 nsenter --net=/run/netns/mail -- "$ASAN/repgatectl" \
 		--socket "$REPGATE_SOCKET" events --follow
-	sleep 3
+	pause 3
 }
 
 scrape() {
@@ -230,7 +235,7 @@ samples() {
 	while [ "$EPOCHSECONDS" -lt "$END" ] && alive repgated; do
 		sample || true
 		next=$((next + SAMPLE_SECONDS))
-		[ "$next" -le "$EPOCHSECONDS" ] || sleep $((next - EPOCHSECONDS))
+		[ "$next" -le "$EPOCHSECONDS" ] || pause $((next - EPOCHSECONDS))
 	done >"$BED/samples"
 }
 
