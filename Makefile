@@ -44,7 +44,7 @@ RG_LDFLAGS := -pie -Wl,-z,relro,-z,now
 # Packet headers don't move between kernels: no CO-RE relocations, and no need for the kernel's BTF.
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -DBPF_NO_PRESERVE_ACCESS_INDEX -Wall -Wextra -Werror -I. -Ibpf
 
-AGENT := main agent addr commands config control dispatcher dns dnsbl events geo hash health inquiry judge links lists loader \
+AGENT := main agent addr commands config control dispatcher dns dnsbl events geo hash health index indexes inquiry judge links lists loader \
 	log metrics names never notify policy privileges recent refusals reply responder saved smtp stats steering tester verdicts watch
 CTL := ctl addr config dnsbl names reply
 AGENT_OBJECTS := $(AGENT:%=$(BUILD)/userspace/%.o) $(BUILD)/maps/pin.o
@@ -213,10 +213,10 @@ $(BUILD)/fuzz/:
 	$(Q)mkdir -p $@
 
 # Not with ASan: it is the programs in the kernel that are tried, as many frames as possible.
-$(BUILD)/fuzz/fuzz_filter: $(addprefix tests/fuzz/,fuzz_filter.c model.c frames.c) $(BUILD)/filter.skel.h \
-		$(wildcard tests/fuzz/*.h maps/*.h) | $(BUILD)/fuzz/
+$(BUILD)/fuzz/fuzz_filter: $(addprefix tests/fuzz/,fuzz_filter.c model.c frames.c) userspace/index.c userspace/addr.c \
+		$(BUILD)/filter.skel.h $(wildcard tests/fuzz/*.h maps/*.h userspace/index.h) | $(BUILD)/fuzz/
 	$(call say,FUZZ,$@)
-	$(Q)$(CC) -O2 -g -std=gnu11 -D_GNU_SOURCE $(WARNINGS) -I$(BUILD) $(filter %.c,$^) -o $@ -lbpf -lpthread
+	$(Q)$(CC) -O2 -g -std=gnu11 -D_GNU_SOURCE $(WARNINGS) -I$(BUILD) -Iuserspace $(filter %.c,$^) -o $@ -lbpf -lpthread
 
 $(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c $$(addprefix userspace/,$$(addsuffix .c,$$(FUZZ_$$*))) $(wildcard userspace/*.[ch] maps/*.h) | $(BUILD)/fuzz/
 	$(call say,FUZZ,$@)

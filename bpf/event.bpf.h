@@ -16,7 +16,7 @@ struct rg_decision {
 static __always_inline void fill_head(struct rg_event_head *head, const struct xdp_md *ctx,
 				      const struct rg_syn *syn)
 {
-	head->time = syn->now;
+	head->time = bpf_ktime_get_boot_ns();
 	head->peer = syn->addr;
 	head->local = syn->local;
 	head->ifindex = ctx->ingress_ifindex;

@@ -44,7 +44,8 @@ __attribute__((noinline)) int account(struct xdp_md *ctx, const struct rg_syn *s
 				      const struct rg_decision *decision)
 {
 	const struct rg_settings *settings = get_settings();
-	__u32 table = RG_STAT_DONE, attempt = 0;
+	__u32 table = RG_STAT_DONE, attempt = 0, weight;
+	__u64 hash;
 	int waits;
 
 	if (!settings || !syn || !decision)
@@ -53,8 +54,10 @@ __attribute__((noinline)) int account(struct xdp_md *ctx, const struct rg_syn *s
 		table = RG_STAT_MONITORED;
 	waits = decision->action != RG_ACTION_PASS &&
 		(decision->class == RG_CLASS_UNKNOWN || decision->class == RG_CLASS_PENDING);
-	if (!waits)
-		attempt = note_attempt(hash_flow(&syn->addr, syn->port), syn->now / RG_NSEC_PER_SEC);
+	hash = hash_flow(&syn->addr, syn->port);
+	weight = weight_of(settings, hash);
+	if (!waits && weight && note_attempt(hash, syn->second))
+		attempt = weight;
 	count(table + decision->class * RG_ACTION_MAX + decision->action, attempt);
 	if (attempt && is_told(decision->action, table))
 		tell_refused(ctx, settings, syn, decision);

@@ -139,7 +139,7 @@ __attribute__((noinline)) int is_admitted(const struct rg_syn *syn, __u32 *actio
 	if (passes_gate(settings, RG_GATE_NEW, syn->now))
 		return 1;
 	salt = ~((__u64)syn->seq << 32 | (__u32)syn->port << 16 | syn->local_port);
-	if (note_attempt(hash_flow(&syn->addr, salt), syn->now / RG_NSEC_PER_SEC)) {
+	if (note_attempt(hash_flow(&syn->addr, salt), syn->second)) {
 		count_loss(RG_LOSS_FLOOD_FIRST);
 		return 0;
 	}

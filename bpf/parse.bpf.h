@@ -94,6 +94,7 @@ struct rg_syn {
 	struct rg_addr local; /* the destination */
 	struct rg_addr peer; /* addr, IPv6 cut to the part that makes a peer */
 	__u64 now; /* ns of CLOCK_BOOTTIME */
+	__u32 second; /* the same in seconds */
 	__u32 frame_len; /* bytes */
 	__u32 l3_offset; /* bytes */
 	__u32 version; /* 4 or 6 */
@@ -102,6 +103,7 @@ struct rg_syn {
 	__u32 dscp; /* of the IP header */
 	__u16 port; /* the peer's, host order */
 	__u16 local_port; /* host order */
+	__u32 pad;
 };
 
 struct rg_cursor {

@@ -10,7 +10,7 @@
 
 #include "../maps/maps.bpf.h"
 
-static __always_inline void count(__u32 index, __u32 attempts)
+static __always_inline void count(__u32 index, __u64 attempts)
 {
 	struct rg_count *counter = bpf_map_lookup_elem(&stats, &index);
 
@@ -23,6 +23,43 @@ static __always_inline void count(__u32 index, __u32 attempts)
 static __always_inline void count_loss(enum rg_loss loss)
 {
 	count(RG_STAT_LOSSES + loss, 0);
+}
+
+/*
+ * The clock costs 38 ns, jiffies nothing: it is read once in each tick. So a time may be a tick old;
+ * nothing that ends by it ends early.
+ */
+static __always_inline struct rg_cpu *this_cpu(void)
+{
+	__u64 jiffies = bpf_jiffies64();
+	__u32 zero = 0;
+	struct rg_cpu *cpu = bpf_map_lookup_elem(&cpus, &zero);
+	__u64 second;
+
+	if (!cpu || cpu->jiffies == jiffies)
+		return cpu;
+	cpu->now = bpf_ktime_get_boot_ns();
+	second = cpu->now / RG_NSEC_PER_SEC;
+	if (cpu->second != second) {
+		cpu->second = second;
+		cpu->syns = 0;
+	}
+	cpu->jiffies = jiffies;
+	return cpu;
+}
+
+/*
+ * A SYN's weight in hits and attempts. Counting either costs a cache miss, which is too much in a
+ * flood: then one of RG_SAMPLED connections counts for all of them. 0: this one does not count.
+ */
+static __always_inline __u32 weight_of(const struct rg_settings *settings, __u64 hash)
+{
+	__u32 zero = 0;
+	struct rg_cpu *cpu = bpf_map_lookup_elem(&cpus, &zero);
+
+	if (!cpu || cpu->syns++ < settings->exact_per_second)
+		return 1;
+	return hash % RG_SAMPLED ? 0 : RG_SAMPLED;
 }
 
 static __always_inline __u64 mix(__u64 x)
@@ -42,23 +79,23 @@ static __always_inline __u64 hash_flow(const struct rg_addr *addr, __u64 salt)
 }
 
 #define ATTEMPT_TIME_MASK 0xfffU
-#define ATTEMPT_TAG_SHIFT 32 /* the upper half of the hash: the lower one chose the set */
+#define ATTEMPT_TAG_SHIFT 32 /* the upper half of the hash: the lower one chose sample and set */
 
 /*
  * 1: the first SYN with this hash in RG_ATTEMPT_SECONDS, 0: a retransmission. A global function: the
  * verifier walks its branches once, not once for each way that leads here (2^16 ways otherwise).
  */
-__attribute__((noinline)) __u32 note_attempt(__u64 hash, __u64 second)
+__attribute__((noinline)) __u32 note_attempt(__u64 hash, __u32 second)
 {
 	__u32 tag = (__u32)(hash >> ATTEMPT_TAG_SHIFT) & ~ATTEMPT_TIME_MASK, oldest_age = 0;
-	__u32 index = hash & (RG_ATTEMPT_SETS - 1), oldest = 0;
+	__u32 index = hash / RG_SAMPLED & (RG_ATTEMPT_SETS - 1), oldest = 0;
 	struct rg_attempt_set *set = bpf_map_lookup_elem(&attempts, &index);
 
 	if (!set)
 		return 1;
 	for (__u32 i = 0; i < RG_ATTEMPT_WAYS; i++) {
 		__u32 slot = set->slots[i];
-		__u32 age = ((__u32)second - slot) & ATTEMPT_TIME_MASK;
+		__u32 age = (second - slot) & ATTEMPT_TIME_MASK;
 
 		if (!slot)
 			age = ATTEMPT_TIME_MASK;
@@ -69,7 +106,7 @@ __attribute__((noinline)) __u32 note_attempt(__u64 hash, __u64 second)
 			oldest = i;
 		}
 	}
-	set->slots[oldest & (RG_ATTEMPT_WAYS - 1)] = tag | ((__u32)second & ATTEMPT_TIME_MASK);
+	set->slots[oldest & (RG_ATTEMPT_WAYS - 1)] = tag | (second & ATTEMPT_TIME_MASK);
 	return 1;
 }
 

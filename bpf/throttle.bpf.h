@@ -24,6 +24,7 @@ static __always_inline struct rg_addr bucket_key(const struct rg_settings *setti
 __attribute__((noinline)) int take_token(const struct rg_syn *syn)
 {
 	const struct rg_settings *settings = get_settings();
+	__u64 now = bpf_ktime_get_boot_ns(); /* a tick may be worth several tokens */
 	struct rg_bucket fresh, *bucket;
 	struct rg_addr key;
 
@@ -32,7 +33,7 @@ __attribute__((noinline)) int take_token(const struct rg_syn *syn)
 	key = bucket_key(settings, syn);
 	bucket = bpf_map_lookup_elem(&buckets, &key);
 	if (!bucket) {
-		fresh.full_at = syn->now + settings->throttle.token_time;
+		fresh.full_at = now + settings->throttle.token_time;
 		if (!bpf_map_update_elem(&buckets, &key, &fresh, BPF_NOEXIST))
 			return 1;
 		bucket = bpf_map_lookup_elem(&buckets, &key); /* another CPU was first */
@@ -41,7 +42,7 @@ __attribute__((noinline)) int take_token(const struct rg_syn *syn)
 		count_loss(RG_LOSS_BUCKET_FAILED);
 		return 1;
 	}
-	return take_from(bucket, syn->now, &settings->throttle);
+	return take_from(bucket, now, &settings->throttle);
 }
 
 #endif

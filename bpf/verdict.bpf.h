@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What is known of an address: local lists, then verdicts, then known peers. Expiry is enforced
+ * What is known of an address: local lists, then verdicts, then known peers. Each is looked for in
+ * its index first, which may send us on to the trie. Expiry is enforced
  * here, so that it holds even when the agent is dead.
  */
 #ifndef REPGATE_VERDICT_BPF_H
 #define REPGATE_VERDICT_BPF_H
 
-#include "event.bpf.h"
+#include "index.bpf.h"
 
 enum rg_trie { RG_TRIE_LISTS, RG_TRIE_VERDICTS };
 
@@ -69,31 +70,76 @@ static __always_inline void *longest_live(enum rg_trie which, const struct rg_sy
 	return bpf_map_lookup_elem(trie, &key);
 }
 
+static __always_inline void decide_class(const struct rg_settings *settings, enum rg_class class,
+					 struct rg_decision *decision)
+{
+	decision->class = class;
+	decision->action = class == RG_CLASS_APPROVED ? RG_ACTION_PASS : settings->blocked;
+}
+
 static __always_inline int decide_by_lists(const struct rg_settings *settings,
 					   const struct rg_syn *syn, struct rg_decision *decision)
 {
-	struct rg_list_entry *entry = longest_live(RG_TRIE_LISTS, syn);
+	__u32 answer = index_find(RG_INDEX_LISTS, syn);
+	struct rg_list_entry *entry;
 
+	if (answer == RG_INDEX_NONE)
+		return 0;
+	if (answer != RG_INDEX_ASK) {
+		decide_class(settings, answer >> RG_INDEX_CLASS_SHIFT, decision);
+		return 1;
+	}
+	entry = longest_live(RG_TRIE_LISTS, syn);
 	if (!entry)
 		return 0;
-	decision->class = entry->class;
-	decision->action = entry->class == RG_CLASS_APPROVED ? RG_ACTION_PASS : settings->blocked;
+	decide_class(settings, entry->class, decision);
 	return 1;
 }
 
-static __always_inline int decide_by_verdicts(const struct rg_syn *syn, int is_met,
+/* How many SYNs this one counts for in an entry's hits: see weight_of(). */
+static __always_inline __u32 hits_of(const struct rg_settings *settings)
+{
+	__u32 zero = 0;
+	struct rg_cpu *cpu = bpf_map_lookup_elem(&cpus, &zero);
+
+	if (!cpu || cpu->syns < settings->exact_per_second)
+		return 1;
+	return cpu->syns % RG_SAMPLED ? 0 : RG_SAMPLED;
+}
+
+static __always_inline void read_answer(__u32 answer, struct rg_decision *decision)
+{
+	__u32 zone = answer & RG_INDEX_ZONE_MASK;
+
+	decision->class = answer >> RG_INDEX_CLASS_SHIFT;
+	decision->action = answer >> RG_INDEX_ACTION_SHIFT & 15;
+	decision->zone = zone == RG_INDEX_NO_ZONE ? RG_NO_ZONE : zone;
+}
+
+static __always_inline int decide_by_verdicts(const struct rg_settings *settings,
+					      const struct rg_syn *syn, int is_met,
 					      struct rg_decision *decision)
 {
-	struct rg_verdict *verdict = longest_live(RG_TRIE_VERDICTS, syn);
+	__u32 answer = index_find(RG_INDEX_VERDICTS, syn), hits = is_met ? hits_of(settings) : 0;
+	struct rg_verdict *verdict;
 
-	if (!verdict)
+	if (answer == RG_INDEX_NONE)
 		return 0;
+	if (answer != RG_INDEX_ASK) {
+		read_answer(answer, decision);
+		if (!hits)
+			return 1;
+	}
+	verdict = longest_live(RG_TRIE_VERDICTS, syn);
+	if (!verdict)
+		return answer != RG_INDEX_ASK;
 	/* Two CPUs may lose a hit between them; an atomic add would cost every refused packet. */
-	if (is_met)
-		verdict->hits++;
-	decision->class = verdict->class;
-	decision->action = verdict->action;
-	decision->zone = verdict->zone;
+	verdict->hits += hits;
+	if (answer == RG_INDEX_ASK) {
+		decision->class = verdict->class;
+		decision->action = verdict->action;
+		decision->zone = verdict->zone;
+	}
 	return 1;
 }
 
@@ -106,12 +152,27 @@ static __always_inline struct rg_peer *known_peer(const struct rg_syn *syn)
 	return peer && peer->expiry > syn->now ? peer : NULL;
 }
 
+/* What the index does not say of a peer, `peers` may: it also has those that are pending. */
+static __always_inline int is_clean(const struct rg_syn *syn)
+{
+	const struct rg_peer *peer;
+
+	if (index_find(RG_INDEX_PEERS, syn) > RG_INDEX_ASK)
+		return 1;
+	peer = known_peer(syn);
+	return peer && peer->state == RG_PEER_CLEAN;
+}
+
 /* Fills in what decide() needs besides the address. */
 static __always_inline void complete(const struct rg_settings *settings, struct rg_syn *syn)
 {
+	const struct rg_cpu *cpu = this_cpu();
 	__u64 half[2];
 
-	syn->now = bpf_ktime_get_boot_ns();
+	if (cpu) { /* always: the verifier wants it */
+		syn->now = cpu->now;
+		syn->second = cpu->second;
+	}
 	syn->peer = syn->addr;
 	if (syn->version == 4)
 		return;
@@ -129,15 +190,12 @@ static __always_inline struct rg_decision decide(const struct rg_settings *setti
 						 const struct rg_syn *syn, int is_met)
 {
 	struct rg_decision decision = { .zone = RG_NO_ZONE };
-	const struct rg_peer *peer;
 
-	if (decide_by_lists(settings, syn, &decision) || decide_by_verdicts(syn, is_met, &decision))
+	if (decide_by_lists(settings, syn, &decision) ||
+	    decide_by_verdicts(settings, syn, is_met, &decision) || !is_clean(syn))
 		return decision;
-	peer = known_peer(syn);
-	if (peer && peer->state == RG_PEER_CLEAN) {
-		decision.class = RG_CLASS_CLEAN;
-		decision.action = RG_ACTION_PASS;
-	}
+	decision.class = RG_CLASS_CLEAN;
+	decision.action = RG_ACTION_PASS;
 	return decision;
 }
 

@@ -12,7 +12,7 @@
 #include "types.h"
 
 /* Changes when any map's key, value or meaning does: old pins are then rebuilt, not misread. */
-#define RG_LAYOUT_VERSION 3
+#define RG_LAYOUT_VERSION 4
 
 struct rg_config {
 	__u32 can_hold; /* bpf_xdp_load_bytes and live frames: Linux 5.18 */
@@ -44,7 +44,7 @@ struct rg_settings {
 	__u32 tag_dscp; /* 1..63; 0: no action tags */
 	__u32 port_count;
 	__u16 ports[RG_MAX_PORTS]; /* host order */
-	__u32 pad; /* zero */
+	__u32 exact_per_second; /* SYNs on each CPU: over it hits and attempts are estimated */
 };
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "config.h"
 #include "event.h"
+#include "index.h"
 #include "stats.h"
 #include "verdict.h"
 
@@ -42,6 +43,7 @@ RG_SIZE(rg_event_syn, 264);
 RG_AT(rg_event_syn, frame, 72);
 RG_SIZE(rg_config, 8);
 RG_SIZE(rg_settings, 208);
+RG_AT(rg_settings, exact_per_second, 204);
 RG_AT(rg_settings, heartbeat, 8);
 RG_AT(rg_settings, peer_mask6, 32);
 RG_AT(rg_settings, throttle, 80);
@@ -49,6 +51,9 @@ RG_AT(rg_settings, gates, 96);
 RG_AT(rg_settings, unknown, 144);
 RG_AT(rg_settings, ports, 172);
 RG_SIZE(rg_bucket, 8);
+RG_SIZE(rg_index_line, 64);
+RG_SIZE(rg_index_header, 64);
+RG_AT(rg_index_header, hosts4, 16);
 RG_SIZE(rg_count, 16);
 
 #undef RG_AT

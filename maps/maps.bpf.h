@@ -44,6 +44,26 @@ struct {
 } verdicts SEC(".maps");
 
 /*
+ * What the tries and `peers` say, laid out to be found at once: see index.h. Key: enum rg_index_part.
+ * Writer: agent, through mmap of the inner arrays. Reader: XDP. Without an entry the trie answers;
+ * crowded: the agent puts a larger one in its place.
+ */
+struct index_lines {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE | BPF_F_INNER_MAP);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct rg_index_line);
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, RG_INDEXES);
+	__type(key, __u32);
+	__array(values, struct index_lines);
+} indexes SEC(".maps");
+
+/*
  * Key: the peer's address, IPv6 cut to ipv6_prefix. Writer: XDP marks a peer pending, the agent
  * makes it clean. Full: the least recently used goes, which costs one DNS query.
  */
@@ -130,6 +150,24 @@ struct {
 	__type(key, __u32);
 	__type(value, struct rg_attempt_set);
 } attempts SEC(".maps");
+
+/*
+ * What a CPU knows of the time, good for one tick of the kernel (1/HZ s), and how busy it is. Writer
+ * and reader: XDP.
+ */
+struct rg_cpu {
+	__u64 jiffies; /* when the rest was written */
+	__u64 now; /* ns of CLOCK_BOOTTIME */
+	__u64 second; /* the same in seconds */
+	__u64 syns; /* in this second */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct rg_cpu);
+} cpus SEC(".maps");
 
 /* How many refused attempts this CPU told the agent in the current second. */
 struct rg_sample_window {

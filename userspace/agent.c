@@ -102,6 +102,7 @@ static void write_settings(struct rg_agent *agent)
 	settings->overload = conf->on_overload;
 	settings->blocked = conf->blocked_action;
 	settings->samples_per_second = conf->log_per_second;
+	settings->exact_per_second = RG_EXACT_PER_SECOND;
 	settings->mode = conf->mode;
 	write_ports(settings, conf);
 	settings->heartbeat = rg_now();
@@ -762,7 +763,7 @@ static int build_maps(struct rg_agent *agent, struct rg_error *error)
 		return err;
 	err = rg_loader_new(&agent->loader, agent->conf, error);
 	if (!err)
-		err = rg_verdicts_new(&agent->verdicts, agent->loader, error);
+		err = rg_verdicts_new(&agent->verdicts, agent->loader, agent->conf, error);
 	if (err) {
 		rg_lists_free(lists);
 		rg_geo_free(geo);

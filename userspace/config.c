@@ -931,6 +931,7 @@ static const struct key top_keys[] = {
 	{ "blocked_reply", KEY_TEXT, AT(rg_conf, blocked_reply), 0, 0, NULL, NULL },
 	WORD("xdp_mode", xdp_mode, xdp_words),
 	WORD("xdp_attach", xdp_attach, attach_words),
+	{ "index", KEY_BOOL, AT(rg_conf, index), 0, 0, NULL, NULL },
 	{ "keep_on_stop", KEY_BOOL, AT(rg_conf, keep_on_stop), 0, 0, NULL, NULL },
 	PATH("pin_path", pin_path),
 	PATH("state_dir", state_dir),
@@ -974,6 +975,7 @@ static int set_defaults(struct rg_conf *conf, struct ers_conf *ers)
 	conf->hit_share_jump = 50;
 	conf->dns_in_flight = 2000;
 	conf->max_verdicts = RG_DEFAULT_VERDICTS;
+	conf->index = true;
 	conf->max_peers = RG_DEFAULT_PEERS;
 	conf->max_list = RG_DEFAULT_LIST;
 	conf->max_inquiries = 20000;
@@ -1592,6 +1594,7 @@ const char *rg_conf_needs_restart(const struct rg_conf *old, const struct rg_con
 		{ "hold_timeout", old->hold_timeout == fresh->hold_timeout },
 		{ "dns_in_flight", old->dns_in_flight == fresh->dns_in_flight },
 		{ "max_verdicts", old->max_verdicts == fresh->max_verdicts },
+		{ "index", old->index == fresh->index },
 		{ "max_peers", old->max_peers == fresh->max_peers },
 		{ "max_list", old->max_list == fresh->max_list },
 		{ "pin_path", !strcmp(old->pin_path, fresh->pin_path) },

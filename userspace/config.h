@@ -74,7 +74,7 @@ struct rg_conf {
 	uint32_t max_sessions, max_sessions_per_peer;
 	char *responder_name; /* in greetings */
 	char *blocked_reply; /* template */
-	bool keep_on_stop;
+	bool keep_on_stop, index;
 	char *pin_path, *state_dir, *control_socket, *control_group;
 	char *approved_dir, *blocked_dir, *country_database;
 	char *metrics_listen; /* "": none */

@@ -18,7 +18,7 @@
 
 #define LINK_PREFIX "link_" /* rg_pin_link_name() */
 #define STEER_PIN "steer_link" /* of the network namespace */
-#define MAP_COUNT 13 /* with a NULL at the end */
+#define MAP_COUNT 14 /* with a NULL at the end */
 
 struct attachment {
 	struct rg_attachment shown;
@@ -48,19 +48,13 @@ struct rg_loader {
 static struct bpf_map *const *pinned_maps(const struct filter_bpf *skeleton,
 					  struct bpf_map *maps[MAP_COUNT])
 {
-	struct bpf_map *all[] = { skeleton->maps.settings,
-				  skeleton->maps.lists,
-				  skeleton->maps.lists_now,
-				  skeleton->maps.verdicts,
-				  skeleton->maps.peers,
-				  skeleton->maps.zones,
-				  skeleton->maps.events,
-				  skeleton->maps.stats,
-				  skeleton->maps.attempts,
-				  skeleton->maps.buckets,
-				  skeleton->maps.responder,
-				  skeleton->maps.admission,
-				  NULL };
+	struct bpf_map *all[] = { skeleton->maps.settings,  skeleton->maps.lists,
+				  skeleton->maps.lists_now, skeleton->maps.verdicts,
+				  skeleton->maps.peers,	    skeleton->maps.zones,
+				  skeleton->maps.events,    skeleton->maps.stats,
+				  skeleton->maps.attempts,  skeleton->maps.buckets,
+				  skeleton->maps.responder, skeleton->maps.admission,
+				  skeleton->maps.indexes,   NULL };
 
 	_Static_assert(ARRAY_SIZE(all) == MAP_COUNT, "size of the list");
 
@@ -768,6 +762,26 @@ int rg_loader_new_list(const struct rg_loader *loader)
 				bpf_map__value_size(map), bpf_map__max_entries(map), &opts);
 
 	return fd < 0 ? -errno : fd;
+}
+
+/* libbpf forgets the template of the inner map once the outer one is made. */
+int rg_loader_new_index(uint32_t lines)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "index_lines", sizeof(uint32_t),
+				sizeof(struct rg_index_line), lines, &opts);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int rg_loader_set_index(struct rg_loader *loader, enum rg_index_part part, int fd)
+{
+	int map = bpf_map__fd(loader->skeleton->maps.indexes);
+	uint32_t key = part;
+
+	if (fd >= 0)
+		return bpf_map_update_elem(map, &key, &fd, BPF_ANY) ? -errno : 0;
+	return bpf_map_delete_elem(map, &key) && errno != ENOENT ? -errno : 0;
 }
 
 int rg_loader_pin_list(const struct rg_loader *loader, int fd)

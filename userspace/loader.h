@@ -9,6 +9,8 @@
 
 #include "config.h"
 
+#include "../maps/index.h"
+
 struct rg_loader;
 
 /* File descriptors and memory are the loader's. */
@@ -71,6 +73,11 @@ const struct rg_attachment *rg_loader_attachment(const struct rg_loader *loader,
  * verdicts in force and counted. 0 or a negative error.
  */
 int rg_loader_release(struct rg_loader *loader, unsigned int ifindex, const void *frame, size_t len);
+
+/* A new, empty map for an index of so many lines; the caller closes it. Or -errno. */
+int rg_loader_new_index(uint32_t lines);
+/* Puts it in force; -1: none. 0 or -errno. */
+int rg_loader_set_index(struct rg_loader *loader, enum rg_index_part part, int fd);
 
 /* A new, empty list trie for `lists`; the caller closes it. */
 int rg_loader_new_list(const struct rg_loader *loader);

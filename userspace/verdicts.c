@@ -2,6 +2,7 @@
 #include "verdicts.h"
 
 #include "addr.h"
+#include "indexes.h"
 
 #include <bpf/bpf.h>
 
@@ -14,6 +15,8 @@ struct due {
 struct rg_verdicts {
 	struct rg_loader *loader;
 	const struct rg_maps *maps;
+	struct rg_indexes *indexes;
+	uint32_t ipv6_prefix;
 	struct due *heap; /* binary, soonest first */
 	size_t due_count, due_allocated;
 	struct rg_zone_name zones[RG_MAX_ZONES]; /* a copy of the map */
@@ -85,8 +88,48 @@ static int delete_key(struct rg_verdicts *verdicts, const struct rg_prefix *key)
 {
 	if (bpf_map_delete_elem(verdicts->maps->verdicts, key))
 		return -errno;
+	rg_indexes_remove(verdicts->indexes, RG_INDEX_VERDICTS, key);
 	verdicts->count.entries--;
 	return 0;
+}
+
+static void index_verdict(struct rg_verdicts *verdicts, const struct rg_prefix *key,
+			  const struct rg_verdict *value)
+{
+	const struct rg_index_entry entry = { .prefix = *key,
+					      .expiry = value->expiry,
+					      .class = value->class,
+					      .action = value->action,
+					      .zone = value->zone };
+
+	rg_indexes_put(verdicts->indexes, RG_INDEX_VERDICTS, &entry);
+}
+
+/* As rg_peer_of() cuts it: of IPv6 what it has is prefix->len bits. */
+static void index_peer(struct rg_verdicts *verdicts, const struct rg_prefix *peer, uint64_t expiry)
+{
+	const struct rg_index_entry entry = { .prefix = *peer,
+					      .expiry = expiry,
+					      .class = RG_CLASS_CLEAN,
+					      .action = RG_ACTION_PASS,
+					      .zone = RG_NO_ZONE };
+
+	rg_indexes_put(verdicts->indexes, RG_INDEX_PEERS, &entry);
+}
+
+static struct rg_prefix peer_prefix(const struct rg_verdicts *verdicts, const struct rg_addr *addr)
+{
+	return (struct rg_prefix){ .len = rg_addr_is_v4(addr) ? RG_ADDR_BITS : verdicts->ipv6_prefix,
+				   .addr = *addr };
+}
+
+static int delete_peer(struct rg_verdicts *verdicts, const struct rg_addr *addr)
+{
+	const struct rg_prefix peer = peer_prefix(verdicts, addr);
+	int err = bpf_map_delete_elem(verdicts->maps->peers, addr) ? -errno : 0;
+
+	rg_indexes_remove(verdicts->indexes, RG_INDEX_PEERS, &peer);
+	return err;
 }
 
 #define WALK_LIMIT (4 * 16777216) /* four times the largest map that can be configured */
@@ -119,17 +162,23 @@ static int adopt_entry(void *arg, const void *key)
 	if (get_exact(verdicts, prefix, &value))
 		return 0;
 	verdicts->count.entries++;
+	index_verdict(verdicts, prefix, &value);
 	return push_due(verdicts, prefix, value.expiry);
 }
 
 /* The agent that marked it is gone, and what it held: the retransmission is to be judged at once. */
-static int forget_pending(void *arg, const void *key)
+static int adopt_peer(void *arg, const void *key)
 {
 	struct rg_verdicts *verdicts = arg;
+	struct rg_prefix peer = peer_prefix(verdicts, key);
 	struct rg_peer value;
 
-	if (!bpf_map_lookup_elem(verdicts->maps->peers, key, &value) && value.state == RG_PEER_PENDING)
+	if (bpf_map_lookup_elem(verdicts->maps->peers, key, &value))
+		return 0;
+	if (value.state == RG_PEER_PENDING)
 		(void)bpf_map_delete_elem(verdicts->maps->peers, key);
+	else if (value.expiry > rg_now())
+		index_peer(verdicts, &peer, value.expiry);
 	return 0;
 }
 
@@ -153,10 +202,13 @@ static int carry_verdict(void *arg, const void *key)
 static int carry_peer(void *arg, const void *key)
 {
 	struct carry *carry = arg;
+	struct rg_prefix peer = peer_prefix(carry->verdicts, key);
 	struct rg_peer value;
 
-	if (!bpf_map_lookup_elem(carry->from->peers, key, &value) && value.state == RG_PEER_CLEAN)
-		(void)bpf_map_update_elem(carry->verdicts->maps->peers, key, &value, BPF_NOEXIST);
+	if (bpf_map_lookup_elem(carry->from->peers, key, &value) || value.state != RG_PEER_CLEAN ||
+	    bpf_map_update_elem(carry->verdicts->maps->peers, key, &value, BPF_NOEXIST))
+		return 0;
+	index_peer(carry->verdicts, &peer, value.expiry);
 	return 0;
 }
 
@@ -173,7 +225,8 @@ static void carry_over(struct rg_verdicts *verdicts, const struct rg_maps *from)
 	each_key(from->peers, carry_peer, &carry);
 }
 
-int rg_verdicts_new(struct rg_verdicts **ret, struct rg_loader *loader, struct rg_error *error)
+int rg_verdicts_new(struct rg_verdicts **ret, struct rg_loader *loader, const struct rg_conf *conf,
+		    struct rg_error *error)
 {
 	struct rg_verdicts *verdicts = calloc(1, sizeof(*verdicts));
 	int err;
@@ -182,17 +235,24 @@ int rg_verdicts_new(struct rg_verdicts **ret, struct rg_loader *loader, struct r
 		return rg_fail(error, -ENOMEM, "out of memory");
 	verdicts->loader = loader;
 	verdicts->maps = rg_loader_maps(loader);
+	verdicts->ipv6_prefix = conf->ipv6_prefix;
 	for (uint32_t i = 0; i < RG_MAX_ZONES; i++)
 		(void)bpf_map_lookup_elem(verdicts->maps->zones, &i, &verdicts->zones[i]);
+	err = rg_indexes_new(&verdicts->indexes, loader, conf->index, conf->max_peers);
+	if (err) {
+		free(verdicts);
+		return rg_fail(error, err, "index: %s", strerror(-err));
+	}
 	err = each_key(verdicts->maps->verdicts, adopt_entry, verdicts);
 	if (err) {
 		rg_verdicts_free(verdicts);
 		return rg_fail(error, err, "verdicts map: %s", strerror(-err));
 	}
 	if (rg_loader_took_over(loader))
-		each_key(verdicts->maps->peers, forget_pending, verdicts);
+		each_key(verdicts->maps->peers, adopt_peer, verdicts);
 	else if (rg_loader_old_maps(loader))
 		carry_over(verdicts, rg_loader_old_maps(loader));
+	rg_indexes_enforce(verdicts->indexes);
 	*ret = verdicts;
 	return 0;
 }
@@ -201,6 +261,7 @@ void rg_verdicts_free(struct rg_verdicts *verdicts)
 {
 	if (!verdicts)
 		return;
+	rg_indexes_free(verdicts->indexes);
 	free(verdicts->heap);
 	free(verdicts);
 }
@@ -301,6 +362,7 @@ static int write_verdict(struct rg_verdicts *verdicts, const struct rg_prefix *k
 	}
 	if (!known)
 		verdicts->count.entries++;
+	index_verdict(verdicts, key, value);
 	return push_due(verdicts, key, value->expiry);
 }
 
@@ -339,7 +401,10 @@ static int write_clean(struct rg_verdicts *verdicts, const struct rg_prefix *pee
 	/* A verdict from before would come first. */
 	if (delete_key(verdicts, peer) == 0)
 		verdicts->count.removed++;
-	return bpf_map_update_elem(verdicts->maps->peers, &peer->addr, &value, BPF_ANY) ? -errno : 0;
+	if (bpf_map_update_elem(verdicts->maps->peers, &peer->addr, &value, BPF_ANY))
+		return -errno;
+	index_peer(verdicts, peer, value.expiry);
+	return 0;
 }
 
 int rg_verdicts_put(struct rg_verdicts *verdicts, const struct rg_prefix *peer,
@@ -367,7 +432,7 @@ int rg_verdicts_put(struct rg_verdicts *verdicts, const struct rg_prefix *peer,
 		verdicts->count.failed++;
 	/* Last: until now the pending mark kept other SYNs of the peer waiting. */
 	if (outcome->class != RG_CLASS_CLEAN || err)
-		(void)bpf_map_delete_elem(verdicts->maps->peers, &peer->addr);
+		(void)delete_peer(verdicts, &peer->addr);
 	return err;
 }
 
@@ -489,7 +554,7 @@ static int flush_peer(void *arg, const void *key)
 
 	if (flush->prefix && !rg_prefix_covers(flush->prefix, addr))
 		return 0;
-	if (!bpf_map_delete_elem(flush->verdicts->maps->peers, addr))
+	if (!delete_peer(flush->verdicts, addr))
 		flush->count++;
 	return 0;
 }
@@ -500,8 +565,11 @@ static size_t run_flush(struct flush *flush, bool peers)
 
 	each_key(maps->verdicts, flush_verdict, flush);
 	flush->verdicts->count.removed += flush->count;
-	if (peers)
-		each_key(maps->peers, flush_peer, flush);
+	if (!peers)
+		return flush->count;
+	each_key(maps->peers, flush_peer, flush);
+	/* And those that had to go from `peers`. */
+	rg_indexes_flush(flush->verdicts->indexes, RG_INDEX_PEERS, flush->prefix);
 	return flush->count;
 }
 
@@ -568,6 +636,8 @@ static int apply_to(void *arg, const void *key)
 		value.action = action;
 		if (bpf_map_update_elem(apply->verdicts->maps->verdicts, key, &value, BPF_EXIST))
 			apply->verdicts->count.failed++;
+		else
+			index_verdict(apply->verdicts, key, &value);
 	}
 	return 0;
 }
@@ -591,6 +661,7 @@ void rg_verdicts_sweep(struct rg_verdicts *verdicts, uint64_t now)
 		if (!delete_key(verdicts, &due.key))
 			verdicts->count.expired++;
 	}
+	rg_indexes_sweep(verdicts->indexes, now);
 }
 
 /* 4096 at a time: an LPM trie takes 3.5 us each, a single system call for each 1 us more. */
@@ -645,8 +716,14 @@ int rg_verdicts_swap_lists(struct rg_verdicts *verdicts, const struct rg_lists *
 		return rg_fail(error, err, "local lists can't be pinned: %s", strerror(-err));
 	if (bpf_map_update_elem(verdicts->maps->lists, &zero, &fd, BPF_ANY))
 		return rg_fail(error, -errno, "local lists can't be put in force: %m");
+	rg_indexes_swap_lists(verdicts->indexes, lists);
 	verdicts->count.list_entries = count;
 	return 0;
+}
+
+struct rg_indexes_count rg_verdicts_indexes(const struct rg_verdicts *verdicts)
+{
+	return rg_indexes_count(verdicts->indexes);
 }
 
 struct rg_verdicts_count rg_verdicts_count(const struct rg_verdicts *verdicts)

@@ -7,6 +7,7 @@
 #define REPGATE_VERDICTS_H
 
 #include "config.h"
+#include "indexes.h"
 #include "lists.h"
 #include "loader.h"
 #include "policy.h"
@@ -20,7 +21,8 @@ struct rg_verdicts_count {
 };
 
 /* Takes over what is in the maps. loader is the caller's. */
-int rg_verdicts_new(struct rg_verdicts **ret, struct rg_loader *loader, struct rg_error *error);
+int rg_verdicts_new(struct rg_verdicts **ret, struct rg_loader *loader, const struct rg_conf *conf,
+		    struct rg_error *error);
 void rg_verdicts_free(struct rg_verdicts *verdicts);
 
 /*
@@ -88,6 +90,8 @@ void rg_verdicts_sweep(struct rg_verdicts *verdicts, uint64_t now);
 /* Builds a trie of lists and puts it in force; on error the old one stays. */
 int rg_verdicts_swap_lists(struct rg_verdicts *verdicts, const struct rg_lists *lists,
 			   struct rg_error *error);
+
+struct rg_indexes_count rg_verdicts_indexes(const struct rg_verdicts *verdicts);
 
 struct rg_verdicts_count rg_verdicts_count(const struct rg_verdicts *verdicts);
 

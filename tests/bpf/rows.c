@@ -68,6 +68,7 @@ void put_settings(struct run *run, const struct tuning *tuning)
 		.overload = tuning->overload ? tuning->overload : RG_ACTION_PASS,
 		.blocked = tuning->blocked ? tuning->blocked : RG_ACTION_DROP,
 		.samples_per_second = tuning->no_samples ? 0 : 1000,
+		.exact_per_second = UINT32_MAX,
 		.steering = !tuning->no_steering,
 		.tag_dscp = tuning->tag_dscp,
 		.port_count = 1,
@@ -412,10 +413,10 @@ void sleep_ns(uint64_t ns)
 		;
 }
 
-/* Until the second after that of time has begun. */
+/* Until the second after that of time has begun, for the programs too. */
 void wait_for_the_next_second(uint64_t time)
 {
-	uint64_t end = (time / RG_NSEC_PER_SEC + 1) * RG_NSEC_PER_SEC;
+	uint64_t end = (time / RG_NSEC_PER_SEC + 1) * RG_NSEC_PER_SEC + RUN_TICK;
 
 	for (uint64_t now = run_now(); now < end; now = run_now())
 		sleep_ns(end - now);

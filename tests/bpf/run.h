@@ -86,6 +86,7 @@ int run_counts(const struct run *run, struct run_counts *counts);
 int run_events(struct run *run, struct run_events *events);
 
 uint64_t run_now(void); /* ns of CLOCK_BOOTTIME */
+#define RUN_TICK 20000000ULL /* ns: how old the programs' clock may be, two ticks of HZ = 100 */
 
 /* An empty trie that may be put into `lists`: with types, as Linux 6.1 compares them. Or -errno. */
 int run_new_list(const struct run *run);

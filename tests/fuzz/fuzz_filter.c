@@ -31,6 +31,7 @@
 #include <linux/bpf.h>
 
 #include "filter.skel.h"
+#include "index.h"
 
 #define STATE_FRAMES 16384
 #define EPOCH_FRAMES 256 /* with the same settings */
@@ -58,6 +59,15 @@ static atomic_bool stop, failed;
 static pthread_mutex_t say = PTHREAD_MUTEX_INITIALIZER;
 static atomic_uint_fast64_t totals[RG_STAT_MAX];
 
+/* One index: its map and the memory that it has, from state to state. */
+struct index_map {
+	struct rg_index_size size;
+	struct rg_index *index;
+	size_t bytes;
+	void *memory;
+	int fd;
+};
+
 /* The programs with maps of their own, for one thread. */
 struct lab {
 	struct filter_bpf *skel;
@@ -70,6 +80,9 @@ struct lab {
 	unsigned long *consumer; /* of the ring buffer */
 	const unsigned long *producer;
 	const uint8_t *records;
+	struct index_map indexes[RG_INDEXES];
+	uint32_t indexed; /* which of them are in force */
+	uint32_t peer_len6; /* bits of an IPv6 address that make a peer */
 	int sockets[RG_RESPONDER_SOCKETS];
 	uint32_t responders; /* which of them are in the map */
 
@@ -158,6 +171,28 @@ static void map_all(struct lab *lab)
 	lab->records = producer + page;
 }
 
+/* As small as can be: so some of a state's entries find their buckets full. */
+static void make_indexes(struct lab *lab)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);
+
+	for (int i = 0; i < RG_INDEXES; i++) {
+		struct index_map *map = &lab->indexes[i];
+		uint32_t lines;
+
+		map->size.nets4 = i == RG_INDEX_LISTS;
+		lines = rg_index_lines(&map->size);
+		map->fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "index", 4,
+					 sizeof(struct rg_index_line), lines, &opts);
+		map->bytes = lines * sizeof(struct rg_index_line);
+		map->memory = mmap(NULL, map->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, map->fd, 0);
+		if (map->fd < 0 || map->memory == MAP_FAILED) {
+			fprintf(stderr, "no index: %m\n");
+			exit(EXIT_FAILURE);
+		}
+	}
+}
+
 static int listen_somewhere(bool six)
 {
 	struct sockaddr_in6 any6 = { .sin6_family = AF_INET6 };
@@ -187,6 +222,7 @@ static int open_lab(struct lab *lab)
 	if (err)
 		return err;
 	map_all(lab);
+	make_indexes(lab);
 	lab->programs[MODEL_FILTER] = bpf_program__fd(lab->skel->progs.filter);
 	lab->programs[MODEL_FILTER_FRAGS] = bpf_program__fd(lab->skel->progs.filter_frags);
 	lab->programs[MODEL_RELEASE] = bpf_program__fd(lab->skel->progs.release);
@@ -384,6 +420,96 @@ static void add_bucket(struct lab *lab)
 	     "buckets");
 }
 
+static struct rg_index *fresh_index(struct lab *lab, enum rg_index_part part)
+{
+	struct index_map *map = &lab->indexes[part];
+
+	memset(map->memory, 0, map->bytes);
+	rg_index_free(map->index);
+	map->index = NULL;
+	errno = -rg_index_new(&map->index, map->fd, &map->size, lab->first_now - SECOND);
+	must(errno, "index");
+	return map->index;
+}
+
+static void put_into(struct lab *lab, struct rg_index *index, const struct rg_index_entry *entry)
+{
+	struct rg_index_entry other = *entry;
+
+	/* A neighbour that comes and goes leaves a slot behind that is free, but not empty. */
+	other.prefix.addr.bytes[15] ^= (uint8_t)(1 + rng_below(&lab->rng, 255));
+	other.prefix.addr.bytes[7] ^= (uint8_t)(1 + rng_below(&lab->rng, 255));
+	if (rng_percent(&lab->rng, 30) && other.prefix.len == RG_ADDR_BITS) {
+		must(rg_index_put(index, &other) < 0, "index");
+		rg_index_remove(index, &other.prefix);
+	}
+	must(rg_index_put(index, entry) < 0, "index");
+	if (rng_percent(&lab->rng, 10)) {
+		rg_index_remove(index, &entry->prefix);
+		must(rg_index_put(index, entry) < 0, "index");
+	}
+}
+
+static void index_trie(struct lab *lab, enum rg_index_part part, const struct model_trie *trie)
+{
+	struct rg_index *index = fresh_index(lab, part);
+
+	/* Shorter prefixes first: of the lists' index that is part of the contract. */
+	for (uint32_t len = 0; len <= RG_ADDR_BITS; len++)
+		for (unsigned int i = 0; i < trie->count; i++) {
+			const struct model_prefix *at = &trie->at[i];
+			const struct rg_index_entry entry = {
+				.prefix = { .len = len, .addr = model_write_addr(at->addr) },
+				.expiry = at->expiry,
+				.class = at->class,
+				.action = part == RG_INDEX_LISTS ? RG_ACTION_NONE : at->action,
+				.zone = at->zone,
+			};
+
+			if (at->len == len)
+				put_into(lab, index, &entry);
+		}
+}
+
+static void index_peers(struct lab *lab)
+{
+	struct rg_index *index = fresh_index(lab, RG_INDEX_PEERS);
+
+	for (int i = 0; i < MODEL_PEERS; i++) {
+		const struct model_peer *peer = &lab->model.peers[i];
+		struct rg_index_entry entry = { .class = RG_CLASS_CLEAN, .action = RG_ACTION_PASS };
+
+		if (peer->generation != lab->model.generation || peer->gone ||
+		    peer->state != RG_PEER_CLEAN)
+			continue;
+		entry.prefix.addr = model_write_addr(peer->key);
+		entry.prefix.len = peer->key >> 32 == 0xffff ? RG_ADDR_BITS : lab->peer_len6;
+		entry.expiry = peer->expiry;
+		put_into(lab, index, &entry);
+	}
+}
+
+/* Mostly all of them; without one the trie answers. */
+static void make_index(struct lab *lab)
+{
+	int fd = bpf_map__fd(lab->skel->maps.indexes);
+	uint32_t fresh = rng_percent(&lab->rng, 80) ? 7 : rng_below(&lab->rng, 8);
+
+	index_trie(lab, RG_INDEX_LISTS, &lab->model.lists);
+	index_trie(lab, RG_INDEX_VERDICTS, &lab->model.verdicts);
+	index_peers(lab);
+	for (uint32_t part = 0; part < RG_INDEXES; part++) {
+		if (!((fresh ^ lab->indexed) >> part & 1))
+			continue;
+		if (fresh >> part & 1)
+			must(bpf_map_update_elem(fd, &part, &lab->indexes[part].fd, BPF_ANY),
+			     "indexes");
+		else
+			must(bpf_map_delete_elem(fd, &part), "indexes");
+	}
+	lab->indexed = fresh;
+}
+
 static void write_mask(__u64 ret[2], uint32_t len)
 {
 	struct rg_addr mask = model_write_addr(mask_of(len));
@@ -444,10 +570,12 @@ static void make_settings(struct lab *lab)
 
 	memset(settings, 0, sizeof(*settings));
 	settings->pending_time = rng_percent(rng, 90) ? FAR : 0;
-	write_mask(settings->peer_mask6, lens6[rng_below(rng, 8)]);
+	lab->peer_len6 = lens6[rng_below(rng, 8)];
+	write_mask(settings->peer_mask6, lab->peer_len6);
 	write_mask(settings->bucket_mask6, lens6[rng_below(rng, 8)]);
 	write_mask(settings->bucket_mask4, RG_V4_PREFIX_BITS + 8 * (1 + rng_below(rng, 4)));
 	settings->samples_per_second = limits[rng_below(rng, 4)];
+	settings->exact_per_second = UINT32_MAX;
 	turn_settings(lab);
 }
 
@@ -538,6 +666,7 @@ static void begin_state(struct lab *lab, uint64_t state)
 		add_peer(lab);
 	for (count = rng_below(&lab->rng, 10); count; count--)
 		add_bucket(lab);
+	make_index(lab);
 }
 
 /* Two minutes later the same connection is another attempt. */

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The index: what the tries say, laid out so that a packet touches one or two cache lines. Each trie
+ * has one (`lists`, `verdicts`), and so have the clean peers of `peers`. It is derived: user space
+ * writes it through mmap after the trie (userspace/index.c), and where it does not know, it says
+ * "ask" and the trie answers.
+ *
+ * An index is an array of lines of 64 bytes:
+ *
+ *   line 0     the header
+ *   seen4      one bit for each IPv4 /24 in which there is anything
+ *   wide6      one bit for each IPv6 /16 that an entry shorter than /32 touches: ask
+ *   seen6      one bit for each hash of an IPv6 /32 in which there is a /64
+ *   other6     the same for entries of other lengths: ask
+ *   nets4      two bits for each IPv4 /24, enum rg_index_net; only if the header names it
+ *   hosts4     buckets of eight words, one for each IPv4 host
+ *   nets6      buckets of four keys and their four words, one for each IPv6 /64
+ *
+ * A word is the address (of a /64: a hash of it), the time until which it is certainly alive, and
+ * what it says. A bucket whose slots are all taken goes on in the next one; after RG_INDEX_PROBES of
+ * them: ask. A slot that becomes free in a full bucket is marked as free but not as empty, for as
+ * long as a search may have to go past it.
+ *
+ * Words are written and read as a whole, so a reader sees the old answer or the new one.
+ */
+#ifndef REPGATE_MAPS_INDEX_H
+#define REPGATE_MAPS_INDEX_H
+
+#include "types.h"
+
+/* Keys of the map `indexes`. An empty slot: the trie answers. */
+enum rg_index_part { RG_INDEX_LISTS = 0, RG_INDEX_VERDICTS, RG_INDEX_PEERS, RG_INDEXES };
+
+#define RG_INDEX_WORDS 8
+
+struct rg_index_line {
+	__u64 words[RG_INDEX_WORDS];
+};
+
+/* Line 0, padded to a line. */
+struct rg_index_header {
+	__u64 epoch; /* ns of CLOCK_BOOTTIME from which words count */
+	__u64 seed; /* of the buckets' numbers: peers choose their addresses */
+	__u32 hosts4; /* first line */
+	__u32 hosts4_mask; /* buckets - 1; their number is a power of two */
+	__u32 nets6;
+	__u32 nets6_mask;
+	__u32 nets4; /* first line, 0: there is none */
+	__u32 other4; /* not 0: there are IPv4 entries that are neither hosts nor in nets4 */
+	__u32 pad[6]; /* zero */
+};
+
+/* A line has 512 bits. */
+#define RG_INDEX_BIT_LINE(bit) ((bit) >> 9)
+#define RG_INDEX_BIT_WORD(bit) ((bit) >> 6 & 7)
+#define RG_INDEX_BIT_SHIFT(bit) ((bit)&63)
+
+#define RG_INDEX_SEEN4 1
+#define RG_INDEX_SEEN4_BITS 24
+#define RG_INDEX_WIDE6 (RG_INDEX_SEEN4 + (1 << (RG_INDEX_SEEN4_BITS - 9)))
+#define RG_INDEX_WIDE6_BITS 16
+#define RG_INDEX_SEEN6 (RG_INDEX_WIDE6 + (1 << (RG_INDEX_WIDE6_BITS - 9)))
+#define RG_INDEX_SEEN6_BITS 19
+#define RG_INDEX_OTHER6 (RG_INDEX_SEEN6 + (1 << (RG_INDEX_SEEN6_BITS - 9)))
+#define RG_INDEX_TABLES (RG_INDEX_OTHER6 + (1 << (RG_INDEX_SEEN6_BITS - 9)))
+#define RG_INDEX_NETS4_LINES (1 << (RG_INDEX_SEEN4_BITS + 1 - 9))
+
+/* Two bits of nets4: what the longest prefix up to /24 says of the whole /24. */
+enum rg_index_net {
+	RG_INDEX_NET_NONE = 0,
+	RG_INDEX_NET_APPROVED,
+	RG_INDEX_NET_BLOCKED,
+	RG_INDEX_NET_ASK
+};
+
+#define RG_INDEX_PROBES 4
+
+/* A word: key in the upper half, then the time in units of 2^32 ns (4.3 s), then the answer. */
+#define RG_INDEX_KEY_SHIFT 32
+#define RG_INDEX_TIME_SHIFT 14
+#define RG_INDEX_TIME_BITS 18
+#define RG_INDEX_FOREVER ((1U << RG_INDEX_TIME_BITS) - 1)
+#define RG_INDEX_LATEST (RG_INDEX_FOREVER - 1) /* alive until then at least: 13 days from epoch */
+#define RG_INDEX_UNIT_SHIFT 32
+#define RG_INDEX_ANSWER_MASK ((1U << RG_INDEX_TIME_SHIFT) - 1)
+#define RG_INDEX_FREED 1ULL /* no key is 0: a slot that is free, but not empty */
+
+/* An answer: class, action and zone. Never 0 or 1, as class is neither NONE nor above 15. */
+#define RG_INDEX_CLASS_SHIFT 10
+#define RG_INDEX_ACTION_SHIFT 6
+#define RG_INDEX_ZONE_MASK 63
+#define RG_INDEX_NO_ZONE 63
+
+/* What a lookup returns besides an answer. */
+#define RG_INDEX_NONE 0
+#define RG_INDEX_ASK 1
+
+static inline __u32 rg_index_hash(__u64 key)
+{
+	/* The upper half of a multiplication by 2^64 / golden ratio. */
+	key ^= key >> 29;
+	return (__u32)((key * 0x9e3779b97f4a7c15ULL) >> 32);
+}
+
+/* The bit in seen6 and other6 of an IPv6 /32, host order. */
+static inline __u32 rg_index_bit6(__u32 net)
+{
+	return rg_index_hash(net) >> (32 - RG_INDEX_SEEN6_BITS);
+}
+
+/* The half of a /64's word that stands for it; never 0. key: the address's first 64 bits, host order. */
+static inline __u32 rg_index_check6(__u64 key)
+{
+	return rg_index_hash(key * 0xff51afd7ed558ccdULL) | 1;
+}
+
+#endif

@@ -1,0 +1,736 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "index.h"
+
+#include "addr.h"
+
+#include "../maps/verdict.h"
+
+#include <endian.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+
+#define SLOTS4 RG_INDEX_WORDS
+#define SLOTS6 (RG_INDEX_WORDS / 2)
+#define BUCKETS_MIN 8
+/* Prefixes from /25 to /31 become hosts, as long as they are so many at most. */
+#define SPREAD_MAX (1 << 18)
+#define EPOCH_TIME (6 * 86400 * RG_NSEC_PER_SEC) /* words reach 13 days from their epoch */
+
+/* A table of buckets, for either family. */
+struct table {
+	struct rg_index_line *lines;
+	uint32_t mask; /* buckets - 1 */
+	uint32_t slots; /* in a bucket */
+	size_t count;
+	uint64_t *crowded; /* keys that found no slot */
+	size_t crowded_count, crowded_allocated;
+};
+
+struct rg_index {
+	struct rg_index_line *lines;
+	struct rg_index_header *header; /* line 0 */
+	uint32_t line_count;
+	struct table hosts4, nets6;
+	size_t spread; /* hosts made of prefixes */
+	size_t written; /* entries put since it is there */
+};
+
+static uint32_t buckets_for(size_t entries, uint32_t slots)
+{
+	uint32_t buckets = BUCKETS_MIN;
+
+	while ((size_t)buckets * slots < 2 * entries && buckets < 1U << 26)
+		buckets *= 2;
+	return buckets;
+}
+
+void rg_index_measure(const struct rg_list_item *items, size_t count, struct rg_index_size *ret)
+{
+	size_t spread = 0;
+
+	*ret = (struct rg_index_size){};
+	for (size_t i = 0; i < count; i++) {
+		const struct rg_prefix *prefix = &items[i].prefix;
+
+		if (!rg_addr_is_v4(&prefix->addr))
+			ret->nets6 += prefix->len == 64;
+		else if (prefix->len == RG_ADDR_BITS)
+			ret->hosts4++;
+		else if (prefix->len > RG_ADDR_BITS - 8)
+			spread += 1U << (RG_ADDR_BITS - prefix->len);
+		ret->nets4 |= rg_addr_is_v4(&prefix->addr) && prefix->len < RG_ADDR_BITS;
+	}
+	ret->hosts4 += spread < SPREAD_MAX ? spread : SPREAD_MAX;
+}
+
+uint32_t rg_index_lines(const struct rg_index_size *size)
+{
+	return RG_INDEX_TABLES + (size->nets4 ? RG_INDEX_NETS4_LINES : 0) +
+	       buckets_for(size->hosts4, SLOTS4) + buckets_for(size->nets6, SLOTS6);
+}
+
+static void lay_out(struct rg_index *index, const struct rg_index_size *size)
+{
+	uint32_t hosts4 = RG_INDEX_TABLES + (size->nets4 ? RG_INDEX_NETS4_LINES : 0);
+	uint32_t buckets4 = buckets_for(size->hosts4, SLOTS4);
+
+	index->header->nets4 = size->nets4 ? RG_INDEX_TABLES : 0;
+	index->header->hosts4 = hosts4;
+	index->header->hosts4_mask = buckets4 - 1;
+	index->header->nets6 = hosts4 + buckets4;
+	index->header->nets6_mask = buckets_for(size->nets6, SLOTS6) - 1;
+	index->hosts4 = (struct table){ .lines = index->lines + index->header->hosts4,
+					.mask = index->header->hosts4_mask,
+					.slots = SLOTS4 };
+	index->nets6 = (struct table){ .lines = index->lines + index->header->nets6,
+				       .mask = index->header->nets6_mask,
+				       .slots = SLOTS6 };
+}
+
+int rg_index_new(struct rg_index **ret, int fd, const struct rg_index_size *size, uint64_t now)
+{
+	struct rg_index *index = calloc(1, sizeof(*index));
+	uint64_t seed;
+	int err = -ENOMEM;
+
+	if (!index)
+		return -ENOMEM;
+	index->line_count = rg_index_lines(size);
+	index->lines = mmap(NULL, index->line_count * sizeof(*index->lines), PROT_READ | PROT_WRITE,
+			    fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED, fd, 0);
+	if (index->lines == MAP_FAILED) {
+		err = -errno;
+		index->lines = NULL;
+	} else if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed)) {
+		err = -errno;
+	} else {
+		index->header = (struct rg_index_header *)index->lines;
+		index->header->epoch = now;
+		index->header->seed = seed;
+		lay_out(index, size);
+		*ret = index;
+		return 0;
+	}
+	rg_index_free(index);
+	return err;
+}
+
+void rg_index_free(struct rg_index *index)
+{
+	if (!index)
+		return;
+	if (index->lines)
+		munmap(index->lines, index->line_count * sizeof(*index->lines));
+	free(index->hosts4.crowded);
+	free(index->nets6.crowded);
+	free(index);
+}
+
+/* ---- words ---- */
+
+static uint64_t load(const __u64 *word)
+{
+	return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
+static void store(__u64 *word, uint64_t value)
+{
+	__atomic_store_n(word, value, __ATOMIC_RELEASE);
+}
+
+static uint32_t host4(const struct rg_addr *addr)
+{
+	uint32_t word;
+
+	memcpy(&word, addr->bytes + RG_ADDR_V4_OFFSET, sizeof(word));
+	return be32toh(word);
+}
+
+static uint64_t net6(const struct rg_addr *addr)
+{
+	uint64_t half;
+
+	memcpy(&half, addr, sizeof(half));
+	return be64toh(half);
+}
+
+static bool is_host4(const struct rg_prefix *prefix)
+{
+	return prefix->len == RG_ADDR_BITS && rg_addr_is_v4(&prefix->addr) && host4(&prefix->addr);
+}
+
+static bool is_net6(const struct rg_prefix *prefix)
+{
+	return prefix->len == 64 && !rg_addr_is_v4(&prefix->addr);
+}
+
+/* Rounded down: a word never says "alive" for longer than its entry is. */
+static uint32_t time_of(const struct rg_index *index, uint64_t expiry)
+{
+	uint64_t units;
+
+	if (!expiry)
+		return RG_INDEX_FOREVER;
+	if (expiry <= index->header->epoch)
+		return 0;
+	units = (expiry - index->header->epoch) >> RG_INDEX_UNIT_SHIFT;
+	return units < RG_INDEX_LATEST ? (uint32_t)units : RG_INDEX_LATEST;
+}
+
+static uint64_t word_of(const struct rg_index *index, uint32_t half,
+			const struct rg_index_entry *entry)
+{
+	uint32_t zone = entry->zone < RG_MAX_ZONES ? entry->zone : RG_INDEX_NO_ZONE;
+
+	return (uint64_t)half << RG_INDEX_KEY_SHIFT |
+	       (uint64_t)time_of(index, entry->expiry) << RG_INDEX_TIME_SHIFT |
+	       (uint64_t)entry->class << RG_INDEX_CLASS_SHIFT |
+	       (uint64_t)entry->action << RG_INDEX_ACTION_SHIFT | zone;
+}
+
+static void set_bit(struct rg_index *index, uint32_t first, uint32_t bit)
+{
+	__u64 *word = &index->lines[first + RG_INDEX_BIT_LINE(bit)].words[RG_INDEX_BIT_WORD(bit)];
+
+	store(word, *word | 1ULL << RG_INDEX_BIT_SHIFT(bit));
+}
+
+static bool get_bit(const struct rg_index *index, uint32_t first, uint32_t bit)
+{
+	return load(&index->lines[first + RG_INDEX_BIT_LINE(bit)].words[RG_INDEX_BIT_WORD(bit)]) >>
+		       RG_INDEX_BIT_SHIFT(bit) &
+	       1;
+}
+
+/* ---- tables: the key is the IPv4 address, or an IPv6 address's first 64 bits ---- */
+
+static struct rg_index_line *bucket_of(const struct rg_index *index, const struct table *table,
+				       uint64_t key, uint32_t probe)
+{
+	return &table->lines[(rg_index_hash(key ^ index->header->seed) + probe) & table->mask];
+}
+
+static __u64 *slot_word(const struct table *table, struct rg_index_line *line, uint32_t slot)
+{
+	return &line->words[table->slots == SLOTS4 ? slot : slot + SLOTS6];
+}
+
+/* The key of a slot that is taken. */
+static uint64_t slot_key(const struct table *table, const struct rg_index_line *line, uint32_t slot)
+{
+	return table->slots == SLOTS4 ? line->words[slot] >> RG_INDEX_KEY_SHIFT : line->words[slot];
+}
+
+static bool is_taken(uint64_t word)
+{
+	return word > RG_INDEX_FREED;
+}
+
+/* The word of key, or NULL. If there is none, *room is where it may go, or NULL. */
+static __u64 *find_slot(const struct rg_index *index, const struct table *table, uint64_t key,
+			struct rg_index_line **room, uint32_t *room_slot)
+{
+	*room = NULL;
+	for (uint32_t probe = 0; probe < RG_INDEX_PROBES; probe++) {
+		struct rg_index_line *line = bucket_of(index, table, key, probe);
+		bool ends = false;
+
+		for (uint32_t slot = 0; slot < table->slots; slot++) {
+			__u64 *word = slot_word(table, line, slot);
+
+			if (is_taken(*word) && slot_key(table, line, slot) == key)
+				return word;
+			if (!is_taken(*word) && !*room) {
+				*room = line;
+				*room_slot = slot;
+			}
+			ends |= !*word;
+		}
+		if (ends)
+			break;
+	}
+	return NULL;
+}
+
+static int add_crowded(struct table *table, uint64_t key)
+{
+	for (size_t i = 0; i < table->crowded_count; i++)
+		if (table->crowded[i] == key)
+			return 0;
+	if (table->crowded_count == table->crowded_allocated) {
+		size_t size = table->crowded_allocated ? table->crowded_allocated * 2 : 16;
+		uint64_t *keys = reallocarray(table->crowded, size, sizeof(*keys));
+
+		if (!keys)
+			return -ENOMEM;
+		table->crowded = keys;
+		table->crowded_allocated = size;
+	}
+	table->crowded[table->crowded_count++] = key;
+	return 0;
+}
+
+static void remove_crowded(struct table *table, uint64_t key)
+{
+	for (size_t i = 0; i < table->crowded_count; i++)
+		if (table->crowded[i] == key) {
+			table->crowded[i] = table->crowded[--table->crowded_count];
+			return;
+		}
+}
+
+/* All buckets of a key that is crowded are full, and stay so: the search ends with "ask". */
+static int put_key(struct rg_index *index, struct table *table, uint64_t key, uint64_t value)
+{
+	struct rg_index_line *line;
+	uint32_t slot;
+	__u64 *word = find_slot(index, table, key, &line, &slot);
+
+	if (word) {
+		store(word, value);
+		return 0;
+	}
+	if (!line) {
+		int err = add_crowded(table, key);
+
+		return err ? err : 1;
+	}
+	remove_crowded(table, key);
+	if (table->slots == SLOTS6)
+		store(&line->words[slot], key); /* before its word: until then the slot is free */
+	store(slot_word(table, line, slot), value);
+	table->count++;
+	return table->count > (size_t)(table->mask + 1) * table->slots / 2;
+}
+
+/* A search for some other key may have to go past this bucket. */
+static bool is_passed(const struct rg_index *index, const struct table *table,
+		      const struct rg_index_line *line)
+{
+	if (table->crowded_count)
+		return true;
+	for (uint32_t probe = 1; probe < RG_INDEX_PROBES; probe++) {
+		uint32_t at = (uint32_t)(line - table->lines) + probe;
+		struct rg_index_line *next = &table->lines[at & table->mask];
+
+		for (uint32_t slot = 0; slot < table->slots; slot++) {
+			uint64_t key = slot_key(table, next, slot);
+
+			if (!is_taken(*slot_word(table, next, slot)))
+				continue;
+			for (uint32_t i = probe; i < RG_INDEX_PROBES; i++)
+				if (bucket_of(index, table, key, i - probe) == line)
+					return true;
+		}
+	}
+	return false;
+}
+
+/* Frees a slot; once no search goes past the bucket, all its free ones are empty again. */
+static void free_slot(const struct rg_index *index, struct table *table, struct rg_index_line *line,
+		      __u64 *word)
+{
+	bool full = true;
+
+	for (uint32_t slot = 0; slot < table->slots; slot++)
+		full &= *slot_word(table, line, slot) != 0;
+	store(word, full ? RG_INDEX_FREED : 0);
+	table->count--;
+	if (!full || is_passed(index, table, line))
+		return;
+	for (uint32_t slot = 0; slot < table->slots; slot++)
+		if (*slot_word(table, line, slot) == RG_INDEX_FREED)
+			store(slot_word(table, line, slot), 0);
+}
+
+static struct rg_index_line *line_of(const struct table *table, const __u64 *word)
+{
+	return &table->lines[((const char *)word - (const char *)table->lines) / sizeof(*table->lines)];
+}
+
+static void remove_key(struct rg_index *index, struct table *table, uint64_t key)
+{
+	struct rg_index_line *line;
+	uint32_t slot;
+	__u64 *word = find_slot(index, table, key, &line, &slot);
+
+	if (word)
+		free_slot(index, table, line_of(table, word), word);
+	else
+		remove_crowded(table, key);
+}
+
+/* ---- entries ---- */
+
+/* State of count /24s from net on; those of a line of words at a time. */
+static void set_nets4(struct rg_index *index, uint32_t net, uint32_t count, enum rg_index_net state)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t bit = (net + i) * 2;
+		__u64 *word = &index->lines[index->header->nets4 + RG_INDEX_BIT_LINE(bit)]
+				       .words[RG_INDEX_BIT_WORD(bit)];
+
+		if (!RG_INDEX_BIT_SHIFT(bit) && count - i >= 32) {
+			store(word, 0x5555555555555555ULL * state);
+			i += 31;
+		} else {
+			store(word, (*word & ~(3ULL << RG_INDEX_BIT_SHIFT(bit))) |
+					    (uint64_t)state << RG_INDEX_BIT_SHIFT(bit));
+		}
+	}
+}
+
+static void see_nets4(struct rg_index *index, uint32_t net, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t bit = net + i;
+
+		if (!RG_INDEX_BIT_SHIFT(bit) && count - i >= 64) {
+			store(&index->lines[RG_INDEX_SEEN4 + RG_INDEX_BIT_LINE(bit)]
+				       .words[RG_INDEX_BIT_WORD(bit)],
+			      UINT64_MAX);
+			i += 63;
+		} else {
+			set_bit(index, RG_INDEX_SEEN4, bit);
+		}
+	}
+}
+
+static enum rg_index_net net_state(const struct rg_index_entry *entry)
+{
+	if (entry->expiry || entry->action != RG_ACTION_NONE)
+		return RG_INDEX_NET_ASK;
+	return entry->class == RG_CLASS_APPROVED ? RG_INDEX_NET_APPROVED : RG_INDEX_NET_BLOCKED;
+}
+
+/* An IPv4 prefix of 25 to 31 bits, as the hosts that it is made of. */
+static int spread4(struct rg_index *index, const struct rg_index_entry *entry)
+{
+	uint32_t first = host4(&entry->prefix.addr), count = 1U << (RG_ADDR_BITS - entry->prefix.len);
+	int full = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		int ret = put_key(index, &index->hosts4, first + i, word_of(index, first + i, entry));
+
+		if (ret < 0)
+			return ret;
+		full |= ret;
+	}
+	index->spread += count;
+	return full;
+}
+
+/* Any IPv4 entry that is not a host. */
+static int put_net4(struct rg_index *index, const struct rg_index_entry *entry)
+{
+	uint32_t len = entry->prefix.len - RG_V4_PREFIX_BITS, addr = host4(&entry->prefix.addr);
+	uint32_t net = addr >> 8, count = len < 24 ? 1U << (24 - len) : 1;
+	int full = 0;
+
+	if (!index->header->nets4)
+		index->header->other4 = 1;
+	else if (len <= 24)
+		set_nets4(index, net, count, net_state(entry));
+	else if (!(addr & 0xffffff00) || index->spread >= SPREAD_MAX)
+		set_nets4(index, net, 1, RG_INDEX_NET_ASK);
+	else
+		full = spread4(index, entry);
+	see_nets4(index, net, count);
+	return full;
+}
+
+/* An entry that has all IPv4 addresses in it, as ::/0 would. */
+static void put_all4(struct rg_index *index)
+{
+	index->header->other4 = 1;
+	if (index->header->nets4)
+		set_nets4(index, 0, 1U << RG_INDEX_SEEN4_BITS, RG_INDEX_NET_ASK);
+	see_nets4(index, 0, 1U << RG_INDEX_SEEN4_BITS);
+}
+
+static void put_other6(struct rg_index *index, const struct rg_prefix *prefix)
+{
+	uint64_t key = net6(&prefix->addr);
+	uint32_t wide = (uint32_t)(key >> 48);
+
+	if (prefix->len >= 32) {
+		set_bit(index, RG_INDEX_OTHER6, rg_index_bit6((uint32_t)(key >> 32)));
+		return;
+	}
+	set_bit(index, RG_INDEX_WIDE6, wide);
+	for (uint32_t i = 1; prefix->len < 16 && i < 1U << (16 - prefix->len); i++)
+		set_bit(index, RG_INDEX_WIDE6, wide + i);
+}
+
+int rg_index_put(struct rg_index *index, const struct rg_index_entry *entry)
+{
+	static const struct rg_addr any4 = { .bytes = { [10] = 0xff, [11] = 0xff } };
+	const struct rg_prefix *prefix = &entry->prefix;
+	uint64_t key = net6(&prefix->addr);
+	uint32_t addr = host4(&prefix->addr);
+	int ret;
+
+	index->written++;
+	if (prefix->len < RG_V4_PREFIX_BITS && rg_prefix_covers(prefix, &any4))
+		put_all4(index);
+	if (is_host4(prefix)) {
+		ret = put_key(index, &index->hosts4, addr, word_of(index, addr, entry));
+		set_bit(index, RG_INDEX_SEEN4, addr >> 8);
+		return ret;
+	}
+	if (is_net6(prefix)) {
+		ret = put_key(index, &index->nets6, key, word_of(index, rg_index_check6(key), entry));
+		set_bit(index, RG_INDEX_SEEN6, rg_index_bit6((uint32_t)(key >> 32)));
+		return ret;
+	}
+	if (rg_addr_is_v4(&prefix->addr) && prefix->len >= RG_V4_PREFIX_BITS)
+		return put_net4(index, entry);
+	put_other6(index, prefix);
+	return 0;
+}
+
+void rg_index_remove(struct rg_index *index, const struct rg_prefix *prefix)
+{
+	if (is_host4(prefix))
+		remove_key(index, &index->hosts4, host4(&prefix->addr));
+	else if (is_net6(prefix))
+		remove_key(index, &index->nets6, net6(&prefix->addr));
+}
+
+static struct rg_prefix prefix_of(const struct table *table, uint64_t key)
+{
+	struct rg_prefix prefix = { .len = table->slots == SLOTS4 ? RG_ADDR_BITS : 64 };
+	uint32_t word = htobe32((uint32_t)key);
+	uint64_t half = htobe64(key);
+
+	if (table->slots == SLOTS6) {
+		memcpy(&prefix.addr, &half, sizeof(half));
+		return prefix;
+	}
+	prefix.addr.bytes[10] = prefix.addr.bytes[11] = 0xff;
+	memcpy(prefix.addr.bytes + RG_ADDR_V4_OFFSET, &word, sizeof(word));
+	return prefix;
+}
+
+struct choice {
+	const struct rg_prefix *prefix; /* NULL: any */
+	uint64_t now; /* what is over then; 0: any */
+};
+
+static bool is_chosen(const struct rg_index *index, const struct choice *choice,
+		      const struct rg_prefix *key, uint64_t word)
+{
+	uint32_t until = word >> RG_INDEX_TIME_SHIFT & RG_INDEX_FOREVER;
+
+	if (choice->now && (until == RG_INDEX_FOREVER ||
+			    until > (choice->now - index->header->epoch) >> RG_INDEX_UNIT_SHIFT))
+		return false;
+	return !choice->prefix ||
+	       (key->len >= choice->prefix->len && rg_prefix_covers(choice->prefix, &key->addr));
+}
+
+static size_t remove_from(struct rg_index *index, struct table *table, const struct choice *choice)
+{
+	size_t count = 0;
+
+	for (uint32_t bucket = 0; table->count && bucket <= table->mask; bucket++)
+		for (uint32_t slot = 0; slot < table->slots; slot++) {
+			struct rg_index_line *line = &table->lines[bucket];
+			__u64 *word = slot_word(table, line, slot);
+			struct rg_prefix key;
+
+			if (!is_taken(*word))
+				continue;
+			key = prefix_of(table, slot_key(table, line, slot));
+			if (!is_chosen(index, choice, &key, *word))
+				continue;
+			free_slot(index, table, line, word);
+			count++;
+		}
+	return count;
+}
+
+size_t rg_index_flush(struct rg_index *index, const struct rg_prefix *prefix)
+{
+	const struct choice choice = { .prefix = prefix };
+
+	return remove_from(index, &index->hosts4, &choice) +
+	       remove_from(index, &index->nets6, &choice);
+}
+
+size_t rg_index_sweep(struct rg_index *index, uint64_t now)
+{
+	const struct choice choice = { .now = now };
+
+	return remove_from(index, &index->hosts4, &choice) +
+	       remove_from(index, &index->nets6, &choice);
+}
+
+/* A word in another index's units; 0 if its time is over there. */
+static uint64_t move_word(const struct rg_index *to, const struct rg_index *from, uint64_t word)
+{
+	uint32_t until = word >> RG_INDEX_TIME_SHIFT & RG_INDEX_FOREVER;
+	uint64_t expiry = from->header->epoch + ((uint64_t)until << RG_INDEX_UNIT_SHIFT);
+
+	if (until != RG_INDEX_FOREVER)
+		until = time_of(to, expiry);
+	word &= ~((uint64_t)RG_INDEX_FOREVER << RG_INDEX_TIME_SHIFT);
+	return word | (uint64_t)until << RG_INDEX_TIME_SHIFT;
+}
+
+static int copy_table(struct rg_index *to, struct table *table, const struct rg_index *from,
+		      const struct table *old)
+{
+	for (uint32_t bucket = 0; bucket <= old->mask; bucket++)
+		for (uint32_t slot = 0; slot < old->slots; slot++) {
+			struct rg_index_line *line = &old->lines[bucket];
+			uint64_t word = *slot_word(old, line, slot), key;
+
+			if (!is_taken(word))
+				continue;
+			key = slot_key(old, line, slot);
+			if (put_key(to, table, key, move_word(to, from, word)) < 0)
+				return -ENOMEM;
+			if (table->slots == SLOTS4)
+				set_bit(to, RG_INDEX_SEEN4, (uint32_t)key >> 8);
+			else
+				set_bit(to, RG_INDEX_SEEN6, rg_index_bit6((uint32_t)(key >> 32)));
+		}
+	return 0;
+}
+
+/* Of what the trie alone knows, a word that is over says "ask". */
+static int copy_crowded(struct rg_index *to, const struct table *table)
+{
+	const struct rg_index_entry over = { .expiry = 1,
+					     .class = RG_CLASS_BLOCKED,
+					     .zone = RG_NO_ZONE };
+
+	for (size_t i = 0; i < table->crowded_count; i++) {
+		struct rg_index_entry entry = over;
+
+		entry.prefix = prefix_of(table, table->crowded[i]);
+		if (rg_index_put(to, &entry) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* The bits of what has no slot. */
+static void copy_bits(struct rg_index *to, const struct rg_index *from)
+{
+	if (from->header->other4) {
+		to->header->other4 = 1;
+		for (uint32_t i = RG_INDEX_SEEN4; i < RG_INDEX_WIDE6; i++)
+			to->lines[i] = from->lines[i];
+	}
+	for (uint32_t i = RG_INDEX_WIDE6; i < RG_INDEX_SEEN6; i++)
+		to->lines[i] = from->lines[i];
+	for (uint32_t i = RG_INDEX_OTHER6; i < RG_INDEX_TABLES; i++)
+		to->lines[i] = from->lines[i];
+}
+
+int rg_index_copy(struct rg_index *to, const struct rg_index *from)
+{
+	int err;
+
+	copy_bits(to, from);
+	err = copy_table(to, &to->hosts4, from, &from->hosts4);
+	if (!err)
+		err = copy_table(to, &to->nets6, from, &from->nets6);
+	if (!err)
+		err = copy_crowded(to, &from->hosts4);
+	if (!err)
+		err = copy_crowded(to, &from->nets6);
+	return err;
+}
+
+/* ---- what XDP finds ---- */
+
+static uint32_t answer_of(const struct rg_index *index, uint64_t word, uint64_t now)
+{
+	uint32_t until = word >> RG_INDEX_TIME_SHIFT & RG_INDEX_FOREVER;
+
+	if (until != RG_INDEX_FOREVER && until <= (now - index->header->epoch) >> RG_INDEX_UNIT_SHIFT)
+		return RG_INDEX_ASK;
+	return word & RG_INDEX_ANSWER_MASK;
+}
+
+static uint32_t answer_of_net4(const struct rg_index *index, uint32_t net)
+{
+	const struct rg_index_line *lines = index->lines + index->header->nets4;
+
+	if (!index->header->nets4)
+		return index->header->other4 ? RG_INDEX_ASK : RG_INDEX_NONE;
+	switch (load(&lines[RG_INDEX_BIT_LINE(net * 2)].words[RG_INDEX_BIT_WORD(net * 2)]) >>
+			RG_INDEX_BIT_SHIFT(net * 2) &
+		3) {
+	case RG_INDEX_NET_NONE:
+		return RG_INDEX_NONE;
+	case RG_INDEX_NET_APPROVED:
+		return RG_CLASS_APPROVED << RG_INDEX_CLASS_SHIFT;
+	case RG_INDEX_NET_BLOCKED:
+		return RG_CLASS_BLOCKED << RG_INDEX_CLASS_SHIFT;
+	default:
+		return RG_INDEX_ASK;
+	}
+}
+
+/* Not found: *passed says that all of its buckets are full. */
+static uint64_t find_word(const struct rg_index *index, const struct table *table, uint64_t key,
+			  bool *passed)
+{
+	struct rg_index_line *room;
+	uint32_t slot;
+	const __u64 *word = find_slot(index, table, key, &room, &slot);
+
+	*passed = true;
+	for (uint32_t probe = 0; !word && probe < RG_INDEX_PROBES; probe++) {
+		struct rg_index_line *line = bucket_of(index, table, key, probe);
+
+		for (slot = 0; slot < table->slots; slot++)
+			*passed &= load(slot_word(table, line, slot)) != 0;
+	}
+	return word ? load(word) : 0;
+}
+
+uint32_t rg_index_find(const struct rg_index *index, const struct rg_addr *addr, uint64_t now)
+{
+	bool is4 = rg_addr_is_v4(addr), passed;
+	uint64_t key = is4 ? host4(addr) : net6(addr), word;
+
+	if (!is4) {
+		uint32_t bit = rg_index_bit6((uint32_t)(key >> 32));
+
+		if (get_bit(index, RG_INDEX_WIDE6, (uint32_t)(key >> 48)) ||
+		    get_bit(index, RG_INDEX_OTHER6, bit))
+			return RG_INDEX_ASK;
+		if (!get_bit(index, RG_INDEX_SEEN6, bit))
+			return RG_INDEX_NONE;
+	} else if (!get_bit(index, RG_INDEX_SEEN4, (uint32_t)key >> 8)) {
+		return RG_INDEX_NONE;
+	}
+	word = find_word(index, is4 ? &index->hosts4 : &index->nets6, key, &passed);
+	if (word)
+		return answer_of(index, word, now);
+	if (passed)
+		return RG_INDEX_ASK;
+	return is4 ? answer_of_net4(index, (uint32_t)key >> 8) : RG_INDEX_NONE;
+}
+
+struct rg_index_count rg_index_count(const struct rg_index *index)
+{
+	return (struct rg_index_count){
+		.hosts4 = index->hosts4.count,
+		.nets6 = index->nets6.count,
+		.crowded = index->hosts4.crowded_count + index->nets6.crowded_count,
+		.bytes = (size_t)index->line_count * sizeof(*index->lines),
+	};
+}
+
+bool rg_index_is_stale(const struct rg_index *index, uint64_t now)
+{
+	size_t live = index->hosts4.count + index->nets6.count;
+
+	return now - index->header->epoch > EPOCH_TIME || index->written > 4 * live + 1000000;
+}

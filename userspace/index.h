@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Writes an index (maps/index.h): plain stores into memory that XDP reads meanwhile. Knows no map and
+ * no system call but mmap, so that it can be tested by itself.
+ *
+ * Each store leaves a right answer behind: the old one, the new one, or "ask the trie". So the caller
+ * changes the trie first, and an agent that dies in between leaves the old answer.
+ */
+#ifndef REPGATE_INDEX_H
+#define REPGATE_INDEX_H
+
+#include "lists.h"
+
+#include "../maps/index.h"
+
+struct rg_index;
+
+struct rg_index_size {
+	size_t hosts4; /* IPv4 hosts that shall find room: half of the slots */
+	size_t nets6; /* IPv6 /64s */
+	bool nets4; /* with a table for IPv4 prefixes up to /24: 4 MiB */
+};
+
+/* The size that holds count items of a list. */
+void rg_index_measure(const struct rg_list_item *items, size_t count, struct rg_index_size *ret);
+
+/* Lines of a map for this size; at most UINT32_MAX. */
+uint32_t rg_index_lines(const struct rg_index_size *size);
+
+/*
+ * fd: an mmapable array of rg_index_lines() empty lines, which is the caller's, or -1 for memory of
+ * our own. now: ns of CLOCK_BOOTTIME. 0 or a negative error.
+ */
+int rg_index_new(struct rg_index **ret, int fd, const struct rg_index_size *size, uint64_t now);
+void rg_index_free(struct rg_index *index);
+
+struct rg_index_entry {
+	struct rg_prefix prefix;
+	uint64_t expiry; /* ns of CLOCK_BOOTTIME, 0: for good */
+	enum rg_class class;
+	enum rg_action action; /* NONE: the class decides */
+	uint32_t zone; /* RG_NO_ZONE or a slot */
+};
+
+/*
+ * Adds or replaces an entry. With nets4, shorter IPv4 prefixes come before longer ones, and all of
+ * them before any lookup. 0; 1: in force, but it is time for a larger index; -ENOMEM.
+ */
+int rg_index_put(struct rg_index *index, const struct rg_index_entry *entry);
+/* Takes it out, if it is a host or a /64; others stay as "ask". */
+void rg_index_remove(struct rg_index *index, const struct rg_prefix *prefix);
+/* Removes hosts and /64s within prefix (NULL: all). Returns how many. */
+size_t rg_index_flush(struct rg_index *index, const struct rg_prefix *prefix);
+
+/* Removes what is over at now, to the unit: 4.3 s. Returns how many. */
+size_t rg_index_sweep(struct rg_index *index, uint64_t now);
+
+/* Puts everything in from into to, which has no nets4; they may have different epochs. 0 or -ENOMEM. */
+int rg_index_copy(struct rg_index *to, const struct rg_index *from);
+
+/* What XDP finds: RG_INDEX_NONE, RG_INDEX_ASK or an answer. */
+uint32_t rg_index_find(const struct rg_index *index, const struct rg_addr *addr, uint64_t now);
+
+struct rg_index_count {
+	size_t hosts4, nets6; /* in their slots */
+	size_t crowded; /* without a slot: the trie answers */
+	size_t bytes; /* of memory */
+};
+struct rg_index_count rg_index_count(const struct rg_index *index);
+
+/* True once bits and times of long ago make it worth a copy. now: ns of CLOCK_BOOTTIME. */
+bool rg_index_is_stale(const struct rg_index *index, uint64_t now);
+
+#endif

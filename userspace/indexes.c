@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "indexes.h"
+
+#include "addr.h"
+
+#define FIRST_HOSTS 65536 /* doubled as it fills */
+#define FIRST_NETS 4096
+#define SWEEP_TIME (10 * RG_NSEC_PER_SEC)
+
+struct part {
+	struct rg_index *index; /* NULL: the trie answers */
+	int fd; /* of its map */
+};
+
+struct rg_indexes {
+	struct rg_loader *loader;
+	struct part parts[RG_INDEXES];
+	bool in_force;
+	size_t max_peers;
+	uint64_t next_sweep;
+	uint64_t failed;
+};
+
+static void close_part(struct part *part)
+{
+	rg_index_free(part->index);
+	rg_closep(&part->fd);
+	*part = (struct part){ .fd = -1 };
+}
+
+/* An index in a map of its own. 0 or a negative error. */
+static int make(const struct rg_index_size *size, struct part *ret)
+{
+	struct part part = { .fd = rg_loader_new_index(rg_index_lines(size)) };
+	int err;
+
+	if (part.fd < 0)
+		return part.fd;
+	err = rg_index_new(&part.index, part.fd, size, rg_now());
+	if (err)
+		close_part(&part);
+	else
+		*ret = part;
+	return err;
+}
+
+static void give_up(struct rg_indexes *indexes, enum rg_index_part which)
+{
+	(void)rg_loader_set_index(indexes->loader, which, -1);
+	close_part(&indexes->parts[which]);
+	indexes->failed++;
+}
+
+/* fresh, which is complete, takes the place of what is there. */
+static void replace(struct rg_indexes *indexes, enum rg_index_part which, struct part *fresh)
+{
+	if (indexes->in_force && rg_loader_set_index(indexes->loader, which, fresh->fd)) {
+		close_part(fresh);
+		give_up(indexes, which);
+		return;
+	}
+	close_part(&indexes->parts[which]);
+	indexes->parts[which] = *fresh;
+}
+
+int rg_indexes_new(struct rg_indexes **ret, struct rg_loader *loader, bool on, uint32_t max_peers)
+{
+	const struct rg_index_size size = { .hosts4 = FIRST_HOSTS, .nets6 = FIRST_NETS };
+	struct rg_indexes *indexes = calloc(1, sizeof(*indexes));
+	int err = 0;
+
+	if (!indexes)
+		return -ENOMEM;
+	indexes->loader = loader;
+	indexes->max_peers = max_peers;
+	for (int i = 0; i < RG_INDEXES; i++) {
+		indexes->parts[i].fd = -1;
+		if (!on)
+			(void)rg_loader_set_index(loader, i, -1);
+		else if (i != RG_INDEX_LISTS && !err)
+			err = make(&size, &indexes->parts[i]);
+	}
+	if (err) {
+		rg_indexes_free(indexes);
+		return err;
+	}
+	indexes->in_force = !on;
+	*ret = indexes;
+	return 0;
+}
+
+void rg_indexes_free(struct rg_indexes *indexes)
+{
+	if (!indexes)
+		return;
+	for (int i = 0; i < RG_INDEXES; i++)
+		close_part(&indexes->parts[i]);
+	free(indexes);
+}
+
+void rg_indexes_enforce(struct rg_indexes *indexes)
+{
+	for (int i = 0; i < RG_INDEXES && !indexes->in_force; i++)
+		if (indexes->parts[i].index &&
+		    rg_loader_set_index(indexes->loader, i, indexes->parts[i].fd))
+			give_up(indexes, i);
+	indexes->in_force = true;
+}
+
+/* A copy with more room, and without what is stale. */
+static void renew(struct rg_indexes *indexes, enum rg_index_part which)
+{
+	struct part *old = &indexes->parts[which], fresh;
+	struct rg_index_count count = rg_index_count(old->index);
+	const struct rg_index_size size = {
+		.hosts4 = count.hosts4 * 2 > FIRST_HOSTS ? count.hosts4 * 2 : FIRST_HOSTS,
+		.nets6 = count.nets6 * 2 > FIRST_NETS ? count.nets6 * 2 : FIRST_NETS,
+	};
+	int err = make(&size, &fresh);
+
+	if (!err) {
+		err = rg_index_copy(fresh.index, old->index);
+		if (err)
+			close_part(&fresh);
+	}
+	if (err)
+		give_up(indexes, which);
+	else
+		replace(indexes, which, &fresh);
+}
+
+/* Peers that are over stay until they are swept, so there may be more of them than are known. */
+static bool has_room(struct rg_indexes *indexes)
+{
+	struct rg_index_count count = rg_index_count(indexes->parts[RG_INDEX_PEERS].index);
+
+	return count.hosts4 + count.nets6 < indexes->max_peers;
+}
+
+void rg_indexes_put(struct rg_indexes *indexes, enum rg_index_part which,
+		    const struct rg_index_entry *entry)
+{
+	struct rg_index *index = indexes->parts[which].index;
+	int ret;
+
+	if (!index)
+		return;
+	if (which == RG_INDEX_PEERS && !has_room(indexes)) {
+		/* `peers` has it. What is there may say something else. */
+		rg_index_remove(index, &entry->prefix);
+		return;
+	}
+	ret = rg_index_put(index, entry);
+	if (ret < 0)
+		give_up(indexes, which);
+	else if (ret)
+		renew(indexes, which);
+}
+
+void rg_indexes_remove(struct rg_indexes *indexes, enum rg_index_part which,
+		       const struct rg_prefix *prefix)
+{
+	if (indexes->parts[which].index)
+		rg_index_remove(indexes->parts[which].index, prefix);
+}
+
+void rg_indexes_flush(struct rg_indexes *indexes, enum rg_index_part which,
+		      const struct rg_prefix *prefix)
+{
+	if (indexes->parts[which].index)
+		rg_index_flush(indexes->parts[which].index, prefix);
+}
+
+static int put_list(struct rg_index *index, const struct rg_list_item *items, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct rg_index_entry entry = { .prefix = items[i].prefix,
+						      .expiry = items[i].expiry,
+						      .class = items[i].class,
+						      .zone = RG_NO_ZONE };
+		int ret = rg_index_put(index, &entry);
+
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+void rg_indexes_swap_lists(struct rg_indexes *indexes, const struct rg_lists *lists)
+{
+	const struct rg_list_item *items;
+	struct rg_index_size size;
+	struct part fresh;
+	size_t count;
+	int err;
+
+	if (!indexes->parts[RG_INDEX_VERDICTS].index)
+		return; /* index = false, or the memory is not there */
+	items = rg_lists_items(lists, &count);
+	rg_index_measure(items, count, &size);
+	err = make(&size, &fresh);
+	if (!err) {
+		err = put_list(fresh.index, items, count);
+		if (err)
+			close_part(&fresh);
+	}
+	if (err)
+		give_up(indexes, RG_INDEX_LISTS);
+	else
+		replace(indexes, RG_INDEX_LISTS, &fresh);
+}
+
+void rg_indexes_sweep(struct rg_indexes *indexes, uint64_t now)
+{
+	if (now < indexes->next_sweep)
+		return;
+	indexes->next_sweep = now + SWEEP_TIME;
+	if (indexes->parts[RG_INDEX_PEERS].index)
+		rg_index_sweep(indexes->parts[RG_INDEX_PEERS].index, now);
+	for (int i = 0; i < RG_INDEXES; i++)
+		if (i != RG_INDEX_LISTS && indexes->parts[i].index &&
+		    rg_index_is_stale(indexes->parts[i].index, now))
+			renew(indexes, i);
+}
+
+struct rg_indexes_count rg_indexes_count(const struct rg_indexes *indexes)
+{
+	struct rg_indexes_count count = { .failed = indexes->failed };
+
+	for (int i = 0; i < RG_INDEXES; i++)
+		if (indexes->parts[i].index)
+			count.parts[i] = rg_index_count(indexes->parts[i].index);
+	return count;
+}

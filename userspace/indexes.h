@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The indexes in the kernel, one for each part of `indexes`: made, filled by verdicts.c after the
+ * tries, replaced by larger ones as they fill. Whatever fails leaves the trie to answer.
+ */
+#ifndef REPGATE_INDEXES_H
+#define REPGATE_INDEXES_H
+
+#include "index.h"
+#include "lists.h"
+#include "loader.h"
+
+struct rg_indexes;
+
+/* Not in force yet. on: false takes an earlier agent's out of force; then all calls do nothing. */
+int rg_indexes_new(struct rg_indexes **ret, struct rg_loader *loader, bool on, uint32_t max_peers);
+void rg_indexes_free(struct rg_indexes *indexes);
+
+/* Once the tries' entries have been put: from now on packets are answered by them. */
+void rg_indexes_enforce(struct rg_indexes *indexes);
+
+/* RG_INDEX_VERDICTS and RG_INDEX_PEERS. To be called after the map itself was changed. */
+void rg_indexes_put(struct rg_indexes *indexes, enum rg_index_part part,
+		    const struct rg_index_entry *entry);
+void rg_indexes_remove(struct rg_indexes *indexes, enum rg_index_part part,
+		       const struct rg_prefix *prefix);
+void rg_indexes_flush(struct rg_indexes *indexes, enum rg_index_part part,
+		      const struct rg_prefix *prefix);
+
+/* Makes one of lists, in place of the one that is there. To be called after `lists` was changed. */
+void rg_indexes_swap_lists(struct rg_indexes *indexes, const struct rg_lists *lists);
+
+/* Takes out peers that are over, and copies what has become stale; now and then. */
+void rg_indexes_sweep(struct rg_indexes *indexes, uint64_t now);
+
+struct rg_indexes_count {
+	struct rg_index_count parts[RG_INDEXES];
+	uint64_t failed; /* parts that had to be given up: the trie answers, but slowly */
+};
+struct rg_indexes_count rg_indexes_count(const struct rg_indexes *indexes);
+
+#endif
