@@ -45,7 +45,6 @@ __attribute__((noinline)) int account(struct xdp_md *ctx, const struct rg_syn *s
 {
 	const struct rg_settings *settings = get_settings();
 	__u32 table = RG_STAT_DONE, attempt = 0, weight;
-	__u64 hash;
 	int waits;
 
 	if (!settings || !syn || !decision)
@@ -54,9 +53,8 @@ __attribute__((noinline)) int account(struct xdp_md *ctx, const struct rg_syn *s
 		table = RG_STAT_MONITORED;
 	waits = decision->action != RG_ACTION_PASS &&
 		(decision->class == RG_CLASS_UNKNOWN || decision->class == RG_CLASS_PENDING);
-	hash = hash_flow(&syn->addr, syn->port);
-	weight = weight_of(settings, hash);
-	if (!waits && weight && note_attempt(hash, syn->second))
+	weight = weight_of(settings, (__u32)net6_of(&syn->addr) ^ host4_of(&syn->addr) ^ syn->port);
+	if (!waits && weight && note_attempt(hash_flow(&syn->addr, syn->port), syn->second))
 		attempt = weight;
 	count(table + decision->class * RG_ACTION_MAX + decision->action, attempt);
 	if (attempt && is_told(decision->action, table))
@@ -87,14 +85,10 @@ __attribute__((noinline)) int judge(struct xdp_md *ctx, struct rg_syn *syn, enum
 		return RG_ACTION_PASS; /* can't happen, the verifier wants it */
 	complete(settings, syn);
 	decision = decide(settings, syn, 1);
-	if (decision.class == RG_CLASS_NONE) {
-		if (stage == RG_STAGE_RELEASED) /* the agent let it go without a verdict */
-			decision = decided(RG_CLASS_UNKNOWN, RG_ACTION_PASS);
-		else
-			hold(ctx, syn, &decision);
-	} else {
+	if (decision.class == RG_CLASS_NONE)
+		hold(ctx, syn, stage == RG_STAGE_RELEASED, &decision);
+	else
 		settle(ctx, settings, syn, &decision);
-	}
 	account(ctx, syn, &decision);
 	return settings->mode == RG_MODE_MONITOR ? RG_ACTION_PASS : decision.action;
 }

@@ -88,11 +88,6 @@ static __always_inline int take_flow(struct rg_peer *peer, __u32 flow)
 	return 1;
 }
 
-static __always_inline struct rg_decision decided(enum rg_class class, enum rg_action action)
-{
-	return (struct rg_decision){ .class = class, .action = action, .zone = RG_NO_ZONE };
-}
-
 /* `unknown` of the configuration; in monitor mode nothing waits. */
 static __always_inline enum rg_action unknown_action(const struct rg_settings *settings)
 {
@@ -181,23 +176,31 @@ static __always_inline struct rg_decision hold_unknown(struct xdp_md *ctx,
 	}
 }
 
-/* For a SYN whose peer is unknown or pending. */
-__attribute__((noinline)) int hold(struct xdp_md *ctx, const struct rg_syn *syn,
+/* For a SYN that decide() knows nothing of: its peer is in `peers` or unknown. */
+__attribute__((noinline)) int hold(struct xdp_md *ctx, const struct rg_syn *syn, int is_released,
 				   struct rg_decision *decision)
 {
 	const struct rg_settings *settings = get_settings();
-	struct rg_peer *pending;
+	struct rg_peer *peer;
 
 	if (!settings || !syn || !decision)
 		return 0; /* can't happen, the verifier wants it */
+	peer = known_peer(syn);
+	if (peer && peer->state == RG_PEER_CLEAN) {
+		*decision = decided(RG_CLASS_CLEAN, RG_ACTION_PASS);
+		return 0;
+	}
+	if (is_released) { /* the agent let it go without a verdict */
+		*decision = decided(RG_CLASS_UNKNOWN, RG_ACTION_PASS);
+		return 0;
+	}
 	if (agent_is_silent(settings, syn->now)) {
 		count_loss(RG_LOSS_AGENT_SILENT);
 		*decision = decided(RG_CLASS_UNKNOWN, RG_ACTION_PASS);
 		return 0;
 	}
-	pending = known_peer(syn);
-	if (pending)
-		*decision = hold_pending(ctx, settings, syn, pending);
+	if (peer)
+		*decision = hold_pending(ctx, settings, syn, peer);
 	else
 		*decision = hold_unknown(ctx, settings, syn);
 	return 0;

@@ -10,14 +10,6 @@ static __always_inline struct rg_index_line *index_line(void *map, __u32 line)
 	return bpf_map_lookup_elem(map, &line);
 }
 
-/* 1: the bit is set. */
-static __always_inline int index_bit(void *map, __u32 table, __u32 bit)
-{
-	struct rg_index_line *line = index_line(map, table + RG_INDEX_BIT_LINE(bit));
-
-	return line && line->words[RG_INDEX_BIT_WORD(bit)] >> RG_INDEX_BIT_SHIFT(bit) & 1;
-}
-
 static __always_inline __u64 is_zero(__u64 value)
 {
 	return ~(value | -value) >> 63;
@@ -25,15 +17,16 @@ static __always_inline __u64 is_zero(__u64 value)
 
 /*
  * The word of addr, 0 if it is not there and the search ends here, RG_INDEX_FREED if it goes on in
- * the next bucket. Without branches, and a global function: the verifier walks all combinations of
- * eight branches for each bucket otherwise.
+ * the next bucket. Without branches: the verifier walks all combinations of eight of them, for each
+ * bucket.
  */
-__attribute__((noinline)) __u64 probe_hosts4(const struct rg_index_line *line, __u32 addr)
+static __always_inline __u64 probe_hosts4(const struct rg_index_line *line, __u32 addr)
 {
 	__u64 found = 0, empty = 0;
 
 	if (!line)
-		return 0;
+		return RG_INDEX_FREED;
+#pragma unroll
 	for (int i = 0; i < RG_INDEX_WORDS; i++) {
 		__u64 word = line->words[i];
 
@@ -43,13 +36,17 @@ __attribute__((noinline)) __u64 probe_hosts4(const struct rg_index_line *line, _
 	return found | (is_zero(found) & (empty ^ 1));
 }
 
-/* The same for a /64, whose key and word lie in two places. */
+/*
+ * The same for a /64, whose key and word lie in two places. A global function, because clang describes
+ * the line in BTF only if one takes it, and the map's definition needs that.
+ */
 __attribute__((noinline)) __u64 probe_nets6(const struct rg_index_line *line, __u64 key)
 {
 	__u64 found = 0, empty = 0, check = rg_index_check6(key);
 
 	if (!line)
-		return 0;
+		return RG_INDEX_FREED;
+#pragma unroll
 	for (int i = 0; i < RG_INDEX_WORDS / 2; i++) {
 		__u64 word = line->words[i + RG_INDEX_WORDS / 2];
 
@@ -76,10 +73,10 @@ static __always_inline int answer_of_net4(void *map, const struct rg_index_heade
 
 	if (!header->nets4)
 		return header->other4 ? RG_INDEX_ASK : RG_INDEX_NONE;
-	line = index_line(map, header->nets4 + RG_INDEX_BIT_LINE(net * 2));
+	line = index_line(map, header->nets4 + RG_INDEX_NET_LINE(net));
 	if (!line)
 		return RG_INDEX_ASK;
-	switch (line->words[RG_INDEX_BIT_WORD(net * 2)] >> RG_INDEX_BIT_SHIFT(net * 2) & 3) {
+	switch (line->words[RG_INDEX_NET_WORD(net)] >> RG_INDEX_NET_SHIFT(net) & 3) {
 	case RG_INDEX_NET_NONE:
 		return RG_INDEX_NONE;
 	case RG_INDEX_NET_APPROVED:
@@ -91,43 +88,30 @@ static __always_inline int answer_of_net4(void *map, const struct rg_index_heade
 	}
 }
 
-static __always_inline int index_find4(void *map, __u32 addr, __u64 now)
+/* addr: host order. */
+static __always_inline int find_host4(void *map, const struct rg_index_header *header, __u32 addr,
+				      __u64 now)
 {
-	__u32 net = addr >> (32 - RG_INDEX_SEEN4_BITS), bucket;
-	struct rg_index_header *header;
+	__u32 bucket = rg_index_hash(addr ^ header->seed);
 
-	if (!index_bit(map, RG_INDEX_SEEN4, net))
-		return RG_INDEX_NONE;
-	header = (struct rg_index_header *)index_line(map, 0);
-	if (!header)
-		return RG_INDEX_ASK;
-	bucket = rg_index_hash(addr ^ header->seed);
 	for (__u32 i = 0; i < RG_INDEX_PROBES; i++) {
 		__u32 line = header->hosts4 + (bucket + i & header->hosts4_mask);
 		__u64 word = probe_hosts4(index_line(map, line), addr);
 
 		if (!word)
-			return answer_of_net4(map, header, net);
+			return answer_of_net4(map, header, addr >> (32 - RG_INDEX_NET4_BITS));
 		if (word != RG_INDEX_FREED)
 			return answer_of(header, word, now);
 	}
 	return RG_INDEX_ASK;
 }
 
-static __always_inline int index_find6(void *map, __u64 key, __u64 now)
+/* key: the address's first 64 bits, host order. */
+static __always_inline int find_net6(void *map, const struct rg_index_header *header, __u64 key,
+				     __u64 now)
 {
-	__u32 bit = rg_index_bit6(key >> 32), bucket;
-	struct rg_index_header *header;
+	__u32 bucket = rg_index_hash(key ^ header->seed);
 
-	if (index_bit(map, RG_INDEX_WIDE6, key >> (64 - RG_INDEX_WIDE6_BITS)) ||
-	    index_bit(map, RG_INDEX_OTHER6, bit))
-		return RG_INDEX_ASK;
-	if (!index_bit(map, RG_INDEX_SEEN6, bit))
-		return RG_INDEX_NONE;
-	header = (struct rg_index_header *)index_line(map, 0);
-	if (!header)
-		return RG_INDEX_ASK;
-	bucket = rg_index_hash(key ^ header->seed);
 	for (__u32 i = 0; i < RG_INDEX_PROBES; i++) {
 		__u32 line = header->nets6 + (bucket + i & header->nets6_mask);
 		__u64 word = probe_nets6(index_line(map, line), key);
@@ -140,21 +124,63 @@ static __always_inline int index_find6(void *map, __u64 key, __u64 now)
 	return RG_INDEX_ASK;
 }
 
-/* RG_INDEX_NONE: there is no live entry. RG_INDEX_ASK: the trie knows. Else the answer. */
-__attribute__((noinline)) int index_find(__u32 part, const struct rg_syn *syn)
+static __always_inline __u32 host4_of(const struct rg_addr *addr)
+{
+	__be32 word;
+
+	__builtin_memcpy(&word, addr->bytes + RG_ADDR_V4_OFFSET, sizeof(word));
+	return bpf_ntohl(word);
+}
+
+static __always_inline __u64 net6_of(const struct rg_addr *addr)
+{
+	__be64 half;
+
+	__builtin_memcpy(&half, addr, sizeof(half));
+	return bpf_be64_to_cpu(half);
+}
+
+/* For each part a bit that says "look", and RG_INDEX_ASKS further up one that says "ask". */
+static __always_inline __u32 index_seen(const struct rg_settings *settings, const struct rg_syn *syn)
+{
+	__u32 off = (~settings->index & RG_INDEX_ALL) << RG_INDEX_ASKS, zero = 0, net4;
+	struct rg_index_seen *table = bpf_map_lookup_elem(&seen, &zero);
+	__u64 key;
+
+	if (!table)
+		return RG_INDEX_ALL << RG_INDEX_ASKS; /* can't happen, the verifier wants it */
+	if (syn->version == 4) {
+		net4 = host4_of(&syn->addr) >> (32 - RG_INDEX_NET4_BITS);
+		if (!(table->any4[net4 / 64] >> net4 % 64 & 1))
+			return off;
+		return off | (table->nets4[net4 / 16] >> net4 % 16 * 4 & RG_INDEX_ALL);
+	}
+	key = net6_of(&syn->addr);
+	return off | table->nets6[rg_index_net6(key >> 32)] |
+	       table->wide6[key >> (64 - RG_INDEX_WIDE6_BITS)];
+}
+
+__attribute__((noinline)) int look_into(__u32 part, const struct rg_syn *syn)
 {
 	void *map = bpf_map_lookup_elem(&indexes, &part);
-	__be64 half;
-	__be32 word;
+	struct rg_index_header *header;
 
 	if (!map || !syn)
 		return RG_INDEX_ASK;
-	if (syn->version == 4) {
-		__builtin_memcpy(&word, syn->addr.bytes + RG_ADDR_V4_OFFSET, sizeof(word));
-		return index_find4(map, bpf_ntohl(word), syn->now);
-	}
-	__builtin_memcpy(&half, &syn->addr, sizeof(half));
-	return index_find6(map, bpf_be64_to_cpu(half), syn->now);
+	header = (struct rg_index_header *)index_line(map, 0);
+	if (!header)
+		return RG_INDEX_ASK;
+	if (syn->version == 4)
+		return find_host4(map, header, host4_of(&syn->addr), syn->now);
+	return find_net6(map, header, net6_of(&syn->addr), syn->now);
+}
+
+/* RG_INDEX_NONE: there is no live entry. RG_INDEX_ASK: the trie knows. Else the answer. */
+static __always_inline __u32 index_find(__u32 part, __u32 where, const struct rg_syn *syn)
+{
+	if (where >> (part + RG_INDEX_ASKS) & 1)
+		return RG_INDEX_ASK;
+	return where >> part & 1 ? look_into(part, syn) : RG_INDEX_NONE;
 }
 
 #endif

@@ -49,17 +49,18 @@ static __always_inline struct rg_cpu *this_cpu(void)
 }
 
 /*
- * A SYN's weight in hits and attempts. Counting either costs a cache miss, which is too much in a
- * flood: then one of RG_SAMPLED connections counts for all of them. 0: this one does not count.
+ * A SYN's weight in attempts. Counting them costs a cache miss, which is too much in a flood: then one
+ * of RG_SAMPLED connections counts for all of them. 0: this one does not count. flow: the same for
+ * all SYNs of a connection.
  */
-static __always_inline __u32 weight_of(const struct rg_settings *settings, __u64 hash)
+static __always_inline __u32 weight_of(const struct rg_settings *settings, __u32 flow)
 {
 	__u32 zero = 0;
 	struct rg_cpu *cpu = bpf_map_lookup_elem(&cpus, &zero);
 
 	if (!cpu || cpu->syns++ < settings->exact_per_second)
 		return 1;
-	return hash % RG_SAMPLED ? 0 : RG_SAMPLED;
+	return rg_index_hash(flow) % RG_SAMPLED ? 0 : RG_SAMPLED;
 }
 
 static __always_inline __u64 mix(__u64 x)
@@ -79,7 +80,7 @@ static __always_inline __u64 hash_flow(const struct rg_addr *addr, __u64 salt)
 }
 
 #define ATTEMPT_TIME_MASK 0xfffU
-#define ATTEMPT_TAG_SHIFT 32 /* the upper half of the hash: the lower one chose sample and set */
+#define ATTEMPT_TAG_SHIFT 32 /* the upper half of the hash: the lower one chose the set */
 
 /*
  * 1: the first SYN with this hash in RG_ATTEMPT_SECONDS, 0: a retransmission. A global function: the
@@ -88,7 +89,7 @@ static __always_inline __u64 hash_flow(const struct rg_addr *addr, __u64 salt)
 __attribute__((noinline)) __u32 note_attempt(__u64 hash, __u32 second)
 {
 	__u32 tag = (__u32)(hash >> ATTEMPT_TAG_SHIFT) & ~ATTEMPT_TIME_MASK, oldest_age = 0;
-	__u32 index = hash / RG_SAMPLED & (RG_ATTEMPT_SETS - 1), oldest = 0;
+	__u32 index = hash & (RG_ATTEMPT_SETS - 1), oldest = 0;
 	struct rg_attempt_set *set = bpf_map_lookup_elem(&attempts, &index);
 
 	if (!set)

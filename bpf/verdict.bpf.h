@@ -78,9 +78,10 @@ static __always_inline void decide_class(const struct rg_settings *settings, enu
 }
 
 static __always_inline int decide_by_lists(const struct rg_settings *settings,
-					   const struct rg_syn *syn, struct rg_decision *decision)
+					   const struct rg_syn *syn, __u32 where,
+					   struct rg_decision *decision)
 {
-	__u32 answer = index_find(RG_INDEX_LISTS, syn);
+	__u32 answer = index_find(RG_INDEX_LISTS, where, syn);
 	struct rg_list_entry *entry;
 
 	if (answer == RG_INDEX_NONE)
@@ -96,7 +97,10 @@ static __always_inline int decide_by_lists(const struct rg_settings *settings,
 	return 1;
 }
 
-/* How many SYNs this one counts for in an entry's hits: see weight_of(). */
+/*
+ * How many SYNs this one counts for in an entry's hits, see weight_of(). The entry is looked for in
+ * the trie, which costs as much as thirty lookups in the index.
+ */
 static __always_inline __u32 hits_of(const struct rg_settings *settings)
 {
 	__u32 zero = 0;
@@ -104,7 +108,7 @@ static __always_inline __u32 hits_of(const struct rg_settings *settings)
 
 	if (!cpu || cpu->syns < settings->exact_per_second)
 		return 1;
-	return cpu->syns % RG_SAMPLED ? 0 : RG_SAMPLED;
+	return cpu->syns % RG_SAMPLED_HITS ? 0 : RG_SAMPLED_HITS;
 }
 
 static __always_inline void read_answer(__u32 answer, struct rg_decision *decision)
@@ -117,14 +121,15 @@ static __always_inline void read_answer(__u32 answer, struct rg_decision *decisi
 }
 
 static __always_inline int decide_by_verdicts(const struct rg_settings *settings,
-					      const struct rg_syn *syn, int is_met,
+					      const struct rg_syn *syn, __u32 where, int is_met,
 					      struct rg_decision *decision)
 {
-	__u32 answer = index_find(RG_INDEX_VERDICTS, syn), hits = is_met ? hits_of(settings) : 0;
+	__u32 answer = index_find(RG_INDEX_VERDICTS, where, syn), hits;
 	struct rg_verdict *verdict;
 
 	if (answer == RG_INDEX_NONE)
 		return 0;
+	hits = is_met ? hits_of(settings) : 0;
 	if (answer != RG_INDEX_ASK) {
 		read_answer(answer, decision);
 		if (!hits)
@@ -152,17 +157,6 @@ static __always_inline struct rg_peer *known_peer(const struct rg_syn *syn)
 	return peer && peer->expiry > syn->now ? peer : NULL;
 }
 
-/* What the index does not say of a peer, `peers` may: it also has those that are pending. */
-static __always_inline int is_clean(const struct rg_syn *syn)
-{
-	const struct rg_peer *peer;
-
-	if (index_find(RG_INDEX_PEERS, syn) > RG_INDEX_ASK)
-		return 1;
-	peer = known_peer(syn);
-	return peer && peer->state == RG_PEER_CLEAN;
-}
-
 /* Fills in what decide() needs besides the address. */
 static __always_inline void complete(const struct rg_settings *settings, struct rg_syn *syn)
 {
@@ -182,20 +176,26 @@ static __always_inline void complete(const struct rg_settings *settings, struct 
 	__builtin_memcpy(&syn->peer, half, sizeof(half));
 }
 
+static __always_inline struct rg_decision decided(enum rg_class class, enum rg_action action)
+{
+	return (struct rg_decision){ .class = class, .action = action, .zone = RG_NO_ZONE };
+}
+
 /*
- * class NONE: nothing is known, or the peer is pending. is_met: a SYN meets the verdict, which counts
- * as a hit.
+ * class NONE: nothing is known but what `peers` may say, which also has those that are pending.
+ * is_met: a SYN meets the verdict, which counts as a hit.
  */
 static __always_inline struct rg_decision decide(const struct rg_settings *settings,
 						 const struct rg_syn *syn, int is_met)
 {
 	struct rg_decision decision = { .zone = RG_NO_ZONE };
+	__u32 where = index_seen(settings, syn);
 
-	if (decide_by_lists(settings, syn, &decision) ||
-	    decide_by_verdicts(settings, syn, is_met, &decision) || !is_clean(syn))
+	if (decide_by_lists(settings, syn, where, &decision) ||
+	    decide_by_verdicts(settings, syn, where, is_met, &decision))
 		return decision;
-	decision.class = RG_CLASS_CLEAN;
-	decision.action = RG_ACTION_PASS;
+	if (index_find(RG_INDEX_PEERS, where, syn) > RG_INDEX_ASK)
+		return decided(RG_CLASS_CLEAN, RG_ACTION_PASS);
 	return decision;
 }
 

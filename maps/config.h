@@ -42,9 +42,11 @@ struct rg_settings {
 	__u32 samples_per_second; /* refused attempts told to the agent, on each CPU */
 	__u32 steering; /* 1: connections can reach the responder */
 	__u32 tag_dscp; /* 1..63; 0: no action tags */
+	__u32 index; /* bit by enum rg_index_part: look there before the trie */
 	__u32 port_count;
 	__u16 ports[RG_MAX_PORTS]; /* host order */
 	__u32 exact_per_second; /* SYNs on each CPU: over it hits and attempts are estimated */
+	__u32 pad; /* zero */
 };
 
 #endif

@@ -5,13 +5,14 @@
  * writes it through mmap after the trie (userspace/index.c), and where it does not know, it says
  * "ask" and the trie answers.
  *
- * An index is an array of lines of 64 bytes:
+ * First `seen`, one for all three: a bit for each IPv4 /24 in which there is anything, small enough
+ * for a CPU's own cache, so that nothing more is read for most addresses; then four bits for each IPv4
+ * /24, a byte for each IPv6 /32 (by hash) and /16, which say in which part. A bit too many costs a
+ * look, no more.
+ *
+ * Then the part, an array of lines of 64 bytes:
  *
  *   line 0     the header
- *   seen4      one bit for each IPv4 /24 in which there is anything
- *   wide6      one bit for each IPv6 /16 that an entry shorter than /32 touches: ask
- *   seen6      one bit for each hash of an IPv6 /32 in which there is a /64
- *   other6     the same for entries of other lengths: ask
  *   nets4      two bits for each IPv4 /24, enum rg_index_net; only if the header names it
  *   hosts4     buckets of eight words, one for each IPv4 host
  *   nets6      buckets of four keys and their four words, one for each IPv6 /64
@@ -28,7 +29,7 @@
 
 #include "types.h"
 
-/* Keys of the map `indexes`. An empty slot: the trie answers. */
+/* Keys of the map `indexes`; the trie answers unless settings.index has the part's bit. */
 enum rg_index_part { RG_INDEX_LISTS = 0, RG_INDEX_VERDICTS, RG_INDEX_PEERS, RG_INDEXES };
 
 #define RG_INDEX_WORDS 8
@@ -50,20 +51,27 @@ struct rg_index_header {
 	__u32 pad[6]; /* zero */
 };
 
-/* A line has 512 bits. */
-#define RG_INDEX_BIT_LINE(bit) ((bit) >> 9)
-#define RG_INDEX_BIT_WORD(bit) ((bit) >> 6 & 7)
-#define RG_INDEX_BIT_SHIFT(bit) ((bit)&63)
-
-#define RG_INDEX_SEEN4 1
-#define RG_INDEX_SEEN4_BITS 24
-#define RG_INDEX_WIDE6 (RG_INDEX_SEEN4 + (1 << (RG_INDEX_SEEN4_BITS - 9)))
+#define RG_INDEX_NET4_BITS 24
+#define RG_INDEX_NET6_BITS 19
 #define RG_INDEX_WIDE6_BITS 16
-#define RG_INDEX_SEEN6 (RG_INDEX_WIDE6 + (1 << (RG_INDEX_WIDE6_BITS - 9)))
-#define RG_INDEX_SEEN6_BITS 19
-#define RG_INDEX_OTHER6 (RG_INDEX_SEEN6 + (1 << (RG_INDEX_SEEN6_BITS - 9)))
-#define RG_INDEX_TABLES (RG_INDEX_OTHER6 + (1 << (RG_INDEX_SEEN6_BITS - 9)))
-#define RG_INDEX_NETS4_LINES (1 << (RG_INDEX_SEEN4_BITS + 1 - 9))
+
+/* In nets4 bit `part` of a nibble: look. In nets6 and wide6 also bit RG_INDEX_ASKS + part: ask. */
+#define RG_INDEX_ASKS 3
+#define RG_INDEX_ALL ((1U << RG_INDEXES) - 1)
+
+struct rg_index_seen {
+	__u64 any4[(1 << RG_INDEX_NET4_BITS) / 64]; /* a bit for each IPv4 /24 with one in nets4 */
+	__u64 nets4[(1 << RG_INDEX_NET4_BITS) / 16]; /* IPv4 /24s, the lowest four bits first */
+	__u8 nets6[1 << RG_INDEX_NET6_BITS]; /* hashes of IPv6 /32s, see rg_index_net6() */
+	__u8 wide6[1 << RG_INDEX_WIDE6_BITS]; /* IPv6 /16s that an entry shorter than /32 touches */
+};
+
+/* nets4 of a part: 32 /24s in a word. */
+#define RG_INDEX_TABLES 1 /* the line after the header */
+#define RG_INDEX_NETS4_LINES (1 << (RG_INDEX_NET4_BITS + 1 - 9))
+#define RG_INDEX_NET_LINE(net) ((net) >> 8)
+#define RG_INDEX_NET_WORD(net) ((net) >> 5 & 7)
+#define RG_INDEX_NET_SHIFT(net) (((net)&31) * 2)
 
 /* Two bits of nets4: what the longest prefix up to /24 says of the whole /24. */
 enum rg_index_net {
@@ -102,10 +110,10 @@ static inline __u32 rg_index_hash(__u64 key)
 	return (__u32)((key * 0x9e3779b97f4a7c15ULL) >> 32);
 }
 
-/* The bit in seen6 and other6 of an IPv6 /32, host order. */
-static inline __u32 rg_index_bit6(__u32 net)
+/* Where an IPv6 /32, host order, is in rg_index_seen.nets6. */
+static inline __u32 rg_index_net6(__u32 net)
 {
-	return rg_index_hash(net) >> (32 - RG_INDEX_SEEN6_BITS);
+	return rg_index_hash(net) >> (32 - RG_INDEX_NET6_BITS);
 }
 
 /* The half of a /64's word that stands for it; never 0. key: the address's first 64 bits, host order. */

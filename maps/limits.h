@@ -41,9 +41,9 @@
 /* One attempt = the SYNs of one address and source port within this time (8-11 of Linux in 127 s). */
 #define RG_ATTEMPT_SECONDS 120
 
-/* In a flood one of so many connections is counted, for all of them. */
-#define RG_SAMPLED_BITS 6
-#define RG_SAMPLED (1 << RG_SAMPLED_BITS)
+/* In a flood one of so many connections, or of so many hits, is counted for all of them. */
+#define RG_SAMPLED 64
+#define RG_SAMPLED_HITS 1024
 /* SYNs a second on each CPU up to which all are: two cache misses each are 0.2 % of its time. */
 #define RG_EXACT_PER_SECOND 10000
 

@@ -45,8 +45,8 @@ struct {
 
 /*
  * What the tries and `peers` say, laid out to be found at once: see index.h. Key: enum rg_index_part.
- * Writer: agent, through mmap of the inner arrays. Reader: XDP. Without an entry the trie answers;
- * crowded: the agent puts a larger one in its place.
+ * Writer: agent, through mmap of `seen` and the inner arrays. Reader: XDP. Crowded: the agent puts a
+ * larger one in its place.
  */
 struct index_lines {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -55,6 +55,14 @@ struct index_lines {
 	__type(key, __u32);
 	__type(value, struct rg_index_line);
 };
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct rg_index_seen);
+} seen SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);

@@ -26,9 +26,19 @@ struct table {
 	size_t crowded_count, crowded_allocated;
 };
 
+/* Of rg_index_seen, what this part has in it, whatever others or an earlier one have. */
+struct own {
+	uint64_t nets4[(1 << RG_INDEX_NET4_BITS) / 64];
+	uint8_t nets6[1 << RG_INDEX_NET6_BITS];
+	uint8_t wide6[1 << RG_INDEX_WIDE6_BITS];
+};
+
 struct rg_index {
 	struct rg_index_line *lines;
 	struct rg_index_header *header; /* line 0 */
+	struct rg_index_seen *seen; /* of all parts */
+	struct own *own; /* mapped, so that only what is touched takes memory */
+	uint32_t part;
 	uint32_t line_count;
 	struct table hosts4, nets6;
 	size_t spread; /* hosts made of prefixes */
@@ -87,32 +97,39 @@ static void lay_out(struct rg_index *index, const struct rg_index_size *size)
 				       .slots = SLOTS6 };
 }
 
-int rg_index_new(struct rg_index **ret, int fd, const struct rg_index_size *size, uint64_t now)
+static void *map_memory(int fd, size_t size)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			    fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED, fd, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+int rg_index_new(struct rg_index **ret, const struct rg_index_place *place,
+		 const struct rg_index_size *size)
 {
 	struct rg_index *index = calloc(1, sizeof(*index));
 	uint64_t seed;
-	int err = -ENOMEM;
 
 	if (!index)
 		return -ENOMEM;
+	index->seen = place->seen;
+	index->part = place->part;
 	index->line_count = rg_index_lines(size);
-	index->lines = mmap(NULL, index->line_count * sizeof(*index->lines), PROT_READ | PROT_WRITE,
-			    fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED, fd, 0);
-	if (index->lines == MAP_FAILED) {
-		err = -errno;
-		index->lines = NULL;
-	} else if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed)) {
-		err = -errno;
-	} else {
-		index->header = (struct rg_index_header *)index->lines;
-		index->header->epoch = now;
-		index->header->seed = seed;
-		lay_out(index, size);
-		*ret = index;
-		return 0;
+	index->lines = map_memory(place->fd, index->line_count * sizeof(*index->lines));
+	index->own = map_memory(-1, sizeof(*index->own));
+	if (!index->lines || !index->own || getrandom(&seed, sizeof(seed), 0) != sizeof(seed)) {
+		int err = -errno;
+
+		rg_index_free(index);
+		return err;
 	}
-	rg_index_free(index);
-	return err;
+	index->header = (struct rg_index_header *)index->lines;
+	index->header->epoch = place->now;
+	index->header->seed = seed;
+	lay_out(index, size);
+	*ret = index;
+	return 0;
 }
 
 void rg_index_free(struct rg_index *index)
@@ -121,6 +138,8 @@ void rg_index_free(struct rg_index *index)
 		return;
 	if (index->lines)
 		munmap(index->lines, index->line_count * sizeof(*index->lines));
+	if (index->own)
+		munmap(index->own, sizeof(*index->own));
 	free(index->hosts4.crowded);
 	free(index->nets6.crowded);
 	free(index);
@@ -188,18 +207,88 @@ static uint64_t word_of(const struct rg_index *index, uint32_t half,
 	       (uint64_t)entry->action << RG_INDEX_ACTION_SHIFT | zone;
 }
 
-static void set_bit(struct rg_index *index, uint32_t first, uint32_t bit)
-{
-	__u64 *word = &index->lines[first + RG_INDEX_BIT_LINE(bit)].words[RG_INDEX_BIT_WORD(bit)];
+/* ---- what is seen ---- */
 
-	store(word, *word | 1ULL << RG_INDEX_BIT_SHIFT(bit));
+static void see_net4(struct rg_index *index, uint32_t net)
+{
+	__u64 *word = &index->seen->nets4[net / 16];
+
+	index->own->nets4[net / 64] |= 1ULL << net % 64;
+	store(word, *word | 1ULL << (net % 16 * 4 + index->part));
+	word = &index->seen->any4[net / 64];
+	store(word, *word | 1ULL << net % 64);
 }
 
-static bool get_bit(const struct rg_index *index, uint32_t first, uint32_t bit)
+/* bit: index->part, or that and RG_INDEX_ASKS. */
+static void see_byte(uint8_t *own, __u8 *byte, uint32_t bit)
 {
-	return load(&index->lines[first + RG_INDEX_BIT_LINE(bit)].words[RG_INDEX_BIT_WORD(bit)]) >>
-		       RG_INDEX_BIT_SHIFT(bit) &
-	       1;
+	*own |= (uint8_t)(1 << bit);
+	__atomic_store_n(byte, (__u8)(*byte | 1 << bit), __ATOMIC_RELEASE);
+}
+
+static void see_net6(struct rg_index *index, uint32_t net, uint32_t bit)
+{
+	uint32_t at = rg_index_net6(net);
+
+	see_byte(&index->own->nets6[at], &index->seen->nets6[at], bit);
+}
+
+/* The lowest 16 bits, each as the lowest one of four. */
+static uint64_t spread_bits(uint64_t bits)
+{
+	bits = (bits | bits << 24) & 0x000000ff000000ffULL;
+	bits = (bits | bits << 12) & 0x000f000f000f000fULL;
+	bits = (bits | bits << 6) & 0x0303030303030303ULL;
+	return (bits | bits << 3) & 0x1111111111111111ULL;
+}
+
+/* The other way round. */
+static uint64_t gather_bits(uint64_t bits)
+{
+	bits &= 0x1111111111111111ULL;
+	bits = (bits | bits >> 3) & 0x0303030303030303ULL;
+	bits = (bits | bits >> 6) & 0x000f000f000f000fULL;
+	bits = (bits | bits >> 12) & 0x000000ff000000ffULL;
+	return (bits | bits >> 24) & 0xffff;
+}
+
+/* The bits of 64 /24s. */
+static void settle_nets4(struct rg_index *index, size_t at)
+{
+	uint64_t mask = 0x1111111111111111ULL << index->part, any = 0;
+
+	for (unsigned int i = 0; i < 4; i++) {
+		__u64 *word = &index->seen->nets4[at * 4 + i];
+		uint64_t own = index->own->nets4[at] >> i * 16 & 0xffff;
+		uint64_t fresh = (*word & ~mask) | spread_bits(own) << index->part;
+
+		if (fresh != *word)
+			store(word, fresh);
+		any |= gather_bits(fresh | fresh >> 1 | fresh >> 2) << i * 16;
+	}
+	if (any != index->seen->any4[at])
+		store(&index->seen->any4[at], any);
+}
+
+static void settle_bytes(const uint8_t *own, __u8 *bytes, size_t count, uint8_t mask)
+{
+	for (size_t i = 0; i < count; i++) {
+		__u8 fresh = (__u8)((bytes[i] & ~mask) | own[i]);
+
+		if (fresh != bytes[i])
+			__atomic_store_n(&bytes[i], fresh, __ATOMIC_RELEASE);
+	}
+}
+
+void rg_index_settle(struct rg_index *index)
+{
+	uint8_t mask6 = (uint8_t)(1 << index->part | 1 << (index->part + RG_INDEX_ASKS));
+	struct rg_index_seen *seen = index->seen;
+
+	for (size_t i = 0; i < ARRAY_SIZE(seen->any4); i++)
+		settle_nets4(index, i);
+	settle_bytes(index->own->nets6, seen->nets6, ARRAY_SIZE(seen->nets6), mask6);
+	settle_bytes(index->own->wide6, seen->wide6, ARRAY_SIZE(seen->wide6), mask6);
 }
 
 /* ---- tables: the key is the IPv4 address, or an IPv6 address's first 64 bits ---- */
@@ -362,38 +451,27 @@ static void remove_key(struct rg_index *index, struct table *table, uint64_t key
 
 /* ---- entries ---- */
 
-/* State of count /24s from net on; those of a line of words at a time. */
+/* State of count /24s from net on; 32 at a time where they fill a word. */
 static void set_nets4(struct rg_index *index, uint32_t net, uint32_t count, enum rg_index_net state)
 {
-	for (uint32_t i = 0; i < count; i++) {
-		uint32_t bit = (net + i) * 2;
-		__u64 *word = &index->lines[index->header->nets4 + RG_INDEX_BIT_LINE(bit)]
-				       .words[RG_INDEX_BIT_WORD(bit)];
+	for (uint32_t end = net + count; net < end; net++) {
+		uint32_t line = index->header->nets4 + RG_INDEX_NET_LINE(net);
+		__u64 *word = &index->lines[line].words[RG_INDEX_NET_WORD(net)];
+		uint32_t shift = RG_INDEX_NET_SHIFT(net);
 
-		if (!RG_INDEX_BIT_SHIFT(bit) && count - i >= 32) {
+		if (!shift && end - net >= 32) {
 			store(word, 0x5555555555555555ULL * state);
-			i += 31;
+			net += 31;
 		} else {
-			store(word, (*word & ~(3ULL << RG_INDEX_BIT_SHIFT(bit))) |
-					    (uint64_t)state << RG_INDEX_BIT_SHIFT(bit));
+			store(word, (*word & ~(3ULL << shift)) | (uint64_t)state << shift);
 		}
 	}
 }
 
 static void see_nets4(struct rg_index *index, uint32_t net, uint32_t count)
 {
-	for (uint32_t i = 0; i < count; i++) {
-		uint32_t bit = net + i;
-
-		if (!RG_INDEX_BIT_SHIFT(bit) && count - i >= 64) {
-			store(&index->lines[RG_INDEX_SEEN4 + RG_INDEX_BIT_LINE(bit)]
-				       .words[RG_INDEX_BIT_WORD(bit)],
-			      UINT64_MAX);
-			i += 63;
-		} else {
-			set_bit(index, RG_INDEX_SEEN4, bit);
-		}
-	}
+	for (uint32_t end = net + count; net < end; net++)
+		see_net4(index, net);
 }
 
 static enum rg_index_net net_state(const struct rg_index_entry *entry)
@@ -444,22 +522,21 @@ static void put_all4(struct rg_index *index)
 {
 	index->header->other4 = 1;
 	if (index->header->nets4)
-		set_nets4(index, 0, 1U << RG_INDEX_SEEN4_BITS, RG_INDEX_NET_ASK);
-	see_nets4(index, 0, 1U << RG_INDEX_SEEN4_BITS);
+		set_nets4(index, 0, 1U << RG_INDEX_NET4_BITS, RG_INDEX_NET_ASK);
+	see_nets4(index, 0, 1U << RG_INDEX_NET4_BITS);
 }
 
 static void put_other6(struct rg_index *index, const struct rg_prefix *prefix)
 {
-	uint64_t key = net6(&prefix->addr);
-	uint32_t wide = (uint32_t)(key >> 48);
+	uint32_t net = (uint32_t)(net6(&prefix->addr) >> 32), bit = index->part + RG_INDEX_ASKS;
+	uint32_t wide = net >> 16, count = prefix->len < 16 ? 1U << (16 - prefix->len) : 1;
 
 	if (prefix->len >= 32) {
-		set_bit(index, RG_INDEX_OTHER6, rg_index_bit6((uint32_t)(key >> 32)));
+		see_net6(index, net, bit);
 		return;
 	}
-	set_bit(index, RG_INDEX_WIDE6, wide);
-	for (uint32_t i = 1; prefix->len < 16 && i < 1U << (16 - prefix->len); i++)
-		set_bit(index, RG_INDEX_WIDE6, wide + i);
+	for (uint32_t i = wide; i < wide + count; i++)
+		see_byte(&index->own->wide6[i], &index->seen->wide6[i], bit);
 }
 
 int rg_index_put(struct rg_index *index, const struct rg_index_entry *entry)
@@ -475,12 +552,12 @@ int rg_index_put(struct rg_index *index, const struct rg_index_entry *entry)
 		put_all4(index);
 	if (is_host4(prefix)) {
 		ret = put_key(index, &index->hosts4, addr, word_of(index, addr, entry));
-		set_bit(index, RG_INDEX_SEEN4, addr >> 8);
+		see_net4(index, addr >> 8);
 		return ret;
 	}
 	if (is_net6(prefix)) {
 		ret = put_key(index, &index->nets6, key, word_of(index, rg_index_check6(key), entry));
-		set_bit(index, RG_INDEX_SEEN6, rg_index_bit6((uint32_t)(key >> 32)));
+		see_net6(index, (uint32_t)(key >> 32), index->part);
 		return ret;
 	}
 	if (rg_addr_is_v4(&prefix->addr) && prefix->len >= RG_V4_PREFIX_BITS)
@@ -592,9 +669,9 @@ static int copy_table(struct rg_index *to, struct table *table, const struct rg_
 			if (put_key(to, table, key, move_word(to, from, word)) < 0)
 				return -ENOMEM;
 			if (table->slots == SLOTS4)
-				set_bit(to, RG_INDEX_SEEN4, (uint32_t)key >> 8);
+				see_net4(to, (uint32_t)key >> 8);
 			else
-				set_bit(to, RG_INDEX_SEEN6, rg_index_bit6((uint32_t)(key >> 32)));
+				see_net6(to, (uint32_t)(key >> 32), to->part);
 		}
 	return 0;
 }
@@ -616,25 +693,27 @@ static int copy_crowded(struct rg_index *to, const struct table *table)
 	return 0;
 }
 
-/* The bits of what has no slot. */
-static void copy_bits(struct rg_index *to, const struct rg_index *from)
+/* Of what has no slot; all of the part's bits are set in `seen` already. */
+static void copy_own(struct rg_index *to, const struct rg_index *from)
 {
-	if (from->header->other4) {
-		to->header->other4 = 1;
-		for (uint32_t i = RG_INDEX_SEEN4; i < RG_INDEX_WIDE6; i++)
-			to->lines[i] = from->lines[i];
-	}
-	for (uint32_t i = RG_INDEX_WIDE6; i < RG_INDEX_SEEN6; i++)
-		to->lines[i] = from->lines[i];
-	for (uint32_t i = RG_INDEX_OTHER6; i < RG_INDEX_TABLES; i++)
-		to->lines[i] = from->lines[i];
+	const uint8_t asks = (uint8_t)(1 << (from->part + RG_INDEX_ASKS));
+
+	to->header->other4 = from->header->other4;
+	if (from->header->other4)
+		memcpy(to->own->nets4, from->own->nets4, sizeof(to->own->nets4));
+	for (size_t i = 0; i < ARRAY_SIZE(from->own->nets6); i++)
+		if (from->own->nets6[i] & asks)
+			to->own->nets6[i] |= asks;
+	for (size_t i = 0; i < ARRAY_SIZE(from->own->wide6); i++)
+		if (from->own->wide6[i] & asks)
+			to->own->wide6[i] |= asks;
 }
 
 int rg_index_copy(struct rg_index *to, const struct rg_index *from)
 {
 	int err;
 
-	copy_bits(to, from);
+	copy_own(to, from);
 	err = copy_table(to, &to->hosts4, from, &from->hosts4);
 	if (!err)
 		err = copy_table(to, &to->nets6, from, &from->nets6);
@@ -662,8 +741,8 @@ static uint32_t answer_of_net4(const struct rg_index *index, uint32_t net)
 
 	if (!index->header->nets4)
 		return index->header->other4 ? RG_INDEX_ASK : RG_INDEX_NONE;
-	switch (load(&lines[RG_INDEX_BIT_LINE(net * 2)].words[RG_INDEX_BIT_WORD(net * 2)]) >>
-			RG_INDEX_BIT_SHIFT(net * 2) &
+	switch (load(&lines[RG_INDEX_NET_LINE(net)].words[RG_INDEX_NET_WORD(net)]) >>
+			RG_INDEX_NET_SHIFT(net) &
 		3) {
 	case RG_INDEX_NET_NONE:
 		return RG_INDEX_NONE;
@@ -694,22 +773,26 @@ static uint64_t find_word(const struct rg_index *index, const struct table *tabl
 	return word ? load(word) : 0;
 }
 
+/* "look" and "ask" of all parts, as XDP reads them. */
+static uint32_t read_seen(const struct rg_index_seen *seen, bool is4, uint64_t key)
+{
+	if (is4 && !(load(&seen->any4[key >> 14]) >> (key >> 8) % 64 & 1))
+		return 0;
+	if (is4)
+		return load(&seen->nets4[key >> 12]) >> (key >> 8) % 16 * 4 & RG_INDEX_ALL;
+	return (uint32_t)(seen->nets6[rg_index_net6((uint32_t)(key >> 32))] | seen->wide6[key >> 48]);
+}
+
 uint32_t rg_index_find(const struct rg_index *index, const struct rg_addr *addr, uint64_t now)
 {
 	bool is4 = rg_addr_is_v4(addr), passed;
 	uint64_t key = is4 ? host4(addr) : net6(addr), word;
+	uint32_t where = read_seen(index->seen, is4, key) >> index->part;
 
-	if (!is4) {
-		uint32_t bit = rg_index_bit6((uint32_t)(key >> 32));
-
-		if (get_bit(index, RG_INDEX_WIDE6, (uint32_t)(key >> 48)) ||
-		    get_bit(index, RG_INDEX_OTHER6, bit))
-			return RG_INDEX_ASK;
-		if (!get_bit(index, RG_INDEX_SEEN6, bit))
-			return RG_INDEX_NONE;
-	} else if (!get_bit(index, RG_INDEX_SEEN4, (uint32_t)key >> 8)) {
+	if (where >> RG_INDEX_ASKS & 1)
+		return RG_INDEX_ASK;
+	if (!(where & 1))
 		return RG_INDEX_NONE;
-	}
 	word = find_word(index, is4 ? &index->hosts4 : &index->nets6, key, &passed);
 	if (word)
 		return answer_of(index, word, now);

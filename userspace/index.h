@@ -27,11 +27,16 @@ void rg_index_measure(const struct rg_list_item *items, size_t count, struct rg_
 /* Lines of a map for this size; at most UINT32_MAX. */
 uint32_t rg_index_lines(const struct rg_index_size *size);
 
-/*
- * fd: an mmapable array of rg_index_lines() empty lines, which is the caller's, or -1 for memory of
- * our own. now: ns of CLOCK_BOOTTIME. 0 or a negative error.
- */
-int rg_index_new(struct rg_index **ret, int fd, const struct rg_index_size *size, uint64_t now);
+struct rg_index_place {
+	struct rg_index_seen *seen; /* of all parts; the caller's, and stays as long as the index */
+	enum rg_index_part part;
+	int fd; /* an mmapable array of rg_index_lines() empty lines; the caller's */
+	uint64_t now; /* ns of CLOCK_BOOTTIME */
+};
+
+/* 0 or a negative error. */
+int rg_index_new(struct rg_index **ret, const struct rg_index_place *place,
+		 const struct rg_index_size *size);
 void rg_index_free(struct rg_index *index);
 
 struct rg_index_entry {
@@ -54,6 +59,12 @@ size_t rg_index_flush(struct rg_index *index, const struct rg_prefix *prefix);
 
 /* Removes what is over at now, to the unit: 4.3 s. Returns how many. */
 size_t rg_index_sweep(struct rg_index *index, uint64_t now);
+
+/*
+ * To be called when it has taken another one's place, and packets look into it: what only the other
+ * one had is no longer looked for.
+ */
+void rg_index_settle(struct rg_index *index);
 
 /* Puts everything in from into to, which has no nets4; they may have different epochs. 0 or -ENOMEM. */
 int rg_index_copy(struct rg_index *to, const struct rg_index *from);

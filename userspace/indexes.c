@@ -14,6 +14,7 @@ struct part {
 
 struct rg_indexes {
 	struct rg_loader *loader;
+	struct rg_index_seen *seen; /* the loader's */
 	struct part parts[RG_INDEXES];
 	bool in_force;
 	size_t max_peers;
@@ -29,14 +30,19 @@ static void close_part(struct part *part)
 }
 
 /* An index in a map of its own. 0 or a negative error. */
-static int make(const struct rg_index_size *size, struct part *ret)
+static int make(struct rg_indexes *indexes, enum rg_index_part which,
+		const struct rg_index_size *size, struct part *ret)
 {
 	struct part part = { .fd = rg_loader_new_index(rg_index_lines(size)) };
+	const struct rg_index_place place = { .seen = indexes->seen,
+					      .part = which,
+					      .fd = part.fd,
+					      .now = rg_now() };
 	int err;
 
 	if (part.fd < 0)
 		return part.fd;
-	err = rg_index_new(&part.index, part.fd, size, rg_now());
+	err = rg_index_new(&part.index, &place, size);
 	if (err)
 		close_part(&part);
 	else
@@ -61,6 +67,8 @@ static void replace(struct rg_indexes *indexes, enum rg_index_part which, struct
 	}
 	close_part(&indexes->parts[which]);
 	indexes->parts[which] = *fresh;
+	if (indexes->in_force)
+		rg_index_settle(fresh->index);
 }
 
 int rg_indexes_new(struct rg_indexes **ret, struct rg_loader *loader, bool on, uint32_t max_peers)
@@ -72,13 +80,14 @@ int rg_indexes_new(struct rg_indexes **ret, struct rg_loader *loader, bool on, u
 	if (!indexes)
 		return -ENOMEM;
 	indexes->loader = loader;
+	indexes->seen = rg_loader_maps(loader)->seen;
 	indexes->max_peers = max_peers;
 	for (int i = 0; i < RG_INDEXES; i++) {
 		indexes->parts[i].fd = -1;
 		if (!on)
 			(void)rg_loader_set_index(loader, i, -1);
 		else if (i != RG_INDEX_LISTS && !err)
-			err = make(&size, &indexes->parts[i]);
+			err = make(indexes, i, &size, &indexes->parts[i]);
 	}
 	if (err) {
 		rg_indexes_free(indexes);
@@ -100,10 +109,14 @@ void rg_indexes_free(struct rg_indexes *indexes)
 
 void rg_indexes_enforce(struct rg_indexes *indexes)
 {
-	for (int i = 0; i < RG_INDEXES && !indexes->in_force; i++)
-		if (indexes->parts[i].index &&
-		    rg_loader_set_index(indexes->loader, i, indexes->parts[i].fd))
+	for (int i = 0; i < RG_INDEXES && !indexes->in_force; i++) {
+		if (!indexes->parts[i].index)
+			continue;
+		if (rg_loader_set_index(indexes->loader, i, indexes->parts[i].fd))
 			give_up(indexes, i);
+		else
+			rg_index_settle(indexes->parts[i].index);
+	}
 	indexes->in_force = true;
 }
 
@@ -116,7 +129,7 @@ static void renew(struct rg_indexes *indexes, enum rg_index_part which)
 		.hosts4 = count.hosts4 * 2 > FIRST_HOSTS ? count.hosts4 * 2 : FIRST_HOSTS,
 		.nets6 = count.nets6 * 2 > FIRST_NETS ? count.nets6 * 2 : FIRST_NETS,
 	};
-	int err = make(&size, &fresh);
+	int err = make(indexes, which, &size, &fresh);
 
 	if (!err) {
 		err = rg_index_copy(fresh.index, old->index);
@@ -198,7 +211,7 @@ void rg_indexes_swap_lists(struct rg_indexes *indexes, const struct rg_lists *li
 		return; /* index = false, or the memory is not there */
 	items = rg_lists_items(lists, &count);
 	rg_index_measure(items, count, &size);
-	err = make(&size, &fresh);
+	err = make(indexes, RG_INDEX_LISTS, &size, &fresh);
 	if (!err) {
 		err = put_list(fresh.index, items, count);
 		if (err)

@@ -18,7 +18,7 @@
 
 #define LINK_PREFIX "link_" /* rg_pin_link_name() */
 #define STEER_PIN "steer_link" /* of the network namespace */
-#define MAP_COUNT 14 /* with a NULL at the end */
+#define MAP_COUNT 15 /* with a NULL at the end */
 
 struct attachment {
 	struct rg_attachment shown;
@@ -48,13 +48,13 @@ struct rg_loader {
 static struct bpf_map *const *pinned_maps(const struct filter_bpf *skeleton,
 					  struct bpf_map *maps[MAP_COUNT])
 {
-	struct bpf_map *all[] = { skeleton->maps.settings,  skeleton->maps.lists,
-				  skeleton->maps.lists_now, skeleton->maps.verdicts,
-				  skeleton->maps.peers,	    skeleton->maps.zones,
-				  skeleton->maps.events,    skeleton->maps.stats,
-				  skeleton->maps.attempts,  skeleton->maps.buckets,
-				  skeleton->maps.responder, skeleton->maps.admission,
-				  skeleton->maps.indexes,   NULL };
+	struct bpf_map *all[] = {
+		skeleton->maps.settings, skeleton->maps.lists,	   skeleton->maps.lists_now,
+		skeleton->maps.verdicts, skeleton->maps.peers,	   skeleton->maps.zones,
+		skeleton->maps.events,	 skeleton->maps.stats,	   skeleton->maps.attempts,
+		skeleton->maps.buckets,	 skeleton->maps.responder, skeleton->maps.admission,
+		skeleton->maps.indexes,	 skeleton->maps.seen,	   NULL
+	};
 
 	_Static_assert(ARRAY_SIZE(all) == MAP_COUNT, "size of the list");
 
@@ -208,6 +208,11 @@ static int map_settings(struct rg_loader *loader)
 	if (memory == MAP_FAILED)
 		return -errno;
 	loader->maps.settings = memory;
+	memory = mmap(NULL, sizeof(struct rg_index_seen), PROT_READ | PROT_WRITE, MAP_SHARED,
+		      bpf_map__fd(loader->skeleton->maps.seen), 0);
+	if (memory == MAP_FAILED)
+		return -errno;
+	loader->maps.seen = memory;
 	return 0;
 }
 
@@ -366,6 +371,8 @@ void rg_loader_free(struct rg_loader *loader)
 	}
 	if (loader->maps.settings)
 		munmap(loader->maps.settings, (size_t)sysconf(_SC_PAGESIZE));
+	if (loader->maps.seen)
+		munmap(loader->maps.seen, sizeof(*loader->maps.seen));
 	rg_closep(&loader->steer_link);
 	rg_closep(&loader->old.verdicts);
 	rg_closep(&loader->old.peers);
@@ -777,11 +784,18 @@ int rg_loader_new_index(uint32_t lines)
 int rg_loader_set_index(struct rg_loader *loader, enum rg_index_part part, int fd)
 {
 	int map = bpf_map__fd(loader->skeleton->maps.indexes);
+	__u32 *in_force = &loader->maps.settings->index;
 	uint32_t key = part;
 
-	if (fd >= 0)
-		return bpf_map_update_elem(map, &key, &fd, BPF_ANY) ? -errno : 0;
-	return bpf_map_delete_elem(map, &key) && errno != ENOENT ? -errno : 0;
+	/* First the map, then the word that sends packets there; back the other way round. */
+	if (fd < 0) {
+		*in_force &= ~(1U << part);
+		return bpf_map_delete_elem(map, &key) && errno != ENOENT ? -errno : 0;
+	}
+	if (bpf_map_update_elem(map, &key, &fd, BPF_ANY))
+		return -errno;
+	*in_force |= 1U << part;
+	return 0;
 }
 
 int rg_loader_pin_list(const struct rg_loader *loader, int fd)

@@ -17,6 +17,7 @@ struct rg_loader;
 struct rg_maps {
 	int lists, verdicts, peers, zones, events, stats, buckets, responder;
 	struct rg_settings *settings; /* mapped: a store is seen by the next packet */
+	struct rg_index_seen *seen; /* mapped, too */
 };
 
 /* Opens, locks pin_path, takes over or makes the maps, loads. Nothing is attached yet. */

@@ -81,7 +81,7 @@ struct lab {
 	const unsigned long *producer;
 	const uint8_t *records;
 	struct index_map indexes[RG_INDEXES];
-	uint32_t indexed; /* which of them are in force */
+	struct rg_index_seen *seen;
 	uint32_t peer_len6; /* bits of an IPv6 address that make a peer */
 	int sockets[RG_RESPONDER_SOCKETS];
 	uint32_t responders; /* which of them are in the map */
@@ -176,7 +176,8 @@ static void make_indexes(struct lab *lab)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);
 
-	for (int i = 0; i < RG_INDEXES; i++) {
+	lab->seen = map_pages(lab->skel->maps.seen, sizeof(*lab->seen), 0, true);
+	for (uint32_t i = 0; i < RG_INDEXES; i++) {
 		struct index_map *map = &lab->indexes[i];
 		uint32_t lines;
 
@@ -186,7 +187,8 @@ static void make_indexes(struct lab *lab)
 					 sizeof(struct rg_index_line), lines, &opts);
 		map->bytes = lines * sizeof(struct rg_index_line);
 		map->memory = mmap(NULL, map->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, map->fd, 0);
-		if (map->fd < 0 || map->memory == MAP_FAILED) {
+		if (map->fd < 0 || map->memory == MAP_FAILED ||
+		    bpf_map_update_elem(bpf_map__fd(lab->skel->maps.indexes), &i, &map->fd, BPF_ANY)) {
 			fprintf(stderr, "no index: %m\n");
 			exit(EXIT_FAILURE);
 		}
@@ -423,11 +425,15 @@ static void add_bucket(struct lab *lab)
 static struct rg_index *fresh_index(struct lab *lab, enum rg_index_part part)
 {
 	struct index_map *map = &lab->indexes[part];
+	const struct rg_index_place place = { .seen = lab->seen,
+					      .part = part,
+					      .fd = map->fd,
+					      .now = lab->first_now - SECOND };
 
 	memset(map->memory, 0, map->bytes);
 	rg_index_free(map->index);
 	map->index = NULL;
-	errno = -rg_index_new(&map->index, map->fd, &map->size, lab->first_now - SECOND);
+	errno = -rg_index_new(&map->index, &place, &map->size);
 	must(errno, "index");
 	return map->index;
 }
@@ -489,25 +495,18 @@ static void index_peers(struct lab *lab)
 	}
 }
 
-/* Mostly all of them; without one the trie answers. */
+/* Which of them are looked into, settings.index says. */
 static void make_index(struct lab *lab)
 {
-	int fd = bpf_map__fd(lab->skel->maps.indexes);
-	uint32_t fresh = rng_percent(&lab->rng, 80) ? 7 : rng_below(&lab->rng, 8);
-
+	/* What another state's entries leave behind only makes more looks necessary. */
+	if (rng_percent(&lab->rng, 70))
+		memset(lab->seen, 0, sizeof(*lab->seen));
 	index_trie(lab, RG_INDEX_LISTS, &lab->model.lists);
 	index_trie(lab, RG_INDEX_VERDICTS, &lab->model.verdicts);
 	index_peers(lab);
-	for (uint32_t part = 0; part < RG_INDEXES; part++) {
-		if (!((fresh ^ lab->indexed) >> part & 1))
-			continue;
-		if (fresh >> part & 1)
-			must(bpf_map_update_elem(fd, &part, &lab->indexes[part].fd, BPF_ANY),
-			     "indexes");
-		else
-			must(bpf_map_delete_elem(fd, &part), "indexes");
-	}
-	lab->indexed = fresh;
+	for (int i = 0; i < RG_INDEXES; i++)
+		if (rng_percent(&lab->rng, 50))
+			rg_index_settle(lab->indexes[i].index);
 }
 
 static void write_mask(__u64 ret[2], uint32_t len)
@@ -550,6 +549,7 @@ static void turn_settings(struct lab *lab)
 	settings->overload = rng_percent(rng, 50) ? RG_ACTION_PASS : RG_ACTION_DROP;
 	settings->blocked = blocked[rng_below(rng, 4)];
 	settings->steering = rng_percent(rng, 85);
+	settings->index = rng_percent(rng, 80) ? RG_INDEX_ALL : rng_below(rng, 8);
 	settings->tag_dscp = rng_percent(rng, 20) ? 0 : rng_below(rng, 64);
 	lab->world.dscp = settings->tag_dscp;
 	settings->port_count = rng_percent(rng, 50) ? 4 : rng_below(rng, RG_MAX_PORTS + 3);
