@@ -9,37 +9,102 @@
 static const struct rg_addr v4_mapped = { .bytes = { [10] = 0xff, [11] = 0xff } };
 
 /*
- * Dotted quad, by hand: lists have millions of lines. inet_pton's rules: four decimal numbers up to
- * 255. Numbers with a leading zero are refused, because some programs read them as octal.
+ * The dotted quad that text begins with; where it ends, or NULL. By hand: lists have millions of
+ * lines. inet_pton's rules: four decimal numbers up to 255. Numbers with a leading zero are refused,
+ * because some programs read them as octal.
  */
-static int parse_v4(const char *text, size_t len, uint8_t quad[4])
+static const char *scan_v4(const char *text, const char *end, uint8_t quad[4])
 {
-	const char *end = text + len;
-
 	for (int i = 0; i < 4; i++) {
-		unsigned int number = 0, digits = 0;
+		unsigned int number, digit;
 
 		if (i && (text == end || *text++ != '.'))
-			return -EINVAL;
-		for (; text < end && *text >= '0' && *text <= '9'; text++, digits++) {
-			if (digits == 3 || (digits && !number))
-				return -EINVAL;
-			number = number * 10 + (unsigned int)(*text - '0');
+			return NULL;
+		if (text == end || (number = (unsigned int)(*text++ - '0')) > 9)
+			return NULL;
+		for (int digits = 1; text < end && (digit = (unsigned int)(*text - '0')) <= 9;
+		     text++, digits++) {
+			if (digits == 3 || !number)
+				return NULL;
+			number = number * 10 + digit;
 		}
-		if (!digits || number > 255)
-			return -EINVAL;
+		if (number > 255)
+			return NULL;
 		quad[i] = (uint8_t)number;
 	}
-	return text == end ? 0 : -EINVAL;
+	return text;
+}
+
+/* 16 and more: none. */
+static unsigned int hex_digit(char c)
+{
+	unsigned int digit = (unsigned int)(c - '0');
+
+	if (digit <= 9)
+		return digit;
+	digit = (unsigned int)((c | 0x20) - 'a');
+	return digit <= 5 ? digit + 10 : 16;
+}
+
+/* One to four hexadecimal digits; where they end, or NULL. */
+static const char *scan_group(const char *text, const char *end, uint16_t *ret)
+{
+	const char *start = text;
+	unsigned int number = 0, digit;
+
+	for (; text < end && text - start < 4 && (digit = hex_digit(*text)) < 16; text++)
+		number = number << 4 | digit;
+	*ret = htons((uint16_t)number);
+	return text == start ? NULL : text;
+}
+
+#define GROUPS 8
+
+/*
+ * The IPv6 address that text begins with, groups of digits and at most one "::"; where it ends, or
+ * NULL. NULL does not mean that it is none: one with a dotted quad is for inet_pton.
+ */
+static const char *scan_v6(const char *text, const char *end, uint8_t bytes[16])
+{
+	uint16_t groups[GROUPS];
+	int count = 0, gap = -1;
+
+	while (count < GROUPS) {
+		if (end - text >= 2 && text[0] == ':' && text[1] == ':') {
+			if (gap >= 0)
+				return NULL;
+			gap = count;
+			text += 2;
+			if (text == end || hex_digit(*text) > 15)
+				break;
+		} else if (count) {
+			if (text == end || *text != ':')
+				break;
+			text++;
+		}
+		text = scan_group(text, end, &groups[count++]);
+		if (!text)
+			return NULL;
+	}
+	if ((gap < 0) != (count == GROUPS))
+		return NULL;
+	if (gap < 0)
+		gap = count;
+	memset(bytes, 0, 2 * GROUPS);
+	memcpy(bytes, groups, 2 * (size_t)gap);
+	memcpy(bytes + 2 * (GROUPS - count + gap), groups + gap, 2 * (size_t)(count - gap));
+	return text;
 }
 
 int rg_addr_parse(const char *text, size_t len, struct rg_addr *ret)
 {
+	const char *end = text + len;
 	char copy[RG_ADDR_TEXT];
 	struct in6_addr v6;
 
 	*ret = v4_mapped;
-	if (!parse_v4(text, len, ret->bytes + RG_ADDR_V4_OFFSET))
+	if (scan_v4(text, end, ret->bytes + RG_ADDR_V4_OFFSET) == end ||
+	    scan_v6(text, end, ret->bytes) == end)
 		return 0;
 	if (len >= sizeof(copy) || !memchr(text, ':', len) || memchr(text, '\0', len))
 		return -EINVAL;
@@ -111,6 +176,32 @@ int rg_prefix_parse(const char *text, size_t len, struct rg_prefix *ret)
 	return 0;
 }
 
+size_t rg_prefix_scan(const char *text, const char *end, struct rg_prefix *ret)
+{
+	const char *at, *digits;
+	unsigned int bits = 0, base = RG_V4_PREFIX_BITS, digit;
+
+	ret->addr = v4_mapped;
+	ret->len = RG_ADDR_BITS;
+	at = scan_v4(text, end, ret->addr.bytes + RG_ADDR_V4_OFFSET);
+	if (!at) {
+		base = 0;
+		at = scan_v6(text, end, ret->addr.bytes);
+	}
+	if (!at)
+		return 0;
+	if (at == end || *at != '/')
+		return (size_t)(at - text);
+	for (digits = ++at; at < end && at - digits < 3 && (digit = (unsigned int)(*at - '0')) <= 9;
+	     at++)
+		bits = bits * 10 + digit;
+	if (at == digits || bits > RG_ADDR_BITS - base)
+		return 0;
+	ret->len = base + bits;
+	rg_prefix_mask(ret);
+	return (size_t)(at - text);
+}
+
 int rg_range_parse(const char *text, size_t len, struct rg_addr *first, struct rg_addr *last)
 {
 	const char *dash = memchr(text, '-', len), *second;
@@ -131,55 +222,60 @@ int rg_range_parse(const char *text, size_t len, struct rg_addr *first, struct r
 	return 0;
 }
 
-/* Trailing zero bits of an address, 128 for ::. */
-static unsigned int trailing_zeros(const struct rg_addr *addr)
-{
-	unsigned int bits = 0;
+typedef unsigned __int128 u128;
 
-	for (int i = 15; i >= 0; i--, bits += 8)
-		if (addr->bytes[i])
-			return bits + (unsigned int)__builtin_ctz(addr->bytes[i]);
-	return bits;
+static u128 to_number(const struct rg_addr *addr)
+{
+	return (u128)rg_addr_half(addr, 0) << 64 | rg_addr_half(addr, 1);
+}
+
+static struct rg_addr to_addr(u128 number)
+{
+	const uint64_t halves[2] = { htobe64((uint64_t)(number >> 64)), htobe64((uint64_t)number) };
+	struct rg_addr addr;
+
+	memcpy(addr.bytes, halves, sizeof(addr.bytes));
+	return addr;
+}
+
+/* The bits behind a prefix of len. */
+static u128 host_bits(unsigned int len)
+{
+	return len < RG_ADDR_BITS ? ~(u128)0 >> len : 0;
+}
+
+/* Trailing zero bits of an address, 128 for ::. */
+static unsigned int trailing_zeros(u128 number)
+{
+	if ((uint64_t)number)
+		return (unsigned int)__builtin_ctzll((uint64_t)number);
+	number >>= 64;
+	return number ? 64 + (unsigned int)__builtin_ctzll((uint64_t)number) : RG_ADDR_BITS;
 }
 
 struct rg_addr rg_prefix_last(const struct rg_prefix *prefix)
 {
-	struct rg_addr last = prefix->addr;
-
-	for (unsigned int i = prefix->len; i < RG_ADDR_BITS; i++)
-		last.bytes[i / 8] |= (uint8_t)(0x80 >> (i % 8));
-	return last;
-}
-
-/* addr + 1; false if it was the last of all. */
-static bool increment(struct rg_addr *addr)
-{
-	for (int i = 15; i >= 0; i--)
-		if (++addr->bytes[i])
-			return true;
-	return false;
+	return to_addr(to_number(&prefix->addr) | host_bits(prefix->len));
 }
 
 int rg_range_split(const struct rg_addr *first, const struct rg_addr *last,
 		   int (*add)(const struct rg_prefix *prefix, void *arg), void *arg)
 {
-	struct rg_prefix prefix = { .addr = *first };
+	u128 at = to_number(first), end = to_number(last);
 
 	for (;;) {
-		struct rg_addr end;
+		struct rg_prefix prefix = { .addr = to_addr(at) };
 		int err;
 
 		/* As wide as the alignment allows, then as the range's end allows. */
-		prefix.len = RG_ADDR_BITS - trailing_zeros(&prefix.addr);
-		for (end = rg_prefix_last(&prefix); rg_addr_compare(&end, last) > 0;
-		     end = rg_prefix_last(&prefix))
+		prefix.len = RG_ADDR_BITS - trailing_zeros(at);
+		while ((at | host_bits(prefix.len)) > end)
 			prefix.len++;
 		err = add(&prefix, arg);
-		if (err || !rg_addr_compare(&end, last))
+		at |= host_bits(prefix.len);
+		if (err || at == end)
 			return err;
-		prefix.addr = end;
-		if (!increment(&prefix.addr))
-			return 0;
+		at++;
 	}
 }
 
@@ -214,28 +310,9 @@ bool rg_addr_is_v4(const struct rg_addr *addr)
 	return !memcmp(addr, &v4_mapped, RG_ADDR_V4_OFFSET);
 }
 
-int rg_addr_compare(const struct rg_addr *a, const struct rg_addr *b)
-{
-	return memcmp(a, b, sizeof(*a));
-}
-
 void rg_prefix_mask(struct rg_prefix *prefix)
 {
-	unsigned int byte = prefix->len / 8;
-
-	if (byte >= sizeof(prefix->addr.bytes))
-		return;
-	prefix->addr.bytes[byte] &= (uint8_t)(0xff00 >> (prefix->len % 8));
-	memset(prefix->addr.bytes + byte + 1, 0, sizeof(prefix->addr.bytes) - byte - 1);
-}
-
-bool rg_prefix_covers(const struct rg_prefix *prefix, const struct rg_addr *addr)
-{
-	unsigned int whole = prefix->len / 8, rest = prefix->len % 8;
-
-	if (memcmp(prefix->addr.bytes, addr->bytes, whole))
-		return false;
-	return !rest || !((prefix->addr.bytes[whole] ^ addr->bytes[whole]) & (0xff00 >> rest) & 0xff);
+	prefix->addr = to_addr(to_number(&prefix->addr) & ~host_bits(prefix->len));
 }
 
 int rg_prefix_compare(const struct rg_prefix *a, const struct rg_prefix *b)

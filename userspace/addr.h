@@ -8,8 +8,11 @@
 
 #include "../maps/types.h"
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #define RG_ADDR_TEXT 46 /* INET6_ADDRSTRLEN */
@@ -24,6 +27,13 @@ int rg_addr_from_sockaddr(const struct sockaddr *from, struct rg_addr *ret); /* 
  * 0, -EINVAL (no address), -ERANGE (length not a number within the family's bounds).
  */
 int rg_prefix_parse(const char *text, size_t len, struct rg_prefix *ret);
+
+/*
+ * The same for text that goes on after it, up to end: how many bytes it takes, 0 if it is in none of the
+ * usual forms. Then, and if something follows that can't follow an address, rg_prefix_parse() has the
+ * last word; what is taken here, it takes too, and the same. For lists of millions.
+ */
+size_t rg_prefix_scan(const char *text, const char *end, struct rg_prefix *ret);
 
 /* "a-b", inclusive, one family. 0, -EINVAL, -ERANGE (b before a or of another family). */
 int rg_range_parse(const char *text, size_t len, struct rg_addr *first, struct rg_addr *last);
@@ -40,10 +50,39 @@ const char *rg_addr_format(const struct rg_addr *addr, char text[RG_ADDR_TEXT]);
 const char *rg_prefix_format(const struct rg_prefix *prefix, char text[RG_PREFIX_TEXT]);
 
 bool rg_addr_is_v4(const struct rg_addr *addr);
-int rg_addr_compare(const struct rg_addr *a, const struct rg_addr *b);
 void rg_prefix_mask(struct rg_prefix *prefix); /* clears the host bits */
 struct rg_addr rg_prefix_last(const struct rg_prefix *prefix); /* its last address */
-bool rg_prefix_covers(const struct rg_prefix *prefix, const struct rg_addr *addr);
+
+/* Here because lists of millions are sorted and searched by them: the first (0) or last (1) 64 bits. */
+static inline uint64_t rg_addr_half(const struct rg_addr *addr, unsigned int half)
+{
+	uint64_t number;
+
+	memcpy(&number, addr->bytes + 8 * half, sizeof(number));
+	return be64toh(number);
+}
+
+/* The order of numbers: below, at or above 0. */
+static inline int rg_addr_compare(const struct rg_addr *a, const struct rg_addr *b)
+{
+	uint64_t x = rg_addr_half(a, 0), y = rg_addr_half(b, 0);
+
+	if (x == y) {
+		x = rg_addr_half(a, 1);
+		y = rg_addr_half(b, 1);
+	}
+	return (x > y) - (x < y);
+}
+
+static inline bool rg_prefix_covers(const struct rg_prefix *prefix, const struct rg_addr *addr)
+{
+	uint64_t high = rg_addr_half(&prefix->addr, 0) ^ rg_addr_half(addr, 0);
+	uint64_t low = rg_addr_half(&prefix->addr, 1) ^ rg_addr_half(addr, 1);
+
+	if (prefix->len <= 64)
+		return !prefix->len || !(high >> (64 - prefix->len));
+	return !high && !(low >> (RG_ADDR_BITS - prefix->len));
+}
 
 /* Order of a walk through the tree: by address, the shorter prefix first. */
 int rg_prefix_compare(const struct rg_prefix *a, const struct rg_prefix *b);

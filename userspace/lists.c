@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #define COUNTRY_COUNT (26 * 26)
+#define MAX_SOURCES (1 << 24) /* what rg_list_item.source can hold */
 #define FOR_GOOD 3e9 /* s, a century: ends that people write to mean "never" */
 
 struct rg_lists {
@@ -111,10 +112,12 @@ static int add_v6_range(const struct rg_addr *first, const struct rg_addr *last,
 
 static int add_prefix(const struct rg_prefix *prefix, struct place *place)
 {
-	struct rg_addr last = rg_prefix_last(prefix);
+	static const struct rg_addr v4 = { .bytes = { [10] = 0xff, [11] = 0xff } };
+	struct rg_addr last;
 
-	if (prefix->len >= RG_V4_PREFIX_BITS)
+	if (prefix->len >= RG_V4_PREFIX_BITS || !rg_prefix_covers(prefix, &v4))
 		return add_item(prefix, place);
+	last = rg_prefix_last(prefix);
 	return add_v6_range(&prefix->addr, &last, place);
 }
 
@@ -284,26 +287,62 @@ static int parse_line(const char *text, size_t len, struct place *place)
 	return add_entry(text, entry_len, place);
 }
 
+/*
+ * The line at text if it is nothing but an address or prefix, and perhaps a comment: its length, with
+ * its end. 0: it is for parse_line(), which would say the same.
+ */
+static size_t plain_line(const char *text, const char *end, struct rg_prefix *prefix)
+{
+	size_t len = rg_prefix_scan(text, end, prefix);
+	const char *at = text + len;
+
+	if (!len)
+		return 0;
+	while (at < end && is_blank(*at))
+		at++;
+	if (at < end && *at == '#') {
+		at = memchr(at, '\n', (size_t)(end - at));
+		if (!at)
+			at = end;
+	}
+	if (at == end)
+		return (size_t)(at - text);
+	return *at == '\n' ? (size_t)(at - text) + 1 : 0;
+}
+
 static int parse_text(const char *text, size_t size, struct place *place)
 {
 	size_t at = 0;
 
 	for (place->line = 1; at < size; place->line++) {
-		const char *newline = memchr(text + at, '\n', size - at);
-		size_t len = newline ? (size_t)(newline - text) - at : size - at;
-		int err = parse_line(text + at, len, place);
+		struct rg_prefix prefix;
+		size_t len = plain_line(text + at, text + size, &prefix);
+		int err;
 
+		if (len) {
+			place->expiry = 0;
+			place->lists->written++;
+			err = add_prefix(&prefix, place);
+			at += len;
+		} else {
+			const char *newline = memchr(text + at, '\n', size - at);
+
+			len = newline ? (size_t)(newline - text) - at : size - at;
+			err = parse_line(text + at, len, place);
+			at += len + 1;
+		}
 		if (err)
 			return err;
-		at += len + 1;
 	}
 	return 0;
 }
 
 static int add_source(struct rg_lists *lists, const char *path, uint32_t *ret)
 {
-	char **sources = reallocarray(lists->sources, lists->source_count + 1, sizeof(*sources));
+	char **sources = NULL;
 
+	if (lists->source_count < MAX_SOURCES)
+		sources = reallocarray(lists->sources, lists->source_count + 1, sizeof(*sources));
 	if (!sources)
 		return -ENOMEM;
 	lists->sources = sources;
@@ -420,17 +459,121 @@ static int load_all(struct rg_lists *lists, const struct rg_list_places *places,
 	return err;
 }
 
-/* The order that resolve() wants: a tree walk; of equals approved first, then the longest lived. */
+/*
+ * The order that resolve() wants: a tree walk; of equals approved first, then the longest lived, then
+ * who was written first.
+ */
 static int compare_items(const void *a, const void *b)
 {
 	const struct rg_list_item *x = a, *y = b;
-	int order = rg_prefix_compare(&x->prefix, &y->prefix);
+	int order = rg_addr_compare(&x->prefix.addr, &y->prefix.addr);
 
 	if (order)
 		return order;
+	if (x->prefix.len != y->prefix.len)
+		return x->prefix.len < y->prefix.len ? -1 : 1;
 	if (x->class != y->class)
 		return x->class == RG_CLASS_APPROVED ? -1 : 1;
-	return (x->expiry - 1 < y->expiry - 1) - (x->expiry - 1 > y->expiry - 1); /* 0 lives longest */
+	if (x->expiry != y->expiry)
+		return x->expiry - 1 > y->expiry - 1 ? -1 : 1; /* 0 lives longest */
+	if (x->source != y->source)
+		return x->source < y->source ? -1 : 1;
+	return (x->line > y->line) - (x->line < y->line);
+}
+
+static bool is_sorted(const struct rg_list_item *items, size_t count)
+{
+	for (size_t i = 1; i < count; i++)
+		if (compare_items(&items[i - 1], &items[i]) > 0)
+			return false;
+	return true;
+}
+
+static void sort_few(struct rg_list_item *items, size_t count)
+{
+	for (size_t i = 1; i < count; i++) {
+		struct rg_list_item item = items[i];
+		size_t at = i;
+
+		for (; at && compare_items(&items[at - 1], &item) > 0; at--)
+			items[at] = items[at - 1];
+		items[at] = item;
+	}
+}
+
+/* The first byte from `byte` on in which addresses differ, 16 if they are all the same. */
+static unsigned int differing_byte(const struct rg_list_item *items, size_t count, unsigned int byte)
+{
+	uint64_t high = rg_addr_half(&items->prefix.addr, 0);
+	uint64_t low = rg_addr_half(&items->prefix.addr, 1), highs = 0, lows = 0;
+	unsigned int differs = sizeof(items->prefix.addr.bytes);
+
+	for (size_t i = 1; i < count && differs > byte; i++) {
+		highs |= rg_addr_half(&items[i].prefix.addr, 0) ^ high;
+		lows |= rg_addr_half(&items[i].prefix.addr, 1) ^ low;
+		if (highs)
+			differs = (unsigned int)__builtin_clzll(highs) / 8;
+		else if (lows)
+			differs = 8 + (unsigned int)__builtin_clzll(lows) / 8;
+	}
+	return differs;
+}
+
+#define BUCKETS 256
+
+/*
+ * Puts each item into the bucket of its byte, in place: whatever stands where another bucket's item
+ * belongs is exchanged with it. ends[i] becomes where bucket i ends.
+ */
+static void spread(struct rg_list_item *items, size_t count, unsigned int byte, size_t ends[BUCKETS])
+{
+	size_t heads[BUCKETS], sum = 0;
+
+	memset(ends, 0, BUCKETS * sizeof(*ends));
+	for (size_t i = 0; i < count; i++)
+		ends[items[i].prefix.addr.bytes[byte]]++;
+	for (unsigned int i = 0; i < BUCKETS; i++) {
+		heads[i] = sum;
+		sum += ends[i];
+		ends[i] = sum;
+	}
+	for (unsigned int i = 0; i < BUCKETS; i++)
+		while (heads[i] < ends[i]) {
+			struct rg_list_item item = items[heads[i]], other;
+			unsigned int home;
+
+			while ((home = item.prefix.addr.bytes[byte]) != i) {
+				other = items[heads[home]];
+				items[heads[home]++] = item;
+				item = other;
+			}
+			items[heads[i]++] = item;
+		}
+}
+
+#define FEW 32 /* so many are faster sorted by insertion; measured */
+
+/*
+ * By address, byte after byte; bytes before `byte` are the same in all. No deeper than the 16 bytes
+ * of an address, 2 KiB of stack each, and no memory: it can't fail.
+ */
+static void sort_items(struct rg_list_item *items, size_t count, unsigned int byte)
+{
+	size_t ends[BUCKETS], from = 0;
+
+	if (count <= FEW) {
+		sort_few(items, count);
+		return;
+	}
+	byte = differing_byte(items, count, byte);
+	if (byte == sizeof(items->prefix.addr.bytes)) {
+		qsort(items, count, sizeof(*items), compare_items);
+		return;
+	}
+	spread(items, count, byte, ends);
+	for (unsigned int i = 0; i < BUCKETS; from = ends[i++])
+		if (ends[i] - from > 1)
+			sort_items(items + from, ends[i] - from, byte + 1);
 }
 
 /*
@@ -450,8 +593,8 @@ static void resolve(struct rg_lists *lists)
 	size_t kept = 0;
 	uint32_t around = RG_NO_PARENT;
 
-	if (lists->count)
-		qsort(lists->items, lists->count, sizeof(*lists->items), compare_items);
+	if (!is_sorted(lists->items, lists->count))
+		sort_items(lists->items, lists->count, 0);
 	for (size_t i = 0; i < lists->count; i++) {
 		struct rg_list_item item = lists->items[i];
 		bool needless = false;

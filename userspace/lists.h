@@ -17,13 +17,14 @@
 
 struct rg_lists;
 
+/* 40 bytes: there may be millions of them. */
 struct rg_list_item {
 	struct rg_prefix prefix;
-	enum rg_class class;
-	uint64_t expiry; /* ns of CLOCK_BOOTTIME, 0: for good */
-	uint32_t source; /* rg_lists_source() */
 	uint32_t line;
+	uint64_t expiry; /* ns of CLOCK_BOOTTIME, 0: for good */
 	uint32_t parent; /* index of the kept entry around this one, or RG_NO_PARENT */
+	uint32_t source : 24; /* rg_lists_source() */
+	enum rg_class class : 8;
 };
 #define RG_NO_PARENT UINT32_MAX
 

@@ -330,6 +330,118 @@ static void test_prefixes(void **state)
 	assert_int_not_equal(rg_prefix_parse("1.2.3.0\0/24", 11, &(struct rg_prefix){}), 0);
 }
 
+/* What inet_pton says of it, with our own rules: no NUL, at most 45 characters. */
+static int parse_as_libc(const char *text, size_t len, struct rg_addr *ret)
+{
+	struct in_addr v4;
+	char copy[64];
+
+	if (len >= sizeof(copy) || memchr(text, '\0', len))
+		return -EINVAL;
+	memcpy(copy, text, len);
+	copy[len] = '\0';
+	*ret = to_addr(V4_BASE);
+	if (inet_pton(AF_INET, copy, &v4) == 1) {
+		memcpy(ret->bytes + RG_ADDR_V4_OFFSET, &v4, sizeof(v4));
+		return 0;
+	}
+	return inet_pton(AF_INET6, copy, ret->bytes) == 1 ? 0 : -EINVAL;
+}
+
+/* glibc's takes leading zeros in a dotted quad of IPv4, as long as they are not more than three digits. */
+static bool has_leading_zero(const char *text, size_t len)
+{
+	for (size_t i = 0; i + 1 < len; i++)
+		if (text[i] == '0' && text[i + 1] >= '0' && text[i + 1] <= '9' &&
+		    (!i || text[i - 1] == '.'))
+			return true;
+	return false;
+}
+
+static void check_scan(const char *text, size_t len)
+{
+	char *copy = exact_copy(text, len);
+	struct rg_prefix scanned = {}, parsed = {};
+	struct rg_addr addr, libc;
+	size_t taken = rg_prefix_scan(copy, copy + len, &scanned);
+	int err = rg_addr_parse(copy, len, &addr);
+
+	if (taken > len)
+		fail_msg("%.*s: more than there is", (int)len, text);
+	if (taken && (rg_prefix_parse(copy, taken, &parsed) ||
+		      memcmp(&scanned, &parsed, sizeof(parsed)) != 0))
+		fail_msg("%.*s: %zu bytes are scanned, but not parsed", (int)len, text, taken);
+	if (!has_leading_zero(text, len) || memchr(text, ':', len)) {
+		if (err != parse_as_libc(copy, len, &libc))
+			fail_msg("%.*s: %d, libc does not think so", (int)len, text, err);
+		if (!err && memcmp(&addr, &libc, sizeof(addr)) != 0)
+			fail_msg("%.*s: not libc's address", (int)len, text);
+	}
+	free(copy);
+}
+
+/* An address as text in one of its forms, perhaps with a length. */
+static size_t random_text(char *text, size_t size, uint64_t *seed)
+{
+	u128 number = random_number(seed) & random_number(seed);
+	uint64_t random = next_random(seed);
+	struct rg_addr addr;
+
+	if (random & 1)
+		number = V4_BASE | (uint32_t)number;
+	else if (random & 2)
+		number &= ALL_ONES << (random >> 8) % 128 | ALL_ONES >> (random >> 16) % 128;
+	addr = to_addr(number);
+	if (random & 1 && random & 12)
+		inet_ntop(AF_INET, addr.bytes + 12, text, (socklen_t)size);
+	else
+		inet_ntop(AF_INET6, addr.bytes, text, (socklen_t)size);
+	if (random & 48)
+		snprintf(text + strlen(text), size - strlen(text), "/%u",
+			 (unsigned int)(random >> 24) % (random & 1 ? 36 : 132));
+	return strlen(text);
+}
+
+/* The quick way takes nothing that the exact one does not take, and means the same by it. */
+static void test_scan(void **state)
+{
+	static const char some[] = "0123456789abcdefABCDEFg.:/-# \n\r\t\0x";
+	struct rg_prefix prefix;
+	uint64_t seed = 0x5ca9;
+	char text[80];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(no_addresses); i++)
+		check_scan(no_addresses[i].text, no_addresses[i].len);
+	for (size_t i = 0; i < COUNT(prefixes); i++)
+		check_scan(prefixes[i].text, strlen(prefixes[i].text));
+	for (int i = 0; i < 300000; i++) {
+		size_t len = random_text(text, sizeof(text), &seed);
+		bool slash = memchr(text, '/', len);
+
+		if (!slash && !(strchr(text, ':') && strchr(text, '.')))
+			assert_int_equal(rg_prefix_scan(text, text + len, &prefix), len);
+		check_scan(text, len);
+		for (unsigned int changes = i % 4; changes; changes--) {
+			uint64_t random = next_random(&seed);
+			size_t at = random % (len + 1);
+
+			if (random & 256 && len < sizeof(text) - 1) {
+				memmove(text + at + 1, text + at, len - at);
+				len++;
+			} else if (random & 512 && at < len) {
+				memmove(text + at, text + at + 1, len - at - 1);
+				len--;
+				continue;
+			}
+			if (at < len)
+				text[at] = some[(random >> 16) % (sizeof(some) - 1)];
+		}
+		check_scan(text, len);
+		check_scan(text, next_random(&seed) % (len + 1));
+	}
+}
+
 /* Mask, cover, format and parse against the same in numbers, at every length. */
 static void test_every_length(void **state)
 {
@@ -615,7 +727,7 @@ int main(void)
 		cmocka_unit_test(test_order),	     cmocka_unit_test(test_range_text),
 		cmocka_unit_test(test_split_small),  cmocka_unit_test(test_split_random),
 		cmocka_unit_test(test_split_limits), cmocka_unit_test(test_special),
-		cmocka_unit_test(test_peer),
+		cmocka_unit_test(test_peer),	     cmocka_unit_test(test_scan),
 	};
 
 	return cmocka_run_group_tests_name("addr", tests, NULL, NULL);

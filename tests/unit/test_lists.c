@@ -552,6 +552,8 @@ static void test_every_country(void **state)
 
 /* ---- files ---- */
 
+static void check_items(const struct rg_lists *lists);
+
 static void test_sources(void **state)
 {
 	struct bed *bed = *state;
@@ -582,6 +584,39 @@ static void test_sources(void **state)
 	assert_non_null(rg_lists_source(lists, 1000));
 	rg_lists_free(lists);
 	rg_lists_free(NULL);
+}
+
+/* Of equal entries the one that was written first is the one that is shown. */
+static void test_first_of_equals(void **state)
+{
+	static const char *const places[] = { "a.list", "b.list" };
+	struct bed *bed = *state;
+	const struct rg_list_item *items;
+	struct rg_lists *lists;
+	size_t count;
+	char path[160];
+
+	for (size_t i = 0; i < 2; i++) {
+		FILE *out;
+
+		snprintf(path, sizeof(path), "%s/%s", bed->blocked, places[i]);
+		out = fopen(path, "w");
+		assert_non_null(out);
+		fprintf(out, "# first\n");
+		for (unsigned int line = 0; line < 300; line++)
+			fprintf(out, "10.0.0.%u\n2001:db8::1/64\n", line % 3);
+		fclose(out);
+	}
+	lists = load(bed);
+	check_items(lists);
+	items = rg_lists_items(lists, &count);
+	assert_int_equal(count, 4);
+	for (size_t i = 0; i < 4; i++) {
+		snprintf(path, sizeof(path), "%s/a.list", bed->blocked);
+		assert_string_equal(rg_lists_source(lists, items[i].source), path);
+		assert_int_equal(items[i].line, i < 3 ? 2 + 2 * i : 3);
+	}
+	rg_lists_free(lists);
 }
 
 static void test_nothing_there(void **state)
@@ -963,6 +998,112 @@ static void test_against_model(void **state)
 	}
 }
 
+/* ---- the quick way ---- */
+
+/* What may stand in a line; the first are those that plain lines are made of. */
+static const char *const pieces[] = {
+	"192.0.2.1",
+	"10.1.2.3/8",
+	"255.255.255.255",
+	"2001:db8::1",
+	"2001:db8:1:2:3:4:5:6/64",
+	"::/0",
+	"::ffff:0:0",
+	"::fffe:ffff:ffff/80",
+	"::1.2.3.4",
+	"1.2.3.4/33",
+	"1.2.3.04",
+	"1.2.3",
+	"1::2::3",
+	"1.1.1.1-1.1.1.9",
+	"::1-::9",
+	"DE",
+	"#",
+	" # x",
+	" ",
+	"\t",
+	"\r",
+	"\v",
+	";",
+	"/",
+	"-",
+	".",
+	":",
+	"0",
+	"until=4102444800",
+	" until=1",
+};
+
+static size_t random_line_of_pieces(char *line, uint64_t *seed)
+{
+	size_t len = 0;
+
+	for (uint64_t count = 1 + next_random(seed) % 3; count; count--) {
+		uint64_t random = next_random(seed);
+		const char *piece = pieces[random % (count == 1 ? 10 : ARRAY_SIZE(pieces))];
+
+		memcpy(line + len, piece, strlen(piece));
+		len += strlen(piece);
+	}
+	if (next_random(seed) % 8 == 0)
+		line[next_random(seed) % len] = (char)next_random(seed);
+	return len;
+}
+
+/* One file's worth; the error is "" if there was none. The caller frees lists, which may be NULL. */
+static struct rg_lists *load_line(const struct bed *bed, const char *line, size_t len,
+				  struct rg_error *error)
+{
+	struct rg_lists *lists = NULL;
+
+	*error = (struct rg_error){};
+	write_bytes(bed->blocked, "b.list", line, len);
+	if (rg_lists_load(&lists, &bed->places, error))
+		assert_true(error->text[0]);
+	return lists;
+}
+
+static void assert_same_lists(const struct rg_lists *a, const struct rg_lists *b, const char *line)
+{
+	size_t a_count, b_count;
+	const struct rg_list_item *x = rg_lists_items(a, &a_count), *y = rg_lists_items(b, &b_count);
+
+	if (a_count != b_count || rg_lists_written(a) != rg_lists_written(b) ||
+	    !rg_lists_same_countries(a, b))
+		fail_msg("not the same: %s", line);
+	for (size_t i = 0; i < a_count; i++)
+		if (memcmp(&x[i].prefix, &y[i].prefix, sizeof(x[i].prefix)) != 0 ||
+		    x[i].line != y[i].line || x[i].class != y[i].class ||
+		    x[i].parent != y[i].parent || !x[i].expiry != !y[i].expiry)
+			fail_msg("not the same: %s", line);
+}
+
+/* A blank in front means nothing, but is not for the quick way: both say the same of any line. */
+static void test_quick_and_exact(void **state)
+{
+	struct bed *bed = *state;
+	uint64_t seed = 0x9a1c5;
+
+	for (int round = 0; round < 6000; round++) {
+		static const char *const ends[] = { "", "\n", "\r\n", "\n\n1.1.1.1\n" };
+		const char *end = ends[next_random(&seed) % 4];
+		struct rg_error quick_error, exact_error;
+		struct rg_lists *quick, *exact;
+		char line[256] = " ";
+		size_t len = 1 + random_line_of_pieces(line + 1, &seed);
+
+		memcpy(line + len, end, strlen(end));
+		len += strlen(end);
+		quick = load_line(bed, line + 1, len - 1, &quick_error);
+		exact = load_line(bed, line, len, &exact_error);
+		assert_string_equal(quick_error.text, exact_error.text);
+		if (quick && exact)
+			assert_same_lists(quick, exact, line);
+		rg_lists_free(quick);
+		rg_lists_free(exact);
+	}
+}
+
 /* ---- size and garbage ---- */
 
 static void test_huge_line(void **state)
@@ -1034,6 +1175,35 @@ static void test_garbage(void **state)
 	}
 }
 
+/* Enough for all ways of sorting: both families, what is sorted already, what is all the same. */
+static void test_sorting(void **state)
+{
+	struct bed *bed = *state;
+	uint64_t seed = 0x50a7;
+
+	for (int round = 0; round < 24; round++) {
+		uint32_t mask = round % 4 ? (uint32_t)next_random(&seed) : UINT32_MAX;
+		char path[160], text[INET6_ADDRSTRLEN];
+		struct rg_lists *lists;
+		FILE *out;
+
+		snprintf(path, sizeof(path), "%s/many.list", bed->blocked);
+		out = fopen(path, "w");
+		assert_non_null(out);
+		for (uint32_t i = 0; i < 5000; i++) {
+			uint32_t low = (round % 3 ? (uint32_t)next_random(&seed) : i) & mask;
+			bool v4 = round % 2 || next_random(&seed) % 2;
+
+			show(v4 ? V4_BASE | low : V6_BASE | (u128)low << (round % 5 * 16), v4, text);
+			fprintf(out, "%s/%u\n", text, (v4 ? 32 : 128) - (unsigned int)(i % 7 == 0));
+		}
+		fclose(out);
+		lists = load(bed);
+		check_items(lists);
+		rg_lists_free(lists);
+	}
+}
+
 static void test_many_lines(void **state)
 {
 	enum { LINES = 200000 };
@@ -1076,6 +1246,7 @@ int main(void)
 		TEST(test_countries),
 		TEST(test_every_country),
 		TEST(test_sources),
+		TEST(test_first_of_equals),
 		TEST(test_nothing_there),
 		TEST(test_odd_files),
 		TEST(test_max_entries),
@@ -1085,8 +1256,10 @@ int main(void)
 		TEST(test_remove),
 		TEST(test_remove_other_notation),
 		TEST(test_against_model),
+		TEST(test_quick_and_exact),
 		TEST(test_huge_line),
 		TEST(test_garbage),
+		TEST(test_sorting),
 		TEST(test_many_lines),
 	};
 
