@@ -439,6 +439,28 @@ static json_t *describe_maps(const struct rg_agent *agent)
 	return all;
 }
 
+/* The index of each part that has one; null: its trie answers. */
+static json_t *describe_index(const struct rg_agent *agent)
+{
+	static const char *const parts[RG_INDEXES] = { "lists", "verdicts", "peers" };
+	struct rg_indexes_count count = rg_verdicts_indexes(agent->verdicts);
+	json_t *all = json_object();
+
+	for (int i = 0; i < RG_INDEXES; i++) {
+		const struct rg_index_count *part = &count.parts[i];
+
+		json_object_set_new(all, parts[i],
+				    part->bytes ? json_pack("{s:I, s:I, s:I, s:I}", "hosts",
+							    (json_int_t)part->hosts4, "nets",
+							    (json_int_t)part->nets6, "crowded",
+							    (json_int_t)part->crowded, "bytes",
+							    (json_int_t)part->bytes) :
+						  json_null());
+	}
+	json_object_set_new(all, "failed", json_integer((json_int_t)count.failed));
+	return all;
+}
+
 /* What this host can't do, in words (docs/platforms.md). */
 static json_t *describe_lacks(const struct rg_agent *agent)
 {
@@ -529,13 +551,14 @@ static void run_status(struct rg_client *client, const json_t *request)
 		json_array_append_new(ports, json_integer(conf->ports[i]));
 	rg_client_answer(
 		client,
-		json_pack("{s:s, s:s, s:o, s:i, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:I}, s:o}",
+		json_pack("{s:s, s:s, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:I}, s:o}",
 			  "mode", rg_mode_name(conf->mode), "unknown", rg_action_name(conf->unknown),
 			  "ports", ports, "qil_level", (int)conf->qil_level, "interfaces",
 			  describe_interfaces(agent), "steering", describe_steering(agent), "zones",
-			  describe_all_zones(agent), "maps", describe_maps(agent), "lists", "entries",
-			  (json_int_t)entries, "written", (json_int_t)rg_lists_written(agent->lists),
-			  "countries", (json_int_t)rg_lists_countries(agent->lists), "agent",
+			  describe_all_zones(agent), "maps", describe_maps(agent), "index",
+			  describe_index(agent), "lists", "entries", (json_int_t)entries, "written",
+			  (json_int_t)rg_lists_written(agent->lists), "countries",
+			  (json_int_t)rg_lists_countries(agent->lists), "agent",
 			  describe_agent(agent)));
 }
 

@@ -248,6 +248,26 @@ static void print_maps(const json_t *maps)
 	}
 }
 
+static void print_index(const json_t *index)
+{
+	static const char *const parts[] = { "lists", "verdicts", "peers" };
+
+	printf("index:");
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		const json_t *part = json_object_get(index, parts[i]);
+
+		if (json_is_object(part))
+			printf(" %s %lld", parts[i],
+			       (long long)(int_of(part, "hosts") + int_of(part, "nets")));
+		else
+			printf(" %s off", parts[i]);
+		printf("%s", i + 1 < ARRAY_SIZE(parts) ? "," : "");
+	}
+	if (int_of(index, "failed"))
+		printf("; %lld FAILED, the tries answer", (long long)int_of(index, "failed"));
+	puts("");
+}
+
 static void print_steering(const json_t *steering)
 {
 	if (json_is_string(json_object_get(steering, "advice")))
@@ -276,6 +296,7 @@ static void print_status(const json_t *result)
 	printf("lists: %lld entries in force, %lld countries; inquiries: %lld, open %lld\n",
 	       (long long)int_of(lists, "entries"), (long long)int_of(lists, "countries"),
 	       (long long)int_of(agent, "inquiries"), (long long)int_of(agent, "inquiries_open"));
+	print_index(json_object_get(result, "index"));
 	print_steering(json_object_get(result, "steering"));
 	json_array_foreach(json_object_get(agent, "lacks"), i, at)
 		printf("lacks %s\n", json_string_value(at));

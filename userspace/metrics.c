@@ -133,6 +133,28 @@ static void add_gauges(struct evbuffer *page, const struct rg_agent *agent)
 		   (double)agent->reload_errors);
 }
 
+static void add_index(struct evbuffer *page, const struct rg_agent *agent)
+{
+	static const char *const parts[RG_INDEXES] = { "lists", "verdicts", "peers" };
+	struct rg_indexes_count count = rg_verdicts_indexes(agent->verdicts);
+
+	begin(page, "index_entries", "gauge", "Entries that are found without the trie.");
+	for (int i = 0; i < RG_INDEXES; i++)
+		evbuffer_add_printf(page, "repgate_index_entries{part=\"%s\"} %zu\n", parts[i],
+				    count.parts[i].hosts4 + count.parts[i].nets6);
+	begin(page, "index_crowded", "gauge",
+	      "Entries that the trie answers for, for lack of a slot.");
+	for (int i = 0; i < RG_INDEXES; i++)
+		evbuffer_add_printf(page, "repgate_index_crowded{part=\"%s\"} %zu\n", parts[i],
+				    count.parts[i].crowded);
+	begin(page, "index_bytes", "gauge", "Memory of the index.");
+	for (int i = 0; i < RG_INDEXES; i++)
+		evbuffer_add_printf(page, "repgate_index_bytes{part=\"%s\"} %zu\n", parts[i],
+				    count.parts[i].bytes);
+	add_number(page, "index_failed_total", "counter",
+		   "Indexes given up for lack of memory: the tries answer.", (double)count.failed);
+}
+
 static void add_responder(struct evbuffer *page, const struct rg_agent *agent)
 {
 	struct rg_responder_count count = {};
@@ -178,6 +200,7 @@ static void on_request(struct evhttp_request *request, void *arg)
 		add_zones(page, agent);
 		add_states(page, agent);
 		add_responder(page, agent);
+		add_index(page, agent);
 		add_gauges(page, agent);
 		evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type",
 				  "text/plain; version=0.0.4");
