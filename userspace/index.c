@@ -801,6 +801,19 @@ uint32_t rg_index_find(const struct rg_index *index, const struct rg_addr *addr,
 	return is4 ? answer_of_net4(index, (uint32_t)key >> 8) : RG_INDEX_NONE;
 }
 
+uint64_t rg_index_until(const struct rg_index *index, const struct rg_addr *addr, uint64_t now)
+{
+	bool is4 = rg_addr_is_v4(addr), passed;
+	uint64_t word;
+
+	if (rg_index_find(index, addr, now) <= RG_INDEX_ASK)
+		return 0;
+	word = find_word(index, is4 ? &index->hosts4 : &index->nets6,
+			 is4 ? host4(addr) : net6(addr), &passed);
+	return index->header->epoch +
+	       ((word >> RG_INDEX_TIME_SHIFT & RG_INDEX_FOREVER) << RG_INDEX_UNIT_SHIFT);
+}
+
 struct rg_index_count rg_index_count(const struct rg_index *index)
 {
 	return (struct rg_index_count){

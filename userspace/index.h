@@ -72,6 +72,9 @@ int rg_index_copy(struct rg_index *to, const struct rg_index *from);
 /* What XDP finds: RG_INDEX_NONE, RG_INDEX_ASK or an answer. */
 uint32_t rg_index_find(const struct rg_index *index, const struct rg_addr *addr, uint64_t now);
 
+/* Until when (ns of CLOCK_BOOTTIME) addr is certainly in it; 0 if it is not, or not known for certain. */
+uint64_t rg_index_until(const struct rg_index *index, const struct rg_addr *addr, uint64_t now);
+
 struct rg_index_count {
 	size_t hosts4, nets6; /* in their slots */
 	size_t crowded; /* without a slot: the trie answers */

@@ -5,6 +5,7 @@
 
 #define FIRST_HOSTS 65536 /* doubled as it fills */
 #define FIRST_NETS 4096
+#define KNOWN_FOR_ONE 4 /* clean peers, for each entry of `peers` */
 #define SWEEP_TIME (10 * RG_NSEC_PER_SEC)
 
 struct part {
@@ -142,12 +143,20 @@ static void renew(struct rg_indexes *indexes, enum rg_index_part which)
 		replace(indexes, which, &fresh);
 }
 
-/* Peers that are over stay until they are swept, so there may be more of them than are known. */
+/* A clean peer takes 16 bytes here and 144 in `peers`, so we know more of them. */
 static bool has_room(struct rg_indexes *indexes)
 {
 	struct rg_index_count count = rg_index_count(indexes->parts[RG_INDEX_PEERS].index);
 
-	return count.hosts4 + count.nets6 < indexes->max_peers;
+	return count.hosts4 + count.nets6 < KNOWN_FOR_ONE * indexes->max_peers;
+}
+
+uint64_t rg_indexes_peer_until(const struct rg_indexes *indexes, const struct rg_addr *peer,
+			       uint64_t now)
+{
+	const struct rg_index *index = indexes->parts[RG_INDEX_PEERS].index;
+
+	return index ? rg_index_until(index, peer, now) : 0;
 }
 
 void rg_indexes_put(struct rg_indexes *indexes, enum rg_index_part which,
@@ -177,11 +186,20 @@ void rg_indexes_remove(struct rg_indexes *indexes, enum rg_index_part which,
 		rg_index_remove(indexes->parts[which].index, prefix);
 }
 
-void rg_indexes_flush(struct rg_indexes *indexes, enum rg_index_part which,
-		      const struct rg_prefix *prefix)
+size_t rg_indexes_flush(struct rg_indexes *indexes, enum rg_index_part which,
+			const struct rg_prefix *prefix)
 {
-	if (indexes->parts[which].index)
-		rg_index_flush(indexes->parts[which].index, prefix);
+	struct rg_index *index = indexes->parts[which].index;
+
+	return index ? rg_index_flush(index, prefix) : 0;
+}
+
+bool rg_indexes_may_have(const struct rg_indexes *indexes, enum rg_index_part which,
+			 const struct rg_addr *addr)
+{
+	const struct rg_index *index = indexes->parts[which].index;
+
+	return !index || rg_index_find(index, addr, 0) != RG_INDEX_NONE;
 }
 
 static int put_list(struct rg_index *index, const struct rg_list_item *items, size_t count)

@@ -24,8 +24,16 @@ void rg_indexes_put(struct rg_indexes *indexes, enum rg_index_part part,
 		    const struct rg_index_entry *entry);
 void rg_indexes_remove(struct rg_indexes *indexes, enum rg_index_part part,
 		       const struct rg_prefix *prefix);
-void rg_indexes_flush(struct rg_indexes *indexes, enum rg_index_part part,
-		      const struct rg_prefix *prefix);
+/* Returns how many. */
+size_t rg_indexes_flush(struct rg_indexes *indexes, enum rg_index_part part,
+			const struct rg_prefix *prefix);
+/* False: there is certainly no entry around this address. Saves a system call or two. */
+bool rg_indexes_may_have(const struct rg_indexes *indexes, enum rg_index_part part,
+			 const struct rg_addr *addr);
+
+/* A clean peer that is no longer in `peers`: until when it is known, as rg_index_until(). */
+uint64_t rg_indexes_peer_until(const struct rg_indexes *indexes, const struct rg_addr *peer,
+			       uint64_t now);
 
 /* Makes one of lists, in place of the one that is there. To be called after `lists` was changed. */
 void rg_indexes_swap_lists(struct rg_indexes *indexes, const struct rg_lists *lists);

@@ -86,6 +86,8 @@ static int get_exact(const struct rg_verdicts *verdicts, const struct rg_prefix 
 
 static int delete_key(struct rg_verdicts *verdicts, const struct rg_prefix *key)
 {
+	if (!rg_indexes_may_have(verdicts->indexes, RG_INDEX_VERDICTS, &key->addr))
+		return -ENOENT;
 	if (bpf_map_delete_elem(verdicts->maps->verdicts, key))
 		return -errno;
 	rg_indexes_remove(verdicts->indexes, RG_INDEX_VERDICTS, key);
@@ -348,7 +350,8 @@ static int write_verdict(struct rg_verdicts *verdicts, const struct rg_prefix *k
 {
 	int fd = verdicts->maps->verdicts;
 	struct rg_verdict old;
-	bool known = !get_exact(verdicts, key, &old);
+	bool known = rg_indexes_may_have(verdicts->indexes, RG_INDEX_VERDICTS, &key->addr) &&
+		     !get_exact(verdicts, key, &old);
 
 	if (known) {
 		value->hits = old.hits;
@@ -460,8 +463,17 @@ int rg_verdicts_find(const struct rg_verdicts *verdicts, const struct rg_addr *a
 int rg_verdicts_find_peer(const struct rg_verdicts *verdicts, const struct rg_addr *peer,
 			  uint64_t now, struct rg_peer *ret)
 {
-	if (bpf_map_lookup_elem(verdicts->maps->peers, peer, ret) || ret->expiry <= now)
+	uint64_t until;
+
+	if (!bpf_map_lookup_elem(verdicts->maps->peers, peer, ret) && ret->expiry > now)
+		return 0;
+	until = rg_indexes_peer_until(verdicts->indexes, peer, now);
+	if (!until)
 		return -ENOENT;
+	*ret = (struct rg_peer){ .expiry = until,
+				 .since = now,
+				 .state = RG_PEER_CLEAN,
+				 .reason = RG_REASON_NOT_LISTED };
 	return 0;
 }
 
@@ -569,7 +581,7 @@ static size_t run_flush(struct flush *flush, bool peers)
 		return flush->count;
 	each_key(maps->peers, flush_peer, flush);
 	/* And those that had to go from `peers`. */
-	rg_indexes_flush(flush->verdicts->indexes, RG_INDEX_PEERS, flush->prefix);
+	flush->count += rg_indexes_flush(flush->verdicts->indexes, RG_INDEX_PEERS, flush->prefix);
 	return flush->count;
 }
 
