@@ -187,9 +187,34 @@ soak: test-deps ## half an hour of everything with an ASan build: memory stays f
 	$(Q)$(MAKE) all $(TOOLS)
 	$(Q)BUILD=$(BUILD) tests/load/soak.sh
 
-bench: test-deps ## measure, in ratios within one run (as root; PART=responder for one part)
-	$(Q)$(MAKE) all $(TOOLS)
+# --------------------------------------------------------------------------- bench
+
+BENCH := $(patsubst %,$(BUILD)/bench/%,verdict_cost attach addresses fill_pins dns_time)
+BENCH_SHARED := tests/bench/fill.c tests/bench/population.c userspace/index.c userspace/addr.c
+# What repgate is compared with; the bench says which of them are missing.
+BENCH_PACKAGES := xdp-tools ipset iptables
+
+bench: test-deps ## measure, in ratios within one run (as root; PART=drop for one part, see tests/bench/run.sh)
+	-$(Q)dist/packages.sh $(BUILD)/apt.log --no-services $(BENCH_PACKAGES) >&2
+	$(Q)$(MAKE) all $(TOOLS) $(BENCH) $(BUILD)/bench/drop.bpf.o >&2
 	$(Q)BUILD=$(BUILD) tests/bench/run.sh $(PART)
+
+$(BUILD)/bench/:
+	$(Q)mkdir -p $@
+
+$(BUILD)/bench/%.bpf.o: tests/bench/%.bpf.c vmlinux.h $(wildcard bpf/*.h bpf/*.c maps/*.h tests/bench/*.h) | $(BUILD)/bench/
+	$(call say,BPF,$@)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+
+$(BUILD)/bench/%.skel.h: $(BUILD)/bench/%.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name $(*F)_bpf >$@
+
+$(BUILD)/bench/%: tests/bench/%.c $(BENCH_SHARED) $(BUILD)/bench/verdict.skel.h $(BUILD)/filter.skel.h \
+		$(wildcard tests/bench/*.h maps/*.h) $(firstword $(MAKEFILE_LIST)) | $(BUILD)/bench/
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CFLAGS) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) -I$(BUILD) -I$(BUILD)/bench -Iuserspace \
+		$(filter %.c,$^) -o $@ -lbpf -lpthread -lm
 
 # --------------------------------------------------------------------------- fuzzing
 

@@ -53,7 +53,7 @@ __attribute__((noinline)) int account(struct xdp_md *ctx, const struct rg_syn *s
 		table = RG_STAT_MONITORED;
 	waits = decision->action != RG_ACTION_PASS &&
 		(decision->class == RG_CLASS_UNKNOWN || decision->class == RG_CLASS_PENDING);
-	weight = weight_of(settings, (__u32)net6_of(&syn->addr) ^ host4_of(&syn->addr) ^ syn->port);
+	weight = weight_of(settings, &syn->addr, syn->port);
 	if (!waits && weight && note_attempt(hash_flow(&syn->addr, syn->port), syn->second))
 		attempt = weight;
 	count(table + decision->class * RG_ACTION_MAX + decision->action, attempt);

@@ -10,30 +10,38 @@ static __always_inline struct rg_index_line *index_line(void *map, __u32 line)
 	return bpf_map_lookup_elem(map, &line);
 }
 
-static __always_inline __u64 is_zero(__u64 value)
+/* All bits if value, which is below 2^63, is 0. */
+static __always_inline __u64 ones_if_zero(__u64 value)
 {
-	return ~(value | -value) >> 63;
+	return (__s64)(value - 1) >> 63;
+}
+
+/* A slot that is empty, and not only free, ends a search: its key is 0, and so is its lowest bit. */
+static __always_inline __u64 ends_search(__u64 word)
+{
+	return ones_if_zero(word >> RG_INDEX_KEY_SHIFT) & ~word & RG_INDEX_FREED;
 }
 
 /*
  * The word of addr, 0 if it is not there and the search ends here, RG_INDEX_FREED if it goes on in
- * the next bucket. Without branches: the verifier walks all combinations of eight of them, for each
- * bucket.
+ * the next bucket. Nearly without branches: the verifier walks all combinations of eight of them, for
+ * each bucket.
  */
 static __always_inline __u64 probe_hosts4(const struct rg_index_line *line, __u32 addr)
 {
-	__u64 found = 0, empty = 0;
+	__u64 found = 0, ends = 0;
 
 	if (!line)
 		return RG_INDEX_FREED;
 #pragma unroll
-	for (int i = 0; i < RG_INDEX_WORDS; i++) {
-		__u64 word = line->words[i];
-
-		found |= word & -is_zero(word >> RG_INDEX_KEY_SHIFT ^ addr);
-		empty |= is_zero(word);
-	}
-	return found | (is_zero(found) & (empty ^ 1));
+	for (int i = 0; i < RG_INDEX_WORDS; i++)
+		found |= line->words[i] & ones_if_zero(line->words[i] >> RG_INDEX_KEY_SHIFT ^ addr);
+	if (found)
+		return found;
+#pragma unroll
+	for (int i = 0; i < RG_INDEX_WORDS; i++)
+		ends |= ends_search(line->words[i]);
+	return ends ^ RG_INDEX_FREED;
 }
 
 /*
@@ -42,7 +50,7 @@ static __always_inline __u64 probe_hosts4(const struct rg_index_line *line, __u3
  */
 __attribute__((noinline)) __u64 probe_nets6(const struct rg_index_line *line, __u64 key)
 {
-	__u64 found = 0, empty = 0, check = rg_index_check6(key);
+	__u64 found = 0, ends = 0, check = rg_index_check6(key);
 
 	if (!line)
 		return RG_INDEX_FREED;
@@ -50,11 +58,11 @@ __attribute__((noinline)) __u64 probe_nets6(const struct rg_index_line *line, __
 	for (int i = 0; i < RG_INDEX_WORDS / 2; i++) {
 		__u64 word = line->words[i + RG_INDEX_WORDS / 2];
 
-		found |= word &
-			 -is_zero((line->words[i] ^ key) | (word >> RG_INDEX_KEY_SHIFT ^ check));
-		empty |= is_zero(word);
+		if (line->words[i] == key)
+			found |= word & ones_if_zero(word >> RG_INDEX_KEY_SHIFT ^ check);
+		ends |= ends_search(word);
 	}
-	return found | (is_zero(found) & (empty ^ 1));
+	return found ? found : ends ^ RG_INDEX_FREED;
 }
 
 /* The word's answer if it is certainly alive. */

@@ -50,17 +50,19 @@ static __always_inline struct rg_cpu *this_cpu(void)
 
 /*
  * A SYN's weight in attempts. Counting them costs a cache miss, which is too much in a flood: then one
- * of RG_SAMPLED connections counts for all of them. 0: this one does not count. flow: the same for
- * all SYNs of a connection.
+ * of RG_SAMPLED connections counts for all of them. 0: this one does not count.
  */
-static __always_inline __u32 weight_of(const struct rg_settings *settings, __u32 flow)
+static __always_inline __u32 weight_of(const struct rg_settings *settings,
+				       const struct rg_addr *addr, __u16 port)
 {
 	__u32 zero = 0;
 	struct rg_cpu *cpu = bpf_map_lookup_elem(&cpus, &zero);
+	__u64 half[2];
 
 	if (!cpu || cpu->syns++ < settings->exact_per_second)
 		return 1;
-	return rg_index_hash(flow) % RG_SAMPLED ? 0 : RG_SAMPLED;
+	__builtin_memcpy(half, addr, sizeof(half));
+	return rg_index_hash(half[0] ^ (half[1] + port)) % RG_SAMPLED ? 0 : RG_SAMPLED;
 }
 
 static __always_inline __u64 mix(__u64 x)

@@ -103,11 +103,11 @@ enum rg_index_net {
 #define RG_INDEX_NONE 0
 #define RG_INDEX_ASK 1
 
+/* Two rounds: after one, addresses in a row would crowd some buckets. */
 static inline __u32 rg_index_hash(__u64 key)
 {
-	/* The upper half of a multiplication by 2^64 / golden ratio. */
-	key ^= key >> 29;
-	return (__u32)((key * 0x9e3779b97f4a7c15ULL) >> 32);
+	key = (key ^ key >> 32) * 0x9e3779b97f4a7c15ULL;
+	return (__u32)(((key ^ key >> 32) * 0xd6e8feb86659fd93ULL) >> 32);
 }
 
 /* Where an IPv6 /32, host order, is in rg_index_seen.nets6. */

@@ -196,6 +196,11 @@ static uint32_t time_of(const struct rg_index *index, uint64_t expiry)
 	return units < RG_INDEX_LATEST ? (uint32_t)units : RG_INDEX_LATEST;
 }
 
+static uint64_t units_at(const struct rg_index *index, uint64_t now)
+{
+	return now < index->header->epoch ? 0 : (now - index->header->epoch) >> RG_INDEX_UNIT_SHIFT;
+}
+
 static uint64_t word_of(const struct rg_index *index, uint32_t half,
 			const struct rg_index_entry *entry)
 {
@@ -498,6 +503,21 @@ static int spread4(struct rg_index *index, const struct rg_index_entry *entry)
 	return full;
 }
 
+/* The same where it would be too many: the trie is asked, also for hosts of a prefix around it. */
+static void ask4(struct rg_index *index, const struct rg_prefix *prefix)
+{
+	uint32_t first = host4(&prefix->addr), count = 1U << (RG_ADDR_BITS - prefix->len), slot;
+	struct rg_index_line *room;
+
+	for (uint32_t i = 0; i < count; i++) {
+		__u64 *word = find_slot(index, &index->hosts4, first + i, &room, &slot);
+
+		if (word)
+			store(word, *word & ~((uint64_t)RG_INDEX_FOREVER << RG_INDEX_TIME_SHIFT));
+	}
+	set_nets4(index, first >> 8, 1, RG_INDEX_NET_ASK);
+}
+
 /* Any IPv4 entry that is not a host. */
 static int put_net4(struct rg_index *index, const struct rg_index_entry *entry)
 {
@@ -510,7 +530,7 @@ static int put_net4(struct rg_index *index, const struct rg_index_entry *entry)
 	else if (len <= 24)
 		set_nets4(index, net, count, net_state(entry));
 	else if (!(addr & 0xffffff00) || index->spread >= SPREAD_MAX)
-		set_nets4(index, net, 1, RG_INDEX_NET_ASK);
+		ask4(index, &entry->prefix);
 	else
 		full = spread4(index, entry);
 	see_nets4(index, net, count);
@@ -599,8 +619,9 @@ static bool is_chosen(const struct rg_index *index, const struct choice *choice,
 {
 	uint32_t until = word >> RG_INDEX_TIME_SHIFT & RG_INDEX_FOREVER;
 
-	if (choice->now && (until == RG_INDEX_FOREVER ||
-			    until > (choice->now - index->header->epoch) >> RG_INDEX_UNIT_SHIFT))
+	/* 0 says "ask": the trie may have it for long. */
+	if (choice->now &&
+	    (!until || until == RG_INDEX_FOREVER || until > units_at(index, choice->now)))
 		return false;
 	return !choice->prefix ||
 	       (key->len >= choice->prefix->len && rg_prefix_covers(choice->prefix, &key->addr));
@@ -610,7 +631,15 @@ static size_t remove_from(struct rg_index *index, struct table *table, const str
 {
 	size_t count = 0;
 
-	for (uint32_t bucket = 0; table->count && bucket <= table->mask; bucket++)
+	for (size_t i = table->crowded_count; i-- && !choice->now;) {
+		struct rg_prefix key = prefix_of(table, table->crowded[i]);
+
+		if (is_chosen(index, choice, &key, 0)) {
+			table->crowded[i] = table->crowded[--table->crowded_count];
+			count++;
+		}
+	}
+	for (uint32_t bucket = 0; bucket <= table->mask; bucket++)
 		for (uint32_t slot = 0; slot < table->slots; slot++) {
 			struct rg_index_line *line = &table->lines[bucket];
 			__u64 *word = slot_word(table, line, slot);
@@ -730,7 +759,7 @@ static uint32_t answer_of(const struct rg_index *index, uint64_t word, uint64_t 
 {
 	uint32_t until = word >> RG_INDEX_TIME_SHIFT & RG_INDEX_FOREVER;
 
-	if (until != RG_INDEX_FOREVER && until <= (now - index->header->epoch) >> RG_INDEX_UNIT_SHIFT)
+	if (until != RG_INDEX_FOREVER && until <= units_at(index, now))
 		return RG_INDEX_ASK;
 	return word & RG_INDEX_ANSWER_MASK;
 }
@@ -810,6 +839,8 @@ uint64_t rg_index_until(const struct rg_index *index, const struct rg_addr *addr
 		return 0;
 	word = find_word(index, is4 ? &index->hosts4 : &index->nets6,
 			 is4 ? host4(addr) : net6(addr), &passed);
+	if (!word)
+		return 0;
 	return index->header->epoch +
 	       ((word >> RG_INDEX_TIME_SHIFT & RG_INDEX_FOREVER) << RG_INDEX_UNIT_SHIFT);
 }
@@ -828,5 +859,5 @@ bool rg_index_is_stale(const struct rg_index *index, uint64_t now)
 {
 	size_t live = index->hosts4.count + index->nets6.count;
 
-	return now - index->header->epoch > EPOCH_TIME || index->written > 4 * live + 1000000;
+	return now > index->header->epoch + EPOCH_TIME || index->written > 4 * live + 1000000;
 }

@@ -52,9 +52,9 @@ struct rg_index_entry {
  * them before any lookup. 0; 1: in force, but it is time for a larger index; -ENOMEM.
  */
 int rg_index_put(struct rg_index *index, const struct rg_index_entry *entry);
-/* Takes it out, if it is a host or a /64; others stay as "ask". */
+/* Takes it out, if it is a host or a /64; others stay as "ask". Not for one with nets4. */
 void rg_index_remove(struct rg_index *index, const struct rg_prefix *prefix);
-/* Removes hosts and /64s within prefix (NULL: all). Returns how many. */
+/* Removes hosts and /64s within prefix (NULL: all). Returns how many. Not for one with nets4. */
 size_t rg_index_flush(struct rg_index *index, const struct rg_prefix *prefix);
 
 /* Removes what is over at now, to the unit: 4.3 s. Returns how many. */
@@ -66,7 +66,7 @@ size_t rg_index_sweep(struct rg_index *index, uint64_t now);
  */
 void rg_index_settle(struct rg_index *index);
 
-/* Puts everything in from into to, which has no nets4; they may have different epochs. 0 or -ENOMEM. */
+/* Puts everything in from into to, both without nets4; their epochs may differ. 0 or -ENOMEM. */
 int rg_index_copy(struct rg_index *to, const struct rg_index *from);
 
 /* What XDP finds: RG_INDEX_NONE, RG_INDEX_ASK or an answer. */

@@ -5,10 +5,20 @@
 #
 #	tests/bench/run.sh [PART...]
 #
-# A part is a script tests/bench/PART.sh. It prints its table and writes what it
-# measured to $BUILD/bench/PART.json; its log is $BUILD/bench/PART.log. In the
-# end $BUILD/bench/all.json holds all of them and the machine they were measured
-# on. A part that can't run here ends with 77, as the tests do.
+#	verdict    ns a verdict, by BPF_PROG_TEST_RUN
+#	drop       a flood on veth: repgate and other filters, against bare XDP_DROP
+#	lists      a list of a million lines: load, swap, and nobody meets a wrong verdict
+#	memory     of a million listed hosts and a million known peers
+#	agent      new peers a second, and what they cost the agent
+#	connect    what an unknown clean peer waits longer than DNS takes
+#	responder  sessions a second
+#
+# A part is a script tests/bench/PART.sh, whose head says how it measures and what
+# can be set. It writes $BUILD/bench/PART.json, and what it says meanwhile goes to
+# stderr and $BUILD/bench/PART.log. In the end there is one table of all, on
+# stdout, and $BUILD/bench/results.json with all figures and the machine they were
+# measured on; drop.svg is a plot. A part that can't run here ends with 77, as the
+# tests do. Bars that are missed do not make the bench fail: it measures.
 set -uo pipefail
 export LC_ALL=C
 
@@ -16,14 +26,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 BUILD=$(cd "${BUILD:-$here/../../.build}" && pwd) || exit 1
 export BUILD
 out=$BUILD/bench
+all=(verdict drop lists memory agent connect responder)
 mkdir -p "$out"
-
-parts() {
-	local script
-	for script in "$here"/*.sh; do
-		[ "$script" -ef "$0" ] || basename "$script" .sh
-	done
-}
 
 machine() {
 	jq -n --arg kernel "$(uname -r)" --arg arch "$(uname -m)" --argjson cores "$(nproc)" \
@@ -34,29 +38,67 @@ machine() {
 
 # run PART: its exit status
 run() {
-	printf '\n== %s\n' "$1"
+	printf '\n== %s\n' "$1" >&2
 	rm -f "$out/$1.json"
-	timeout --kill-after=10 1800 "$here/$1.sh" </dev/null 2>&1 | tee "$out/$1.log"
+	timeout --foreground --kill-after=10 1800 "$here/$1.sh" </dev/null 2>&1 | tee "$out/$1.log" >&2
 	return "${PIPESTATUS[0]}"
 }
 
-[ "$#" -gt 0 ] || mapfile -t names < <(parts)
-[ "$#" -eq 0 ] || names=("$@")
+# The rows of a part; the responder's are its aims.
+# shellcheck disable=SC2016 # variables of jq
+TABLE='
+def number: if . == null then "-" elif . == 0 then "0" elif (. | fabs) >= 100 then "\(round)"
+	elif (. | fabs) >= 10 then "\(. * 10 | round / 10)" else "\(. * 100 | round / 100)" end;
+del(.machine)[] | .part as $part |
+(.lines // [.aims[] | { what, value: .got, unit: "", bar: .want, least: true, met }])[] |
+[$part, .what, (.value | number), .unit,
+ (if .bar == null then "" else (if .least then ">= " else "<= " end) + (.bar | number) end),
+ (if .met == null then "" elif .met then "met" else "missed" end)] | @tsv'
+
+table() {
+	printf '%s\n' "$(jq -r '.machine | "\(.cpu), \(.cores) cores, Linux \(.kernel), \(.date)"' \
+		"$out/results.json")"
+	{
+		printf 'part\twhat\tmedian\tunit\tbar\t\n'
+		jq -r "$TABLE" "$out/results.json"
+	} | awk -F '\t' '
+		{ for (i = 1; i <= 6; i++) cell[NR, i] = $i
+		  for (i = 1; i <= 5; i++) if (length($i) > width[i]) width[i] = length($i) }
+		END {
+			if (width[4] > 12) width[4] = 12
+			for (row = 1; row <= NR; row++)
+				printf "%-*s  %-*s  %*s %-*s  %-*s  %s\n", width[1], cell[row, 1],
+					width[2], cell[row, 2], width[3], cell[row, 3],
+					width[4], cell[row, 4], width[5], cell[row, 5], cell[row, 6]
+		}' | sed 's/ *$//'
+}
+
+plot() {
+	[ -s "$out/drop.json" ] || return 0
+	jq -r '.cases[] | select(.traffic == "uniform") |
+		[.size, .filter, .ns.median, .share] | @tsv' "$out/drop.json" |
+		awk -f "$here/plot.awk" >"$out/drop.svg"
+}
+
+if [ "$#" -gt 0 ]; then names=("$@"); else names=("${all[@]}"); fi
 failed=()
+measured=()
 for name in "${names[@]}"; do
-	[ -x "$here/$name.sh" ] || { echo "no such part: $name" >&2; exit 2; }
+	[[ " ${all[*]} " == *" $name "* ]] || { echo "no such part: $name (${all[*]})" >&2; exit 2; }
+done
+for name in "${names[@]}"; do
 	status=0
 	run "$name" || status=$?
 	[ "$status" -eq 0 ] || [ "$status" -eq 77 ] || failed+=("$name")
 	[ "$status" -ne 0 ] || [ -s "$out/$name.json" ] || failed+=("$name")
-done
-measured=()
-for name in "${names[@]}"; do
 	[ ! -s "$out/$name.json" ] || measured+=("$out/$name.json")
 done
 {
 	machine | jq '{ machine: . }'
 	[ "${#measured[@]}" -eq 0 ] || jq '{ (.part): . }' "${measured[@]}"
-} | jq -s add >"$out/all.json"
-printf '\nAll figures: %s\n' "$out/all.json"
+} | jq -s add >"$out/results.json"
+plot
+echo
+table
+printf '\nAll figures: %s\n' "$out/results.json"
 [ ${#failed[@]} -eq 0 ] || { printf 'Failed: %s\n' "${failed[*]}"; exit 1; }

@@ -15,6 +15,15 @@ struct flood_config flood_config; /* written before the first run */
 __u64 made; /* frames sent; read when the runs are over */
 static __u64 due; /* when the next one is, ns of CLOCK_MONOTONIC */
 
+/* IPv4 sources, network order, one an entry; written before the first run. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} flood_sources SEC(".maps");
+
 struct frame4 {
 	struct ethhdr eth;
 	struct iphdr ip;
@@ -59,10 +68,22 @@ static __always_inline struct flow new_flow(__u64 random)
 			      .seq = random >> 32 };
 }
 
+static __always_inline __u32 source4(const struct flood_prefix *prefix, __u64 *state)
+{
+	__u32 key;
+	__u64 *source;
+
+	if (!flood_config.sources)
+		return prefix->addr[0] | (next_random(state) & prefix->random[0]);
+	key = made % flood_config.sources;
+	source = bpf_map_lookup_elem(&flood_sources, &key);
+	return source ? (__u32)*source : 0;
+}
+
 static __always_inline void fill4(struct frame4 *frame, const struct flood_prefix *prefix,
 				  __u64 *state)
 {
-	__u32 source = prefix->addr[0] | (next_random(state) & prefix->random[0]);
+	__u32 source = source4(prefix, state);
 	struct flow flow = new_flow(next_random(state));
 	__u32 sum = flood_config.v4.tcp_sum + halves(source) + flow.port + halves(flow.seq);
 

@@ -15,7 +15,10 @@
  *   seconds   how long it took
  *   pps       sent in a second
  *
- * With --rate the same core waits for each frame's moment, busily. It ends after --seconds, or on
+ * Sources can also be a file's, one after the other, and again from its first when it ends.
+ *
+ * With --rate the same core waits for each frame's moment, busily; with --bursts as well, it sends
+ * those of two milliseconds at once and sleeps until the next ones are due. It ends after --seconds, or on
  * SIGINT and SIGTERM.
  */
 #include <arpa/inet.h>
@@ -37,6 +40,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
@@ -48,9 +53,11 @@
 
 #define NSEC_PER_SEC 1000000000ULL
 #define MAX_SECONDS 600
+#define MAX_SOURCES (1 << 26)
 /* Frames of one call: what is counted is int. A batch ends with a flush of the device. */
 #define FRAMES_AT_ONCE INT32_MAX
 #define BATCH 64
+#define BURST_TIME 2000000ULL /* ns; a veth has room for 256 frames */
 
 struct run {
 	const char *device;
@@ -59,8 +66,11 @@ struct run {
 	struct in6_addr host6;
 	bool has4, has6;
 	uint16_t port;
-	unsigned int seconds;
+	uint64_t milliseconds;
+	const char *sources; /* file, or NULL */
+	bool is_ack, in_bursts;
 	int cpu; /* -1: any */
+	uint64_t frame_time; /* ns from one frame to the next; 0: full rate */
 	struct flood_config config;
 	unsigned int prefixes;
 };
@@ -129,6 +139,10 @@ static void add_prefix(struct run *run, const char *text)
 /* Each place gets a prefix, so that choosing one is a mask. */
 static void spread_prefixes(struct run *run)
 {
+	if (run->sources && (run->prefixes || !run->has4))
+		die(0, "a file of sources instead of prefixes, and an IPv4 host");
+	if (run->sources)
+		add_prefix(run, "0.0.0.0/0");
 	if (!run->prefixes && run->has4) {
 		add_prefix(run, "64.0.0.0/3");
 		add_prefix(run, "128.0.0.0/2");
@@ -172,7 +186,7 @@ static size_t write_tcp(const struct run *run, uint8_t *to, uint32_t addr_sum, u
 	static const uint8_t mss[] = { TCPOPT_MAXSEG, TCPOLEN_MAXSEG, 1460 >> 8, 1460 & 0xff };
 	struct tcphdr tcp = { .th_dport = htons(run->port),
 			      .th_off = (sizeof(tcp) + sizeof(mss)) / 4,
-			      .th_flags = TH_SYN,
+			      .th_flags = run->is_ack ? TH_ACK : TH_SYN,
 			      .th_win = htons(64240) };
 	size_t len = sizeof(tcp) + sizeof(mss);
 
@@ -263,12 +277,30 @@ static uint64_t now_nsec(void)
 static void arm(const struct run *run)
 {
 	const struct sigaction action = { .sa_handler = on_signal };
-	const struct itimerval timer = { .it_value.tv_sec = run->seconds,
+	const struct itimerval timer = { .it_value.tv_sec = (time_t)(run->milliseconds / 1000),
+					 .it_value.tv_usec = run->milliseconds % 1000 * 1000,
 					 .it_interval.tv_usec = 10000 };
 
 	if (sigaction(SIGALRM, &action, NULL) || sigaction(SIGINT, &action, NULL) ||
 	    sigaction(SIGTERM, &action, NULL) || setitimer(ITIMER_REAL, &timer, NULL))
 		die(errno, "signals");
+}
+
+static void sleep_until(uint64_t nsec)
+{
+	const struct timespec until = { .tv_sec = (time_t)(nsec / NSEC_PER_SEC),
+					.tv_nsec = (long)(nsec % NSEC_PER_SEC) };
+
+	/* A signal ends the run: who is woken by one looks whether it did. */
+	(void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+}
+
+/* How many frames are to be sent now: all that are due, and not yet sent. */
+static int next_burst(const struct run *run, uint64_t began, uint64_t sent)
+{
+	uint64_t due = (now_nsec() - began + BURST_TIME) / run->frame_time;
+
+	return due > sent ? (int)(due - sent) : 0;
 }
 
 static void flood(const struct run *run, int program)
@@ -277,11 +309,19 @@ static void flood(const struct run *run, int program)
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = sizeof(frame),
 		    .repeat = FRAMES_AT_ONCE, .flags = BPF_F_TEST_XDP_LIVE_FRAMES,
 		    .batch_size = BATCH);
+	uint64_t began = now_nsec(), sent = 0;
 	int err = 0;
 
 	arm(run);
 	while (!is_over && !err) {
-		err = bpf_prog_test_run_opts(program, &opts);
+		if (run->in_bursts) {
+			opts.repeat = next_burst(run, began, sent);
+			sent += (uint64_t)opts.repeat;
+		}
+		if (opts.repeat)
+			err = bpf_prog_test_run_opts(program, &opts);
+		if (run->in_bursts)
+			sleep_until(now_nsec() + BURST_TIME);
 		if (err == -EINTR)
 			err = 0;
 	}
@@ -301,15 +341,62 @@ static void pin(const struct run *run)
 		die(errno, "CPU %d", run->cpu);
 }
 
+/* How many addresses the file has, 4 bytes each; 0 if there is none. */
+static size_t count_sources(const struct run *run)
+{
+	struct stat stat_buf;
+
+	if (!run->sources)
+		return 0;
+	if (stat(run->sources, &stat_buf))
+		die(errno, "%s", run->sources);
+	if (stat_buf.st_size < 4 || stat_buf.st_size / 4 > MAX_SOURCES)
+		die(0, "%s: from 1 to %d addresses", run->sources, MAX_SOURCES);
+	return (size_t)stat_buf.st_size / 4;
+}
+
+static void read_sources(const struct run *run, const struct bpf_map *map, size_t count)
+{
+	FILE *file = fopen(run->sources, "re");
+	uint64_t *to = mmap(NULL, count * sizeof(*to), PROT_READ | PROT_WRITE, MAP_SHARED,
+			    bpf_map__fd(map), 0);
+	uint32_t addr;
+
+	if (!file || to == MAP_FAILED)
+		die(errno, "%s", run->sources);
+	for (size_t i = 0; i < count; i++) {
+		if (fread(&addr, sizeof(addr), 1, file) != 1)
+			die(0, "%s: too short", run->sources);
+		to[i] = addr;
+	}
+	munmap(to, count * sizeof(*to));
+	fclose(file);
+}
+
+static struct syn_flood_bpf *load(const struct run *run)
+{
+	struct syn_flood_bpf *skeleton = syn_flood_bpf__open();
+	size_t sources = count_sources(run);
+
+	if (!skeleton ||
+	    (sources && bpf_map__set_max_entries(skeleton->maps.flood_sources, (uint32_t)sources)) ||
+	    syn_flood_bpf__load(skeleton))
+		die(errno, "loading the program");
+	skeleton->bss->flood_config = run->config;
+	skeleton->bss->flood_config.sources = sources;
+	if (!run->in_bursts)
+		skeleton->bss->flood_config.frame_time = run->frame_time;
+	if (sources)
+		read_sources(run, skeleton->maps.flood_sources, sources);
+	return skeleton;
+}
+
 static void send_all(const struct run *run)
 {
-	struct syn_flood_bpf *skeleton = syn_flood_bpf__open_and_load();
+	struct syn_flood_bpf *skeleton = load(run);
 	uint64_t began, dropped, made;
 	double seconds;
 
-	if (!skeleton)
-		die(errno, "loading the program");
-	skeleton->bss->flood_config = run->config;
 	pin(run);
 	dropped = device_drops(run);
 	began = now_nsec();
@@ -328,9 +415,13 @@ __attribute__((noreturn)) static void usage(int status)
 	fputs("usage: syn_flood [options] DEVICE MAC HOST[,HOST] PORT\n"
 	      "  SYNs to HOST (one of each family) and PORT, through DEVICE to MAC\n"
 	      "  -s, --source PREFIX  sources, up to 16 times (random ones)\n"
+	      "  -F, --sources FILE   sources, in turn: IPv4, 4 bytes each, network order\n"
+	      "  -a, --ack            ACKs, not SYNs\n"
 	      "  -f, --flows N        send the same N SYNs again and again (all are new)\n"
 	      "  -r, --rate N         N a second (as many as can be)\n"
+	      "  -b, --bursts         with --rate: sleep in between\n"
 	      "  -t, --seconds N      end after so long (5)\n"
+	      "  -m, --milliseconds N the same\n"
 	      "  -c, --cpu N          stay on this CPU\n"
 	      "  -S, --seed N         other SYNs for another seed (1)\n",
 	      status ? stderr : stdout);
@@ -350,12 +441,22 @@ static void parse_option(struct run *run, int option)
 		break;
 	case 'r':
 		rate = parse_number(optarg, "--rate", NSEC_PER_SEC);
-		run->config.frame_time = rate ? NSEC_PER_SEC / rate : 0;
+		run->frame_time = rate ? NSEC_PER_SEC / rate : 0;
+		break;
+	case 'b':
+		run->in_bursts = true;
 		break;
 	case 't':
-		run->seconds = (unsigned int)parse_number(optarg, "--seconds", MAX_SECONDS);
-		if (!run->seconds)
-			die(0, "--seconds: at least 1");
+		run->milliseconds = 1000 * parse_number(optarg, "--seconds", MAX_SECONDS);
+		break;
+	case 'm':
+		run->milliseconds = parse_number(optarg, "--milliseconds", MAX_SECONDS * 1000);
+		break;
+	case 'F':
+		run->sources = optarg;
+		break;
+	case 'a':
+		run->is_ack = true;
 		break;
 	case 'c':
 		run->cpu = (int)parse_number(optarg, "--cpu", CPU_SETSIZE - 1);
@@ -389,18 +490,26 @@ int main(int argc, char **argv)
 	static const struct option options[] = { { "source", required_argument, NULL, 's' },
 						 { "flows", required_argument, NULL, 'f' },
 						 { "rate", required_argument, NULL, 'r' },
+						 { "bursts", no_argument, NULL, 'b' },
 						 { "seconds", required_argument, NULL, 't' },
+						 { "milliseconds", required_argument, NULL, 'm' },
+						 { "sources", required_argument, NULL, 'F' },
+						 { "ack", no_argument, NULL, 'a' },
 						 { "cpu", required_argument, NULL, 'c' },
 						 { "seed", required_argument, NULL, 'S' },
 						 { "help", no_argument, NULL, 'h' },
 						 {} };
-	struct run run = { .seconds = 5, .cpu = -1, .config.seed = 1ULL << 32 };
+	struct run run = { .milliseconds = 5000, .cpu = -1, .config.seed = 1ULL << 32 };
 	int option;
 
-	while ((option = getopt_long(argc, argv, "s:f:r:t:c:S:h", options, NULL)) >= 0)
+	while ((option = getopt_long(argc, argv, "s:F:f:r:bt:m:ac:S:h", options, NULL)) >= 0)
 		parse_option(&run, option);
 	if (argc - optind != 4)
 		usage(2);
+	if (run.in_bursts && !run.frame_time)
+		die(0, "--bursts needs a --rate");
+	if (!run.milliseconds)
+		die(0, "a flood takes its time");
 	run.device = argv[optind];
 	if (!ether_aton_r(argv[optind + 1], &run.to))
 		die(0, "'%s' is not a MAC address", argv[optind + 1]);

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fill.h"
+
+#include "index.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+
+#define DAY (86400 * RG_NSEC_PER_SEC)
+#define AT_ONCE 4096 /* entries of one system call */
+
+uint64_t fill_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint64_t)now.tv_sec * RG_NSEC_PER_SEC + (uint64_t)now.tv_nsec;
+}
+
+struct rg_addr fill_addr(uint32_t addr)
+{
+	struct rg_addr key = { .bytes = { [10] = 0xff, [11] = 0xff } };
+
+	memcpy(key.bytes + RG_ADDR_V4_OFFSET, &addr, sizeof(addr));
+	return key;
+}
+
+struct fill_sizes fill_sizes(const struct population *population, uint32_t spare_peers)
+{
+	struct fill_sizes sizes = {
+		.list = (uint32_t)population->prefix_count + 16,
+		.verdicts = (uint32_t)population->count[CROWD_LISTED] + 16,
+		/* An LRU map begins to evict before it is full: free entries wait on other CPUs. */
+		.peers = (uint32_t)(population->count[CROWD_CLEAN] * 9 / 8) + 4096 + spare_peers,
+	};
+
+	return sizes;
+}
+
+/* One batch on its way into a map. */
+struct batch {
+	int map;
+	uint32_t count;
+	size_t key_size, value_size;
+	uint8_t keys[AT_ONCE * sizeof(struct rg_prefix)];
+	uint8_t values[AT_ONCE * sizeof(struct rg_peer)];
+};
+
+static int flush(struct batch *batch)
+{
+	LIBBPF_OPTS(bpf_map_batch_opts, opts);
+	uint32_t count = batch->count;
+
+	batch->count = 0;
+	if (count && bpf_map_update_batch(batch->map, batch->keys, batch->values, &count, &opts))
+		return -errno;
+	return 0;
+}
+
+static int add(struct batch *batch, const void *key, const void *value)
+{
+	memcpy(batch->keys + batch->count * batch->key_size, key, batch->key_size);
+	memcpy(batch->values + batch->count * batch->value_size, value, batch->value_size);
+	return ++batch->count < AT_ONCE ? 0 : flush(batch);
+}
+
+static int fill_prefixes(struct batch *batch, const struct population *population)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < population->prefix_count; i++) {
+		const struct prefix4 *prefix = &population->prefixes[i];
+		struct rg_prefix key = { .len = RG_V4_PREFIX_BITS + prefix->len,
+					 .addr = fill_addr(prefix->addr) };
+		struct rg_list_entry entry = { .prefix_len = key.len,
+					       .class = RG_CLASS_BLOCKED,
+					       .line = (uint32_t)i + 1 };
+
+		err = add(batch, &key, &entry);
+	}
+	return err ? err : flush(batch);
+}
+
+static int fill_listed(struct batch *batch, const struct population *population)
+{
+	const uint32_t *hosts = population->crowd[CROWD_LISTED];
+	uint64_t now = fill_now();
+	int err = 0;
+
+	for (size_t i = 0; !err && i < population->count[CROWD_LISTED]; i++) {
+		struct rg_prefix key = { .len = RG_ADDR_BITS, .addr = fill_addr(hosts[i]) };
+		struct rg_verdict verdict = { .expiry = now + DAY,
+					      .prefix_len = key.len,
+					      .class = RG_CLASS_STANDARD,
+					      .since = now,
+					      .action = RG_ACTION_DROP,
+					      .reason = RG_REASON_ZONE,
+					      .code = 0x7f000002 };
+
+		err = add(batch, &key, &verdict);
+	}
+	return err ? err : flush(batch);
+}
+
+static int fill_clean(struct batch *batch, const struct population *population)
+{
+	const uint32_t *hosts = population->crowd[CROWD_CLEAN];
+	uint64_t now = fill_now();
+	int err = 0;
+
+	for (size_t i = 0; !err && i < population->count[CROWD_CLEAN]; i++) {
+		struct rg_addr key = fill_addr(hosts[i]);
+		struct rg_peer peer = { .expiry = now + DAY,
+					.since = now,
+					.state = RG_PEER_CLEAN,
+					.reason = RG_REASON_NOT_LISTED };
+
+		err = add(batch, &key, &peer);
+	}
+	return err ? err : flush(batch);
+}
+
+static struct batch *new_batch(struct batch *batch, int map, size_t key_size, size_t value_size)
+{
+	batch->map = map;
+	batch->count = 0;
+	batch->key_size = key_size;
+	batch->value_size = value_size;
+	return batch;
+}
+
+/* An index of its own map, which it keeps alive; NULL: errno says why not. */
+static struct rg_index *make_index(const struct fill_maps *maps, enum rg_index_part part,
+				   const struct rg_index_size *size, int *fd)
+{
+	struct rg_index_place place = { .part = part, .now = fill_now() };
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);
+	struct rg_index *index = NULL;
+	uint32_t key = part;
+
+	*fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "index_lines", sizeof(key),
+			     sizeof(struct rg_index_line), rg_index_lines(size), &opts);
+	if (*fd < 0)
+		return NULL;
+	place.fd = *fd;
+	place.seen =
+		mmap(NULL, sizeof(*place.seen), PROT_READ | PROT_WRITE, MAP_SHARED, maps->seen, 0);
+	if (place.seen == MAP_FAILED)
+		return NULL;
+	errno = -rg_index_new(&index, &place, size);
+	if (!errno && bpf_map_update_elem(maps->indexes, &key, fd, BPF_ANY)) {
+		rg_index_free(index);
+		return NULL;
+	}
+	return index;
+}
+
+static int compare_prefixes(const void *a, const void *b)
+{
+	const struct prefix4 *x = a, *y = b;
+
+	return (x->len > y->len) - (x->len < y->len);
+}
+
+static void index_hosts(struct rg_index *index, const struct population *population, enum crowd crowd)
+{
+	struct rg_index_entry entry = {
+		.expiry = fill_now() + DAY,
+		.class = crowd == CROWD_LISTED ? RG_CLASS_STANDARD : RG_CLASS_CLEAN,
+		.action = crowd == CROWD_LISTED ? RG_ACTION_DROP : RG_ACTION_PASS,
+		.prefix = { .len = RG_ADDR_BITS }
+	};
+
+	for (size_t i = 0; i < population->count[crowd]; i++) {
+		entry.prefix.addr = fill_addr(population->crowd[crowd][i]);
+		rg_index_put(index, &entry);
+	}
+}
+
+static int index_prefixes(struct rg_index *index, const struct population *population)
+{
+	struct prefix4 *prefixes = malloc(population->prefix_count * sizeof(*prefixes));
+	struct rg_index_entry entry = { .class = RG_CLASS_BLOCKED, .zone = RG_NO_ZONE };
+
+	if (!prefixes)
+		return -ENOMEM;
+	memcpy(prefixes, population->prefixes, population->prefix_count * sizeof(*prefixes));
+	qsort(prefixes, population->prefix_count, sizeof(*prefixes), compare_prefixes);
+	for (size_t i = 0; i < population->prefix_count; i++) {
+		entry.prefix.len = RG_V4_PREFIX_BITS + prefixes[i].len;
+		entry.prefix.addr = fill_addr(prefixes[i].addr);
+		rg_index_put(index, &entry);
+	}
+	free(prefixes);
+	return 0;
+}
+
+/* As the agent does; the indexes themselves stay with the map. */
+static int fill_index(const struct fill_maps *maps, const struct population *population)
+{
+	static const enum crowd
+		crowds[] = { [RG_INDEX_VERDICTS] = CROWD_LISTED, [RG_INDEX_PEERS] = CROWD_CLEAN };
+
+	for (int part = 0; part < RG_INDEXES; part++) {
+		struct rg_index_size size = { .nets4 = part == RG_INDEX_LISTS };
+		struct rg_index *index;
+		int fd, err = 0;
+
+		if (part != RG_INDEX_LISTS)
+			size.hosts4 = population->count[crowds[part]];
+		index = make_index(maps, part, &size, &fd);
+		if (!index)
+			return -errno;
+		if (part == RG_INDEX_LISTS)
+			err = index_prefixes(index, population);
+		else
+			index_hosts(index, population, crowds[part]);
+		rg_index_free(index);
+		close(fd);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int fill_maps(const struct fill_maps *maps, const struct population *population, bool with_index)
+{
+	struct batch *batch = malloc(sizeof(*batch));
+	int err;
+
+	if (!batch)
+		return -ENOMEM;
+	err = fill_prefixes(new_batch(batch, maps->lists_now, sizeof(struct rg_prefix),
+				      sizeof(struct rg_list_entry)),
+			    population);
+	if (!err)
+		err = fill_listed(new_batch(batch, maps->verdicts, sizeof(struct rg_prefix),
+					    sizeof(struct rg_verdict)),
+				  population);
+	if (!err)
+		err = fill_clean(new_batch(batch, maps->peers, sizeof(struct rg_addr),
+					   sizeof(struct rg_peer)),
+				 population);
+	free(batch);
+	return err || !with_index ? err : fill_index(maps, population);
+}
+
+void fill_gates(struct rg_settings *settings, bool are_open)
+{
+	for (int i = 0; i < RG_GATES; i++) {
+		settings->gates[i].token_time = are_open ? 1 : DAY;
+		settings->gates[i].depth = are_open ? DAY : 0;
+	}
+}
+
+void fill_settings(struct rg_settings *settings, uint16_t port, bool with_index)
+{
+	struct rg_settings fresh = {
+		.layout = RG_LAYOUT_VERSION,
+		.mode = RG_MODE_ENFORCE,
+		.heartbeat = fill_now(),
+		.heartbeat_timeout = DAY,
+		.pending_time = DAY,
+		.throttle = { .token_time = 1, .depth = 1 },
+		.unknown = RG_ACTION_HOLD,
+		.overload = RG_ACTION_PASS,
+		.blocked = RG_ACTION_DROP,
+		.samples_per_second = 100,
+		.exact_per_second = 0, /* as in a flood, from its first packet on */
+		.steering = 1,
+		.index = with_index ? RG_INDEX_ALL : 0,
+		.port_count = 1,
+		.ports = { port },
+	};
+
+	memset(fresh.peer_mask6, 0xff, sizeof(fresh.peer_mask6) / 2);
+	memset(fresh.bucket_mask4, 0xff, sizeof(fresh.bucket_mask4));
+	memset(fresh.bucket_mask6, 0xff, sizeof(fresh.bucket_mask6));
+	fill_gates(&fresh, false);
+	*settings = fresh;
+}
