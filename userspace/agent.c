@@ -427,7 +427,7 @@ static int adopt_lists(struct rg_agent *agent, struct rg_lists *lists, struct rg
 		       struct rg_error *error)
 {
 	bool same = agent->lists && rg_lists_same_countries(agent->lists, lists);
-	int err = rg_verdicts_swap_lists(agent->verdicts, lists, error);
+	int err = rg_verdicts_swap_lists(agent->verdicts, agent->lists, lists, error);
 
 	if (err) {
 		rg_lists_free(lists);

@@ -798,6 +798,11 @@ int rg_loader_set_index(struct rg_loader *loader, enum rg_index_part part, int f
 	return 0;
 }
 
+int rg_loader_current_list(const struct rg_loader *loader)
+{
+	return rg_pin_get(loader->pin_path, "lists_now");
+}
+
 int rg_loader_pin_list(const struct rg_loader *loader, int fd)
 {
 	return rg_pin_put(loader->pin_path, "lists_now", fd);

@@ -82,6 +82,8 @@ int rg_loader_set_index(struct rg_loader *loader, enum rg_index_part part, int f
 
 /* A new, empty list trie for `lists`; the caller closes it. */
 int rg_loader_new_list(const struct rg_loader *loader);
+/* The one that is pinned as lists_now; the caller closes it. Or -errno. */
+int rg_loader_current_list(const struct rg_loader *loader);
 /* Makes it the one that is pinned as lists_now. */
 int rg_loader_pin_list(const struct rg_loader *loader, int fd);
 

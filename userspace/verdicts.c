@@ -679,6 +679,17 @@ void rg_verdicts_sweep(struct rg_verdicts *verdicts, uint64_t now)
 /* 4096 at a time: an LPM trie takes 3.5 us each, a single system call for each 1 us more. */
 #define LIST_BATCH 4096
 
+static struct rg_list_entry list_entry(const struct rg_list_item *item)
+{
+	return (struct rg_list_entry){
+		.expiry = item->expiry,
+		.prefix_len = item->prefix.len,
+		.class = item->class,
+		.source = item->source,
+		.line = item->line,
+	};
+}
+
 static int fill_list(int fd, const struct rg_list_item *items, size_t count)
 {
 	RG_CLEANUP_FREE struct rg_prefix *keys = calloc(LIST_BATCH, sizeof(*keys));
@@ -691,13 +702,7 @@ static int fill_list(int fd, const struct rg_list_item *items, size_t count)
 
 		for (__u32 i = 0; i < batch; i++) {
 			keys[i] = items[i].prefix;
-			values[i] = (struct rg_list_entry){
-				.expiry = items[i].expiry,
-				.prefix_len = items[i].prefix.len,
-				.class = items[i].class,
-				.source = items[i].source,
-				.line = items[i].line,
-			};
+			values[i] = list_entry(&items[i]);
 		}
 		items += batch;
 		count -= batch;
@@ -707,18 +712,86 @@ static int fill_list(int fd, const struct rg_list_item *items, size_t count)
 	return 0;
 }
 
-int rg_verdicts_swap_lists(struct rg_verdicts *verdicts, const struct rg_lists *lists,
-			   struct rg_error *error)
+/* An end is written in seconds since 1970, and comes out a millisecond sooner or later each time. */
+static bool same_expiry(uint64_t a, uint64_t b)
+{
+	return a == b || (a && b && (a > b ? a - b : b - a) < RG_NSEC_PER_SEC / 100);
+}
+
+static bool same_item(const struct rg_list_item *a, const struct rg_list_item *b)
+{
+	return !memcmp(&a->prefix, &b->prefix, sizeof(a->prefix)) &&
+	       same_expiry(a->expiry, b->expiry) && a->class == b->class &&
+	       a->source == b->source && a->line == b->line;
+}
+
+/* What makes one list of the other, if it is an entry at most. */
+struct change {
+	const struct rg_list_item *added; /* or changed; NULL: none */
+	const struct rg_list_item *removed; /* NULL: none */
+};
+
+/* False: more than one entry differs. */
+static bool find_change(const struct rg_lists *from, const struct rg_lists *to, struct change *ret)
+{
+	size_t old_left, new_left;
+	const struct rg_list_item *old = rg_lists_items(from, &old_left);
+	const struct rg_list_item *items = rg_lists_items(to, &new_left);
+	bool more = new_left > old_left, fewer = new_left < old_left;
+
+	*ret = (struct change){};
+	for (; old_left && new_left && same_item(old, items); old_left--, new_left--)
+		old++, items++;
+	if (new_left && !fewer) {
+		ret->added = items++;
+		new_left--;
+	}
+	if (old_left && !more) {
+		ret->removed = old++;
+		old_left--;
+	}
+	if (ret->added && ret->removed) {
+		if (memcmp(&ret->added->prefix, &ret->removed->prefix, sizeof(struct rg_prefix)))
+			return false;
+		ret->removed = NULL; /* it is the same entry, which says something else */
+	}
+	for (; old_left && new_left && same_item(old, items); old_left--, new_left--)
+		old++, items++;
+	return !old_left && !new_left;
+}
+
+/*
+ * The map in force as one list of it differs from the other by an entry at most: a packet sees all of
+ * the old one or all of the new one then, too. 1: done, 0: not possible.
+ */
+static int change_in_place(struct rg_verdicts *verdicts, const struct rg_lists *from,
+			   const struct rg_lists *to)
+{
+	RG_CLEANUP_CLOSE int fd = -1;
+	struct rg_list_entry value;
+	struct change change;
+
+	if (!from || !find_change(from, to, &change))
+		return 0;
+	fd = rg_loader_current_list(verdicts->loader);
+	if (fd < 0)
+		return 0;
+	if (change.added) {
+		value = list_entry(change.added);
+		return !bpf_map_update_elem(fd, &change.added->prefix, &value, BPF_ANY);
+	}
+	return !change.removed || !bpf_map_delete_elem(fd, &change.removed->prefix);
+}
+
+static int replace_list(struct rg_verdicts *verdicts, const struct rg_list_item *items,
+			size_t count, struct rg_error *error)
 {
 	RG_CLEANUP_CLOSE int fd = rg_loader_new_list(verdicts->loader);
-	const struct rg_list_item *items;
 	uint32_t zero = 0;
-	size_t count;
 	int err;
 
 	if (fd < 0)
 		return rg_fail(error, fd, "no map for the local lists: %s", strerror(-fd));
-	items = rg_lists_items(lists, &count);
 	err = fill_list(fd, items, count);
 	if (err)
 		return rg_fail(error, err, "local lists of %zu entries: %s", count, strerror(-err));
@@ -728,6 +801,22 @@ int rg_verdicts_swap_lists(struct rg_verdicts *verdicts, const struct rg_lists *
 		return rg_fail(error, err, "local lists can't be pinned: %s", strerror(-err));
 	if (bpf_map_update_elem(verdicts->maps->lists, &zero, &fd, BPF_ANY))
 		return rg_fail(error, -errno, "local lists can't be put in force: %m");
+	return 0;
+}
+
+int rg_verdicts_swap_lists(struct rg_verdicts *verdicts, const struct rg_lists *old,
+			   const struct rg_lists *lists, struct rg_error *error)
+{
+	const struct rg_list_item *items;
+	size_t count;
+	int err;
+
+	items = rg_lists_items(lists, &count);
+	if (!change_in_place(verdicts, old, lists)) {
+		err = replace_list(verdicts, items, count, error);
+		if (err)
+			return err;
+	}
 	rg_indexes_swap_lists(verdicts->indexes, lists);
 	verdicts->count.list_entries = count;
 	return 0;

@@ -87,9 +87,12 @@ void rg_verdicts_apply(struct rg_verdicts *verdicts, const struct rg_conf *conf)
 /* Deletes what is over. */
 void rg_verdicts_sweep(struct rg_verdicts *verdicts, uint64_t now);
 
-/* Builds a trie of lists and puts it in force; on error the old one stays. */
-int rg_verdicts_swap_lists(struct rg_verdicts *verdicts, const struct rg_lists *lists,
-			   struct rg_error *error);
+/*
+ * Puts lists in force in place of old (NULL: not known): by a new trie, or, if an entry at most is
+ * different, by its change alone. On error the old ones stay.
+ */
+int rg_verdicts_swap_lists(struct rg_verdicts *verdicts, const struct rg_lists *old,
+			   const struct rg_lists *lists, struct rg_error *error);
 
 struct rg_indexes_count rg_verdicts_indexes(const struct rg_verdicts *verdicts);
 
