@@ -174,9 +174,9 @@ check: test-deps ## build and pass the tests: unit, packet rows, end to end (as 
 
 VM_PACKAGES := qemu-system-x86 busybox-static cpio kmod xz-utils zstd xdp-tools systemd dbus
 
-check-vm: test-deps ## the tests that depend on the kernel, under Debian's kernels in qemu (KERNELS=..., as root)
+check-vm: test-deps ## the tests that depend on the kernel, under Debian's kernels in qemu (KERNELS=..., VM_TESTS=..., as root)
 	$(Q)dist/packages.sh $(BUILD)/apt.log --no-services $(VM_PACKAGES)
-	$(Q)$(MAKE) tests
+	$(Q)$(MAKE) tests $(BUILD)/fuzz/fuzz_filter
 	$(Q)BUILD=$(BUILD) tests/vm/run.sh $(KERNELS)
 
 check-load: test-deps ## what needs a quiet machine: DNS faults, a SYN flood, rounds of kill and restart (as root)

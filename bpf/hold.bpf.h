@@ -52,7 +52,7 @@ static __always_inline int mark_pending(const struct rg_settings *settings,
 	};
 	struct rg_addr key = syn->peer;
 	struct rg_peer *old = bpf_map_lookup_elem(&peers, &key);
-	long err;
+	int err; /* not long: before Linux 6.4 the upper half of a map function's error is missing */
 
 	if (old) {
 		__u64 expiry = old->expiry;

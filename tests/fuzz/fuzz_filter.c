@@ -299,13 +299,19 @@ static model_addr pick_prefix(struct lab *lab, uint32_t *len)
 	return addr;
 }
 
+/* So long ago, or when the machine was started: a guest may run for a few seconds only. */
+static uint64_t past(const struct lab *lab, uint64_t away)
+{
+	return away < lab->model.now ? lab->model.now - away : 1;
+}
+
 static uint64_t pick_expiry(struct lab *lab, uint32_t percent_past)
 {
 	uint64_t away = SECOND * (5 + rng_below(&lab->rng, 900));
 
 	if (!rng_percent(&lab->rng, percent_past))
 		return lab->model.now + FAR + away;
-	return away < lab->model.now ? lab->model.now - away : 1;
+	return past(lab, away);
 }
 
 static void add_list_entry(struct lab *lab)
@@ -413,7 +419,7 @@ static void add_bucket(struct lab *lab)
 	bucket = model_bucket_at(&lab->model, addr, &is_new);
 	if (!is_new)
 		return;
-	bucket->full_at = lab->model.now - 100 * SECOND;
+	bucket->full_at = past(lab, 100 * SECOND);
 	if (rng_percent(&lab->rng, 80))
 		bucket->full_at = lab->model.now + rng_below(&lab->rng, 12) * TOKEN + TOKEN / 2;
 	value.full_at = bucket->full_at;
@@ -543,8 +549,8 @@ static void turn_settings(struct lab *lab)
 
 	settings->layout = rng_percent(rng, 98) ? RG_LAYOUT_VERSION : RG_LAYOUT_VERSION + 1;
 	settings->mode = rng_percent(rng, 20) ? RG_MODE_MONITOR : RG_MODE_ENFORCE;
-	settings->heartbeat = lab->model.now - (silent ? 100 * SECOND : 0);
-	settings->heartbeat_timeout = silent ? 5 * SECOND : FAR;
+	settings->heartbeat = silent ? past(lab, 100 * SECOND) : lab->model.now;
+	settings->heartbeat_timeout = silent ? SECOND : FAR;
 	settings->unknown = unknowns[rng_below(rng, 4)];
 	settings->overload = rng_percent(rng, 50) ? RG_ACTION_PASS : RG_ACTION_DROP;
 	settings->blocked = blocked[rng_below(rng, 4)];

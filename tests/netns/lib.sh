@@ -273,8 +273,7 @@ bed_up() {
 
 	ip netns add mail
 	ip netns add clients
-	ip link add mx0 address "$mac_mx" netns mail type veth \
-		peer name cl0 address "$mac_cl" netns clients
+	bed_wire "$mac_mx" "$mac_cl"
 	bed_sysctl in_mail net.core.somaxconn=16384 \
 		net.ipv4.tcp_max_syn_backlog=16384
 	# Without the last, only addresses of an interface can be bound to.
@@ -299,6 +298,13 @@ bed_up() {
 		2001:db8:21::/48; do
 		bed_senders "$prefix"
 	done
+}
+
+# bed_wire MAC_OF_MX0 MAC_OF_CL0: the link between both hosts. tests/vm/cards.sh
+# has network cards in its place.
+bed_wire() {
+	ip link add mx0 address "$1" netns mail type veth \
+		peer name cl0 address "$2" netns clients
 }
 
 # bed_link in_mail|in_clients DEVICE IPV4/LEN IPV6/LEN

@@ -6,7 +6,7 @@
 # Process 1, or a service of systemd.
 
 . /vm/boot
-export TOP BUILD BED_SLOW
+export TOP BUILD BED_SLOW FUZZ_FRAMES FUZZ_SEED
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/
 exec >/vm/output 2>&1 </dev/null
 

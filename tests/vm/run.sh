@@ -28,6 +28,7 @@
 #	VM_SLOW		how much longer the tests wait (20)
 #	VM_TESTS	what to run, instead of the list below: "race bpf_filter test_native ..."
 #	VM_LIMIT	minutes after which a guest is ended (60)
+#	FUZZ_FRAMES, FUZZ_SEED	for fuzz_filter.sh
 set -euo pipefail
 export LC_ALL=C
 
@@ -53,7 +54,7 @@ BOOT_MODULES=(virtio_pci 9pnet_virtio 9p overlay)
 #	test_senders, test_secret, test_country, test_bad_input	what senders
 #		make of the answers, and the agent alone: the kernel has no part
 #		in it
-PLAIN_TESTS=(test_native test_dispatcher test_lifecycle)
+PLAIN_TESTS=(test_native test_dispatcher test_lifecycle fuzz_filter)
 # With systemd as process 1.
 SYSTEMD_TESTS=(test_service)
 
@@ -198,6 +199,7 @@ chosen() {
 boot_file() {
 	printf 'VM_KERNEL=%q\nVM_INIT=%q\nTOP=%q\nBUILD=%q\nBED_SLOW=%q\n' \
 		"$1" "$2" "$TOP" "$BUILD" "$SLOW"
+	printf 'FUZZ_FRAMES=%q\nFUZZ_SEED=%q\n' "${FUZZ_FRAMES:-}" "${FUZZ_SEED:-}"
 	shift 2
 	# busybox reads it, too: no array
 	printf 'VM_PROGRAMS=%q\n' "$*"
