@@ -127,7 +127,7 @@ static void on_judged(void *arg, const struct rg_addr *addr, const struct rg_con
 {
 	struct rg_agent *agent = arg;
 	struct rg_recent_event event = { .kind = RG_RECENT_JUDGED,
-					 .time = rg_wall_time(rg_now()),
+					 .time = rg_wall_now(),
 					 .addr = *addr };
 	char text[RG_ADDR_TEXT];
 
@@ -184,7 +184,7 @@ static void on_session_ended(void *arg, const struct rg_session_report *report)
 	struct rg_agent *agent = arg;
 	const struct rg_refusal *refusal = report->smtp->refusal;
 	struct rg_recent_event event = { .kind = RG_RECENT_REFUSED,
-					 .time = rg_wall_time(rg_now()),
+					 .time = rg_wall_now(),
 					 .addr = report->smtp->addr,
 					 .port = report->port,
 					 .local_port = report->local_port,

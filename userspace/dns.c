@@ -5,7 +5,17 @@
 #include <arpa/inet.h>
 #include <arpa/nameser.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/queue.h>
+#include <sys/uio.h>
+
+/* Datagrams that one system call sends, or reads. */
+#define OUT_BATCH 64
+#define IN_BATCH 32
+/* Answers in one turn of the loop, then a look at what else there is. */
+#define ANSWERS_PER_TURN 256
+#define OUT_SIZE 288 /* a question: header, name of 255, type and class (RFC 1035, 4.1) */
+#define IN_SIZE 4096 /* more than anybody may answer without EDNS */
 
 struct rg_dns_query {
 	TAILQ_ENTRY(rg_dns_query) entry;
@@ -19,13 +29,35 @@ struct rg_dns_query {
 
 TAILQ_HEAD(query_list, rg_dns_query);
 
+/* Datagrams that c-ares has sent, and the kernel does not know of yet. */
+struct outgoing {
+	unsigned int count;
+	struct mmsghdr messages[OUT_BATCH];
+	struct iovec parts[OUT_BATCH];
+	uint8_t bytes[OUT_BATCH][OUT_SIZE]; /* names: may hold a key */
+};
+
+/* Datagrams that the kernel gave, and c-ares has not read yet. Of one socket: they are read at once. */
+struct incoming {
+	unsigned int count, next;
+	unsigned int turn; /* in this turn of the loop */
+	struct mmsghdr messages[IN_BATCH];
+	struct iovec parts[IN_BATCH];
+	struct sockaddr_storage from[IN_BATCH];
+	uint8_t bytes[IN_BATCH][IN_SIZE];
+};
+
 /* A zone's queries. A channel each: c-ares drops a server's sockets all together, TCP's and UDP's. */
 struct lane {
 	struct rg_dns *dns;
 	ares_channel channel; /* NULL: none yet */
 	struct event *timer; /* c-ares's retries */
+	bool timer_runs;
 	struct query_list waiting;
 	uint32_t in_flight;
+	int udp; /* c-ares's socket, -1: none */
+	int error; /* of sending, for c-ares to read; 0: none */
+	struct outgoing *out; /* NULL until the lane is first used */
 };
 
 /* One of c-ares's sockets in the event loop. */
@@ -40,11 +72,13 @@ struct rg_dns {
 	struct event_base *base;
 	struct event *pump; /* sends what waits, from the loop */
 	LIST_HEAD(, watch) watches;
+	struct incoming in;
 	struct lane *lanes;
 	unsigned int lane_count;
 	unsigned int turn; /* the lane that comes next */
 	uint32_t max_in_flight;
 	uint32_t max_lane;
+	struct timeval tick; /* how exactly c-ares keeps its timeouts */
 	struct rg_dns_load load;
 	bool ending;
 };
@@ -61,15 +95,173 @@ const char *rg_dns_status_name(enum rg_dns_status status)
 	return status < RG_DNS_STATUS_MAX ? names[status] : "?";
 }
 
-/* c-ares wants to be called at its next timeout, and only then. */
+/* ------------------------------------------------------------------ c-ares's sockets */
+
+/*
+ * By itself c-ares sends and reads one datagram with each system call, and each one sent may let the
+ * server run at once, in our place. So what it sends is collected, and goes out before the loop waits
+ * again; what came is read in one go.
+ */
+
+static ares_socket_t open_socket(int family, int type, int protocol, void *arg)
+{
+	struct lane *lane = arg;
+	int fd, on = 1;
+
+	if (!lane->out)
+		lane->out = calloc(1, sizeof(*lane->out));
+	if (!lane->out)
+		return ARES_SOCKET_BAD;
+	fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
+	if (fd < 0)
+		return ARES_SOCKET_BAD;
+	if (type == SOCK_DGRAM)
+		lane->udp = fd;
+	else
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	return fd;
+}
+
+static int close_socket(ares_socket_t fd, void *arg)
+{
+	struct lane *lane = arg;
+
+	if (fd == lane->udp) {
+		lane->udp = -1;
+		lane->error = 0;
+		lane->out->count = 0;
+		lane->dns->in.count = lane->dns->in.next = 0;
+	}
+	return close(fd);
+}
+
+static int connect_socket(ares_socket_t fd, const struct sockaddr *to, ares_socklen_t len, void *arg)
+{
+	(void)arg;
+	return connect(fd, to, len);
+}
+
+/* Sends what was collected. What a full buffer does not take is asked again, as if it had been lost. */
+static void send_collected(struct lane *lane)
+{
+	struct outgoing *out = lane->out;
+	unsigned int sent = 0;
+
+	while (sent < out->count && !lane->error) {
+		int count = sendmmsg(lane->udp, out->messages + sent, out->count - sent, 0);
+
+		if (count > 0)
+			sent += (unsigned int)count;
+		else if (errno == EAGAIN || errno == ENOBUFS)
+			break;
+		else if (errno != EINTR)
+			lane->error = errno;
+	}
+	explicit_bzero(out->bytes, out->count * sizeof(out->bytes[0]));
+	out->count = 0;
+}
+
+static ares_ssize_t send_parts(ares_socket_t fd, const struct iovec *parts, int count, void *arg)
+{
+	struct lane *lane = arg;
+	struct outgoing *out = lane->out;
+	unsigned int at;
+
+	if (fd != lane->udp || count != 1 || parts->iov_len > OUT_SIZE)
+		return writev(fd, parts, count);
+	if (out->count == OUT_BATCH)
+		send_collected(lane);
+	at = out->count++;
+	memcpy(out->bytes[at], parts->iov_base, parts->iov_len);
+	out->parts[at] = (struct iovec){ out->bytes[at], parts->iov_len };
+	out->messages[at].msg_hdr = (struct msghdr){ .msg_iov = &out->parts[at], .msg_iovlen = 1 };
+	return (ares_ssize_t)parts->iov_len;
+}
+
+/* Reads as many datagrams as there are, up to IN_BATCH. 0 or -1 with errno. */
+static int read_batch(struct rg_dns *dns, int fd)
+{
+	struct incoming *in = &dns->in;
+	int count;
+
+	if (in->turn >= ANSWERS_PER_TURN) {
+		errno = EAGAIN;
+		return -1;
+	}
+	for (unsigned int i = 0; i < IN_BATCH; i++) {
+		in->parts[i] = (struct iovec){ in->bytes[i], IN_SIZE };
+		in->messages[i].msg_hdr = (struct msghdr){ .msg_name = &in->from[i],
+							   .msg_namelen = sizeof(in->from[i]),
+							   .msg_iov = &in->parts[i],
+							   .msg_iovlen = 1 };
+	}
+	count = recvmmsg(fd, in->messages, IN_BATCH, 0, NULL);
+	if (count < 0)
+		return -1;
+	in->next = 0;
+	in->count = (unsigned int)count;
+	in->turn += in->count;
+	return 0;
+}
+
+static ares_ssize_t read_part(ares_socket_t fd, void *to, size_t size, int flags,
+			      struct sockaddr *from, ares_socklen_t *from_len, void *arg)
+{
+	struct lane *lane = arg;
+	struct incoming *in = &lane->dns->in;
+	const struct msghdr *header;
+	size_t len;
+
+	if (fd != lane->udp)
+		return recvfrom(fd, to, size, flags, from, from_len);
+	if (lane->error) {
+		errno = lane->error;
+		lane->error = 0;
+		return -1;
+	}
+	if (in->next == in->count && read_batch(lane->dns, fd))
+		return -1;
+	header = &in->messages[in->next].msg_hdr;
+	len = in->messages[in->next].msg_len < size ? in->messages[in->next].msg_len : size;
+	memcpy(to, in->bytes[in->next], len);
+	if (from && from_len) {
+		memcpy(from, &in->from[in->next],
+		       *from_len < header->msg_namelen ? *from_len : header->msg_namelen);
+		*from_len = header->msg_namelen;
+	}
+	in->next++;
+	return (ares_ssize_t)len;
+}
+
+static const struct ares_socket_functions socket_functions = {
+	.asocket = open_socket,
+	.aclose = close_socket,
+	.aconnect = connect_socket,
+	.arecvfrom = read_part,
+	.asendv = send_parts,
+};
+
+/*
+ * c-ares's timeouts, while it has something to wait for. At fixed times: ares_timeout() would look at
+ * each query in flight.
+ */
 static void arm_timer(struct lane *lane)
 {
-	struct timeval max = { .tv_sec = 1 }, tv;
+	if (lane->timer_runs || !lane->in_flight)
+		return;
+	lane->timer_runs = true;
+	event_add(lane->timer, &lane->dns->tick);
+}
 
-	if (lane->in_flight)
-		event_add(lane->timer, ares_timeout(lane->channel, &max, &tv));
-	else
-		event_del(lane->timer);
+/* After c-ares was called: what it sends goes out, and what went wrong with it comes back. */
+static void settle(struct lane *lane)
+{
+	while (lane->out && lane->out->count) {
+		send_collected(lane);
+		if (lane->error)
+			ares_process_fd(lane->channel, lane->udp, ARES_SOCKET_BAD);
+	}
+	arm_timer(lane);
 }
 
 static void on_socket(evutil_socket_t fd, short what, void *arg)
@@ -77,10 +269,11 @@ static void on_socket(evutil_socket_t fd, short what, void *arg)
 	struct watch *watch = arg;
 	struct lane *lane = watch->lane;
 
+	lane->dns->in.turn = 0;
 	/* watch may be gone after this. */
 	ares_process_fd(lane->channel, what & EV_READ ? fd : ARES_SOCKET_BAD,
 			what & EV_WRITE ? fd : ARES_SOCKET_BAD);
-	arm_timer(lane);
+	settle(lane);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -89,8 +282,9 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	lane->timer_runs = false;
 	ares_process_fd(lane->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-	arm_timer(lane);
+	settle(lane);
 }
 
 static void drop_watch(struct watch *watch)
@@ -339,11 +533,13 @@ static void on_pump(evutil_socket_t fd, short what, void *arg)
 		lane->in_flight++;
 		/* May call on_answer() at once, for a name that can't be asked for. */
 		ares_query(lane->channel, query->name, ns_c_in, ns_t_a, on_answer, query);
-		arm_timer(lane);
 	}
+	for (unsigned int i = 0; i < dns->lane_count; i++)
+		if (dns->lanes[i].in_flight)
+			settle(&dns->lanes[i]);
 }
 
-/* Large bursts go through one socket: its buffer must hold them (the kernel may give less). */
+/* Large bursts go through one socket: its buffers must hold them (the kernel may give less). */
 static int enlarge_buffer(ares_socket_t fd, int type, void *arg)
 {
 	int size = 4 * 1024 * 1024;
@@ -352,6 +548,8 @@ static int enlarge_buffer(ares_socket_t fd, int type, void *arg)
 	(void)arg;
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
 		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)))
+		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	return 0;
 }
 
@@ -390,11 +588,21 @@ static int open_channel(struct lane *lane, const struct rg_dns_options *options,
 
 	if (status != ARES_SUCCESS)
 		return rg_fail(error, -EIO, "c-ares: %s", ares_strerror(status));
+	ares_set_socket_functions(lane->channel, &socket_functions, lane);
 	ares_set_socket_callback(lane->channel, enlarge_buffer, NULL);
 	status = set_resolver(lane, &options->resolver);
 	if (status != ARES_SUCCESS)
 		return rg_fail(error, -EIO, "c-ares: %s", ares_strerror(status));
 	return 0;
+}
+
+/* A twentieth of the timeout, but no less than 2 ms and no more than 20. */
+static struct timeval tick_of(uint32_t timeout_ms)
+{
+	uint32_t ms = timeout_ms / 20;
+
+	ms = ms < 2 ? 2 : ms > 20 ? 20 : ms;
+	return (struct timeval){ .tv_usec = (suseconds_t)(ms * 1000) };
 }
 
 int rg_dns_new(struct rg_dns **ret, struct event_base *base, const struct rg_dns_options *options,
@@ -410,6 +618,7 @@ int rg_dns_new(struct rg_dns **ret, struct event_base *base, const struct rg_dns
 	dns->max_in_flight = options->in_flight;
 	/* A lane may not fill more than three quarters, so that another one always has room. */
 	dns->max_lane = options->in_flight > 3 ? options->in_flight * 3 / 4 : options->in_flight;
+	dns->tick = tick_of(options->timeout);
 	dns->lane_count = options->lanes;
 	dns->lanes = calloc(options->lanes, sizeof(*dns->lanes));
 	dns->pump = evtimer_new(base, on_pump, dns);
@@ -418,6 +627,7 @@ int rg_dns_new(struct rg_dns **ret, struct event_base *base, const struct rg_dns
 		struct lane *lane = &dns->lanes[i];
 
 		lane->dns = dns;
+		lane->udp = -1;
 		TAILQ_INIT(&lane->waiting);
 		lane->timer = evtimer_new(base, on_timer, lane);
 		if (!err)
@@ -448,6 +658,7 @@ void rg_dns_free(struct rg_dns *dns)
 			TAILQ_REMOVE(&dns->lanes[i].waiting, query, entry);
 			free_query(query);
 		}
+		free(dns->lanes[i].out);
 		if (dns->lanes[i].timer)
 			event_free(dns->lanes[i].timer);
 	}

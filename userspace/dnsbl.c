@@ -99,17 +99,23 @@ void rg_codes_default(struct rg_codes *codes)
 	(void)rg_codes_add(codes, "127.1.0.0/24", NULL);
 }
 
-static int join(const char *reversed, const char *suffix, char name[RG_DNSBL_NAME_SIZE])
+/* The reversed address, a dot behind each of its parts, is in name already, len bytes. */
+static int join(char name[RG_DNSBL_NAME_SIZE], size_t len, const char *suffix)
 {
-	int len = snprintf(name, RG_DNSBL_NAME_SIZE, "%s.%s", reversed, suffix);
+	size_t suffix_len = strlen(suffix);
 
-	return len <= MAX_NAME ? 0 : -ENAMETOOLONG;
+	if (len + suffix_len > MAX_NAME) {
+		*name = '\0';
+		return -ENAMETOOLONG;
+	}
+	memcpy(name + len, suffix, suffix_len + 1);
+	return 0;
 }
 
 int rg_dnsbl_name6(const uint8_t addr[16], const char *suffix, char name[RG_DNSBL_NAME_SIZE])
 {
 	static const char hex[] = "0123456789abcdef";
-	char reversed[65], *out = reversed;
+	char *out = name;
 
 	for (int i = 15; i >= 0; i--) {
 		*out++ = hex[addr[i] & 15];
@@ -117,19 +123,30 @@ int rg_dnsbl_name6(const uint8_t addr[16], const char *suffix, char name[RG_DNSB
 		*out++ = hex[addr[i] >> 4];
 		*out++ = '.';
 	}
-	out[-1] = '\0';
-	return join(reversed, suffix, name);
+	return join(name, (size_t)(out - name), suffix);
+}
+
+static char *put_octet(char *out, unsigned int octet)
+{
+	if (octet > 99)
+		*out++ = (char)('0' + octet / 100);
+	if (octet > 9)
+		*out++ = (char)('0' + octet / 10 % 10);
+	*out++ = (char)('0' + octet % 10);
+	*out++ = '.';
+	return out;
 }
 
 int rg_dnsbl_name(const struct rg_addr *addr, const char *suffix, char name[RG_DNSBL_NAME_SIZE])
 {
 	const uint8_t *quad = addr->bytes + RG_ADDR_V4_OFFSET;
-	char reversed[16];
+	char *out = name;
 
 	if (!rg_addr_is_v4(addr))
 		return rg_dnsbl_name6(addr->bytes, suffix, name);
-	snprintf(reversed, sizeof(reversed), "%u.%u.%u.%u", quad[3], quad[2], quad[1], quad[0]);
-	return join(reversed, suffix, name);
+	for (int i = 3; i >= 0; i--)
+		out = put_octet(out, quad[i]);
+	return join(name, (size_t)(out - name), suffix);
 }
 
 /*

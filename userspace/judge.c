@@ -33,8 +33,12 @@ struct suspect {
 	UT_hash_handle hh;
 };
 
+/* When a peer whose address has this hash was judged last; ns of CLOCK_BOOTTIME. */
+#define JUDGED_SLOTS 65536
+
 struct rg_judge {
 	struct rg_judge_court court;
+	uint64_t judged_at[JUDGED_SLOTS];
 	struct suspect *suspects;
 	struct rg_judge_count count;
 	bool release_complained;
@@ -47,6 +51,9 @@ int rg_judge_new(struct rg_judge **ret, const struct rg_judge_court *court)
 	if (!judge)
 		return -ENOMEM;
 	judge->court = *court;
+	/* Of what happened before, an earlier agent knew. */
+	for (size_t i = 0; i < JUDGED_SLOTS; i++)
+		judge->judged_at[i] = rg_now();
 	*ret = judge;
 	return 0;
 }
@@ -129,6 +136,11 @@ static void release_held(struct suspect *suspect)
 		send_on(suspect->judge, held->ifindex, held->frame, held->len);
 }
 
+static uint64_t *judged_at(struct rg_judge *judge, const struct rg_addr *key)
+{
+	return &judge->judged_at[rg_hash(key, sizeof(*key)) % JUDGED_SLOTS];
+}
+
 /*
  * Stores what was decided. A reload may have come while the zones were asked: then the zone of today
  * counts, and one that is gone says nothing any more (-ENOENT).
@@ -176,6 +188,7 @@ static void conclude(struct suspect *suspect, const struct rg_evidence *evidence
 	/* Without its verdict in the map a listed peer's SYN would pass. */
 	if (!err || outcome.action == RG_ACTION_PASS)
 		release_held(suspect);
+	*judged_at(judge, &suspect->key) = rg_now();
 	judge->court.judged(judge->court.arg, &suspect->addr, conf, &outcome);
 }
 
@@ -273,14 +286,21 @@ static void begin(struct rg_judge *judge, const struct rg_prefix *peer, const st
 	HASH_ADD(hh, judge->suspects, key, sizeof(suspect->key), suspect);
 }
 
-/* Judged between the SYN's arrival and now: the verdict waits for it. */
-static bool is_judged(const struct rg_judge *judge, const struct rg_event_syn *syn,
+/*
+ * Judged between the SYN's arrival and now: the verdict waits for it. The maps need not be asked about
+ * one that arrived since the last that could be meant: XDP has, and there was nothing. (If repgatectl
+ * had a peer judged just now, it is asked about once more.)
+ */
+static bool is_judged(struct rg_judge *judge, const struct rg_event_syn *syn,
 		      const struct rg_prefix *peer)
 {
-	uint64_t now = rg_now();
+	uint64_t now;
 	struct rg_verdict verdict;
 	struct rg_peer known;
 
+	if (syn->head.time > *judged_at(judge, &peer->addr))
+		return false;
+	now = rg_now();
 	if (!rg_verdicts_find(judge->court.verdicts, &syn->head.peer, now, NULL, &verdict))
 		return true;
 	return !rg_verdicts_find_peer(judge->court.verdicts, &peer->addr, now, &known) &&

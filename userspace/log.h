@@ -23,6 +23,11 @@ void rg_log_fields(enum rg_log_level level, const char *line, const struct rg_lo
 #define rg_log_error(...) rg_log(RG_LOG_ERROR, __VA_ARGS__)
 #define rg_log_warning(...) rg_log(RG_LOG_WARNING, __VA_ARGS__)
 #define rg_log_info(...) rg_log(RG_LOG_INFO, __VA_ARGS__)
-#define rg_log_debug(...) rg_log(RG_LOG_DEBUG, __VA_ARGS__)
+/* What it is given is not even computed if nobody wants it: some stand where each new peer comes by. */
+#define rg_log_debug(...)                                  \
+	do {                                               \
+		if (rg_log_level() >= RG_LOG_DEBUG)        \
+			rg_log(RG_LOG_DEBUG, __VA_ARGS__); \
+	} while (0)
 
 #endif

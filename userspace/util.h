@@ -80,6 +80,15 @@ static inline double rg_wall_time(uint64_t boot_time)
 	return (double)(((int64_t)boot_time + rg_wall_offset()) / 1000000) / 1000;
 }
 
+/* Now, the same way. */
+static inline double rg_wall_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (double)(now.tv_sec * 1000LL + now.tv_nsec / 1000000) / 1000;
+}
+
 static inline void rg_freep(void *pointer)
 {
 	free(*(void **)pointer);
