@@ -4,9 +4,9 @@
  *
  * filter        attached to the interface
  * filter_frags  the same, for drivers that hand over frames in several buffers (large MTU)
- * release       judges a held SYN again, run by the agent on live frames when the verdict is in:
- *               it passes, is dropped or reset, and is counted like any other
- * inject        the same for interfaces in generic mode, where an injected frame meets the filter
+ * release       judges a held SYN again, run by the agent when the verdict is in: it passes, is dropped
+ *               or reset, and is counted like any other
+ * send_on       sends what passed on its way, or the reset back, run by the agent too
  * steer         gives the connection of a SYN that passed as tempfail or reject to the responder
  */
 #include "vmlinux.h"
@@ -174,10 +174,14 @@ int release(struct xdp_md *ctx)
 	return filter_frame(ctx, RG_STAGE_RELEASED);
 }
 
-SEC("xdp")
-int inject(struct xdp_md *ctx __attribute__((unused)))
+/*
+ * The frame is skb->ifindex's; cb[0]: BPF_F_INGRESS as if it had just arrived there, 0 to send it out
+ * there. An interface in generic mode has its filter behind this.
+ */
+SEC("tc")
+int send_on(struct __sk_buff *skb)
 {
-	return XDP_PASS;
+	return bpf_clone_redirect(skb, skb->ifindex, skb->cb[0]) ? -1 : 0;
 }
 
 SEC("sk_lookup")

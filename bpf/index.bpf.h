@@ -72,6 +72,9 @@ static __always_inline int answer_of(const struct rg_index_header *header, __u64
 
 	if (until != RG_INDEX_FOREVER && until <= (now - header->epoch) >> RG_INDEX_UNIT_SHIFT)
 		return RG_INDEX_ASK;
+	/* A verdict on a prefix around a clean peer would come first. */
+	if (header->other4 && (word & RG_INDEX_ANSWER_MASK) == RG_INDEX_CLEAN)
+		return RG_INDEX_ASK;
 	return word & RG_INDEX_ANSWER_MASK;
 }
 
@@ -159,9 +162,7 @@ static __always_inline __u32 index_seen(const struct rg_settings *settings, cons
 		return RG_INDEX_ALL << RG_INDEX_ASKS; /* can't happen, the verifier wants it */
 	if (syn->version == 4) {
 		net4 = host4_of(&syn->addr) >> (32 - RG_INDEX_NET4_BITS);
-		if (!(table->any4[net4 / 64] >> net4 % 64 & 1))
-			return off;
-		return off | (table->nets4[net4 / 16] >> net4 % 16 * 4 & RG_INDEX_ALL);
+		return off | (table->nets4[net4 / 32] >> net4 % 32 * 2 & RG_INDEX_ALL);
 	}
 	key = net6_of(&syn->addr);
 	return off | table->nets6[rg_index_net6(key >> 32)] |

@@ -120,16 +120,17 @@ static __always_inline void read_answer(__u32 answer, struct rg_decision *decisi
 	decision->zone = zone == RG_INDEX_NO_ZONE ? RG_NO_ZONE : zone;
 }
 
-static __always_inline int decide_by_verdicts(const struct rg_settings *settings,
-					      const struct rg_syn *syn, __u32 where, int is_met,
-					      struct rg_decision *decision)
+/* By verdicts, and by clean peers that the index knows. */
+static __always_inline int decide_by_hosts(const struct rg_settings *settings,
+					   const struct rg_syn *syn, __u32 where, int is_met,
+					   struct rg_decision *decision)
 {
-	__u32 answer = index_find(RG_INDEX_VERDICTS, where, syn), hits;
+	__u32 answer = index_find(RG_INDEX_HOSTS, where, syn), hits;
 	struct rg_verdict *verdict;
 
 	if (answer == RG_INDEX_NONE)
 		return 0;
-	hits = is_met ? hits_of(settings) : 0;
+	hits = is_met && answer != RG_INDEX_CLEAN ? hits_of(settings) : 0;
 	if (answer != RG_INDEX_ASK) {
 		read_answer(answer, decision);
 		if (!hits)
@@ -191,11 +192,8 @@ static __always_inline struct rg_decision decide(const struct rg_settings *setti
 	struct rg_decision decision = { .zone = RG_NO_ZONE };
 	__u32 where = index_seen(settings, syn);
 
-	if (decide_by_lists(settings, syn, where, &decision) ||
-	    decide_by_verdicts(settings, syn, where, is_met, &decision))
-		return decision;
-	if (index_find(RG_INDEX_PEERS, where, syn) > RG_INDEX_ASK)
-		return decided(RG_CLASS_CLEAN, RG_ACTION_PASS);
+	if (!decide_by_lists(settings, syn, where, &decision))
+		decide_by_hosts(settings, syn, where, is_met, &decision);
 	return decision;
 }
 

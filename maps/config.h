@@ -15,7 +15,7 @@
 #define RG_LAYOUT_VERSION 4
 
 struct rg_config {
-	__u32 can_hold; /* bpf_xdp_load_bytes and live frames: Linux 5.18 */
+	__u32 can_hold; /* bpf_xdp_load_bytes: Linux 5.18 */
 	__u32 pad; /* zero */
 };
 

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The index: what the tries say, laid out so that a packet touches one or two cache lines. Each trie
- * has one (`lists`, `verdicts`), and so have the clean peers of `peers`. It is derived: user space
- * writes it through mmap after the trie (userspace/index.c), and where it does not know, it says
- * "ask" and the trie answers.
+ * The index: what the tries say, laid out so that a packet touches two cache lines. It has two parts:
+ * local lists, and hosts, which are `verdicts` and the clean peers of `peers`; nobody is in both. It is
+ * derived: user space writes it through mmap after the trie (userspace/index.c), and where it does not
+ * know, it says "ask" and the trie answers.
  *
- * First `seen`, one for all three: a bit for each IPv4 /24 in which there is anything, small enough
- * for a CPU's own cache, so that nothing more is read for most addresses; then four bits for each IPv4
- * /24, a byte for each IPv6 /32 (by hash) and /16, which say in which part. A bit too many costs a
- * look, no more.
+ * First `seen`, one for both: two bits for each IPv4 /24, a byte for each IPv6 /32 (by hash) and /16.
+ * They say in which part there is anything, so that nothing more is read for most addresses. A bit too
+ * many costs a look, no more.
  *
  * Then the part, an array of lines of 64 bytes:
  *
@@ -30,7 +29,7 @@
 #include "types.h"
 
 /* Keys of the map `indexes`; the trie answers unless settings.index has the part's bit. */
-enum rg_index_part { RG_INDEX_LISTS = 0, RG_INDEX_VERDICTS, RG_INDEX_PEERS, RG_INDEXES };
+enum rg_index_part { RG_INDEX_LISTS = 0, RG_INDEX_HOSTS, RG_INDEXES };
 
 #define RG_INDEX_WORDS 8
 
@@ -47,7 +46,7 @@ struct rg_index_header {
 	__u32 nets6;
 	__u32 nets6_mask;
 	__u32 nets4; /* first line, 0: there is none */
-	__u32 other4; /* not 0: there are IPv4 entries that are neither hosts nor in nets4 */
+	__u32 other4; /* not 0: there are IPv4 entries that are neither hosts nor in nets4: ask */
 	__u32 pad[6]; /* zero */
 };
 
@@ -55,13 +54,12 @@ struct rg_index_header {
 #define RG_INDEX_NET6_BITS 19
 #define RG_INDEX_WIDE6_BITS 16
 
-/* In nets4 bit `part` of a nibble: look. In nets6 and wide6 also bit RG_INDEX_ASKS + part: ask. */
-#define RG_INDEX_ASKS 3
+/* In nets4 bit `part` of two: look. In nets6 and wide6 also bit RG_INDEX_ASKS + part: ask. */
+#define RG_INDEX_ASKS RG_INDEXES
 #define RG_INDEX_ALL ((1U << RG_INDEXES) - 1)
 
 struct rg_index_seen {
-	__u64 any4[(1 << RG_INDEX_NET4_BITS) / 64]; /* a bit for each IPv4 /24 with one in nets4 */
-	__u64 nets4[(1 << RG_INDEX_NET4_BITS) / 16]; /* IPv4 /24s, the lowest four bits first */
+	__u64 nets4[(1 << RG_INDEX_NET4_BITS) / 32]; /* IPv4 /24s, the lowest two bits first */
 	__u8 nets6[1 << RG_INDEX_NET6_BITS]; /* hashes of IPv6 /32s, see rg_index_net6() */
 	__u8 wide6[1 << RG_INDEX_WIDE6_BITS]; /* IPv6 /16s that an entry shorter than /32 touches */
 };
@@ -98,6 +96,11 @@ enum rg_index_net {
 #define RG_INDEX_ACTION_SHIFT 6
 #define RG_INDEX_ZONE_MASK 63
 #define RG_INDEX_NO_ZONE 63
+
+/* The answer of a clean peer; everything else in that part is a verdict. */
+#define RG_INDEX_CLEAN                                                                      \
+	(RG_CLASS_CLEAN << RG_INDEX_CLASS_SHIFT | RG_ACTION_PASS << RG_INDEX_ACTION_SHIFT | \
+	 RG_INDEX_NO_ZONE)
 
 /* What a lookup returns besides an answer. */
 #define RG_INDEX_NONE 0

@@ -250,7 +250,7 @@ static void print_maps(const json_t *maps)
 
 static void print_index(const json_t *index)
 {
-	static const char *const parts[] = { "lists", "verdicts", "peers" };
+	static const char *const parts[] = { "lists", "hosts" };
 
 	printf("index:");
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {

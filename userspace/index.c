@@ -22,6 +22,7 @@ struct table {
 	uint32_t mask; /* buckets - 1 */
 	uint32_t slots; /* in a bucket */
 	size_t count;
+	size_t clean; /* of them, peers */
 	uint64_t *crowded; /* keys that found no slot */
 	size_t crowded_count, crowded_allocated;
 };
@@ -216,12 +217,10 @@ static uint64_t word_of(const struct rg_index *index, uint32_t half,
 
 static void see_net4(struct rg_index *index, uint32_t net)
 {
-	__u64 *word = &index->seen->nets4[net / 16];
+	__u64 *word = &index->seen->nets4[net / 32];
 
 	index->own->nets4[net / 64] |= 1ULL << net % 64;
-	store(word, *word | 1ULL << (net % 16 * 4 + index->part));
-	word = &index->seen->any4[net / 64];
-	store(word, *word | 1ULL << net % 64);
+	store(word, *word | 1ULL << (net % 32 * 2 + index->part));
 }
 
 /* bit: index->part, or that and RG_INDEX_ASKS. */
@@ -238,41 +237,26 @@ static void see_net6(struct rg_index *index, uint32_t net, uint32_t bit)
 	see_byte(&index->own->nets6[at], &index->seen->nets6[at], bit);
 }
 
-/* The lowest 16 bits, each as the lowest one of four. */
+/* 32 bits, each as the lower one of two. */
 static uint64_t spread_bits(uint64_t bits)
 {
-	bits = (bits | bits << 24) & 0x000000ff000000ffULL;
-	bits = (bits | bits << 12) & 0x000f000f000f000fULL;
-	bits = (bits | bits << 6) & 0x0303030303030303ULL;
-	return (bits | bits << 3) & 0x1111111111111111ULL;
+	bits = (bits | bits << 16) & 0x0000ffff0000ffffULL;
+	bits = (bits | bits << 8) & 0x00ff00ff00ff00ffULL;
+	bits = (bits | bits << 4) & 0x0f0f0f0f0f0f0f0fULL;
+	bits = (bits | bits << 2) & 0x3333333333333333ULL;
+	return (bits | bits << 1) & 0x5555555555555555ULL;
 }
 
-/* The other way round. */
-static uint64_t gather_bits(uint64_t bits)
-{
-	bits &= 0x1111111111111111ULL;
-	bits = (bits | bits >> 3) & 0x0303030303030303ULL;
-	bits = (bits | bits >> 6) & 0x000f000f000f000fULL;
-	bits = (bits | bits >> 12) & 0x000000ff000000ffULL;
-	return (bits | bits >> 24) & 0xffff;
-}
-
-/* The bits of 64 /24s. */
+/* The bits of 32 /24s. */
 static void settle_nets4(struct rg_index *index, size_t at)
 {
-	uint64_t mask = 0x1111111111111111ULL << index->part, any = 0;
+	uint64_t mask = 0x5555555555555555ULL << index->part;
+	uint64_t own = index->own->nets4[at / 2] >> at % 2 * 32 & 0xffffffff;
+	__u64 *word = &index->seen->nets4[at];
+	uint64_t fresh = (*word & ~mask) | spread_bits(own) << index->part;
 
-	for (unsigned int i = 0; i < 4; i++) {
-		__u64 *word = &index->seen->nets4[at * 4 + i];
-		uint64_t own = index->own->nets4[at] >> i * 16 & 0xffff;
-		uint64_t fresh = (*word & ~mask) | spread_bits(own) << index->part;
-
-		if (fresh != *word)
-			store(word, fresh);
-		any |= gather_bits(fresh | fresh >> 1 | fresh >> 2) << i * 16;
-	}
-	if (any != index->seen->any4[at])
-		store(&index->seen->any4[at], any);
+	if (fresh != *word)
+		store(word, fresh);
 }
 
 static void settle_bytes(const uint8_t *own, __u8 *bytes, size_t count, uint8_t mask)
@@ -290,7 +274,7 @@ void rg_index_settle(struct rg_index *index)
 	uint8_t mask6 = (uint8_t)(1 << index->part | 1 << (index->part + RG_INDEX_ASKS));
 	struct rg_index_seen *seen = index->seen;
 
-	for (size_t i = 0; i < ARRAY_SIZE(seen->any4); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(seen->nets4); i++)
 		settle_nets4(index, i);
 	settle_bytes(index->own->nets6, seen->nets6, ARRAY_SIZE(seen->nets6), mask6);
 	settle_bytes(index->own->wide6, seen->wide6, ARRAY_SIZE(seen->wide6), mask6);
@@ -318,6 +302,12 @@ static uint64_t slot_key(const struct table *table, const struct rg_index_line *
 static bool is_taken(uint64_t word)
 {
 	return word > RG_INDEX_FREED;
+}
+
+/* Of a clean peer. What is crowded is taken for a verdict: then the trie says what it is. */
+static bool is_clean(uint64_t word)
+{
+	return (word & RG_INDEX_ANSWER_MASK) == RG_INDEX_CLEAN;
 }
 
 /* The word of key, or NULL. If there is none, *room is where it may go, or NULL. */
@@ -381,6 +371,7 @@ static int put_key(struct rg_index *index, struct table *table, uint64_t key, ui
 	__u64 *word = find_slot(index, table, key, &line, &slot);
 
 	if (word) {
+		table->clean += (size_t)is_clean(value) - (size_t)is_clean(*word);
 		store(word, value);
 		return 0;
 	}
@@ -394,6 +385,7 @@ static int put_key(struct rg_index *index, struct table *table, uint64_t key, ui
 		store(&line->words[slot], key); /* before its word: until then the slot is free */
 	store(slot_word(table, line, slot), value);
 	table->count++;
+	table->clean += is_clean(value);
 	return table->count > (size_t)(table->mask + 1) * table->slots / 2;
 }
 
@@ -428,6 +420,7 @@ static void free_slot(const struct rg_index *index, struct table *table, struct 
 
 	for (uint32_t slot = 0; slot < table->slots; slot++)
 		full &= *slot_word(table, line, slot) != 0;
+	table->clean -= is_clean(*word);
 	store(word, full ? RG_INDEX_FREED : 0);
 	table->count--;
 	if (!full || is_passed(index, table, line))
@@ -442,16 +435,16 @@ static struct rg_index_line *line_of(const struct table *table, const __u64 *wor
 	return &table->lines[((const char *)word - (const char *)table->lines) / sizeof(*table->lines)];
 }
 
-static void remove_key(struct rg_index *index, struct table *table, uint64_t key)
+static void remove_key(struct rg_index *index, struct table *table, uint64_t key, bool clean)
 {
 	struct rg_index_line *line;
 	uint32_t slot;
 	__u64 *word = find_slot(index, table, key, &line, &slot);
 
-	if (word)
-		free_slot(index, table, line_of(table, word), word);
-	else
+	if (!word && !clean)
 		remove_crowded(table, key);
+	else if (word && is_clean(*word) == clean)
+		free_slot(index, table, line_of(table, word), word);
 }
 
 /* ---- entries ---- */
@@ -586,12 +579,12 @@ int rg_index_put(struct rg_index *index, const struct rg_index_entry *entry)
 	return 0;
 }
 
-void rg_index_remove(struct rg_index *index, const struct rg_prefix *prefix)
+void rg_index_remove(struct rg_index *index, const struct rg_prefix *prefix, bool clean)
 {
 	if (is_host4(prefix))
-		remove_key(index, &index->hosts4, host4(&prefix->addr));
+		remove_key(index, &index->hosts4, host4(&prefix->addr), clean);
 	else if (is_net6(prefix))
-		remove_key(index, &index->nets6, net6(&prefix->addr));
+		remove_key(index, &index->nets6, net6(&prefix->addr), clean);
 }
 
 static struct rg_prefix prefix_of(const struct table *table, uint64_t key)
@@ -623,6 +616,8 @@ static bool is_chosen(const struct rg_index *index, const struct choice *choice,
 	if (choice->now &&
 	    (!until || until == RG_INDEX_FOREVER || until > units_at(index, choice->now)))
 		return false;
+	if (!is_clean(word))
+		return false;
 	return !choice->prefix ||
 	       (key->len >= choice->prefix->len && rg_prefix_covers(choice->prefix, &key->addr));
 }
@@ -631,14 +626,6 @@ static size_t remove_from(struct rg_index *index, struct table *table, const str
 {
 	size_t count = 0;
 
-	for (size_t i = table->crowded_count; i-- && !choice->now;) {
-		struct rg_prefix key = prefix_of(table, table->crowded[i]);
-
-		if (is_chosen(index, choice, &key, 0)) {
-			table->crowded[i] = table->crowded[--table->crowded_count];
-			count++;
-		}
-	}
 	for (uint32_t bucket = 0; bucket <= table->mask; bucket++)
 		for (uint32_t slot = 0; slot < table->slots; slot++) {
 			struct rg_index_line *line = &table->lines[bucket];
@@ -761,6 +748,8 @@ static uint32_t answer_of(const struct rg_index *index, uint64_t word, uint64_t 
 
 	if (until != RG_INDEX_FOREVER && until <= units_at(index, now))
 		return RG_INDEX_ASK;
+	if (index->header->other4 && is_clean(word))
+		return RG_INDEX_ASK;
 	return word & RG_INDEX_ANSWER_MASK;
 }
 
@@ -805,10 +794,8 @@ static uint64_t find_word(const struct rg_index *index, const struct table *tabl
 /* "look" and "ask" of all parts, as XDP reads them. */
 static uint32_t read_seen(const struct rg_index_seen *seen, bool is4, uint64_t key)
 {
-	if (is4 && !(load(&seen->any4[key >> 14]) >> (key >> 8) % 64 & 1))
-		return 0;
 	if (is4)
-		return load(&seen->nets4[key >> 12]) >> (key >> 8) % 16 * 4 & RG_INDEX_ALL;
+		return load(&seen->nets4[key >> 13]) >> (key >> 8) % 32 * 2 & RG_INDEX_ALL;
 	return (uint32_t)(seen->nets6[rg_index_net6((uint32_t)(key >> 32))] | seen->wide6[key >> 48]);
 }
 
@@ -850,6 +837,7 @@ struct rg_index_count rg_index_count(const struct rg_index *index)
 	return (struct rg_index_count){
 		.hosts4 = index->hosts4.count,
 		.nets6 = index->nets6.count,
+		.clean = index->hosts4.clean + index->nets6.clean,
 		.crowded = index->hosts4.crowded_count + index->nets6.crowded_count,
 		.bytes = (size_t)index->line_count * sizeof(*index->lines),
 	};

@@ -52,12 +52,15 @@ struct rg_index_entry {
  * them before any lookup. 0; 1: in force, but it is time for a larger index; -ENOMEM.
  */
 int rg_index_put(struct rg_index *index, const struct rg_index_entry *entry);
-/* Takes it out, if it is a host or a /64; others stay as "ask". Not for one with nets4. */
-void rg_index_remove(struct rg_index *index, const struct rg_prefix *prefix);
-/* Removes hosts and /64s within prefix (NULL: all). Returns how many. Not for one with nets4. */
+/*
+ * Takes it out, if it is a host or a /64, and there as a clean peer (clean) or as anything else; other
+ * prefixes stay as "ask". Not for an index with nets4.
+ */
+void rg_index_remove(struct rg_index *index, const struct rg_prefix *prefix, bool clean);
+/* Removes clean peers within prefix (NULL: all). Returns how many. */
 size_t rg_index_flush(struct rg_index *index, const struct rg_prefix *prefix);
 
-/* Removes what is over at now, to the unit: 4.3 s. Returns how many. */
+/* Removes clean peers that are over at now, to the unit: 4.3 s. Returns how many. */
 size_t rg_index_sweep(struct rg_index *index, uint64_t now);
 
 /*
@@ -77,6 +80,7 @@ uint64_t rg_index_until(const struct rg_index *index, const struct rg_addr *addr
 
 struct rg_index_count {
 	size_t hosts4, nets6; /* in their slots */
+	size_t clean; /* of them, clean peers */
 	size_t crowded; /* without a slot: the trie answers */
 	size_t bytes; /* of memory */
 };

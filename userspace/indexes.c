@@ -143,63 +143,55 @@ static void renew(struct rg_indexes *indexes, enum rg_index_part which)
 		replace(indexes, which, &fresh);
 }
 
-/* A clean peer takes 16 bytes here and 144 in `peers`, so we know more of them. */
-static bool has_room(struct rg_indexes *indexes)
-{
-	struct rg_index_count count = rg_index_count(indexes->parts[RG_INDEX_PEERS].index);
-
-	return count.hosts4 + count.nets6 < KNOWN_FOR_ONE * indexes->max_peers;
-}
-
 uint64_t rg_indexes_peer_until(const struct rg_indexes *indexes, const struct rg_addr *peer,
 			       uint64_t now)
 {
-	const struct rg_index *index = indexes->parts[RG_INDEX_PEERS].index;
+	const struct rg_index *index = indexes->parts[RG_INDEX_HOSTS].index;
 
-	return index ? rg_index_until(index, peer, now) : 0;
+	if (!index || rg_index_find(index, peer, now) != RG_INDEX_CLEAN)
+		return 0;
+	return rg_index_until(index, peer, now);
 }
 
-void rg_indexes_put(struct rg_indexes *indexes, enum rg_index_part which,
-		    const struct rg_index_entry *entry)
+void rg_indexes_put(struct rg_indexes *indexes, const struct rg_index_entry *entry)
 {
-	struct rg_index *index = indexes->parts[which].index;
+	struct rg_index *index = indexes->parts[RG_INDEX_HOSTS].index;
 	int ret;
 
 	if (!index)
 		return;
-	if (which == RG_INDEX_PEERS && !has_room(indexes)) {
-		/* `peers` has it. What is there may say something else. */
-		rg_index_remove(index, &entry->prefix);
+	/* A clean peer takes 16 bytes here and 144 in `peers`, so we know more of them. */
+	if (entry->class == RG_CLASS_CLEAN &&
+	    rg_index_count(index).clean >= KNOWN_FOR_ONE * indexes->max_peers) {
+		rg_index_remove(index, &entry->prefix, false);
 		return;
 	}
 	ret = rg_index_put(index, entry);
 	if (ret < 0)
-		give_up(indexes, which);
+		give_up(indexes, RG_INDEX_HOSTS);
 	else if (ret)
-		renew(indexes, which);
+		renew(indexes, RG_INDEX_HOSTS);
 }
 
-void rg_indexes_remove(struct rg_indexes *indexes, enum rg_index_part which,
-		       const struct rg_prefix *prefix)
+void rg_indexes_remove(struct rg_indexes *indexes, const struct rg_prefix *prefix, bool clean)
 {
-	if (indexes->parts[which].index)
-		rg_index_remove(indexes->parts[which].index, prefix);
+	if (indexes->parts[RG_INDEX_HOSTS].index)
+		rg_index_remove(indexes->parts[RG_INDEX_HOSTS].index, prefix, clean);
 }
 
-size_t rg_indexes_flush(struct rg_indexes *indexes, enum rg_index_part which,
-			const struct rg_prefix *prefix)
+size_t rg_indexes_flush(struct rg_indexes *indexes, const struct rg_prefix *prefix)
 {
-	struct rg_index *index = indexes->parts[which].index;
+	struct rg_index *index = indexes->parts[RG_INDEX_HOSTS].index;
 
 	return index ? rg_index_flush(index, prefix) : 0;
 }
 
-bool rg_indexes_may_have(const struct rg_indexes *indexes, enum rg_index_part which,
-			 const struct rg_addr *addr)
+bool rg_indexes_may_have(const struct rg_indexes *indexes, const struct rg_addr *addr)
 {
-	const struct rg_index *index = indexes->parts[which].index;
+	const struct rg_index *index = indexes->parts[RG_INDEX_HOSTS].index;
+	uint32_t answer = index ? rg_index_find(index, addr, 0) : RG_INDEX_ASK;
 
-	return !index || rg_index_find(index, addr, 0) != RG_INDEX_NONE;
+	return answer != RG_INDEX_NONE && answer != RG_INDEX_CLEAN;
 }
 
 static int put_list(struct rg_index *index, const struct rg_list_item *items, size_t count)
@@ -225,7 +217,7 @@ void rg_indexes_swap_lists(struct rg_indexes *indexes, const struct rg_lists *li
 	size_t count;
 	int err;
 
-	if (!indexes->parts[RG_INDEX_VERDICTS].index)
+	if (!indexes->parts[RG_INDEX_HOSTS].index)
 		return; /* index = false, or the memory is not there */
 	items = rg_lists_items(lists, &count);
 	rg_index_measure(items, count, &size);
@@ -246,12 +238,11 @@ void rg_indexes_sweep(struct rg_indexes *indexes, uint64_t now)
 	if (now < indexes->next_sweep)
 		return;
 	indexes->next_sweep = now + SWEEP_TIME;
-	if (indexes->parts[RG_INDEX_PEERS].index)
-		rg_index_sweep(indexes->parts[RG_INDEX_PEERS].index, now);
-	for (int i = 0; i < RG_INDEXES; i++)
-		if (i != RG_INDEX_LISTS && indexes->parts[i].index &&
-		    rg_index_is_stale(indexes->parts[i].index, now))
-			renew(indexes, i);
+	if (!indexes->parts[RG_INDEX_HOSTS].index)
+		return;
+	rg_index_sweep(indexes->parts[RG_INDEX_HOSTS].index, now);
+	if (rg_index_is_stale(indexes->parts[RG_INDEX_HOSTS].index, now))
+		renew(indexes, RG_INDEX_HOSTS);
 }
 
 struct rg_indexes_count rg_indexes_count(const struct rg_indexes *indexes)

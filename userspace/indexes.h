@@ -19,17 +19,14 @@ void rg_indexes_free(struct rg_indexes *indexes);
 /* Once the tries' entries have been put: from now on packets are answered by them. */
 void rg_indexes_enforce(struct rg_indexes *indexes);
 
-/* RG_INDEX_VERDICTS and RG_INDEX_PEERS. To be called after the map itself was changed. */
-void rg_indexes_put(struct rg_indexes *indexes, enum rg_index_part part,
-		    const struct rg_index_entry *entry);
-void rg_indexes_remove(struct rg_indexes *indexes, enum rg_index_part part,
-		       const struct rg_prefix *prefix);
-/* Returns how many. */
-size_t rg_indexes_flush(struct rg_indexes *indexes, enum rg_index_part part,
-			const struct rg_prefix *prefix);
-/* False: there is certainly no entry around this address. Saves a system call or two. */
-bool rg_indexes_may_have(const struct rg_indexes *indexes, enum rg_index_part part,
-			 const struct rg_addr *addr);
+/* A verdict, or a clean peer (RG_CLASS_CLEAN). To be called after the map itself was changed. */
+void rg_indexes_put(struct rg_indexes *indexes, const struct rg_index_entry *entry);
+/* clean: if it is there as a clean peer, else: if as a verdict. */
+void rg_indexes_remove(struct rg_indexes *indexes, const struct rg_prefix *prefix, bool clean);
+/* Removes clean peers within prefix (NULL: all). Returns how many. */
+size_t rg_indexes_flush(struct rg_indexes *indexes, const struct rg_prefix *prefix);
+/* False: there is certainly no verdict around this address. Saves a system call or two. */
+bool rg_indexes_may_have(const struct rg_indexes *indexes, const struct rg_addr *addr);
 
 /* A clean peer that is no longer in `peers`: until when it is known, as rg_index_until(). */
 uint64_t rg_indexes_peer_until(const struct rg_indexes *indexes, const struct rg_addr *peer,

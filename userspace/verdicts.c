@@ -86,11 +86,11 @@ static int get_exact(const struct rg_verdicts *verdicts, const struct rg_prefix 
 
 static int delete_key(struct rg_verdicts *verdicts, const struct rg_prefix *key)
 {
-	if (!rg_indexes_may_have(verdicts->indexes, RG_INDEX_VERDICTS, &key->addr))
+	if (!rg_indexes_may_have(verdicts->indexes, &key->addr))
 		return -ENOENT;
 	if (bpf_map_delete_elem(verdicts->maps->verdicts, key))
 		return -errno;
-	rg_indexes_remove(verdicts->indexes, RG_INDEX_VERDICTS, key);
+	rg_indexes_remove(verdicts->indexes, key, false);
 	verdicts->count.entries--;
 	return 0;
 }
@@ -104,7 +104,7 @@ static void index_verdict(struct rg_verdicts *verdicts, const struct rg_prefix *
 					      .action = value->action,
 					      .zone = value->zone };
 
-	rg_indexes_put(verdicts->indexes, RG_INDEX_VERDICTS, &entry);
+	rg_indexes_put(verdicts->indexes, &entry);
 }
 
 /* As rg_peer_of() cuts it: of IPv6 what it has is prefix->len bits. */
@@ -116,7 +116,7 @@ static void index_peer(struct rg_verdicts *verdicts, const struct rg_prefix *pee
 					      .action = RG_ACTION_PASS,
 					      .zone = RG_NO_ZONE };
 
-	rg_indexes_put(verdicts->indexes, RG_INDEX_PEERS, &entry);
+	rg_indexes_put(verdicts->indexes, &entry);
 }
 
 static struct rg_prefix peer_prefix(const struct rg_verdicts *verdicts, const struct rg_addr *addr)
@@ -130,7 +130,7 @@ static int delete_peer(struct rg_verdicts *verdicts, const struct rg_addr *addr)
 	const struct rg_prefix peer = peer_prefix(verdicts, addr);
 	int err = bpf_map_delete_elem(verdicts->maps->peers, addr) ? -errno : 0;
 
-	rg_indexes_remove(verdicts->indexes, RG_INDEX_PEERS, &peer);
+	rg_indexes_remove(verdicts->indexes, &peer, true);
 	return err;
 }
 
@@ -350,7 +350,7 @@ static int write_verdict(struct rg_verdicts *verdicts, const struct rg_prefix *k
 {
 	int fd = verdicts->maps->verdicts;
 	struct rg_verdict old;
-	bool known = rg_indexes_may_have(verdicts->indexes, RG_INDEX_VERDICTS, &key->addr) &&
+	bool known = rg_indexes_may_have(verdicts->indexes, &key->addr) &&
 		     !get_exact(verdicts, key, &old);
 
 	if (known) {
@@ -581,7 +581,7 @@ static size_t run_flush(struct flush *flush, bool peers)
 		return flush->count;
 	each_key(maps->peers, flush_peer, flush);
 	/* And those that had to go from `peers`. */
-	flush->count += rg_indexes_flush(flush->verdicts->indexes, RG_INDEX_PEERS, flush->prefix);
+	flush->count += rg_indexes_flush(flush->verdicts->indexes, flush->prefix);
 	return flush->count;
 }
 

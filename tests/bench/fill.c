@@ -172,6 +172,7 @@ static void index_hosts(struct rg_index *index, const struct population *populat
 {
 	struct rg_index_entry entry = {
 		.expiry = fill_now() + DAY,
+		.zone = crowd == CROWD_LISTED ? 0 : RG_NO_ZONE,
 		.class = crowd == CROWD_LISTED ? RG_CLASS_STANDARD : RG_CLASS_CLEAN,
 		.action = crowd == CROWD_LISTED ? RG_ACTION_DROP : RG_ACTION_PASS,
 		.prefix = { .len = RG_ADDR_BITS }
@@ -204,23 +205,23 @@ static int index_prefixes(struct rg_index *index, const struct population *popul
 /* As the agent does; the indexes themselves stay with the map. */
 static int fill_index(const struct fill_maps *maps, const struct population *population)
 {
-	static const enum crowd
-		crowds[] = { [RG_INDEX_VERDICTS] = CROWD_LISTED, [RG_INDEX_PEERS] = CROWD_CLEAN };
-
 	for (int part = 0; part < RG_INDEXES; part++) {
 		struct rg_index_size size = { .nets4 = part == RG_INDEX_LISTS };
 		struct rg_index *index;
 		int fd, err = 0;
 
-		if (part != RG_INDEX_LISTS)
-			size.hosts4 = population->count[crowds[part]];
+		if (part == RG_INDEX_HOSTS)
+			size.hosts4 =
+				population->count[CROWD_LISTED] + population->count[CROWD_CLEAN];
 		index = make_index(maps, part, &size, &fd);
 		if (!index)
 			return -errno;
-		if (part == RG_INDEX_LISTS)
+		if (part == RG_INDEX_LISTS) {
 			err = index_prefixes(index, population);
-		else
-			index_hosts(index, population, crowds[part]);
+		} else {
+			index_hosts(index, population, CROWD_LISTED);
+			index_hosts(index, population, CROWD_CLEAN);
+		}
 		rg_index_free(index);
 		close(fd);
 		if (err)

@@ -151,7 +151,7 @@ static void load(struct bench *bench)
 	struct bpf_program *unused[] = { skel ? skel->progs.filter : NULL,
 					 skel ? skel->progs.filter_frags : NULL,
 					 skel ? skel->progs.release : NULL,
-					 skel ? skel->progs.inject : NULL,
+					 skel ? skel->progs.send_on : NULL,
 					 skel ? skel->progs.steer : NULL };
 
 	if (!skel)

@@ -79,7 +79,7 @@ enum mark { MARK_ANY, MARK_NONE, MARK_CLEAN, MARK_PENDING };
 
 struct step {
 	struct packet_spec packet;
-	enum run_program program; /* RUN_RELEASE or RUN_INJECT, else the filters */
+	enum run_program program; /* RUN_RELEASE, else the filters */
 	int action; /* XDP_*; 0 ends the row */
 	enum rg_class class; /* NONE: nothing is decided, nothing counted */
 	enum rg_action done;

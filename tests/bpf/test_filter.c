@@ -379,8 +379,6 @@ static const struct row rows[] = {
 	  .steps = { { {}, RUN_RELEASE, WATCHED(STANDARD, DROP) } } },
 	{ "held, then released: one attempt", .steps = { { {}, HELD(UNKNOWN) },
 		{ {}, RUN_RELEASE, NEW_PASSED(UNKNOWN) }, { {}, RUN_RELEASE, PASSED(UNKNOWN) } } },
-	{ "inject passes anything", .entries = { BLOCK("0.0.0.0", 0) },
-	  .steps = { { {}, RUN_INJECT, IGNORED }, { { .cut = 33 }, RUN_INJECT, IGNORED } } },
 };
 /* clang-format on */
 

@@ -453,11 +453,11 @@ static void put_into(struct lab *lab, struct rg_index *index, const struct rg_in
 	other.prefix.addr.bytes[7] ^= (uint8_t)(1 + rng_below(&lab->rng, 255));
 	if (rng_percent(&lab->rng, 30) && other.prefix.len == RG_ADDR_BITS) {
 		must(rg_index_put(index, &other) < 0, "index");
-		rg_index_remove(index, &other.prefix);
+		rg_index_remove(index, &other.prefix, other.class == RG_CLASS_CLEAN);
 	}
 	must(rg_index_put(index, entry) < 0, "index");
 	if (rng_percent(&lab->rng, 10)) {
-		rg_index_remove(index, &entry->prefix);
+		rg_index_remove(index, &entry->prefix, entry->class == RG_CLASS_CLEAN);
 		must(rg_index_put(index, entry) < 0, "index");
 	}
 }
@@ -483,13 +483,29 @@ static void index_trie(struct lab *lab, enum rg_index_part part, const struct mo
 		}
 }
 
+/* A peer that is in both has its verdict there; the agent knows no such one. */
+static bool has_verdict(const struct lab *lab, const struct rg_prefix *prefix)
+{
+	const struct model_trie *trie = &lab->model.verdicts;
+
+	for (unsigned int i = 0; i < trie->count; i++) {
+		struct rg_addr addr = model_write_addr(trie->at[i].addr);
+
+		if (trie->at[i].len == prefix->len && !memcmp(&addr, &prefix->addr, sizeof(addr)))
+			return true;
+	}
+	return false;
+}
+
 static void index_peers(struct lab *lab)
 {
-	struct rg_index *index = fresh_index(lab, RG_INDEX_PEERS);
+	struct rg_index *index = lab->indexes[RG_INDEX_HOSTS].index;
 
 	for (int i = 0; i < MODEL_PEERS; i++) {
 		const struct model_peer *peer = &lab->model.peers[i];
-		struct rg_index_entry entry = { .class = RG_CLASS_CLEAN, .action = RG_ACTION_PASS };
+		struct rg_index_entry entry = { .class = RG_CLASS_CLEAN,
+						.action = RG_ACTION_PASS,
+						.zone = RG_NO_ZONE };
 
 		if (peer->generation != lab->model.generation || peer->gone ||
 		    peer->state != RG_PEER_CLEAN)
@@ -497,7 +513,8 @@ static void index_peers(struct lab *lab)
 		entry.prefix.addr = model_write_addr(peer->key);
 		entry.prefix.len = peer->key >> 32 == 0xffff ? RG_ADDR_BITS : lab->peer_len6;
 		entry.expiry = peer->expiry;
-		put_into(lab, index, &entry);
+		if (!has_verdict(lab, &entry.prefix))
+			put_into(lab, index, &entry);
 	}
 }
 
@@ -508,7 +525,7 @@ static void make_index(struct lab *lab)
 	if (rng_percent(&lab->rng, 70))
 		memset(lab->seen, 0, sizeof(*lab->seen));
 	index_trie(lab, RG_INDEX_LISTS, &lab->model.lists);
-	index_trie(lab, RG_INDEX_VERDICTS, &lab->model.verdicts);
+	index_trie(lab, RG_INDEX_HOSTS, &lab->model.verdicts);
 	index_peers(lab);
 	for (int i = 0; i < RG_INDEXES; i++)
 		if (rng_percent(&lab->rng, 50))
@@ -555,7 +572,7 @@ static void turn_settings(struct lab *lab)
 	settings->overload = rng_percent(rng, 50) ? RG_ACTION_PASS : RG_ACTION_DROP;
 	settings->blocked = blocked[rng_below(rng, 4)];
 	settings->steering = rng_percent(rng, 85);
-	settings->index = rng_percent(rng, 80) ? RG_INDEX_ALL : rng_below(rng, 8);
+	settings->index = rng_percent(rng, 80) ? RG_INDEX_ALL : rng_below(rng, 4);
 	settings->tag_dscp = rng_percent(rng, 20) ? 0 : rng_below(rng, 64);
 	lab->world.dscp = settings->tag_dscp;
 	settings->port_count = rng_percent(rng, 50) ? 4 : rng_below(rng, RG_MAX_PORTS + 3);

@@ -335,6 +335,7 @@ events() {
 	ctl flush all >/dev/null
 	spawn follower "$BUILD/repgatectl" --socket "$REPGATE_SOCKET" --json \
 		events --follow
+	must "no follower" wait_for 5 test -s "$BED/follower.log" # the events so far
 	same "a QIL peer" refused "$(met "$QIL")"
 	check "events --follow shows the verdict" wait_for 5 follower_has \
 		"\"judged\".*$QIL\|$QIL.*\"judged\""
