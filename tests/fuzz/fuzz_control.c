@@ -47,7 +47,7 @@ static void must(bool right, const char *what)
 
 /* ---- what is pretended: all that needs the kernel, and DNS ---- */
 
-static const struct rg_maps maps = { -1, -1, -1, -1, -1, -1, -1, -1, NULL };
+static const struct rg_maps maps = { -1, -1, -1, -1, -1, -1, -1, -1, NULL, NULL };
 
 const struct rg_maps *rg_loader_maps(const struct rg_loader *loader)
 {
@@ -265,6 +265,12 @@ const char *rg_verdicts_zone(const struct rg_verdicts *verdicts, uint32_t slot)
 {
 	(void)verdicts;
 	return slot == 1 ? "two" : "";
+}
+
+struct rg_indexes_count rg_verdicts_indexes(const struct rg_verdicts *verdicts)
+{
+	(void)verdicts;
+	return (struct rg_indexes_count){ .parts[RG_INDEX_HOSTS].bytes = 1 };
 }
 
 struct rg_verdicts_count rg_verdicts_count(const struct rg_verdicts *verdicts)
