@@ -154,7 +154,7 @@ static __always_inline __u64 net6_of(const struct rg_addr *addr)
 /* For each part a bit that says "look", and RG_INDEX_ASKS further up one that says "ask". */
 static __always_inline __u32 index_seen(const struct rg_settings *settings, const struct rg_syn *syn)
 {
-	__u32 off = (~settings->index & RG_INDEX_ALL) << RG_INDEX_ASKS, zero = 0, net4;
+	__u32 off = (~settings->index & RG_INDEX_ALL) << RG_INDEX_ASKS, zero = 0, net4, wide;
 	struct rg_index_seen *table = bpf_map_lookup_elem(&seen, &zero);
 	__u64 key;
 
@@ -165,8 +165,10 @@ static __always_inline __u32 index_seen(const struct rg_settings *settings, cons
 		return off | (table->nets4[net4 / 32] >> net4 % 32 * 2 & RG_INDEX_ALL);
 	}
 	key = net6_of(&syn->addr);
-	return off | table->nets6[rg_index_net6(key >> 32)] |
-	       table->wide6[key >> (64 - RG_INDEX_WIDE6_BITS)];
+	wide = key >> (64 - RG_INDEX_WIDE6_BITS);
+	keep_check(&wide); /* or it is two bytes swapped, of which old verifiers know no bound */
+	wide &= (1 << RG_INDEX_WIDE6_BITS) - 1;
+	return off | table->nets6[rg_index_net6(key >> 32)] | table->wide6[wide];
 }
 
 __attribute__((noinline)) int look_into(__u32 part, const struct rg_syn *syn)
