@@ -135,9 +135,10 @@ $(BUILD)/tests/%: tests/tools/%.c $(firstword $(MAKEFILE_LIST)) | $(BUILD)/tests
 	$(Q)$(CC) $(CFLAGS) -std=gnu11 $(WARNINGS) $< -o $@
 
 # What each unit test is made of; with ASan and UBSan whatever SANITIZE says.
-UNITS := addr dnsbl lists parse policy config dns reply smtp
+UNITS := addr dnsbl index lists parse policy config dns reply smtp
 SOURCES_addr := userspace/addr.c
 SOURCES_dnsbl := userspace/dnsbl.c userspace/addr.c
+SOURCES_index := userspace/index.c userspace/addr.c
 SOURCES_lists := userspace/lists.c userspace/addr.c
 SOURCES_parse := tests/bpf/packet.c
 SOURCES_policy := userspace/policy.c
@@ -146,7 +147,7 @@ SOURCES_reply := userspace/reply.c userspace/addr.c
 SOURCES_smtp := userspace/smtp.c userspace/reply.c userspace/addr.c
 SOURCES_dns := userspace/dns.c
 UNIT_TESTS := $(UNITS:%=$(BUILD)/tests/unit_%)
-BPF_TESTS := $(patsubst %,$(BUILD)/tests/bpf_%,filter actions throttle steer)
+BPF_TESTS := $(patsubst %,$(BUILD)/tests/bpf_%,filter actions throttle steer index)
 BPF_SHARED := $(patsubst %,tests/bpf/%.c,rows net run packet)
 NETNS_TESTS := $(sort $(wildcard tests/netns/test_*.sh))
 TEST_CFLAGS = -O1 -g -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -I$(BUILD) -Iuserspace -Itests/bpf \
@@ -157,7 +158,8 @@ $(BUILD)/tests/unit_%: tests/unit/test_%.c $$(SOURCES_%) $(wildcard userspace/*.
 	$(call say,TEST,$@)
 	$(Q)$(CC) $(TEST_CFLAGS) $(filter %.c,$^) -o $@ -lcmocka $(LIB_LIBS)
 
-$(BUILD)/tests/bpf_%: tests/bpf/test_%.c $(BPF_SHARED) $(BUILD)/filter.skel.h \
+BPF_SOURCES_index := userspace/index.c userspace/addr.c
+$(BUILD)/tests/bpf_%: tests/bpf/test_%.c $(BPF_SHARED) $$(BPF_SOURCES_$$*) $(BUILD)/filter.skel.h \
 		$(wildcard tests/bpf/*.h maps/*.h) | $(BUILD)/tests/
 	$(call say,TEST,$@)
 	$(Q)$(CC) $(TEST_CFLAGS) $(filter %.c,$^) -o $@ -lcmocka $(LIB_LIBS)

@@ -108,7 +108,8 @@ static __always_inline __u32 hits_of(const struct rg_settings *settings)
 
 	if (!cpu || cpu->syns < settings->exact_per_second)
 		return 1;
-	return rg_index_hash(cpu->syns) % RG_SAMPLED_HITS ? 0 : RG_SAMPLED_HITS;
+	/* Others in each second: at a steady rate an error would add up. */
+	return rg_index_hash(cpu->syns ^ cpu->second << 32) % RG_SAMPLED_HITS ? 0 : RG_SAMPLED_HITS;
 }
 
 static __always_inline void read_answer(__u32 answer, struct rg_decision *decision)

@@ -296,6 +296,15 @@ static void on_saved(void *arg, int err)
 	agent->save_error = err;
 }
 
+static void look_at_indexes(struct rg_agent *agent)
+{
+	uint64_t failed = rg_verdicts_indexes(agent->verdicts).failed;
+
+	if (failed != agent->indexes_failed)
+		rg_log_warning("an index can't be made: the tries answer, slowly");
+	agent->indexes_failed = failed;
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct rg_agent *agent = arg;
@@ -306,6 +315,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	rg_loader_maps(agent->loader)->settings->heartbeat = now;
 	rg_notify_watchdog();
 	rg_verdicts_sweep(agent->verdicts, now);
+	look_at_indexes(agent);
 	if (agent->responder)
 		rg_responder_tick(agent->responder, now);
 	rg_tester_tick(agent->tester, now);

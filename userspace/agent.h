@@ -42,6 +42,7 @@ struct rg_agent {
 	uint64_t started; /* ns of CLOCK_BOOTTIME */
 	uint64_t ticks, lists_retry; /* ticks since the start; when to load lists again */
 	uint64_t reloads, reload_errors;
+	uint64_t indexes_failed; /* as was said */
 	char reload_error[512]; /* "": the last reload went well */
 };
 

@@ -612,9 +612,7 @@ static bool is_chosen(const struct rg_index *index, const struct choice *choice,
 {
 	uint32_t until = word >> RG_INDEX_TIME_SHIFT & RG_INDEX_FOREVER;
 
-	/* 0 says "ask": the trie may have it for long. */
-	if (choice->now &&
-	    (!until || until == RG_INDEX_FOREVER || until > units_at(index, choice->now)))
+	if (choice->now && (until == RG_INDEX_FOREVER || until > units_at(index, choice->now)))
 		return false;
 	if (!is_clean(word))
 		return false;

@@ -34,7 +34,7 @@ static void close_part(struct part *part)
 static int make(struct rg_indexes *indexes, enum rg_index_part which,
 		const struct rg_index_size *size, struct part *ret)
 {
-	struct part part = { .fd = rg_loader_new_index(rg_index_lines(size)) };
+	struct part part = { .fd = rg_loader_new_index(indexes->loader, rg_index_lines(size)) };
 	const struct rg_index_place place = { .seen = indexes->seen,
 					      .part = which,
 					      .fd = part.fd,

@@ -9,6 +9,7 @@
 #include "../maps/stats.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <linux/if_link.h>
@@ -788,13 +789,22 @@ int rg_loader_new_list(const struct rg_loader *loader)
 	return fd < 0 ? -errno : fd;
 }
 
-/* libbpf forgets the template of the inner map once the outer one is made. */
-int rg_loader_new_index(uint32_t lines)
+/* With types as the inner map's template: before Linux 6.2 it would not be taken for the same. */
+int rg_loader_new_index(const struct rg_loader *loader, uint32_t lines)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);
-	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "index_lines", sizeof(uint32_t),
-				sizeof(struct rg_index_line), lines, &opts);
+	const struct bpf_object *object = loader->skeleton->obj;
+	const struct btf *btf = bpf_object__btf(object);
+	int key = btf__find_by_name_kind(btf, "__u32", BTF_KIND_TYPEDEF);
+	int value = btf__find_by_name_kind(btf, "rg_index_line", BTF_KIND_STRUCT);
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP,
+		    .btf_fd = (__u32)bpf_object__btf_fd(object), .btf_key_type_id = (__u32)key,
+		    .btf_value_type_id = (__u32)value);
+	int fd;
 
+	if (key < 0 || value < 0)
+		return -ENOENT;
+	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "index_lines", sizeof(uint32_t),
+			    sizeof(struct rg_index_line), lines, &opts);
 	return fd < 0 ? -errno : fd;
 }
 

@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <linux/bpf.h>
 
@@ -174,7 +175,14 @@ static void map_all(struct lab *lab)
 /* As small as can be: so some of a state's entries find their buckets full. */
 static void make_indexes(struct lab *lab)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);
+	const struct bpf_object *object = lab->skel->obj;
+	const struct btf *btf = bpf_object__btf(object);
+	/* Types as the template's: before Linux 6.2 an inner map must have them. */
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP,
+		    .btf_fd = (__u32)bpf_object__btf_fd(object),
+		    .btf_key_type_id = (__u32)btf__find_by_name_kind(btf, "__u32", BTF_KIND_TYPEDEF),
+		    .btf_value_type_id =
+			    (__u32)btf__find_by_name_kind(btf, "rg_index_line", BTF_KIND_STRUCT));
 
 	lab->seen = map_pages(lab->skel->maps.seen, sizeof(*lab->seen), 0, true);
 	for (uint32_t i = 0; i < RG_INDEXES; i++) {
