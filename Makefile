@@ -280,7 +280,7 @@ install: all ## install programs, unit, manual pages and a sample configuration 
 	install -m 755 maps/inspect.sh $(SHARE)/repgate
 	install -m 644 man/*.8 $(MAN)/man8
 	install -m 644 man/*.5 $(MAN)/man5
-	install -m 644 README.md COPYING docs/*.md $(DOC)
+	install -m 644 README.md COPYING docs/*.md docs/*.svg $(DOC)
 	install -m 644 maps/README.md $(DOC)/maps.md
 	sed 's|/usr/sbin/|$(PREFIX)/sbin/|g; s|/etc/repgate|$(SYSCONFDIR)/repgate|g' dist/repgate.service \
 		>$(BUILD)/repgate.service

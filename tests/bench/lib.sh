@@ -56,11 +56,7 @@ def size: if . >= 1048576 then "\(. / 1048576 | floor) M"
 
 # with_index on|off: the setting of the agents that are started from now on
 with_index() {
-	if [ "$1" = on ]; then
-		CONF["index"]=true
-	else
-		unset 'CONF[index]'
-	fi
+	if [ "$1" = on ]; then CONF["index"]=true; else CONF["index"]=false; fi
 }
 
 # The time now, in microseconds.
