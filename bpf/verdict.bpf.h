@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What is known of an address: local lists, then verdicts, then known peers. Each is looked for in
- * its index first, which may send us on to the trie. Expiry is enforced
- * here, so that it holds even when the agent is dead.
+ * the index first, which may send us on to the trie. Expiry is enforced here, so that it holds even
+ * when the agent is dead.
  */
 #ifndef REPGATE_VERDICT_BPF_H
 #define REPGATE_VERDICT_BPF_H

@@ -17,6 +17,7 @@ struct rg_indexes {
 	struct rg_loader *loader;
 	struct rg_index_seen *seen; /* the loader's */
 	struct part parts[RG_INDEXES];
+	bool on;
 	bool in_force;
 	size_t max_peers;
 	uint64_t next_sweep;
@@ -76,7 +77,6 @@ int rg_indexes_new(struct rg_indexes **ret, struct rg_loader *loader, bool on, u
 {
 	const struct rg_index_size size = { .hosts4 = FIRST_HOSTS, .nets6 = FIRST_NETS };
 	struct rg_indexes *indexes = calloc(1, sizeof(*indexes));
-	int err = 0;
 
 	if (!indexes)
 		return -ENOMEM;
@@ -87,13 +87,11 @@ int rg_indexes_new(struct rg_indexes **ret, struct rg_loader *loader, bool on, u
 		indexes->parts[i].fd = -1;
 		if (!on)
 			(void)rg_loader_set_index(loader, i, -1);
-		else if (i != RG_INDEX_LISTS && !err)
-			err = make(indexes, i, &size, &indexes->parts[i]);
 	}
-	if (err) {
-		rg_indexes_free(indexes);
-		return err;
-	}
+	/* Without memory for it the tries do. */
+	if (on && make(indexes, RG_INDEX_HOSTS, &size, &indexes->parts[RG_INDEX_HOSTS]))
+		give_up(indexes, RG_INDEX_HOSTS);
+	indexes->on = on;
 	indexes->in_force = !on;
 	*ret = indexes;
 	return 0;
@@ -217,8 +215,8 @@ void rg_indexes_swap_lists(struct rg_indexes *indexes, const struct rg_lists *li
 	size_t count;
 	int err;
 
-	if (!indexes->parts[RG_INDEX_HOSTS].index)
-		return; /* index = false, or the memory is not there */
+	if (!indexes->on)
+		return;
 	items = rg_lists_items(lists, &count);
 	rg_index_measure(items, count, &size);
 	err = make(indexes, RG_INDEX_LISTS, &size, &fresh);

@@ -12,7 +12,10 @@
 
 struct rg_indexes;
 
-/* Not in force yet. on: false takes an earlier agent's out of force; then all calls do nothing. */
+/*
+ * Not in force yet. on: false takes an earlier agent's out of force; then all calls do nothing. 0 or
+ * -ENOMEM.
+ */
 int rg_indexes_new(struct rg_indexes **ret, struct rg_loader *loader, bool on, uint32_t max_peers);
 void rg_indexes_free(struct rg_indexes *indexes);
 
