@@ -17,13 +17,12 @@ static __always_inline struct rg_settings *get_settings(void)
 }
 
 /*
- * port in host order. This and the other functions that are not inlined are global functions, which
- * the verifier walks once each, not once for every way that leads to them.
+ * This and the other functions that are not inlined are global functions, which the verifier walks once
+ * each, not once for every way that leads to them. What they are given a pointer to may be NULL, for
+ * all that it knows: it wants to see that checked.
  */
-__attribute__((noinline)) int port_is_filtered(__u16 port)
+__attribute__((noinline)) int find_port(const struct rg_settings *settings, __u16 port)
 {
-	const struct rg_settings *settings = get_settings();
-
 	if (!settings)
 		return 0;
 	for (__u32 i = 0; i < RG_MAX_PORTS; i++) {
@@ -33,6 +32,14 @@ __attribute__((noinline)) int port_is_filtered(__u16 port)
 			return 1;
 	}
 	return 0;
+}
+
+/* port in host order. Most hosts filter one. */
+static __always_inline int port_is_filtered(const struct rg_settings *settings, __u16 port)
+{
+	if (settings->port_count == 1)
+		return settings->ports[0] == port;
+	return find_port(settings, port);
 }
 
 static __always_inline int agent_is_silent(const struct rg_settings *settings, __u64 now)

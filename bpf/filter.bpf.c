@@ -21,9 +21,12 @@ char LICENSE[] SEC("license") = "GPL";
 
 enum rg_stage { RG_STAGE_ARRIVED, RG_STAGE_RELEASED };
 
-static __always_inline __u32 frame_length(struct xdp_md *ctx)
+/* Constants where they are used. */
+enum rg_buffers { RG_BUFFERS_ONE, RG_BUFFERS_ANY };
+
+static __always_inline __u32 frame_length(struct xdp_md *ctx, enum rg_buffers buffers)
 {
-	if (rg_config.can_hold)
+	if (buffers == RG_BUFFERS_ANY && rg_config.can_hold)
 		return bpf_xdp_get_buff_len(ctx);
 	return ctx->data_end - ctx->data;
 }
@@ -39,27 +42,44 @@ static __always_inline int is_told(enum rg_action action, __u32 table)
 	return is_refusal(action) && (table == RG_STAT_MONITORED || !is_answered(action));
 }
 
-/* Counts the decision and samples refusals; what waits is counted as an attempt when it is judged. */
-__attribute__((noinline)) int account(struct xdp_md *ctx, const struct rg_syn *syn,
-				      const struct rg_decision *decision)
+static __always_inline __u32 table_of(const struct rg_settings *settings, enum rg_action action)
 {
-	const struct rg_settings *settings = get_settings();
-	__u32 table = RG_STAT_DONE, attempt = 0, weight;
-	int waits;
+	return settings->mode == RG_MODE_MONITOR && is_refusal(action) ? RG_STAT_MONITORED :
+									 RG_STAT_DONE;
+}
+
+/* Counts the connection, unless the SYN is a retransmission, and samples refusals. */
+__attribute__((noinline)) int account_attempt(struct xdp_md *ctx, const struct rg_settings *settings,
+					      const struct rg_syn *syn,
+					      const struct rg_decision *decision, __u32 weight)
+{
+	__u32 table;
 
 	if (!settings || !syn || !decision)
 		return 0; /* can't happen, the verifier wants it */
-	if (settings->mode == RG_MODE_MONITOR && is_refusal(decision->action))
-		table = RG_STAT_MONITORED;
-	waits = decision->action != RG_ACTION_PASS &&
-		(decision->class == RG_CLASS_UNKNOWN || decision->class == RG_CLASS_PENDING);
-	weight = weight_of(settings, &syn->addr, syn->port);
-	if (!waits && weight && note_attempt(hash_flow(&syn->addr, syn->port), syn->second))
-		attempt = weight;
-	count(table + decision->class * RG_ACTION_MAX + decision->action, attempt);
-	if (attempt && is_told(decision->action, table))
+	if (!note_attempt(hash_flow(syn->addr_halves, syn->port), syn->second))
+		return 0;
+	table = table_of(settings, decision->action);
+	count_attempts(table + decision->class * RG_ACTION_MAX + decision->action, weight);
+	if (is_told(decision->action, table))
 		tell_refused(ctx, settings, syn, decision);
 	return 0;
+}
+
+/* Counts the decision; what waits is counted as an attempt when it is judged. */
+static __always_inline void account(struct xdp_md *ctx, const struct rg_settings *settings,
+				    struct rg_cpu *cpu, const struct rg_syn *syn,
+				    const struct rg_decision *decision)
+{
+	__u32 table = table_of(settings, decision->action);
+	__u32 weight = weight_of(settings, cpu, syn->addr_halves, syn->port);
+
+	count(table + decision->class * RG_ACTION_MAX + decision->action);
+	if (decision->action != RG_ACTION_PASS &&
+	    (decision->class == RG_CLASS_UNKNOWN || decision->class == RG_CLASS_PENDING))
+		return;
+	if (weight)
+		account_attempt(ctx, settings, syn, decision, weight);
 }
 
 /* What the action comes to for this very SYN: within the rate it passes; nobody to answer, a refusal. */
@@ -67,42 +87,46 @@ static __always_inline void settle(struct xdp_md *ctx, const struct rg_settings 
 				   const struct rg_syn *syn, struct rg_decision *decision)
 {
 	if (decision->action == RG_ACTION_THROTTLE) {
-		if (take_token(syn))
+		if (take_token(settings, syn))
 			decision->action = RG_ACTION_PASS;
 	} else if (is_answered(decision->action) && settings->mode != RG_MODE_MONITOR &&
-		   !responder_listens(ctx, syn, decision->action)) {
+		   !responder_listens(ctx, settings, syn, decision->action)) {
 		decision->action = decision->class == RG_CLASS_QIL ? RG_ACTION_RESET : RG_ACTION_DROP;
 	}
 }
 
 /* What is to be done with the SYN. */
-__attribute__((noinline)) int judge(struct xdp_md *ctx, struct rg_syn *syn, enum rg_stage stage)
+__attribute__((noinline)) int judge(struct xdp_md *ctx, const struct rg_settings *settings,
+				    struct rg_syn *syn, enum rg_stage stage)
 {
-	struct rg_settings *settings = get_settings();
+	struct rg_cpu *cpu = this_cpu();
 	struct rg_decision decision;
 
-	if (!syn || !settings)
+	if (!syn || !settings || !cpu)
 		return RG_ACTION_PASS; /* can't happen, the verifier wants it */
-	complete(settings, syn);
-	decision = decide(settings, syn, 1);
-	if (decision.class == RG_CLASS_NONE)
-		hold(ctx, syn, stage == RG_STAGE_RELEASED, &decision);
-	else
+	read_clock(cpu, syn);
+	decision = decide(settings, cpu, syn);
+	if (decision.class != RG_CLASS_NONE) {
 		settle(ctx, settings, syn, &decision);
-	account(ctx, syn, &decision);
+	} else {
+		find_peer(settings, syn);
+		hold(ctx, settings, syn, stage == RG_STAGE_RELEASED, &decision);
+	}
+	account(ctx, settings, cpu, syn, &decision);
 	return settings->mode == RG_MODE_MONITOR ? RG_ACTION_PASS : decision.action;
 }
 
-static __always_inline int act(struct xdp_md *ctx, const struct rg_syn *syn, enum rg_action action)
+static __always_inline int act(struct xdp_md *ctx, const struct rg_settings *settings,
+			       const struct rg_syn *syn, enum rg_action action)
 {
 	switch (action) {
 	case RG_ACTION_PASS:
 	case RG_ACTION_TEMPFAIL:
 	case RG_ACTION_REJECT:
-		clear_tag(ctx, syn);
+		clear_tag(ctx, settings, syn);
 		return XDP_PASS;
 	case RG_ACTION_TAG:
-		if (!write_tag(ctx, syn))
+		if (!write_tag(ctx, settings, syn))
 			return XDP_PASS;
 		count_loss(RG_LOSS_TAG_FAILED);
 		return XDP_DROP;
@@ -127,12 +151,13 @@ __attribute__((noinline)) int drop_bad(enum rg_loss loss)
 		       XDP_DROP;
 }
 
-static __always_inline int filter_frame(struct xdp_md *ctx, enum rg_stage stage)
+static __always_inline int filter_frame(struct xdp_md *ctx, enum rg_stage stage,
+					enum rg_buffers buffers)
 {
+	const struct rg_settings *settings;
 	struct rg_packet packet = {};
-	struct rg_settings *settings;
-	struct rg_syn syn = {};
 	enum rg_parsed parsed;
+	struct rg_syn syn;
 	__u32 len;
 
 	parsed = rg_parse(&packet, (void *)(long)ctx->data, (void *)(long)ctx->data_end);
@@ -145,33 +170,33 @@ static __always_inline int filter_frame(struct xdp_md *ctx, enum rg_stage stage)
 		count_loss(RG_LOSS_NO_SETTINGS);
 		return XDP_PASS;
 	}
-	if (!port_is_filtered(bpf_ntohs(packet.tcp->dest)))
+	if (!port_is_filtered(settings, bpf_ntohs(packet.tcp->dest)))
 		return XDP_PASS;
 	if (parsed == RG_PARSED_SYN_FRAGMENT)
 		return drop_bad(RG_LOSS_FRAGMENT_SYN);
-	len = frame_length(ctx);
+	len = frame_length(ctx, buffers);
 	if (rg_check_syn(&packet, len) == RG_PARSED_BAD)
 		return drop_bad(packet.loss);
 	rg_describe(&packet, len, &syn);
-	return act(ctx, &syn, judge(ctx, &syn, stage));
+	return act(ctx, settings, &syn, judge(ctx, settings, &syn, stage));
 }
 
 SEC("xdp")
 int filter(struct xdp_md *ctx)
 {
-	return filter_frame(ctx, RG_STAGE_ARRIVED);
+	return filter_frame(ctx, RG_STAGE_ARRIVED, RG_BUFFERS_ONE);
 }
 
 SEC("xdp.frags")
 int filter_frags(struct xdp_md *ctx)
 {
-	return filter_frame(ctx, RG_STAGE_ARRIVED);
+	return filter_frame(ctx, RG_STAGE_ARRIVED, RG_BUFFERS_ANY);
 }
 
 SEC("xdp")
 int release(struct xdp_md *ctx)
 {
-	return filter_frame(ctx, RG_STAGE_RELEASED);
+	return filter_frame(ctx, RG_STAGE_RELEASED, RG_BUFFERS_ONE);
 }
 
 /*

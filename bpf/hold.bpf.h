@@ -13,7 +13,7 @@
 static __always_inline __u32 flow_of(const struct rg_syn *syn)
 {
 	__u64 salt = (__u64)syn->seq << 32 | (__u32)syn->port << 16 | syn->local_port;
-	__u32 flow = hash_flow(&syn->addr, salt);
+	__u32 flow = hash_flow(syn->addr_halves, salt);
 
 	return flow ? flow : 1; /* 0 is an empty slot */
 }
@@ -123,9 +123,9 @@ static __always_inline int passes_gate(const struct rg_settings *settings, enum 
  * SYN is dropped: who is real sends it again, who is spoofed does not. 1: the agent is to judge it.
  * 0: *action is what becomes of it.
  */
-__attribute__((noinline)) int is_admitted(const struct rg_syn *syn, __u32 *action)
+__attribute__((noinline)) int is_admitted(const struct rg_settings *settings,
+					  const struct rg_syn *syn, __u32 *action)
 {
-	const struct rg_settings *settings = get_settings();
 	__u64 salt;
 
 	if (!settings || !syn || !action)
@@ -134,7 +134,7 @@ __attribute__((noinline)) int is_admitted(const struct rg_syn *syn, __u32 *actio
 	if (passes_gate(settings, RG_GATE_NEW, syn->now))
 		return 1;
 	salt = ~((__u64)syn->seq << 32 | (__u32)syn->port << 16 | syn->local_port);
-	if (note_attempt(hash_flow(&syn->addr, salt), syn->second)) {
+	if (note_attempt(hash_flow(syn->addr_halves, salt), syn->second)) {
 		count_loss(RG_LOSS_FLOOD_FIRST);
 		return 0;
 	}
@@ -158,7 +158,7 @@ static __always_inline struct rg_decision hold_unknown(struct xdp_md *ctx,
 	struct rg_addr key = syn->peer;
 	__u32 instead;
 
-	if (!is_admitted(syn, &instead))
+	if (!is_admitted(settings, syn, &instead))
 		return decided(RG_CLASS_UNKNOWN, action == RG_ACTION_PASS ? RG_ACTION_PASS : instead);
 	if (!mark_pending(settings, syn, flow_of(syn)))
 		return decided(RG_CLASS_PENDING,
@@ -177,10 +177,10 @@ static __always_inline struct rg_decision hold_unknown(struct xdp_md *ctx,
 }
 
 /* For a SYN that decide() knows nothing of: its peer is in `peers` or unknown. */
-__attribute__((noinline)) int hold(struct xdp_md *ctx, const struct rg_syn *syn, int is_released,
+__attribute__((noinline)) int hold(struct xdp_md *ctx, const struct rg_settings *settings,
+				   const struct rg_syn *syn, int is_released,
 				   struct rg_decision *decision)
 {
-	const struct rg_settings *settings = get_settings();
 	struct rg_peer *peer;
 
 	if (!settings || !syn || !decision)

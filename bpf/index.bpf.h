@@ -10,10 +10,10 @@ static __always_inline struct rg_index_line *index_line(void *map, __u32 line)
 	return bpf_map_lookup_elem(map, &line);
 }
 
-/* All bits if value, which is below 2^63, is 0. */
+/* All bits if value, which is below 2^63, is 0. Not a branch: nobody could foretell where it goes. */
 static __always_inline __u64 ones_if_zero(__u64 value)
 {
-	return (__s64)(value - 1) >> 63;
+	return keep_value((__s64)(value - 1) >> 63);
 }
 
 /* A slot that is empty, and not only free, ends a search: its key is 0, and so is its lowest bit. */
@@ -135,20 +135,14 @@ static __always_inline int find_net6(void *map, const struct rg_index_header *he
 	return RG_INDEX_ASK;
 }
 
-static __always_inline __u32 host4_of(const struct rg_addr *addr)
+static __always_inline __u32 host4_of(const struct rg_syn *syn)
 {
-	__be32 word;
-
-	__builtin_memcpy(&word, addr->bytes + RG_ADDR_V4_OFFSET, sizeof(word));
-	return bpf_ntohl(word);
+	return bpf_ntohl(syn->addr_words[RG_ADDR_V4_OFFSET / 4]);
 }
 
-static __always_inline __u64 net6_of(const struct rg_addr *addr)
+static __always_inline __u64 net6_of(const struct rg_syn *syn)
 {
-	__be64 half;
-
-	__builtin_memcpy(&half, addr, sizeof(half));
-	return bpf_be64_to_cpu(half);
+	return bpf_be64_to_cpu(syn->addr_halves[0]);
 }
 
 /* For each part a bit that says "look", and RG_INDEX_ASKS further up one that says "ask". */
@@ -161,10 +155,10 @@ static __always_inline __u32 index_seen(const struct rg_settings *settings, cons
 	if (!table)
 		return RG_INDEX_ALL << RG_INDEX_ASKS; /* can't happen, the verifier wants it */
 	if (syn->version == 4) {
-		net4 = host4_of(&syn->addr) >> (32 - RG_INDEX_NET4_BITS);
+		net4 = host4_of(syn) >> (32 - RG_INDEX_NET4_BITS);
 		return off | (table->nets4[net4 / 32] >> net4 % 32 * 2 & RG_INDEX_ALL);
 	}
-	key = net6_of(&syn->addr);
+	key = net6_of(syn);
 	wide = key >> (64 - RG_INDEX_WIDE6_BITS);
 	keep_check(&wide); /* or it is two bytes swapped, of which old verifiers know no bound */
 	wide &= (1 << RG_INDEX_WIDE6_BITS) - 1;
@@ -182,8 +176,8 @@ __attribute__((noinline)) int look_into(__u32 part, const struct rg_syn *syn)
 	if (!header)
 		return RG_INDEX_ASK;
 	if (syn->version == 4)
-		return find_host4(map, header, host4_of(&syn->addr), syn->now);
-	return find_net6(map, header, net6_of(&syn->addr), syn->now);
+		return find_host4(map, header, host4_of(syn), syn->now);
+	return find_net6(map, header, net6_of(syn), syn->now);
 }
 
 /* RG_INDEX_NONE: there is no live entry. RG_INDEX_ASK: the trie knows. Else the answer. */

@@ -10,19 +10,25 @@
 
 #include "../maps/maps.bpf.h"
 
-static __always_inline void count(__u32 index, __u64 attempts)
+static __always_inline void count(__u32 index)
 {
 	struct rg_count *counter = bpf_map_lookup_elem(&stats, &index);
 
-	if (!counter)
-		return; /* index is below RG_STAT_MAX: can't happen, the verifier wants it */
-	counter->packets++;
-	counter->attempts += attempts;
+	if (counter) /* index is below RG_STAT_MAX: always, the verifier wants it */
+		counter->packets++;
+}
+
+static __always_inline void count_attempts(__u32 index, __u64 attempts)
+{
+	struct rg_count *counter = bpf_map_lookup_elem(&stats, &index);
+
+	if (counter)
+		counter->attempts += attempts;
 }
 
 static __always_inline void count_loss(enum rg_loss loss)
 {
-	count(RG_STAT_LOSSES + loss, 0);
+	count(RG_STAT_LOSSES + loss);
 }
 
 /*
@@ -48,21 +54,22 @@ static __always_inline struct rg_cpu *this_cpu(void)
 	return cpu;
 }
 
+/* One of so many keys, a power of two, by the upper bits of a product (Knuth, TAOCP 3, 6.4). */
+static __always_inline int is_sampled(__u64 key, __u64 of)
+{
+	return key * 0x9e3779b97f4a7c15ULL < ~0ULL / of;
+}
+
 /*
  * A SYN's weight in attempts. Counting them costs a cache miss, which is too much in a flood: then one
  * of RG_SAMPLED connections counts for all of them. 0: this one does not count.
  */
-static __always_inline __u32 weight_of(const struct rg_settings *settings,
-				       const struct rg_addr *addr, __u16 port)
+static __always_inline __u32 weight_of(const struct rg_settings *settings, struct rg_cpu *cpu,
+				       const __u64 *addr, __u16 port)
 {
-	__u32 zero = 0;
-	struct rg_cpu *cpu = bpf_map_lookup_elem(&cpus, &zero);
-	__u64 half[2];
-
-	if (!cpu || cpu->syns++ < settings->exact_per_second)
+	if (cpu->syns++ < settings->exact_per_second)
 		return 1;
-	__builtin_memcpy(half, addr, sizeof(half));
-	return rg_index_hash(half[0] ^ (half[1] + port)) % RG_SAMPLED ? 0 : RG_SAMPLED;
+	return is_sampled(addr[0] ^ (addr[1] + port), RG_SAMPLED) ? RG_SAMPLED : 0;
 }
 
 static __always_inline __u64 mix(__u64 x)
@@ -73,12 +80,9 @@ static __always_inline __u64 mix(__u64 x)
 	return x ^ (x >> 33);
 }
 
-static __always_inline __u64 hash_flow(const struct rg_addr *addr, __u64 salt)
+static __always_inline __u64 hash_flow(const __u64 *addr, __u64 salt)
 {
-	__u64 half[2];
-
-	__builtin_memcpy(half, addr, sizeof(half));
-	return mix(half[1] + mix(half[0] + mix(salt)));
+	return mix(addr[1] + mix(addr[0] + mix(salt)));
 }
 
 #define ATTEMPT_TIME_MASK 0xfffU

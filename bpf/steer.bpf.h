@@ -49,10 +49,10 @@ static __always_inline int is_routed_on(struct xdp_md *ctx, const struct rg_syn 
 }
 
 /* 1: a SYN that passes now will be answered. */
-__attribute__((noinline)) int responder_listens(struct xdp_md *ctx, const struct rg_syn *syn,
-						enum rg_action action)
+__attribute__((noinline)) int responder_listens(struct xdp_md *ctx,
+						const struct rg_settings *settings,
+						const struct rg_syn *syn, enum rg_action action)
 {
-	const struct rg_settings *settings = get_settings();
 	struct bpf_sock *socket;
 	__u32 key;
 
@@ -99,19 +99,20 @@ static __always_inline int is_loopback(const struct bpf_sk_lookup *ctx)
 static __always_inline int steer_connection(struct bpf_sk_lookup *ctx)
 {
 	struct rg_settings *settings = get_settings();
+	const struct rg_cpu *cpu = this_cpu();
 	struct rg_decision decision;
 	struct bpf_sock *socket;
 	struct rg_syn syn = {};
 	__u32 key;
 	long err;
 
-	if (ctx->protocol != IPPROTO_TCP || is_loopback(ctx) || !settings ||
+	if (ctx->protocol != IPPROTO_TCP || is_loopback(ctx) || !settings || !cpu ||
 	    settings->layout != RG_LAYOUT_VERSION || settings->mode == RG_MODE_MONITOR ||
-	    !port_is_filtered(ctx->local_port))
+	    !port_is_filtered(settings, ctx->local_port))
 		return SK_PASS;
 	describe_connection(ctx, &syn);
-	complete(settings, &syn);
-	decision = decide(settings, &syn, 0);
+	read_clock(cpu, &syn);
+	decision = decide(settings, NULL, &syn);
 	if (!is_answered(decision.action))
 		return SK_PASS;
 	key = responder_key(&syn, decision.action);
@@ -126,7 +127,7 @@ static __always_inline int steer_connection(struct bpf_sk_lookup *ctx)
 		count_loss(RG_LOSS_STEER_FAILED);
 		return SK_DROP;
 	}
-	count(RG_STAT_STEERED, 0);
+	count(RG_STAT_STEERED);
 	return SK_PASS;
 }
 

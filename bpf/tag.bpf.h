@@ -47,21 +47,18 @@ __attribute__((noinline)) int set_dscp(struct xdp_md *ctx, const struct rg_syn *
 	return 0;
 }
 
-static __always_inline int write_tag(struct xdp_md *ctx, const struct rg_syn *syn)
+static __always_inline int write_tag(struct xdp_md *ctx, const struct rg_settings *settings,
+				     const struct rg_syn *syn)
 {
-	const struct rg_settings *settings = get_settings();
-
 	/* 0: the setting was changed this moment, and the verdict will be. */
-	return settings && settings->tag_dscp ? set_dscp(ctx, syn, settings->tag_dscp) : -1;
+	return settings->tag_dscp ? set_dscp(ctx, syn, settings->tag_dscp) : -1;
 }
 
 /* In monitor mode nothing is written, and nothing should act on tags. */
-static __always_inline void clear_tag(struct xdp_md *ctx, const struct rg_syn *syn)
+static __always_inline void clear_tag(struct xdp_md *ctx, const struct rg_settings *settings,
+				      const struct rg_syn *syn)
 {
-	const struct rg_settings *settings = get_settings();
-
-	if (settings && settings->tag_dscp && syn->dscp == settings->tag_dscp &&
-	    settings->mode != RG_MODE_MONITOR)
+	if (settings->tag_dscp && syn->dscp == settings->tag_dscp && settings->mode != RG_MODE_MONITOR)
 		set_dscp(ctx, syn, 0);
 }
 

@@ -21,9 +21,8 @@ static __always_inline struct rg_addr bucket_key(const struct rg_settings *setti
 }
 
 /* 1: within the rate. */
-__attribute__((noinline)) int take_token(const struct rg_syn *syn)
+__attribute__((noinline)) int take_token(const struct rg_settings *settings, const struct rg_syn *syn)
 {
-	const struct rg_settings *settings = get_settings();
 	__u64 now = bpf_ktime_get_boot_ns(); /* a tick may be worth several tokens */
 	struct rg_bucket fresh, *bucket;
 	struct rg_addr key;

@@ -101,15 +101,12 @@ static __always_inline int decide_by_lists(const struct rg_settings *settings,
  * How many SYNs this one counts for in an entry's hits, see weight_of(). The entry is looked for in
  * the trie, which costs as much as thirty lookups in the index.
  */
-static __always_inline __u32 hits_of(const struct rg_settings *settings)
+static __always_inline __u32 hits_of(const struct rg_settings *settings, const struct rg_cpu *cpu)
 {
-	__u32 zero = 0;
-	struct rg_cpu *cpu = bpf_map_lookup_elem(&cpus, &zero);
-
-	if (!cpu || cpu->syns < settings->exact_per_second)
+	if (cpu->syns < settings->exact_per_second)
 		return 1;
 	/* Others in each second: at a steady rate an error would add up. */
-	return rg_index_hash(cpu->syns ^ cpu->second << 32) % RG_SAMPLED_HITS ? 0 : RG_SAMPLED_HITS;
+	return is_sampled(cpu->syns + cpu->second, RG_SAMPLED_HITS) ? RG_SAMPLED_HITS : 0;
 }
 
 static __always_inline void read_answer(__u32 answer, struct rg_decision *decision)
@@ -123,15 +120,15 @@ static __always_inline void read_answer(__u32 answer, struct rg_decision *decisi
 
 /* By verdicts, and by clean peers that the index knows. */
 static __always_inline int decide_by_hosts(const struct rg_settings *settings,
-					   const struct rg_syn *syn, __u32 where, int is_met,
-					   struct rg_decision *decision)
+					   const struct rg_cpu *cpu, const struct rg_syn *syn,
+					   __u32 where, struct rg_decision *decision)
 {
 	__u32 answer = index_find(RG_INDEX_HOSTS, where, syn), hits;
 	struct rg_verdict *verdict;
 
 	if (answer == RG_INDEX_NONE)
 		return 0;
-	hits = is_met && answer != RG_INDEX_CLEAN ? hits_of(settings) : 0;
+	hits = cpu && answer != RG_INDEX_CLEAN ? hits_of(settings, cpu) : 0;
 	if (answer != RG_INDEX_ASK) {
 		read_answer(answer, decision);
 		if (!hits)
@@ -159,22 +156,21 @@ static __always_inline struct rg_peer *known_peer(const struct rg_syn *syn)
 	return peer && peer->expiry > syn->now ? peer : NULL;
 }
 
-/* Fills in what decide() needs besides the address. */
-static __always_inline void complete(const struct rg_settings *settings, struct rg_syn *syn)
+static __always_inline void read_clock(const struct rg_cpu *cpu, struct rg_syn *syn)
 {
-	const struct rg_cpu *cpu = this_cpu();
-	__u64 half[2];
+	syn->now = cpu->now;
+	syn->second = cpu->second;
+}
 
-	if (cpu) { /* always: the verifier wants it */
-		syn->now = cpu->now;
-		syn->second = cpu->second;
+/* Who it is that the agent judges. */
+static __always_inline void find_peer(const struct rg_settings *settings, struct rg_syn *syn)
+{
+	__u64 half[2] = { syn->addr_halves[0], syn->addr_halves[1] };
+
+	if (syn->version != 4) {
+		half[0] &= settings->peer_mask6[0];
+		half[1] &= settings->peer_mask6[1];
 	}
-	syn->peer = syn->addr;
-	if (syn->version == 4)
-		return;
-	__builtin_memcpy(half, &syn->addr, sizeof(half));
-	half[0] &= settings->peer_mask6[0];
-	half[1] &= settings->peer_mask6[1];
 	__builtin_memcpy(&syn->peer, half, sizeof(half));
 }
 
@@ -185,16 +181,16 @@ static __always_inline struct rg_decision decided(enum rg_class class, enum rg_a
 
 /*
  * class NONE: nothing is known but what `peers` may say, which also has those that are pending.
- * is_met: a SYN meets the verdict, which counts as a hit.
+ * cpu: a SYN meets the verdict, which counts as a hit; NULL: no packet of its own does.
  */
 static __always_inline struct rg_decision decide(const struct rg_settings *settings,
-						 const struct rg_syn *syn, int is_met)
+						 const struct rg_cpu *cpu, const struct rg_syn *syn)
 {
 	struct rg_decision decision = { .zone = RG_NO_ZONE };
 	__u32 where = index_seen(settings, syn);
 
 	if (!decide_by_lists(settings, syn, where, &decision))
-		decide_by_hosts(settings, syn, where, is_met, &decision);
+		decide_by_hosts(settings, cpu, syn, where, &decision);
 	return decision;
 }
 

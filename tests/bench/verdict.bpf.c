@@ -55,7 +55,7 @@ int frame_filtered(struct xdp_md *ctx)
 {
 	if (rewrite(ctx))
 		return XDP_ABORTED;
-	return filter_frame(ctx, RG_STAGE_ARRIVED);
+	return filter_frame(ctx, RG_STAGE_ARRIVED, RG_BUFFERS_ONE);
 }
 
 SEC("xdp")
@@ -80,12 +80,14 @@ static __always_inline void make_syn(struct rg_syn *syn, __u64 now)
 static long look_up(__u32 index __attribute__((unused)), __u64 *now)
 {
 	struct rg_settings *settings = get_settings();
+	__u32 zero = 0;
+	const struct rg_cpu *cpu = bpf_map_lookup_elem(&cpus, &zero);
 	struct rg_syn syn = {};
 
-	if (!settings)
+	if (!settings || !cpu)
 		return 1;
 	make_syn(&syn, *now);
-	if (decide(settings, &syn, 1).class != RG_CLASS_NONE ||
+	if (decide(settings, cpu, &syn).class != RG_CLASS_NONE ||
 	    (bench_asks_peers && known_peer(&syn)))
 		bench_found++;
 	return 0;
