@@ -8,7 +8,7 @@
 #include "stats.bpf.h"
 
 struct rg_decision {
-	enum rg_class class;
+	__u32 class; /* enum rg_class; no padding: it is a global function's argument */
 	enum rg_action action;
 	__u32 zone;
 };

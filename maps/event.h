@@ -18,6 +18,7 @@ struct rg_event_head {
 	struct rg_addr local; /* the destination address */
 	enum rg_event_kind kind;
 	enum rg_class class;
+	__u8 pad[3]; /* zero */
 	enum rg_action action;
 	__u32 zone; /* index into `zones` or RG_NO_ZONE */
 	__u32 ifindex; /* where it arrived */

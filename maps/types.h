@@ -31,7 +31,10 @@ struct rg_prefix {
 	struct rg_addr addr; /* network order; bits past len are zero */
 };
 
-/* What is known of a peer (DESIGN: classes). */
+/*
+ * What is known of a peer (DESIGN: classes). One byte, so that a list's entry has 16 and its two nodes
+ * in the trie 64 each, not 96.
+ */
 enum rg_class {
 	RG_CLASS_NONE = 0,
 	RG_CLASS_APPROVED, /* local lists, countries */
@@ -42,7 +45,7 @@ enum rg_class {
 	RG_CLASS_UNKNOWN, /* nothing is known yet */
 	RG_CLASS_PENDING, /* an inquiry is under way */
 	RG_CLASS_MAX
-};
+} __attribute__((packed));
 
 /* What is done to a SYN. */
 enum rg_action {

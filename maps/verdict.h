@@ -12,30 +12,34 @@
  */
 struct rg_lease {
 	__u64 expiry; /* 0: for good */
-	__u32 prefix_len; /* bits */
+	__u32 word; /* each kind's own */
+	__u16 half; /* each kind's own */
+	__u8 prefix_len; /* bits */
 	enum rg_class class;
 };
 
 /* `lists`: a local entry. Only approved entries, and blocked ones that none of them covers. */
 struct rg_list_entry {
 	__u64 expiry; /* 0: for good */
-	__u32 prefix_len;
+	__u32 line; /* line in its file */
+	__u16 source; /* number of that file, see repgatectl list */
+	__u8 prefix_len;
 	enum rg_class class; /* RG_CLASS_APPROVED or RG_CLASS_BLOCKED */
-	__u32 source; /* number of the entry's file, see repgatectl list */
-	__u32 line; /* line in that file */
 };
 
 /* `verdicts`: what the zones or the countries said of a peer. */
 struct rg_verdict {
 	__u64 expiry; /* never 0 */
-	__u32 prefix_len;
+	__u32 code; /* the A record that counted, host order: 0x7f010001 is 127.1.0.1 */
+	__u16 pad; /* zero */
+	__u8 prefix_len;
 	enum rg_class class;
 	__u64 since; /* when the peer was judged; a renewed verdict keeps it */
 	__u64 hits; /* SYNs that met it; XDP alone counts here, see bpf/verdict.bpf.h */
 	enum rg_action action;
 	enum rg_reason reason;
 	__u32 zone; /* index into `zones`; RG_NO_ZONE if no zone said it */
-	__u32 code; /* the A record that counted, host order: 0x7f010001 is 127.1.0.1 */
+	__u32 pad2; /* zero */
 };
 
 #define RG_NO_ZONE 0xffffffffU
@@ -70,7 +74,7 @@ struct rg_bucket {
 struct rg_zone_name {
 	char alias[RG_ALIAS_SIZE];
 	enum rg_class class; /* what its listing makes of a peer; RG_CLASS_NONE: unused slot */
-	__u32 pad; /* zero */
+	__u8 pad[3]; /* zero */
 };
 
 #endif
