@@ -26,7 +26,8 @@ def whole: . as $run | tag as $tag | .cases |
 	line("unknown SYN of a flood" + $tag; .unknown_flood.net_ns.median; "ns"),
 	at_most("SYN to another port" + $tag; .other_port.net_ns.median; "ns"; 10),
 	at_most("TCP, no SYN" + $tag; .not_syn.net_ns.median; "ns"; 10),
-	at_most("no TCP" + $tag; .not_tcp.net_ns.median; "ns"; 10);
+	at_most("no TCP" + $tag; .not_tcp.net_ns.median; "ns"; 10),
+	line("a read of as much memory as the hosts have" + $tag; .memory_read.ns.median; "ns");
 def lookup: tag as $tag | .hosts as $hosts | .cases |
 	if $hosts == 1048576 then
 		at_most("verdict alone, listed" + $tag; .lookup_listed.net_ns.median; "ns"; 60),

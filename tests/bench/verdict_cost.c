@@ -5,8 +5,9 @@
  * Fills the maps with HOSTS listed hosts, as many known peers (a million at most) and PREFIXES blocked
  * prefixes, and runs the filter on packets of every kind, each from another source than the one before.
  * What is printed as "net" is the time above that of a program which rewrites the packet in the same
- * way and does nothing else, in the same round. The last cases are many lookups in one run of a program:
- * the verdict alone. Times are the thread's own CPU time, so that others on the machine count little.
+ * way and does nothing else, in the same round. Then many lookups in one run of a program: the verdict
+ * alone. And, as what a verdict costs is mostly what memory costs here, a read of as much memory as the
+ * index has for its hosts, each from where the one before says. Times are the thread's own CPU time, so that others on the machine count little.
  *
  * The result is one line of JSON.
  */
@@ -41,6 +42,8 @@
 #define TOLD_AT_ONCE 100000
 #define LOOKUPS_AT_ONCE 65536 /* no other packet is served on the CPU meanwhile */
 #define MAX_ROUNDS 99
+#define BYTES_A_HOST 16 /* in the index: a word, and as much that is free */
+#define READ_COUNT 1000000
 
 enum base { BASE_NONE, BASE_BARE, BASE_NO_LOOKUPS };
 
@@ -58,6 +61,7 @@ enum measure {
 	LOOKUPS_LISTED,
 	LOOKUPS_CLEAN,
 	LOOKUPS_UNLISTED,
+	READS,
 	MEASURES
 };
 
@@ -81,9 +85,18 @@ static const struct {
 	[LOOKUPS_LISTED] = { "lookup_listed", BASE_NO_LOOKUPS, CROWD_LISTED, 0, 0, false },
 	[LOOKUPS_CLEAN] = { "lookup_known_clean", BASE_NO_LOOKUPS, CROWD_CLEAN, 0, 0, false },
 	[LOOKUPS_UNLISTED] = { "lookup_unlisted", BASE_NO_LOOKUPS, CROWD_UNKNOWN, 0, 0, false },
+	[READS] = { "memory_read", BASE_NONE, CROWD_LISTED, 0, 0, false },
+};
+
+/* A cache line, and the number of the next one. */
+struct line {
+	size_t next;
+	char pad[64 - sizeof(size_t)];
 };
 
 struct bench {
+	struct line *lines; /* one ring */
+	size_t line; /* where the last read was */
 	size_t counts[CROWDS];
 	size_t prefixes;
 	uint32_t repeat, rounds;
@@ -183,6 +196,39 @@ static void fill(struct bench *bench)
 		die(-err, "filling the maps");
 	bench->fill_seconds = (now_ns(CLOCK_MONOTONIC) - began) / 1e9;
 	fill_settings(bench->settings, FILTERED_PORT, bench->with_index);
+}
+
+/* Sattolo's shuffle: one cycle through all lines. In pages as small as those of maps. */
+static void make_lines(struct bench *bench)
+{
+	size_t count = (bench->counts[CROWD_LISTED] + bench->counts[CROWD_CLEAN]) * BYTES_A_HOST /
+		       sizeof(struct line);
+	size_t size = count * sizeof(struct line);
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (memory == MAP_FAILED || madvise(memory, size, MADV_NOHUGEPAGE))
+		die(errno, "memory to read");
+	bench->lines = memory;
+	for (size_t i = 0; i < count; i++)
+		bench->lines[i].next = i;
+	srandom(1);
+	for (size_t i = count - 1; i > 0; i--) {
+		size_t other = (size_t)random() % i, next = bench->lines[i].next;
+
+		bench->lines[i].next = bench->lines[other].next;
+		bench->lines[other].next = next;
+	}
+}
+
+static double run_reads(struct bench *bench)
+{
+	double began = now_ns(CLOCK_THREAD_CPUTIME_ID);
+	size_t line = bench->line;
+
+	for (int i = 0; i < READ_COUNT; i++)
+		line = bench->lines[line].next;
+	bench->line = line; /* so that it is read indeed */
+	return (now_ns(CLOCK_THREAD_CPUTIME_ID) - began) / READ_COUNT;
 }
 
 static void draw(struct bench *bench)
@@ -333,6 +379,8 @@ static double run_measure(struct bench *bench, enum measure measure)
 		return run(bpf_program__fd(bench->skel->progs.frame_bare), frame, bench->repeat);
 	case NEW:
 		return run_held(bench, frame);
+	case READS:
+		return run_reads(bench);
 	case NO_LOOKUPS:
 		return run_lookups(bench, bpf_program__fd(bench->skel->progs.no_lookups));
 	case LOOKUPS_LISTED:
@@ -508,6 +556,7 @@ int main(int argc, char **argv)
 		die(ENOMEM, "addresses");
 	load(&bench);
 	fill(&bench);
+	make_lines(&bench);
 	draw(&bench);
 	for (uint32_t round = 0; round < bench.rounds; round++)
 		for (enum measure measure = 0; measure < MEASURES; measure++)
