@@ -73,6 +73,9 @@ static __always_inline __u32 source4(const struct flood_prefix *prefix, __u64 *s
 	__u32 key;
 	__u64 *source;
 
+	/* An odd factor makes each number of another one, in any of its lower bits. */
+	if (flood_config.once)
+		return prefix->addr[0] | (bpf_htonl((__u32)made * 0x9e3779b1) & prefix->random[0]);
 	if (!flood_config.sources)
 		return prefix->addr[0] | (next_random(state) & prefix->random[0]);
 	key = made % flood_config.sources;

@@ -415,6 +415,7 @@ __attribute__((noreturn)) static void usage(int status)
 	fputs("usage: syn_flood [options] DEVICE MAC HOST[,HOST] PORT\n"
 	      "  SYNs to HOST (one of each family) and PORT, through DEVICE to MAC\n"
 	      "  -s, --source PREFIX  sources, up to 16 times (random ones)\n"
+	      "  -o, --once           each IPv4 source once before any comes again\n"
 	      "  -F, --sources FILE   sources, in turn: IPv4, 4 bytes each, network order\n"
 	      "  -a, --ack            ACKs, not SYNs\n"
 	      "  -f, --flows N        send the same N SYNs again and again (all are new)\n"
@@ -452,6 +453,9 @@ static void parse_option(struct run *run, int option)
 	case 'm':
 		run->milliseconds = parse_number(optarg, "--milliseconds", MAX_SECONDS * 1000);
 		break;
+	case 'o':
+		run->config.once = 1;
+		break;
 	case 'F':
 		run->sources = optarg;
 		break;
@@ -488,6 +492,7 @@ static void parse_hosts(struct run *run, char *hosts)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = { { "source", required_argument, NULL, 's' },
+						 { "once", no_argument, NULL, 'o' },
 						 { "flows", required_argument, NULL, 'f' },
 						 { "rate", required_argument, NULL, 'r' },
 						 { "bursts", no_argument, NULL, 'b' },
@@ -502,7 +507,7 @@ int main(int argc, char **argv)
 	struct run run = { .milliseconds = 5000, .cpu = -1, .config.seed = 1ULL << 32 };
 	int option;
 
-	while ((option = getopt_long(argc, argv, "s:F:f:r:bt:m:ac:S:h", options, NULL)) >= 0)
+	while ((option = getopt_long(argc, argv, "s:oF:f:r:bt:m:ac:S:h", options, NULL)) >= 0)
 		parse_option(&run, option);
 	if (argc - optind != 4)
 		usage(2);

@@ -38,7 +38,7 @@ struct flood_config {
 	__u64 sources; /* in `flood_sources`, taken in turn; 0: out of the prefixes */
 	__u64 frame_time; /* ns from one frame to the next; 0: full rate */
 	__u32 ifindex;
-	__u32 pad; /* zero */
+	__u32 once; /* 1: each IPv4 source of the prefix once, in no order, before any comes again */
 };
 
 #endif
