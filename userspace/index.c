@@ -37,7 +37,7 @@ struct own {
 struct rg_index {
 	struct rg_index_line *lines;
 	struct rg_index_header *header; /* line 0 */
-	struct rg_index_seen *seen; /* of all parts */
+	struct rg_index_seen *seen; /* of all parts; NULL: not shown yet */
 	struct own *own; /* mapped, so that only what is touched takes memory */
 	uint32_t part;
 	uint32_t line_count;
@@ -217,24 +217,34 @@ static uint64_t word_of(const struct rg_index *index, uint32_t half,
 
 static void see_net4(struct rg_index *index, uint32_t net)
 {
-	__u64 *word = &index->seen->nets4[net / 32];
-
 	index->own->nets4[net / 64] |= 1ULL << net % 64;
-	store(word, *word | 1ULL << (net % 32 * 2 + index->part));
+	if (index->seen) {
+		__u64 *word = &index->seen->nets4[net / 32];
+
+		store(word, *word | 1ULL << (net % 32 * 2 + index->part));
+	}
+}
+
+static void store_byte(__u8 *byte, unsigned int value)
+{
+	__atomic_store_n(byte, (__u8)value, __ATOMIC_RELEASE);
 }
 
 /* bit: index->part, or that and RG_INDEX_ASKS. */
-static void see_byte(uint8_t *own, __u8 *byte, uint32_t bit)
-{
-	*own |= (uint8_t)(1 << bit);
-	__atomic_store_n(byte, (__u8)(*byte | 1 << bit), __ATOMIC_RELEASE);
-}
-
 static void see_net6(struct rg_index *index, uint32_t net, uint32_t bit)
 {
 	uint32_t at = rg_index_net6(net);
 
-	see_byte(&index->own->nets6[at], &index->seen->nets6[at], bit);
+	index->own->nets6[at] |= (uint8_t)(1 << bit);
+	if (index->seen)
+		store_byte(&index->seen->nets6[at], index->seen->nets6[at] | 1U << bit);
+}
+
+static void see_wide6(struct rg_index *index, uint32_t wide, uint32_t bit)
+{
+	index->own->wide6[wide] |= (uint8_t)(1 << bit);
+	if (index->seen)
+		store_byte(&index->seen->wide6[wide], index->seen->wide6[wide] | 1U << bit);
 }
 
 /* 32 bits, each as the lower one of two. */
@@ -247,14 +257,16 @@ static uint64_t spread_bits(uint64_t bits)
 	return (bits | bits << 1) & 0x5555555555555555ULL;
 }
 
-/* The bits of 32 /24s. */
-static void settle_nets4(struct rg_index *index, size_t at)
+/* The bits of 32 /24s: those in mask go, and its own come. */
+static void settle_nets4(struct rg_index *index, size_t at, uint64_t mask)
 {
-	uint64_t mask = 0x5555555555555555ULL << index->part;
 	uint64_t own = index->own->nets4[at / 2] >> at % 2 * 32 & 0xffffffff;
 	__u64 *word = &index->seen->nets4[at];
-	uint64_t fresh = (*word & ~mask) | spread_bits(own) << index->part;
+	uint64_t fresh;
 
+	if (!own && !(*word & mask))
+		return; /* most of them */
+	fresh = (*word & ~mask) | spread_bits(own) << index->part;
 	if (fresh != *word)
 		store(word, fresh);
 }
@@ -265,19 +277,30 @@ static void settle_bytes(const uint8_t *own, __u8 *bytes, size_t count, uint8_t 
 		__u8 fresh = (__u8)((bytes[i] & ~mask) | own[i]);
 
 		if (fresh != bytes[i])
-			__atomic_store_n(&bytes[i], fresh, __ATOMIC_RELEASE);
+			store_byte(&bytes[i], fresh);
 	}
+}
+
+static void settle(struct rg_index *index, uint64_t mask4, uint8_t mask6)
+{
+	struct rg_index_seen *seen = index->seen;
+
+	for (size_t i = 0; i < ARRAY_SIZE(seen->nets4); i++)
+		settle_nets4(index, i, mask4);
+	settle_bytes(index->own->nets6, seen->nets6, ARRAY_SIZE(seen->nets6), mask6);
+	settle_bytes(index->own->wide6, seen->wide6, ARRAY_SIZE(seen->wide6), mask6);
+}
+
+void rg_index_show(struct rg_index *index, struct rg_index_seen *seen)
+{
+	index->seen = seen;
+	settle(index, 0, 0);
 }
 
 void rg_index_settle(struct rg_index *index)
 {
-	uint8_t mask6 = (uint8_t)(1 << index->part | 1 << (index->part + RG_INDEX_ASKS));
-	struct rg_index_seen *seen = index->seen;
-
-	for (size_t i = 0; i < ARRAY_SIZE(seen->nets4); i++)
-		settle_nets4(index, i);
-	settle_bytes(index->own->nets6, seen->nets6, ARRAY_SIZE(seen->nets6), mask6);
-	settle_bytes(index->own->wide6, seen->wide6, ARRAY_SIZE(seen->wide6), mask6);
+	settle(index, 0x5555555555555555ULL << index->part,
+	       (uint8_t)(1 << index->part | 1 << (index->part + RG_INDEX_ASKS)));
 }
 
 /* ---- tables: the key is the IPv4 address, or an IPv6 address's first 64 bits ---- */
@@ -549,7 +572,7 @@ static void put_other6(struct rg_index *index, const struct rg_prefix *prefix)
 		return;
 	}
 	for (uint32_t i = wide; i < wide + count; i++)
-		see_byte(&index->own->wide6[i], &index->seen->wide6[i], bit);
+		see_wide6(index, i, bit);
 }
 
 int rg_index_put(struct rg_index *index, const struct rg_index_entry *entry)

@@ -28,7 +28,11 @@ void rg_index_measure(const struct rg_list_item *items, size_t count, struct rg_
 uint32_t rg_index_lines(const struct rg_index_size *size);
 
 struct rg_index_place {
-	struct rg_index_seen *seen; /* of all parts; the caller's, and stays as long as the index */
+	/*
+	 * Of all parts; the caller's, and stays as long as the index. NULL: not before rg_index_show(), as
+	 * for an index that is filled by another thread.
+	 */
+	struct rg_index_seen *seen;
 	enum rg_index_part part;
 	int fd; /* an mmapable array of rg_index_lines() empty lines; the caller's */
 	uint64_t now; /* ns of CLOCK_BOOTTIME */
@@ -63,6 +67,8 @@ size_t rg_index_flush(struct rg_index *index, const struct rg_prefix *prefix);
 /* Removes clean peers that are over at now, to the unit: 4.3 s. Returns how many. */
 size_t rg_index_sweep(struct rg_index *index, uint64_t now);
 
+/* Now packets are led to what is in it: to be called before it takes another one's place. */
+void rg_index_show(struct rg_index *index, struct rg_index_seen *seen);
 /*
  * To be called when it has taken another one's place, and packets look into it: what only the other
  * one had is no longer looked for.

@@ -266,13 +266,20 @@ static void clear_seen(void)
 	assert_int_equal(madvise(seen, sizeof(*seen), MADV_DONTNEED), 0);
 }
 
-static void open_pair(struct pair *pair, enum rg_index_part part, const struct rg_index_size *size,
-		      uint64_t epoch)
+/* shown: NULL, or seen */
+static void open_shown(struct pair *pair, enum rg_index_part part, const struct rg_index_size *size,
+		       uint64_t epoch, struct rg_index_seen *shown)
 {
-	const struct rg_index_place place = { .seen = seen, .part = part, .fd = -1, .now = epoch };
+	const struct rg_index_place place = { .seen = shown, .part = part, .fd = -1, .now = epoch };
 
 	*pair = (struct pair){ .part = part, .epoch = epoch, .nets4 = size->nets4 };
 	assert_int_equal(rg_index_new(&pair->index, &place, size), 0);
+}
+
+static void open_pair(struct pair *pair, enum rg_index_part part, const struct rg_index_size *size,
+		      uint64_t epoch)
+{
+	open_shown(pair, part, size, epoch, seen);
 }
 
 static void close_pair(struct pair *pair)
@@ -1081,6 +1088,37 @@ static void test_settle_bits(void **state)
 	close_pair(&fresh);
 }
 
+/* What an index that is not shown yet has leaves no bit behind, and all of them when it is. */
+static void test_show(void **state)
+{
+	const struct rg_index_size size = { .hosts4 = 100, .nets6 = 100, .nets4 = true };
+	static const struct rg_index_seen nothing;
+	static struct pair pair, other;
+
+	(void)state;
+	clear_seen();
+	open_shown(&pair, RG_INDEX_LISTS, &size, EPOCH, NULL);
+	put(pair.index, v4(0x0b000000, 16), RG_CLASS_BLOCKED, 0);
+	put(pair.index, v4(0x0a000001, 32), RG_CLASS_BLOCKED, 0);
+	put(pair.index, v6(0x2001000100000000), RG_CLASS_BLOCKED, 0);
+	put(pair.index, around((u128)0x30 << 120, 12), RG_CLASS_BLOCKED, 0);
+	assert_memory_equal(seen, &nothing, sizeof(nothing));
+	/* Meanwhile the other part goes on. */
+	open_pair(&other, RG_INDEX_HOSTS, &size, EPOCH);
+	put(other.index, v4(0x0a000002, 32), RG_CLASS_BLOCKED, 0);
+	put(other.index, v4(0x0d000002, 32), RG_CLASS_BLOCKED, 0);
+	rg_index_show(pair.index, seen);
+	assert_true(is_seen4(0x0a0000, RG_INDEX_LISTS) && is_seen4(0x0a0000, RG_INDEX_HOSTS));
+	assert_true(is_seen4(0x0b0000, RG_INDEX_LISTS) && is_seen4(0x0b00ff, RG_INDEX_LISTS));
+	assert_false(is_any4(0x0b0100));
+	assert_true(is_seen4(0x0d0000, RG_INDEX_HOSTS) && !is_seen4(0x0d0000, RG_INDEX_LISTS));
+	assert_int_equal(seen6(0x20010001), 1 << RG_INDEX_LISTS);
+	assert_int_equal(seen->wide6[0x3000], 1 << (RG_INDEX_LISTS + RG_INDEX_ASKS));
+	close_pair(&pair);
+	close_pair(&other);
+	clear_seen();
+}
+
 /* A fresh index of its own takes pair's place, as a reload of the lists does it. */
 static void reload(struct pair *pair)
 {
@@ -1089,7 +1127,7 @@ static void reload(struct pair *pair)
 	size_t count = 1 + rnd(ARRAY_SIZE(entries));
 	struct pair old = *pair;
 
-	open_pair(pair, old.part, &size, EPOCH);
+	open_shown(pair, old.part, &size, EPOCH, NULL);
 	for (size_t i = 0; i < count; i++)
 		entries[i] = random_entry(size.nets4);
 	qsort(entries, count, sizeof(*entries), by_length);
@@ -1097,6 +1135,8 @@ static void reload(struct pair *pair)
 		put_pair(pair, &entries[i]);
 		check_at(&old, bases[rnd(ARRAY_SIZE(bases))] + rnd(1 << 10), NOW);
 	}
+	check_all(&old);
+	rg_index_show(pair->index, seen);
 	check_all(&old);
 	close_pair(&old);
 	rg_index_settle(pair->index);
@@ -1328,6 +1368,7 @@ int main(void)
 		TEST(test_copy),
 		TEST(test_copy_of_others),
 		TEST(test_settle_bits),
+		TEST(test_show),
 		TEST(test_both_parts),
 		TEST(test_settle_forgets),
 		TEST(test_special_addresses),
