@@ -39,13 +39,13 @@ LIB_CFLAGS = $(shell pkg-config --cflags $(LIBS))
 LIB_LIBS = $(shell pkg-config --libs $(LIBS))
 CFLAGS ?= -O2 -g
 RG_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DRG_VERSION='"$(VERSION)"' $(WARNINGS) -I$(BUILD) -Iuserspace \
-	-fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
-RG_LDFLAGS := -pie -Wl,-z,relro,-z,now
+	-fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE -pthread
+RG_LDFLAGS := -pie -pthread -Wl,-z,relro,-z,now
 # Packet headers don't move between kernels: no CO-RE relocations, and no need for the kernel's BTF.
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -DBPF_NO_PRESERVE_ACCESS_INDEX -Wall -Wextra -Werror -I. -Ibpf
 
-AGENT := main agent addr commands config control dispatcher dns dnsbl events geo hash health index indexes inquiry judge links lists loader \
-	log metrics names never notify policy privileges recent refusals reply responder saved smtp stats steering tester verdicts watch
+AGENT := main agent addr commands config control dispatcher dns dnsbl events geo hash health index indexes inquiry judge links listing lists loader \
+	log metrics names never notify policy privileges recent refusals reply responder saved smtp stats steering tester turns verdicts watch
 CTL := ctl addr config dnsbl names reply
 AGENT_OBJECTS := $(AGENT:%=$(BUILD)/userspace/%.o) $(BUILD)/maps/pin.o
 CTL_OBJECTS := $(CTL:%=$(BUILD)/userspace/%.o)
@@ -135,7 +135,7 @@ $(BUILD)/tests/%: tests/tools/%.c $(firstword $(MAKEFILE_LIST)) | $(BUILD)/tests
 	$(Q)$(CC) $(CFLAGS) -std=gnu11 $(WARNINGS) $< -o $@
 
 # What each unit test is made of; with ASan and UBSan whatever SANITIZE says.
-UNITS := addr dnsbl index lists parse policy config dns reply smtp
+UNITS := addr dnsbl index lists parse policy config dns reply smtp turns
 SOURCES_addr := userspace/addr.c
 SOURCES_dnsbl := userspace/dnsbl.c userspace/addr.c
 SOURCES_index := userspace/index.c userspace/addr.c
@@ -146,6 +146,7 @@ SOURCES_config := userspace/config.c userspace/dnsbl.c userspace/addr.c userspac
 SOURCES_reply := userspace/reply.c userspace/addr.c
 SOURCES_smtp := userspace/smtp.c userspace/reply.c userspace/addr.c
 SOURCES_dns := userspace/dns.c
+SOURCES_turns := userspace/turns.c
 UNIT_TESTS := $(UNITS:%=$(BUILD)/tests/unit_%)
 BPF_TESTS := $(patsubst %,$(BUILD)/tests/bpf_%,filter actions throttle steer index)
 BPF_SHARED := $(patsubst %,tests/bpf/%.c,rows net run packet)

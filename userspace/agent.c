@@ -247,14 +247,30 @@ enum rg_action rg_agent_action(const struct rg_agent *agent, enum rg_class class
 	return class == RG_CLASS_QIL ? RG_ACTION_RESET : RG_ACTION_DROP;
 }
 
+void rg_agent_reload(struct rg_agent *agent, const struct rg_turn *turn)
+{
+	rg_turns_ask(agent->turns, turn);
+}
+
+static void on_reloaded(void *arg, int err, const struct rg_error *error)
+{
+	struct rg_agent *agent = arg;
+
+	if (err == -ECANCELED)
+		return; /* systemd knows that we stop */
+	if (err)
+		rg_log_error("reload refused, the old state stays: %s", error->text);
+	if (!--agent->hangups)
+		rg_notify_ready("filtering");
+}
+
 static void reload_and_say(struct rg_agent *agent)
 {
-	struct rg_error error;
+	const struct rg_turn turn = { .kind = RG_TURN_CONF, .done = on_reloaded, .arg = agent };
 
+	agent->hangups++;
 	rg_notify_reloading();
-	if (rg_agent_reload(agent, &error))
-		rg_log_error("reload refused, the old state stays: %s", error.text);
-	rg_notify_ready("filtering");
+	rg_agent_reload(agent, &turn);
 }
 
 static void on_signal(evutil_socket_t signal, short what, void *arg)
@@ -268,13 +284,18 @@ static void on_signal(evutil_socket_t signal, short what, void *arg)
 		event_base_loopbreak(agent->base);
 }
 
+static void on_lists_reloaded(void *arg, int err, const struct rg_error *error)
+{
+	(void)arg;
+	if (err && err != -ECANCELED)
+		rg_log_error("lists not reloaded, the old ones stay: %s", error->text);
+}
+
 static void on_lists_changed(void *arg)
 {
-	struct rg_agent *agent = arg;
-	struct rg_error error;
+	const struct rg_turn turn = { .kind = RG_TURN_LISTS, .done = on_lists_reloaded };
 
-	if (rg_agent_reload_lists(agent, &error))
-		rg_log_error("lists not reloaded, the old ones stay: %s", error.text);
+	rg_agent_reload(arg, &turn);
 }
 
 /* Interfaces and own addresses. Also now and then, for what no message tells. */
@@ -365,49 +386,11 @@ int rg_agent_losses(const struct rg_agent *agent, struct rg_loss_count losses[RG
 	return 0;
 }
 
-static struct rg_list_places places_of(const struct rg_conf *conf)
-{
-	return (struct rg_list_places){ .approved_dir = conf->approved_dir,
-					.blocked_dir = conf->blocked_dir,
-					.state_dir = conf->state_dir,
-					.max_entries = conf->max_list };
-}
-
-/* The country database must be there if a list names a country. geo may become NULL. */
-static int load_geo(const struct rg_conf *conf, const struct rg_lists *lists, struct rg_geo **geo,
-		    struct rg_error *error)
-{
-	*geo = NULL;
-	if (conf->country_database)
-		return rg_geo_new(geo, conf->country_database, error);
-	if (rg_lists_countries(lists))
-		return rg_fail(error, -EINVAL,
-			       "%s: the lists name countries, but country_database is not set",
-			       conf->path);
-	return 0;
-}
-
-static int load_lists(const struct rg_conf *conf, struct rg_lists **lists, struct rg_geo **geo,
-		      struct rg_error *error)
-{
-	struct rg_list_places places = places_of(conf);
-	int err = rg_lists_load(lists, &places, error);
-
-	if (err)
-		return err;
-	err = load_geo(conf, *lists, geo, error);
-	if (err) {
-		rg_lists_free(*lists);
-		*lists = NULL;
-	}
-	return err;
-}
-
 int rg_agent_check(const struct rg_conf *conf, struct rg_error *error)
 {
 	struct rg_lists *lists = NULL;
 	struct rg_geo *geo = NULL;
-	int err = load_lists(conf, &lists, &geo, error);
+	int err = rg_listing_read(conf, &lists, &geo, error);
 
 	rg_geo_free(geo);
 	rg_lists_free(lists);
@@ -432,56 +415,35 @@ static void warn_of_countries(const struct rg_lists *lists)
 			       rg_lists_countries(lists));
 }
 
-/* Puts lists in force and owns them and geo from then on, also if it fails. */
-static int adopt_lists(struct rg_agent *agent, struct rg_lists *lists, struct rg_geo *geo,
-		       struct rg_error *error)
+/* Puts fresh's lists in force; the agent owns them and geo from then on. On error the old ones stay. */
+static int adopt_lists(struct rg_agent *agent, struct rg_listing_result *fresh, struct rg_error *error)
 {
-	bool same = agent->lists && rg_lists_same_countries(agent->lists, lists);
-	int err = rg_verdicts_swap_lists(agent->verdicts, agent->lists, lists, error);
+	bool same = agent->lists && rg_lists_same_countries(agent->lists, fresh->lists);
+	int err = rg_verdicts_swap_lists(agent->verdicts, fresh->draft, error);
 
-	if (err) {
-		rg_lists_free(lists);
-		rg_geo_free(geo);
+	if (err)
 		return err;
-	}
 	if (!same) {
 		/* What countries decided is asked again, and what passed may be blocked now. */
 		if (agent->lists)
 			rg_verdicts_flush(agent->verdicts, NULL, RG_NO_ZONE);
-		warn_of_countries(lists);
+		warn_of_countries(fresh->lists);
 	}
 	rg_lists_free(agent->lists);
 	rg_geo_free(agent->geo);
-	agent->lists = lists;
-	agent->geo = geo;
+	agent->lists = fresh->lists;
+	agent->geo = fresh->geo;
+	fresh->lists = NULL;
+	fresh->geo = NULL;
 	return 0;
 }
 
-static int note_reload(struct rg_agent *agent, int err, const struct rg_error *error)
+static void note_reload(struct rg_agent *agent, int err, const struct rg_error *error)
 {
 	agent->reloads++;
 	if (err)
 		agent->reload_errors++;
 	snprintf(agent->reload_error, sizeof(agent->reload_error), "%s", err ? error->text : "");
-	return err;
-}
-
-int rg_agent_reload_lists(struct rg_agent *agent, struct rg_error *error)
-{
-	struct rg_lists *lists;
-	struct rg_geo *geo;
-	size_t count;
-	int err = load_lists(agent->conf, &lists, &geo, error);
-
-	if (!err)
-		err = adopt_lists(agent, lists, geo, error);
-	if (!err) {
-		agent->lists_retry = 0;
-		(void)rg_lists_items(agent->lists, &count);
-		rg_log_info("lists: %zu entries in force, %zu written, %zu countries", count,
-			    rg_lists_written(agent->lists), rg_lists_countries(agent->lists));
-	}
-	return note_reload(agent, err, error);
 }
 
 static void log_warnings(const struct rg_conf *conf)
@@ -554,42 +516,78 @@ static void adopt_conf(struct rg_agent *agent, struct rg_conf *conf)
 	(void)rg_never_refresh(&agent->never, &conf->resolver);
 }
 
-static int reload_conf(struct rg_agent *agent, struct rg_error *error)
+/* The lists' part is in force already: nothing but a broken map can stop it now. */
+static int finish_conf(struct rg_agent *agent, struct rg_conf *conf, struct rg_error *error)
 {
-	struct rg_lists *lists;
-	struct rg_conf *conf;
-	struct rg_geo *geo;
-	const char *key;
-	int err = rg_conf_load(&conf, agent->conf->path, error);
-
-	if (err)
-		return err;
-	key = rg_conf_needs_restart(agent->conf, conf);
-	if (key)
-		err = rg_fail(error, -EINVAL, "%s: %s changed, which needs a restart", conf->path,
-			      key);
-	if (!err)
-		err = load_lists(conf, &lists, &geo, error);
-	if (!err)
-		err = adopt_lists(agent, lists, geo, error);
-	if (!err && rg_verdicts_name_zones(agent->verdicts, conf) < 0)
-		err = rg_fail(error, -EIO, "%s: the zones map can't be written",
-			      agent->conf->pin_path);
-	if (err) {
-		rg_conf_unref(conf);
-		return err;
-	}
-	adopt_conf(agent, conf);
+	if (rg_verdicts_name_zones(agent->verdicts, conf) < 0)
+		return rg_fail(error, -EIO, "%s: the zones map can't be written",
+			       agent->conf->pin_path);
+	adopt_conf(agent, rg_conf_ref(conf));
+	rg_log_info("reloaded");
 	return 0;
 }
 
-int rg_agent_reload(struct rg_agent *agent, struct rg_error *error)
+static void finish_lists(struct rg_agent *agent)
 {
-	int err = reload_conf(agent, error);
+	size_t count;
 
+	agent->lists_retry = 0;
+	(void)rg_lists_items(agent->lists, &count);
+	rg_log_info("lists: %zu entries in force, %zu written, %zu countries", count,
+		    rg_lists_written(agent->lists), rg_lists_countries(agent->lists));
+}
+
+/* All is read, and ready to be put in force. */
+static void on_listed(void *arg, struct rg_listing_result *fresh)
+{
+	struct rg_agent *agent = arg;
+	int err = fresh->err;
+
+	agent->listing = NULL; /* gone when this returns */
 	if (!err)
-		rg_log_info("reloaded");
-	return note_reload(agent, err, error);
+		err = adopt_lists(agent, fresh, &fresh->error);
+	if (!err && fresh->conf != agent->conf)
+		err = finish_conf(agent, fresh->conf, &fresh->error);
+	else if (!err)
+		finish_lists(agent);
+	note_reload(agent, err, &fresh->error);
+	rg_turns_end(agent->turns, err, &fresh->error);
+}
+
+/* Another one than that in force. */
+static int read_conf(const struct rg_agent *agent, struct rg_conf **ret, struct rg_error *error)
+{
+	int err = rg_conf_load(ret, agent->conf->path, error);
+	const char *key;
+
+	if (err)
+		return err;
+	key = rg_conf_needs_restart(agent->conf, *ret);
+	if (key) {
+		err = rg_fail(error, -EINVAL, "%s: %s changed, which needs a restart", (*ret)->path,
+			      key);
+		rg_conf_unref(*ret);
+	}
+	return err;
+}
+
+static int start_load(void *arg, enum rg_turn_kind kind, struct rg_error *error)
+{
+	struct rg_agent *agent = arg;
+	struct rg_listing_order order = { .verdicts = agent->verdicts, .old = agent->lists };
+	int err = 0;
+
+	if (kind == RG_TURN_CONF)
+		err = read_conf(agent, &order.conf, error);
+	else
+		order.conf = rg_conf_ref(agent->conf);
+	if (!err) {
+		err = rg_listing_start(&agent->listing, agent->base, &order, on_listed, agent, error);
+		rg_conf_unref(order.conf);
+	}
+	if (err)
+		note_reload(agent, err, error);
+	return err;
 }
 
 /* A fingerprint of all that rg_verdicts_apply() applies. */
@@ -759,27 +757,37 @@ static void load_saved(struct rg_agent *agent)
 		rg_log_info("loaded %zu saved verdicts, %zu are over", count.loaded, count.ended);
 }
 
+/* The first ones: nothing is answered yet, so nobody waits. */
+static int build_lists(struct rg_agent *agent, struct rg_listing_result *fresh, struct rg_error *error)
+{
+	const atomic_bool never = false;
+	int err =
+		rg_list_draft_new(&fresh->draft, agent->verdicts, NULL, fresh->lists, &never, error);
+
+	if (!err)
+		err = adopt_lists(agent, fresh, error);
+	rg_list_draft_free(fresh->draft);
+	return err;
+}
+
 /*
  * The maps with everything in them that the first packet needs. Lists first: what is wrong with them
  * must not touch a filter that is in force.
  */
 static int build_maps(struct rg_agent *agent, struct rg_error *error)
 {
-	struct rg_lists *lists;
-	struct rg_geo *geo;
-	int err = load_lists(agent->conf, &lists, &geo, error), new_zone;
+	struct rg_listing_result fresh = {};
+	int err = rg_listing_read(agent->conf, &fresh.lists, &fresh.geo, error), new_zone;
 
 	if (err)
 		return err;
 	err = rg_loader_new(&agent->loader, agent->conf, error);
 	if (!err)
 		err = rg_verdicts_new(&agent->verdicts, agent->loader, agent->conf, error);
-	if (err) {
-		rg_lists_free(lists);
-		rg_geo_free(geo);
-		return err;
-	}
-	err = adopt_lists(agent, lists, geo, error);
+	if (!err)
+		err = build_lists(agent, &fresh, error);
+	rg_lists_free(fresh.lists); /* NULL, unless it failed */
+	rg_geo_free(fresh.geo);
 	if (err)
 		return err;
 	new_zone = rg_verdicts_name_zones(agent->verdicts, agent->conf);
@@ -834,6 +842,8 @@ static int build(struct rg_agent *agent, struct rg_error *error)
 {
 	int err = build_signals(agent, error);
 
+	if (!err && rg_turns_new(&agent->turns, start_load, agent))
+		err = rg_fail(error, -ENOMEM, "out of memory");
 	if (!err)
 		err = make_state_dir(agent->conf, error);
 	if (!err)
@@ -930,6 +940,8 @@ void rg_agent_free(struct rg_agent *agent, bool keep_pins)
 	rg_responder_free(agent->responder); /* its last sessions are told to those who follow events */
 	rg_metrics_free(agent->metrics);
 	rg_control_free(agent->control);
+	rg_listing_free(agent->listing); /* reads what goes below */
+	rg_turns_free(agent->turns);
 	rg_links_free(agent->links);
 	rg_watch_free(agent->watch);
 	rg_saver_free(agent->saver);

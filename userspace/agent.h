@@ -7,10 +7,12 @@
 #define REPGATE_AGENT_H
 
 #include "judge.h"
+#include "listing.h"
 #include "recent.h"
 #include "refusals.h"
 #include "saved.h"
 #include "steering.h"
+#include "turns.h"
 
 #include "../maps/stats.h"
 
@@ -36,6 +38,9 @@ struct rg_agent {
 	struct rg_watch *watch;
 	struct rg_links *links;
 	struct rg_saver *saver;
+	struct rg_turns *turns;
+	struct rg_listing *listing; /* under way, or NULL */
+	unsigned int hangups; /* SIGHUPs that are not answered yet */
 	int save_error; /* of the last time: said when it changes */
 	struct event *signals[3];
 	struct event *tick;
@@ -62,12 +67,15 @@ int rg_agent_run(struct rg_agent *agent);
 /* Stops; what is pinned goes too, unless it is to be kept. */
 void rg_agent_free(struct rg_agent *agent, bool keep_pins);
 
-/* Configuration and lists anew; on error the old state stays in force. */
-int rg_agent_reload(struct rg_agent *agent, struct rg_error *error);
-/* Only the lists. */
-int rg_agent_reload_lists(struct rg_agent *agent, struct rg_error *error);
-/* One setting, until the next reload or start. error: why not. */
+/*
+ * Lists anew, or all of the configuration, when its turn comes; it takes its time in a thread. turn's
+ * done is told how it went: on error the old state stays in force. What changes the configuration, or
+ * repgatectl's lists, does it in turn's begin: nobody reads them then.
+ */
+void rg_agent_reload(struct rg_agent *agent, const struct rg_turn *turn);
+/* One setting, until the next reload or start; in its turn. error: why not. */
 int rg_agent_set(struct rg_agent *agent, const char *key, const char *value, struct rg_error *error);
+/* In its turn. */
 void rg_agent_set_mode(struct rg_agent *agent, enum rg_mode mode);
 /* What action comes to for a peer of this class now: without a responder tempfail is none. */
 enum rg_action rg_agent_action(const struct rg_agent *agent, enum rg_class class,

@@ -681,63 +681,137 @@ static void run_list(struct rg_client *client, const json_t *request)
 			 json_pack("{s:o, s:I}", "entries", entries, "count", (json_int_t)count));
 }
 
-/* Approved wins: a block inside of an approved prefix would do nothing. True if it was refused. */
-static bool refuse_approved(struct rg_client *client, const char *entry)
+/* ------------------------------------------------------- changes, in their turn */
+
+/* A command that changes lists or configuration. */
+struct change {
+	struct rg_client *client; /* NULL: gone, but what it asked for is done */
+	struct rg_agent *agent;
+	json_t *request;
+	enum rg_class class; /* approve and block: the list */
+	int added, removed; /* lines of the class's file and of the other's, or both's: unlist */
+};
+
+static void forget_client(void *what)
 {
-	const struct rg_agent *agent = rg_client_agent(client);
+	struct change *change = what;
+
+	change->client = NULL;
+}
+
+/* Answers, as error says if err; answer is taken over. */
+static void end_change(struct change *change, int err, const struct rg_error *error, json_t *answer)
+{
+	if (change->client)
+		rg_client_wait(change->client, NULL, NULL);
+	if (!change->client)
+		json_decref(answer);
+	else if (err)
+		rg_client_refuse(change->client, "%s", error->text);
+	else
+		rg_client_answer(change->client, answer);
+	json_decref(change->request);
+	free(change);
+}
+
+static enum rg_class other_class(enum rg_class class)
+{
+	return class == RG_CLASS_APPROVED ? RG_CLASS_BLOCKED : RG_CLASS_APPROVED;
+}
+
+/* turn's arg is set here, to a new struct change. */
+static void ask_turn(struct rg_client *client, const json_t *request, enum rg_class class,
+		     struct rg_turn turn)
+{
+	struct change *change = calloc(1, sizeof(*change));
+
+	if (!change) {
+		rg_client_refuse(client, "out of memory");
+		return;
+	}
+	change->client = client;
+	change->agent = rg_client_agent(client);
+	change->request = json_incref((json_t *)request);
+	change->class = class;
+	turn.arg = change;
+	rg_client_wait(client, change, forget_client);
+	rg_agent_reload(change->agent, &turn);
+}
+
+/* Approved wins: a block inside of an approved prefix would do nothing. 0, or -EPERM: refused. */
+static int check_approved(const struct rg_agent *agent, const char *entry, struct rg_error *error)
+{
 	const struct rg_list_item *item;
 	struct rg_prefix prefix;
 
 	if (rg_prefix_parse(entry, strlen(entry), &prefix))
-		return false;
+		return 0;
 	item = rg_lists_find(agent->lists, &prefix.addr, rg_now());
 	/* The same entry, approved by repgatectl, moves from one list to the other. */
 	if (!item || item->class != RG_CLASS_APPROVED || item->prefix.len > prefix.len ||
 	    (item->prefix.len == prefix.len &&
 	     !strncmp(rg_lists_source(agent->lists, item->source), agent->conf->state_dir,
 		      strlen(agent->conf->state_dir))))
-		return false;
-	rg_client_refuse(client, "%s is approved by %s:%u, which wins", entry,
-			 rg_lists_source(agent->lists, item->source), item->line);
-	return true;
+		return 0;
+	return rg_fail(error, -EPERM, "%s is approved by %s:%u, which wins", entry,
+		       rg_lists_source(agent->lists, item->source), item->line);
 }
 
-/* Puts entry into one of repgatectl's lists, takes it out of the other, and loads. */
-static void add_to_list(struct rg_client *client, const json_t *request, enum rg_class class)
+/* Puts the entry into one of repgatectl's lists, and takes it out of the other. */
+static int begin_add(void *arg, struct rg_error *error)
 {
-	struct rg_agent *agent = rg_client_agent(client);
-	enum rg_class other = class == RG_CLASS_APPROVED ? RG_CLASS_BLOCKED : RG_CLASS_APPROVED;
-	const char *state_dir = agent->conf->state_dir, *entry = get_string(request, "entry");
-	json_int_t seconds = json_integer_value(json_object_get(request, "for"));
-	struct rg_error error, ignored;
+	struct change *change = arg;
+	const char *state_dir = change->agent->conf->state_dir;
+	const char *entry = get_string(change->request, "entry");
+	json_int_t seconds = json_integer_value(json_object_get(change->request, "for"));
+	struct rg_error ignored;
 	int64_t until = 0;
+	int err = 0;
 
-	if (!entry || seconds < 0 || seconds > 315360000) {
-		rg_client_refuse(client, "an entry is needed, and a time of at most 10 years");
-		return;
-	}
-	if (class == RG_CLASS_BLOCKED && refuse_approved(client, entry))
-		return;
+	if (change->class == RG_CLASS_BLOCKED)
+		err = check_approved(change->agent, entry, error);
+	if (err)
+		return err;
 	if (seconds)
 		until = (int64_t)rg_wall_time(rg_now()) + seconds;
-	if (rg_lists_add(state_dir, class, entry, until, get_string(request, "comment"), &error)) {
-		rg_client_refuse(client, "%s", error.text);
-		return;
+	err = rg_lists_add(state_dir, change->class, entry, until,
+			   get_string(change->request, "comment"), error);
+	if (err)
+		return err;
+	change->added = 1;
+	change->removed = rg_lists_remove(state_dir, other_class(change->class), entry, &ignored);
+	return 0;
+}
+
+static void end_add(void *arg, int err, const struct rg_error *error)
+{
+	struct change *change = arg;
+	const char *state_dir = change->agent->conf->state_dir;
+	const char *entry = get_string(change->request, "entry");
+	json_t *seconds = json_object_get(change->request, "for"), *answer = NULL;
+
+	if (err && change->added)
+		rg_lists_undo(state_dir, change->class);
+	if (err && change->removed > 0)
+		rg_lists_undo(state_dir, other_class(change->class));
+	if (!err) {
+		rg_log_info("%s %s by repgatectl", rg_class_name(change->class), entry);
+		answer = json_pack("{s:s, s:s, s:o}", "entry", entry, "class",
+				   rg_class_name(change->class), "expires_in",
+				   json_integer_value(seconds) ? json_incref(seconds) : json_null());
 	}
-	if (rg_agent_reload_lists(agent, &error)) {
-		rg_lists_undo(state_dir, class);
-		rg_client_refuse(client, "%s", error.text);
-		return;
-	}
-	if (rg_lists_remove(state_dir, other, entry, &ignored) > 0 &&
-	    rg_agent_reload_lists(agent, &error)) {
-		rg_client_refuse(client, "%s", error.text);
-		return;
-	}
-	rg_log_info("%s %s by repgatectl", rg_class_name(class), entry);
-	rg_client_answer(client,
-			 json_pack("{s:s, s:s, s:o}", "entry", entry, "class", rg_class_name(class),
-				   "expires_in", seconds ? json_integer(seconds) : json_null()));
+	end_change(change, err, error, answer);
+}
+
+static void add_to_list(struct rg_client *client, const json_t *request, enum rg_class class)
+{
+	const struct rg_turn turn = { .kind = RG_TURN_LISTS, .begin = begin_add, .done = end_add };
+	json_int_t seconds = json_integer_value(json_object_get(request, "for"));
+
+	if (!get_string(request, "entry") || seconds < 0 || seconds > 315360000)
+		rg_client_refuse(client, "an entry is needed, and a time of at most 10 years");
+	else
+		ask_turn(client, request, class, turn);
 }
 
 static void run_approve(struct rg_client *client, const json_t *request)
@@ -751,44 +825,150 @@ static void run_block(struct rg_client *client, const json_t *request)
 }
 
 /* Not in repgatectl's lists: say where it is, if it is anywhere. */
-static void refuse_unlist(struct rg_client *client, const char *entry)
+static int refuse_unlist(const struct rg_agent *agent, const char *entry, struct rg_error *error)
 {
-	const struct rg_agent *agent = rg_client_agent(client);
 	const struct rg_list_item *item = rg_lists_find_country(agent->lists, entry);
 	struct rg_prefix prefix;
 
 	if (!item && !rg_prefix_parse(entry, strlen(entry), &prefix))
 		item = rg_lists_find(agent->lists, &prefix.addr, rg_now());
-	if (item)
-		rg_client_refuse(client, "%s was not added by repgatectl; %s:%u lists it as %s",
-				 entry, rg_lists_source(agent->lists, item->source), item->line,
-				 rg_class_name(item->class));
-	else
-		rg_client_refuse(client, "%s is in no local list", entry);
+	if (!item)
+		return rg_fail(error, -ENOENT, "%s is in no local list", entry);
+	return rg_fail(error, -ENOENT, "%s was not added by repgatectl; %s:%u lists it as %s",
+		       entry, rg_lists_source(agent->lists, item->source), item->line,
+		       rg_class_name(item->class));
+}
+
+static int begin_unlist(void *arg, struct rg_error *error)
+{
+	struct change *change = arg;
+	const char *state_dir = change->agent->conf->state_dir;
+	const char *entry = get_string(change->request, "entry");
+	int approved = rg_lists_remove(state_dir, RG_CLASS_APPROVED, entry, error), blocked;
+
+	if (approved < 0)
+		return approved;
+	blocked = rg_lists_remove(state_dir, RG_CLASS_BLOCKED, entry, error);
+	if (blocked < 0)
+		return blocked;
+	change->removed = approved + blocked;
+	return change->removed ? 0 : refuse_unlist(change->agent, entry, error);
+}
+
+static void end_unlist(void *arg, int err, const struct rg_error *error)
+{
+	struct change *change = arg;
+	const char *entry = get_string(change->request, "entry");
+	json_t *answer = NULL;
+
+	if (!err) {
+		rg_log_info("unlisted %s by repgatectl", entry);
+		answer = json_pack("{s:s, s:i}", "entry", entry, "removed", change->removed);
+	}
+	end_change(change, err, error, answer);
 }
 
 static void run_unlist(struct rg_client *client, const json_t *request)
 {
-	struct rg_agent *agent = rg_client_agent(client);
-	const char *state_dir = agent->conf->state_dir, *entry = get_string(request, "entry");
-	struct rg_error error = { "an entry is needed" };
-	int approved = -EINVAL, blocked = -EINVAL;
+	const struct rg_turn turn = { .kind = RG_TURN_LISTS,
+				      .begin = begin_unlist,
+				      .done = end_unlist };
 
-	if (entry)
-		approved = rg_lists_remove(state_dir, RG_CLASS_APPROVED, entry, &error);
-	if (approved >= 0)
-		blocked = rg_lists_remove(state_dir, RG_CLASS_BLOCKED, entry, &error);
-	if (blocked < 0) {
-		rg_client_refuse(client, "%s", error.text);
-	} else if (!approved && !blocked) {
-		refuse_unlist(client, entry);
-	} else if (rg_agent_reload_lists(agent, &error)) {
-		rg_client_refuse(client, "%s", error.text);
-	} else {
-		rg_log_info("unlisted %s by repgatectl", entry);
-		rg_client_answer(client, json_pack("{s:s, s:i}", "entry", entry, "removed",
-						   approved + blocked));
-	}
+	if (get_string(request, "entry"))
+		ask_turn(client, request, RG_CLASS_NONE, turn);
+	else
+		rg_client_refuse(client, "an entry is needed");
+}
+
+static void end_reload(void *arg, int err, const struct rg_error *error)
+{
+	end_change(arg, err, error, err ? NULL : json_pack("{s:b}", "reloaded", 1));
+}
+
+static void run_reload(struct rg_client *client, const json_t *request)
+{
+	const struct rg_turn turn = { .kind = RG_TURN_CONF, .done = end_reload };
+
+	ask_turn(client, request, RG_CLASS_NONE, turn);
+}
+
+#define NOTHING_TO_LOAD 1
+
+static int begin_monitor(void *arg, struct rg_error *error)
+{
+	struct change *change = arg;
+	bool on = json_is_true(json_object_get(change->request, "on"));
+
+	(void)error;
+	rg_agent_set_mode(change->agent, on ? RG_MODE_MONITOR : RG_MODE_ENFORCE);
+	return NOTHING_TO_LOAD;
+}
+
+static void end_monitor(void *arg, int err, const struct rg_error *error)
+{
+	struct change *change = arg;
+	json_t *answer = NULL;
+
+	if (!err)
+		answer = json_pack("{s:s}", "mode", rg_mode_name(change->agent->conf->mode));
+	end_change(change, err, error, answer);
+}
+
+static void run_monitor(struct rg_client *client, const json_t *request)
+{
+	const struct rg_turn turn = { .begin = begin_monitor, .done = end_monitor };
+
+	if (json_is_boolean(json_object_get(request, "on")))
+		ask_turn(client, request, RG_CLASS_NONE, turn);
+	else
+		rg_client_refuse(client, "monitor wants on or off");
+}
+
+/* The zones that a class's action changes: `repgatectl set --save` forgets what it saved of them. */
+static json_t *zones_of(const struct rg_conf *conf, const char *key)
+{
+	enum rg_class class = !strcmp(key, "standard_action") ? RG_CLASS_STANDARD :
+			      !strcmp(key, "qil_action")      ? RG_CLASS_QIL :
+								RG_CLASS_NONE;
+	json_t *zones = json_array();
+
+	for (unsigned int i = 0; i < conf->zone_count; i++)
+		if (conf->zones[i].class == class)
+			json_array_append_new(zones, json_string(conf->zones[i].alias));
+	return zones;
+}
+
+static int begin_set(void *arg, struct rg_error *error)
+{
+	struct change *change = arg;
+	int err = rg_agent_set(change->agent, get_string(change->request, "key"),
+			       get_string(change->request, "value"), error);
+
+	return err ? err : NOTHING_TO_LOAD;
+}
+
+static void end_set(void *arg, int err, const struct rg_error *error)
+{
+	struct change *change = arg;
+	const struct rg_conf *conf = change->agent->conf;
+	const char *key = get_string(change->request, "key");
+	json_t *answer = NULL;
+
+	if (!err)
+		answer = json_pack("{s:s, s:s, s:s, s:o}", "key", key, "value",
+				   get_string(change->request, "value"), "config", conf->path,
+				   "zones", zones_of(conf, key));
+	end_change(change, err, error, answer);
+}
+
+static void run_set(struct rg_client *client, const json_t *request)
+{
+	const struct rg_turn turn = { .begin = begin_set, .done = end_set };
+
+	if (get_string(request, "key") && get_string(request, "value"))
+		ask_turn(client, request, RG_CLASS_NONE, turn);
+	else
+		rg_client_refuse(client, "set wants a key and a value");
 }
 
 /* ------------------------------------------------------ verdicts and the rest */
@@ -890,61 +1070,6 @@ static void run_events(struct rg_client *client, const json_t *request)
 	rg_client_answer(client, json_pack("{s:o}", "events", events));
 	if (json_is_true(json_object_get(request, "follow")))
 		rg_client_set_follower(client);
-}
-
-static void run_reload(struct rg_client *client, const json_t *request)
-{
-	struct rg_error error;
-
-	(void)request;
-	if (rg_agent_reload(rg_client_agent(client), &error))
-		rg_client_refuse(client, "%s", error.text);
-	else
-		rg_client_answer(client, json_pack("{s:b}", "reloaded", 1));
-}
-
-static void run_monitor(struct rg_client *client, const json_t *request)
-{
-	const json_t *on = json_object_get(request, "on");
-
-	if (!json_is_boolean(on)) {
-		rg_client_refuse(client, "monitor wants on or off");
-		return;
-	}
-	rg_agent_set_mode(rg_client_agent(client),
-			  json_is_true(on) ? RG_MODE_MONITOR : RG_MODE_ENFORCE);
-	rg_client_answer(client, json_pack("{s:s}", "mode",
-					   rg_mode_name(rg_client_agent(client)->conf->mode)));
-}
-
-/* The zones that a class's action changes: `repgatectl set --save` forgets what it saved of them. */
-static json_t *zones_of(const struct rg_conf *conf, const char *key)
-{
-	enum rg_class class = !strcmp(key, "standard_action") ? RG_CLASS_STANDARD :
-			      !strcmp(key, "qil_action")      ? RG_CLASS_QIL :
-								RG_CLASS_NONE;
-	json_t *zones = json_array();
-
-	for (unsigned int i = 0; i < conf->zone_count; i++)
-		if (conf->zones[i].class == class)
-			json_array_append_new(zones, json_string(conf->zones[i].alias));
-	return zones;
-}
-
-static void run_set(struct rg_client *client, const json_t *request)
-{
-	struct rg_agent *agent = rg_client_agent(client);
-	const char *key = get_string(request, "key"), *value = get_string(request, "value");
-	struct rg_error error;
-
-	if (!key || !value)
-		rg_client_refuse(client, "set wants a key and a value");
-	else if (rg_agent_set(agent, key, value, &error))
-		rg_client_refuse(client, "%s", error.text);
-	else
-		rg_client_answer(client, json_pack("{s:s, s:s, s:s, s:o}", "key", key, "value",
-						   value, "config", agent->conf->path, "zones",
-						   zones_of(agent->conf, key)));
 }
 
 static void run_version(struct rg_client *client, const json_t *request)

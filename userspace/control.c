@@ -94,6 +94,13 @@ void rg_client_wait(struct rg_client *client, void *what, void (*cancel)(void *w
 {
 	client->waits_for = what;
 	client->cancel = cancel;
+	/* Its next lines wait too. */
+	if (what) {
+		bufferevent_disable(client->stream, EV_READ);
+	} else {
+		bufferevent_enable(client->stream, EV_READ);
+		bufferevent_trigger(client->stream, EV_READ, BEV_TRIG_DEFER_CALLBACKS);
+	}
 }
 
 void rg_control_follow(struct rg_control *control, const struct rg_recent_event *event)
@@ -119,8 +126,6 @@ static void run_line(struct rg_client *client, const char *line, size_t len)
 	if (!json_is_object(request))
 		rg_client_refuse(client, "not a JSON object: %s",
 				 request ? "other type" : error.text);
-	else if (client->waits_for)
-		rg_client_refuse(client, "the request before is not answered yet");
 	else
 		rg_command_run(client, request);
 	json_decref(request);
@@ -133,11 +138,11 @@ static void on_read(struct bufferevent *stream, void *arg)
 	size_t len;
 	char *line;
 
-	while ((line = evbuffer_readln(in, &len, EVBUFFER_EOL_LF))) {
+	while (!client->waits_for && (line = evbuffer_readln(in, &len, EVBUFFER_EOL_LF))) {
 		run_line(client, line, len);
 		free(line);
 	}
-	if (evbuffer_get_length(in) > MAX_LINE)
+	if (!client->waits_for && evbuffer_get_length(in) > MAX_LINE)
 		drop_client(client);
 }
 

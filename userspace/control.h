@@ -30,7 +30,7 @@ struct rg_agent *rg_client_agent(const struct rg_client *client);
 
 /*
  * A command that answers later keeps what it waits for here; cancel is called if the client goes
- * first. NULL when it has answered.
+ * first. NULL when it has answered. The client's next request waits until then.
  */
 void rg_client_wait(struct rg_client *client, void *what, void (*cancel)(void *what));
 

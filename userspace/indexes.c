@@ -8,15 +8,10 @@
 #define KNOWN_FOR_ONE 4 /* clean peers, for each entry of `peers` */
 #define SWEEP_TIME (10 * RG_NSEC_PER_SEC)
 
-struct part {
-	struct rg_index *index; /* NULL: the trie answers */
-	int fd; /* of its map */
-};
-
 struct rg_indexes {
 	struct rg_loader *loader;
 	struct rg_index_seen *seen; /* the loader's */
-	struct part parts[RG_INDEXES];
+	struct rg_mapped_index parts[RG_INDEXES];
 	bool on;
 	bool in_force;
 	size_t max_peers;
@@ -24,19 +19,21 @@ struct rg_indexes {
 	uint64_t failed;
 };
 
-static void close_part(struct part *part)
+void rg_mapped_index_drop(struct rg_mapped_index *draft)
 {
-	rg_index_free(part->index);
-	rg_closep(&part->fd);
-	*part = (struct part){ .fd = -1 };
+	rg_index_free(draft->index);
+	rg_closep(&draft->fd);
+	*draft = (struct rg_mapped_index)RG_MAPPED_INDEX_NONE;
 }
 
-/* An index in a map of its own. 0 or a negative error. */
-static int make(struct rg_indexes *indexes, enum rg_index_part which,
-		const struct rg_index_size *size, struct part *ret)
+/* An index in a map of its own; seen as rg_index_place has it. 0 or a negative error. */
+static int make(const struct rg_indexes *indexes, enum rg_index_part which,
+		const struct rg_index_size *size, struct rg_index_seen *seen,
+		struct rg_mapped_index *ret)
 {
-	struct part part = { .fd = rg_loader_new_index(indexes->loader, rg_index_lines(size)) };
-	const struct rg_index_place place = { .seen = indexes->seen,
+	struct rg_mapped_index part = { .fd = rg_loader_new_index(indexes->loader,
+								  rg_index_lines(size)) };
+	const struct rg_index_place place = { .seen = seen,
 					      .part = which,
 					      .fd = part.fd,
 					      .now = rg_now() };
@@ -46,7 +43,7 @@ static int make(struct rg_indexes *indexes, enum rg_index_part which,
 		return part.fd;
 	err = rg_index_new(&part.index, &place, size);
 	if (err)
-		close_part(&part);
+		rg_mapped_index_drop(&part);
 	else
 		*ret = part;
 	return err;
@@ -55,19 +52,20 @@ static int make(struct rg_indexes *indexes, enum rg_index_part which,
 static void give_up(struct rg_indexes *indexes, enum rg_index_part which)
 {
 	(void)rg_loader_set_index(indexes->loader, which, -1);
-	close_part(&indexes->parts[which]);
+	rg_mapped_index_drop(&indexes->parts[which]);
 	indexes->failed++;
 }
 
 /* fresh, which is complete, takes the place of what is there. */
-static void replace(struct rg_indexes *indexes, enum rg_index_part which, struct part *fresh)
+static void replace(struct rg_indexes *indexes, enum rg_index_part which,
+		    struct rg_mapped_index *fresh)
 {
 	if (indexes->in_force && rg_loader_set_index(indexes->loader, which, fresh->fd)) {
-		close_part(fresh);
+		rg_mapped_index_drop(fresh);
 		give_up(indexes, which);
 		return;
 	}
-	close_part(&indexes->parts[which]);
+	rg_mapped_index_drop(&indexes->parts[which]);
 	indexes->parts[which] = *fresh;
 	if (indexes->in_force)
 		rg_index_settle(fresh->index);
@@ -89,7 +87,7 @@ int rg_indexes_new(struct rg_indexes **ret, struct rg_loader *loader, bool on, u
 			(void)rg_loader_set_index(loader, i, -1);
 	}
 	/* Without memory for it the tries do. */
-	if (on && make(indexes, RG_INDEX_HOSTS, &size, &indexes->parts[RG_INDEX_HOSTS]))
+	if (on && make(indexes, RG_INDEX_HOSTS, &size, indexes->seen, &indexes->parts[RG_INDEX_HOSTS]))
 		give_up(indexes, RG_INDEX_HOSTS);
 	indexes->on = on;
 	indexes->in_force = !on;
@@ -102,7 +100,7 @@ void rg_indexes_free(struct rg_indexes *indexes)
 	if (!indexes)
 		return;
 	for (int i = 0; i < RG_INDEXES; i++)
-		close_part(&indexes->parts[i]);
+		rg_mapped_index_drop(&indexes->parts[i]);
 	free(indexes);
 }
 
@@ -122,18 +120,18 @@ void rg_indexes_enforce(struct rg_indexes *indexes)
 /* A copy with more room, and without what is stale. */
 static void renew(struct rg_indexes *indexes, enum rg_index_part which)
 {
-	struct part *old = &indexes->parts[which], fresh;
+	struct rg_mapped_index *old = &indexes->parts[which], fresh;
 	struct rg_index_count count = rg_index_count(old->index);
 	const struct rg_index_size size = {
 		.hosts4 = count.hosts4 * 2 > FIRST_HOSTS ? count.hosts4 * 2 : FIRST_HOSTS,
 		.nets6 = count.nets6 * 2 > FIRST_NETS ? count.nets6 * 2 : FIRST_NETS,
 	};
-	int err = make(indexes, which, &size, &fresh);
+	int err = make(indexes, which, &size, indexes->seen, &fresh);
 
 	if (!err) {
 		err = rg_index_copy(fresh.index, old->index);
 		if (err)
-			close_part(&fresh);
+			rg_mapped_index_drop(&fresh);
 	}
 	if (err)
 		give_up(indexes, which);
@@ -207,28 +205,34 @@ static int put_list(struct rg_index *index, const struct rg_list_item *items, si
 	return 0;
 }
 
-void rg_indexes_swap_lists(struct rg_indexes *indexes, const struct rg_lists *lists)
+struct rg_mapped_index rg_indexes_draft_lists(const struct rg_indexes *indexes,
+					      const struct rg_lists *lists)
 {
+	struct rg_mapped_index draft = RG_MAPPED_INDEX_NONE;
 	const struct rg_list_item *items;
 	struct rg_index_size size;
-	struct part fresh;
 	size_t count;
-	int err;
 
 	if (!indexes->on)
-		return;
+		return draft;
 	items = rg_lists_items(lists, &count);
 	rg_index_measure(items, count, &size);
-	err = make(indexes, RG_INDEX_LISTS, &size, &fresh);
-	if (!err) {
-		err = put_list(fresh.index, items, count);
-		if (err)
-			close_part(&fresh);
-	}
-	if (err)
+	if (!make(indexes, RG_INDEX_LISTS, &size, NULL, &draft) && put_list(draft.index, items, count))
+		rg_mapped_index_drop(&draft);
+	return draft;
+}
+
+void rg_indexes_swap_lists(struct rg_indexes *indexes, struct rg_mapped_index *draft)
+{
+	if (!indexes->on)
+		return;
+	if (!draft->index) {
 		give_up(indexes, RG_INDEX_LISTS);
-	else
-		replace(indexes, RG_INDEX_LISTS, &fresh);
+		return;
+	}
+	rg_index_show(draft->index, indexes->seen);
+	replace(indexes, RG_INDEX_LISTS, draft);
+	*draft = (struct rg_mapped_index)RG_MAPPED_INDEX_NONE;
 }
 
 void rg_indexes_sweep(struct rg_indexes *indexes, uint64_t now)

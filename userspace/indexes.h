@@ -35,8 +35,25 @@ bool rg_indexes_may_have(const struct rg_indexes *indexes, const struct rg_addr 
 uint64_t rg_indexes_peer_until(const struct rg_indexes *indexes, const struct rg_addr *peer,
 			       uint64_t now);
 
-/* Makes one of lists, in place of the one that is there. To be called after `lists` was changed. */
-void rg_indexes_swap_lists(struct rg_indexes *indexes, const struct rg_lists *lists);
+/* An index, and its map. */
+struct rg_mapped_index {
+	struct rg_index *index; /* NULL: the trie answers */
+	int fd;
+};
+#define RG_MAPPED_INDEX_NONE \
+	{                    \
+		.fd = -1     \
+	}
+
+/*
+ * One of lists, complete, but out of force: none if it can't be, or is not wanted. May run in another
+ * thread while indexes is used: it changes nothing there.
+ */
+struct rg_mapped_index rg_indexes_draft_lists(const struct rg_indexes *indexes,
+					      const struct rg_lists *lists);
+void rg_mapped_index_drop(struct rg_mapped_index *draft);
+/* Puts it in the place of the one that is there, and owns it. To be called after `lists` was changed. */
+void rg_indexes_swap_lists(struct rg_indexes *indexes, struct rg_mapped_index *draft);
 
 /* Takes out peers that are over, and copies what has become stale; now and then. */
 void rg_indexes_sweep(struct rg_indexes *indexes, uint64_t now);

@@ -75,12 +75,12 @@ const struct rg_attachment *rg_loader_attachment(const struct rg_loader *loader,
  */
 int rg_loader_release(struct rg_loader *loader, unsigned int ifindex, const void *frame, size_t len);
 
-/* A new, empty map for an index of so many lines; the caller closes it. Or -errno. */
+/* A new, empty map for an index of so many lines; the caller closes it. Or -errno. In any thread. */
 int rg_loader_new_index(const struct rg_loader *loader, uint32_t lines);
 /* Puts it in force; -1: none. 0 or -errno. */
 int rg_loader_set_index(struct rg_loader *loader, enum rg_index_part part, int fd);
 
-/* A new, empty list trie for `lists`; the caller closes it. */
+/* A new, empty list trie for `lists`; the caller closes it. In any thread. */
 int rg_loader_new_list(const struct rg_loader *loader);
 /* The one that is pinned as lists_now; the caller closes it. Or -errno. */
 int rg_loader_current_list(const struct rg_loader *loader);

@@ -690,7 +690,7 @@ static struct rg_list_entry list_entry(const struct rg_list_item *item)
 	};
 }
 
-static int fill_list(int fd, const struct rg_list_item *items, size_t count)
+static int fill_list(int fd, const struct rg_list_item *items, size_t count, const atomic_bool *stop)
 {
 	RG_CLEANUP_FREE struct rg_prefix *keys = calloc(LIST_BATCH, sizeof(*keys));
 	RG_CLEANUP_FREE struct rg_list_entry *values = calloc(LIST_BATCH, sizeof(*values));
@@ -700,6 +700,8 @@ static int fill_list(int fd, const struct rg_list_item *items, size_t count)
 	while (count) {
 		__u32 batch = count < LIST_BATCH ? (__u32)count : LIST_BATCH;
 
+		if (*stop)
+			return -ECANCELED;
 		for (__u32 i = 0; i < batch; i++) {
 			keys[i] = items[i].prefix;
 			values[i] = list_entry(&items[i]);
@@ -760,43 +762,85 @@ static bool find_change(const struct rg_lists *from, const struct rg_lists *to, 
 	return !old_left && !new_left;
 }
 
-/*
- * The map in force as one list of it differs from the other by an entry at most: a packet sees all of
- * the old one or all of the new one then, too. 1: done, 0: not possible.
- */
-static int change_in_place(struct rg_verdicts *verdicts, const struct rg_lists *from,
-			   const struct rg_lists *to)
-{
-	RG_CLEANUP_CLOSE int fd = -1;
-	struct rg_list_entry value;
-	struct change change;
+struct rg_list_draft {
+	const struct rg_lists *lists; /* the caller's, as all items are */
+	bool in_place;
+	struct change change; /* in_place: what is to be changed in the trie in force */
+	int trie; /* else: the new one */
+	struct rg_mapped_index index;
+};
 
-	if (!from || !find_change(from, to, &change))
-		return 0;
-	fd = rg_loader_current_list(verdicts->loader);
-	if (fd < 0)
-		return 0;
-	if (change.added) {
-		value = list_entry(change.added);
-		return !bpf_map_update_elem(fd, &change.added->prefix, &value, BPF_ANY);
-	}
-	return !change.removed || !bpf_map_delete_elem(fd, &change.removed->prefix);
-}
-
-static int replace_list(struct rg_verdicts *verdicts, const struct rg_list_item *items,
-			size_t count, struct rg_error *error)
+static int fill_trie(struct rg_list_draft *draft, const struct rg_loader *loader,
+		     const atomic_bool *stop, struct rg_error *error)
 {
-	RG_CLEANUP_CLOSE int fd = rg_loader_new_list(verdicts->loader);
-	uint32_t zero = 0;
+	const struct rg_list_item *items;
+	size_t count;
 	int err;
 
+	draft->trie = rg_loader_new_list(loader);
+	if (draft->trie < 0)
+		return rg_fail(error, draft->trie, "no map for the local lists: %s",
+			       strerror(-draft->trie));
+	items = rg_lists_items(draft->lists, &count);
+	err = fill_list(draft->trie, items, count, stop);
+	return err ? rg_fail(error, err, "local lists of %zu entries: %s", count, strerror(-err)) : 0;
+}
+
+int rg_list_draft_new(struct rg_list_draft **ret, const struct rg_verdicts *verdicts,
+		      const struct rg_lists *old, const struct rg_lists *lists,
+		      const atomic_bool *stop, struct rg_error *error)
+{
+	struct rg_list_draft *draft = calloc(1, sizeof(*draft));
+	int err = 0;
+
+	if (!draft)
+		return rg_fail(error, -ENOMEM, "out of memory");
+	*draft = (struct rg_list_draft){ .lists = lists, .trie = -1, .index = RG_MAPPED_INDEX_NONE };
+	draft->in_place = old && find_change(old, lists, &draft->change);
+	if (!draft->in_place)
+		err = fill_trie(draft, verdicts->loader, stop, error);
+	if (err) {
+		rg_list_draft_free(draft);
+		return err;
+	}
+	draft->index = rg_indexes_draft_lists(verdicts->indexes, lists);
+	*ret = draft;
+	return 0;
+}
+
+void rg_list_draft_free(struct rg_list_draft *draft)
+{
+	if (!draft)
+		return;
+	rg_mapped_index_drop(&draft->index);
+	rg_closep(&draft->trie);
+	free(draft);
+}
+
+/*
+ * The map in force as one list of it differs from the other by an entry at most: a packet sees all of
+ * the old one or all of the new one then, too. False: not possible.
+ */
+static bool change_in_place(struct rg_verdicts *verdicts, const struct change *change)
+{
+	RG_CLEANUP_CLOSE int fd = rg_loader_current_list(verdicts->loader);
+	struct rg_list_entry value;
+
 	if (fd < 0)
-		return rg_fail(error, fd, "no map for the local lists: %s", strerror(-fd));
-	err = fill_list(fd, items, count);
-	if (err)
-		return rg_fail(error, err, "local lists of %zu entries: %s", count, strerror(-err));
+		return false;
+	if (change->added) {
+		value = list_entry(change->added);
+		return !bpf_map_update_elem(fd, &change->added->prefix, &value, BPF_ANY);
+	}
+	return !change->removed || !bpf_map_delete_elem(fd, &change->removed->prefix);
+}
+
+static int replace_list(struct rg_verdicts *verdicts, int fd, struct rg_error *error)
+{
+	uint32_t zero = 0;
 	/* First the pin, then the swap: after it nothing may fail. */
-	err = rg_loader_pin_list(verdicts->loader, fd);
+	int err = rg_loader_pin_list(verdicts->loader, fd);
+
 	if (err)
 		return rg_fail(error, err, "local lists can't be pinned: %s", strerror(-err));
 	if (bpf_map_update_elem(verdicts->maps->lists, &zero, &fd, BPF_ANY))
@@ -804,20 +848,24 @@ static int replace_list(struct rg_verdicts *verdicts, const struct rg_list_item 
 	return 0;
 }
 
-int rg_verdicts_swap_lists(struct rg_verdicts *verdicts, const struct rg_lists *old,
-			   const struct rg_lists *lists, struct rg_error *error)
+int rg_verdicts_swap_lists(struct rg_verdicts *verdicts, struct rg_list_draft *draft,
+			   struct rg_error *error)
 {
-	const struct rg_list_item *items;
+	static const atomic_bool never;
 	size_t count;
-	int err;
+	int err = 0;
 
-	items = rg_lists_items(lists, &count);
-	if (!change_in_place(verdicts, old, lists)) {
-		err = replace_list(verdicts, items, count, error);
+	if (!draft->in_place || !change_in_place(verdicts, &draft->change)) {
+		/* Somebody took the pin, or memory is short: then we wait for a new trie. */
+		if (draft->in_place)
+			err = fill_trie(draft, verdicts->loader, &never, error);
+		if (!err)
+			err = replace_list(verdicts, draft->trie, error);
 		if (err)
 			return err;
 	}
-	rg_indexes_swap_lists(verdicts->indexes, lists);
+	rg_indexes_swap_lists(verdicts->indexes, &draft->index);
+	(void)rg_lists_items(draft->lists, &count);
 	verdicts->count.list_entries = count;
 	return 0;
 }

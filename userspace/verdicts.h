@@ -12,6 +12,8 @@
 #include "loader.h"
 #include "policy.h"
 
+#include <stdatomic.h>
+
 struct rg_verdicts;
 
 struct rg_verdicts_count {
@@ -88,11 +90,20 @@ void rg_verdicts_apply(struct rg_verdicts *verdicts, const struct rg_conf *conf)
 void rg_verdicts_sweep(struct rg_verdicts *verdicts, uint64_t now);
 
 /*
- * Puts lists in force in place of old (NULL: not known): by a new trie, or, if an entry at most is
- * different, by its change alone. On error the old ones stay.
+ * Lists made ready to be put in force in place of old (NULL: not known): a new trie, or, if an entry at
+ * most is different, its change alone; and their index. Nothing is in force yet. May run in another
+ * thread while verdicts is used, as long as old and lists stay as they are; ends with -ECANCELED soon
+ * after *stop is set.
  */
-int rg_verdicts_swap_lists(struct rg_verdicts *verdicts, const struct rg_lists *old,
-			   const struct rg_lists *lists, struct rg_error *error);
+struct rg_list_draft;
+int rg_list_draft_new(struct rg_list_draft **ret, const struct rg_verdicts *verdicts,
+		      const struct rg_lists *old, const struct rg_lists *lists,
+		      const atomic_bool *stop, struct rg_error *error);
+void rg_list_draft_free(struct rg_list_draft *draft);
+
+/* Puts it in force; draft is still the caller's, but used up. On error the old lists stay. */
+int rg_verdicts_swap_lists(struct rg_verdicts *verdicts, struct rg_list_draft *draft,
+			   struct rg_error *error);
 
 struct rg_indexes_count rg_verdicts_indexes(const struct rg_verdicts *verdicts);
 

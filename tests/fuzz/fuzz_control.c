@@ -84,7 +84,7 @@ int rg_agent_losses(const struct rg_agent *its, struct rg_loss_count losses[RG_L
 	return 0;
 }
 
-int rg_agent_reload_lists(struct rg_agent *its, struct rg_error *error)
+static int load_lists(struct rg_agent *its, struct rg_error *error)
 {
 	const struct rg_list_places places = { its->conf->approved_dir, its->conf->blocked_dir,
 					       its->conf->state_dir, 1000 };
@@ -98,9 +98,15 @@ int rg_agent_reload_lists(struct rg_agent *its, struct rg_error *error)
 	return 0;
 }
 
-int rg_agent_reload(struct rg_agent *its, struct rg_error *error)
+/* Its turn is always now. */
+void rg_agent_reload(struct rg_agent *its, const struct rg_turn *turn)
 {
-	return rg_agent_reload_lists(its, error);
+	struct rg_error error = {};
+	int err = turn->begin ? turn->begin(turn->arg, &error) : 0;
+
+	if (!err)
+		err = load_lists(its, &error);
+	turn->done(turn->arg, err > 0 ? 0 : err, &error);
 }
 
 int rg_agent_set(struct rg_agent *its, const char *key, const char *value, struct rg_error *error)
@@ -340,7 +346,7 @@ static void make_agent(void)
 	}
 	forget_lists();
 	agent.conf = load_conf();
-	must(!rg_agent_reload_lists(&agent, &error), error.text);
+	must(!load_lists(&agent, &error), error.text);
 }
 
 static void pretend_answer(unsigned int kind)
@@ -384,11 +390,12 @@ static unsigned int check_answers(struct rg_client *client, bool knows_secret)
 	return count;
 }
 
+/* The lines after one that waits are for later, as on_read() has it. */
 static unsigned int run_lines(struct rg_client *client, const uint8_t *data, size_t size)
 {
 	unsigned int lines = 0;
 
-	while (size) {
+	while (size && !client->waits_for) {
 		const uint8_t *newline = memchr(data, '\n', size);
 		size_t len = newline ? (size_t)(newline - data) : size;
 		char *line = malloc(len + 1);

@@ -45,8 +45,9 @@ MEMORY=2048
 BOOT_MODULES=(virtio_pci 9pnet_virtio 9p overlay)
 
 # What says something about a kernel, besides the packet rows. Left out are
-#	test_many, test_memory, test_responder_load	thousands of peers within
-#		seconds, or valgrind: an emulated processor is too slow
+#	test_many, test_memory, test_responder_load, test_reload	thousands of
+#		peers within seconds, valgrind, or a million lines: an emulated
+#		processor is too slow
 #	test_rules	2,000 peers a second: DNS times out, and they pass
 #	test_hold, test_actions, test_expiry	milliseconds, SYNs a minute, and
 #		seconds to the end of a TTL, which depend on what else the host
