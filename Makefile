@@ -44,8 +44,9 @@ RG_LDFLAGS := -pie -pthread -Wl,-z,relro,-z,now
 # Packet headers don't move between kernels: no CO-RE relocations, and no need for the kernel's BTF.
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -DBPF_NO_PRESERVE_ACCESS_INDEX -Wall -Wextra -Werror -I. -Ibpf
 
-AGENT := main agent addr commands config control dispatcher dns dnsbl events geo hash health index indexes inquiry judge links listing lists loader \
-	log metrics names never notify policy privileges recent refusals reply responder saved smtp stats steering tester turns verdicts watch
+AGENT := main agent addr commands config control dispatcher dns dnsbl due events geo hash health index indexes inquiry judge links \
+	listing lists loader log metrics names never notify policy privileges recent refusals reply responder saved smtp stats steering \
+	tester turns verdicts watch
 CTL := ctl addr config dnsbl names reply
 AGENT_OBJECTS := $(AGENT:%=$(BUILD)/userspace/%.o) $(BUILD)/maps/pin.o
 CTL_OBJECTS := $(CTL:%=$(BUILD)/userspace/%.o)
@@ -135,9 +136,10 @@ $(BUILD)/tests/%: tests/tools/%.c $(firstword $(MAKEFILE_LIST)) | $(BUILD)/tests
 	$(Q)$(CC) $(CFLAGS) -std=gnu11 $(WARNINGS) $< -o $@
 
 # What each unit test is made of; with ASan and UBSan whatever SANITIZE says.
-UNITS := addr dnsbl index lists parse policy config dns reply smtp turns
+UNITS := addr dnsbl due index lists parse policy config dns reply smtp turns
 SOURCES_addr := userspace/addr.c
 SOURCES_dnsbl := userspace/dnsbl.c userspace/addr.c
+SOURCES_due := userspace/due.c userspace/addr.c
 SOURCES_index := userspace/index.c userspace/addr.c
 SOURCES_lists := userspace/lists.c userspace/addr.c
 SOURCES_parse := tests/bpf/packet.c

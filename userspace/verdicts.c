@@ -2,78 +2,20 @@
 #include "verdicts.h"
 
 #include "addr.h"
+#include "due.h"
 #include "indexes.h"
 
 #include <bpf/bpf.h>
-
-/* When an entry of `verdicts` ends. It may be out of date: the map tells. */
-struct due {
-	uint64_t expiry;
-	struct rg_prefix key;
-};
 
 struct rg_verdicts {
 	struct rg_loader *loader;
 	const struct rg_maps *maps;
 	struct rg_indexes *indexes;
 	uint32_t ipv6_prefix;
-	struct due *heap; /* binary, soonest first */
-	size_t due_count, due_allocated;
+	struct rg_due *due; /* of `verdicts`; entries may be out of date: the map tells */
 	struct rg_zone_name zones[RG_MAX_ZONES]; /* a copy of the map */
 	struct rg_verdicts_count count;
 };
-
-static void sift_up(struct rg_verdicts *verdicts, size_t at)
-{
-	struct due *heap = verdicts->heap, item = heap[at];
-
-	while (at && heap[(at - 1) / 2].expiry > item.expiry) {
-		heap[at] = heap[(at - 1) / 2];
-		at = (at - 1) / 2;
-	}
-	heap[at] = item;
-}
-
-static void sift_down(struct rg_verdicts *verdicts)
-{
-	struct due *heap = verdicts->heap, item = heap[verdicts->due_count];
-	size_t at = 0, child;
-
-	while ((child = 2 * at + 1) < verdicts->due_count) {
-		if (child + 1 < verdicts->due_count && heap[child + 1].expiry < heap[child].expiry)
-			child++;
-		if (heap[child].expiry >= item.expiry)
-			break;
-		heap[at] = heap[child];
-		at = child;
-	}
-	heap[at] = item;
-}
-
-static int push_due(struct rg_verdicts *verdicts, const struct rg_prefix *key, uint64_t expiry)
-{
-	if (verdicts->due_count == verdicts->due_allocated) {
-		size_t size = verdicts->due_allocated ? verdicts->due_allocated * 2 : 1024;
-		struct due *heap = reallocarray(verdicts->heap, size, sizeof(*heap));
-
-		if (!heap)
-			return -ENOMEM;
-		verdicts->heap = heap;
-		verdicts->due_allocated = size;
-	}
-	verdicts->heap[verdicts->due_count] = (struct due){ .expiry = expiry, .key = *key };
-	sift_up(verdicts, verdicts->due_count++);
-	return 0;
-}
-
-static struct due pop_due(struct rg_verdicts *verdicts)
-{
-	struct due due = verdicts->heap[0];
-
-	if (--verdicts->due_count)
-		sift_down(verdicts);
-	return due;
-}
 
 /* The value under exactly this key. */
 static int get_exact(const struct rg_verdicts *verdicts, const struct rg_prefix *key,
@@ -82,6 +24,15 @@ static int get_exact(const struct rg_verdicts *verdicts, const struct rg_prefix 
 	if (bpf_map_lookup_elem(verdicts->maps->verdicts, key, value))
 		return -errno;
 	return value->prefix_len == key->len ? 0 : -ENOENT;
+}
+
+/* The value of what the queue says of it. -ENOENT: it has gone, or ends at another time. */
+static int get_due(const struct rg_verdicts *verdicts, const struct rg_due_entry *due,
+		   struct rg_verdict *value)
+{
+	int err = get_exact(verdicts, &due->key, value);
+
+	return !err && rg_due_tick(value->expiry) != due->tick ? -ENOENT : err;
 }
 
 static int delete_key(struct rg_verdicts *verdicts, const struct rg_prefix *key)
@@ -153,6 +104,32 @@ static int each_key(int fd, int (*call)(void *arg, const void *key), void *arg)
 		now = !now;
 	}
 	return ret;
+}
+
+static int queue_entry(void *arg, const void *key)
+{
+	struct rg_verdicts *verdicts = arg;
+	struct rg_verdict value;
+
+	if (get_exact(verdicts, key, &value))
+		return 0;
+	return rg_due_add(verdicts->due, key, value.expiry);
+}
+
+/* Entries of the queue that may be out of date, besides as many as there are verdicts. */
+#define STALE_MAX 65536
+
+/*
+ * A verdict that is renewed, or removed before its end, leaves an entry in the queue until then. When
+ * most of them are such, the queue is made anew: a walk of 3 us a verdict, but as many have changed
+ * since the last one, and took longer.
+ */
+static int push_due(struct rg_verdicts *verdicts, const struct rg_prefix *key, uint64_t expiry)
+{
+	if (rg_due_count(verdicts->due) < 2 * verdicts->count.entries + STALE_MAX)
+		return rg_due_add(verdicts->due, key, expiry);
+	rg_due_clear(verdicts->due);
+	return each_key(verdicts->maps->verdicts, queue_entry, verdicts);
 }
 
 static int adopt_entry(void *arg, const void *key)
@@ -240,9 +217,13 @@ int rg_verdicts_new(struct rg_verdicts **ret, struct rg_loader *loader, const st
 	verdicts->ipv6_prefix = conf->ipv6_prefix;
 	for (uint32_t i = 0; i < RG_MAX_ZONES; i++)
 		(void)bpf_map_lookup_elem(verdicts->maps->zones, &i, &verdicts->zones[i]);
+	if (rg_due_new(&verdicts->due)) {
+		free(verdicts);
+		return rg_fail(error, -ENOMEM, "out of memory");
+	}
 	err = rg_indexes_new(&verdicts->indexes, loader, conf->index, conf->max_peers);
 	if (err) {
-		free(verdicts);
+		rg_verdicts_free(verdicts);
 		return rg_fail(error, err, "index: %s", strerror(-err));
 	}
 	err = each_key(verdicts->maps->verdicts, adopt_entry, verdicts);
@@ -264,7 +245,7 @@ void rg_verdicts_free(struct rg_verdicts *verdicts)
 	if (!verdicts)
 		return;
 	rg_indexes_free(verdicts->indexes);
-	free(verdicts->heap);
+	rg_due_free(verdicts->due);
 	free(verdicts);
 }
 
@@ -331,17 +312,14 @@ const char *rg_verdicts_zone(const struct rg_verdicts *verdicts, uint32_t slot)
 /* Makes room for one: the entry nearest to its expiry goes. */
 static int evict(struct rg_verdicts *verdicts)
 {
-	while (verdicts->due_count) {
-		struct due due = pop_due(verdicts);
-		struct rg_verdict value;
+	struct rg_due_entry due;
+	struct rg_verdict value;
 
-		if (get_exact(verdicts, &due.key, &value) || value.expiry != due.expiry)
-			continue;
-		if (!delete_key(verdicts, &due.key)) {
+	while (rg_due_pop(verdicts->due, UINT64_MAX, &due))
+		if (!get_due(verdicts, &due, &value) && !delete_key(verdicts, &due.key)) {
 			verdicts->count.evicted++;
 			return 0;
 		}
-	}
 	return -ENOSPC;
 }
 
@@ -372,12 +350,12 @@ static int write_verdict(struct rg_verdicts *verdicts, const struct rg_prefix *k
 int rg_verdicts_at(const struct rg_verdicts *verdicts, size_t index, struct rg_prefix *key,
 		   struct rg_verdict *ret)
 {
-	if (index >= verdicts->due_count)
+	struct rg_due_entry due;
+
+	if (!rg_due_at(verdicts->due, index, &due))
 		return -ERANGE;
-	*key = verdicts->heap[index].key;
-	if (get_exact(verdicts, key, ret) || ret->expiry != verdicts->heap[index].expiry)
-		return -ENOENT;
-	return 0;
+	*key = due.key;
+	return get_due(verdicts, &due, ret) ? -ENOENT : 0;
 }
 
 int rg_verdicts_restore(struct rg_verdicts *verdicts, const struct rg_prefix *key,
@@ -663,10 +641,10 @@ void rg_verdicts_apply(struct rg_verdicts *verdicts, const struct rg_conf *conf)
 
 void rg_verdicts_sweep(struct rg_verdicts *verdicts, uint64_t now)
 {
-	while (verdicts->due_count && verdicts->heap[0].expiry <= now) {
-		struct due due = pop_due(verdicts);
-		struct rg_verdict value;
+	struct rg_due_entry due;
+	struct rg_verdict value;
 
+	while (rg_due_pop(verdicts->due, now, &due)) {
 		/* Renewed in the meantime: its later date is in the heap too. */
 		if (get_exact(verdicts, &due.key, &value) || value.expiry > now)
 			continue;
