@@ -102,21 +102,26 @@ static json_t *describe_lists(const struct rg_agent *agent, const struct lookup 
 	const struct rg_list_item *item = rg_lists_find(agent->lists, &lookup->addr, rg_now());
 	json_t *lists = json_array();
 	char text[RG_PREFIX_TEXT];
+	struct rg_prefix prefix;
 
-	if (item)
-		json_array_append_new(lists, json_pack("{s:s, s:s, s:s, s:i, s:o}", "list",
-						       rg_class_name(item->class), "entry",
-						       rg_prefix_format(&item->prefix, text), "file",
-						       rg_lists_source(agent->lists, item->source),
-						       "line", (int)item->line, "expires_in",
-						       seconds_left(item->expiry)));
+	if (item) {
+		prefix = rg_list_prefix(item);
+		json_array_append_new(lists,
+				      json_pack("{s:s, s:s, s:s, s:I, s:o}", "list",
+						rg_class_name(item->class), "entry",
+						rg_prefix_format(&prefix, text), "file",
+						rg_lists_source(agent->lists, item->source), "line",
+						(json_int_t)item->line, "expires_in",
+						seconds_left(rg_lists_expiry(agent->lists, item))));
+	}
 	item = *lookup->country ? rg_lists_find_country(agent->lists, lookup->country) : NULL;
 	if (item)
-		json_array_append_new(
-			lists, json_pack("{s:s, s:s, s:s, s:i, s:o}", "list",
-					 rg_class_name(item->class), "entry", lookup->country,
-					 "file", rg_lists_source(agent->lists, item->source), "line",
-					 (int)item->line, "expires_in", seconds_left(item->expiry)));
+		json_array_append_new(lists,
+				      json_pack("{s:s, s:s, s:s, s:I, s:o}", "list",
+						rg_class_name(item->class), "entry", lookup->country,
+						"file", rg_lists_source(agent->lists, item->source),
+						"line", (json_int_t)item->line, "expires_in",
+						seconds_left(rg_lists_expiry(agent->lists, item))));
 	return lists;
 }
 
@@ -246,7 +251,7 @@ static bool find_known(const struct rg_agent *agent, const struct lookup *lookup
 					RG_ACTION_PASS :
 					(enum rg_action)lookup->conf->blocked_action;
 		found->reason = RG_REASON_LIST;
-		found->expiry = item->expiry;
+		found->expiry = rg_lists_expiry(agent->lists, item);
 	} else if (!rg_verdicts_find(agent->verdicts, &lookup->addr, now, NULL, &verdict)) {
 		*found = (struct finding){ .class = verdict.class,
 					   .action = verdict.action,
@@ -649,18 +654,19 @@ static void run_list(struct rg_client *client, const json_t *request)
 	entries = json_array();
 	items = rg_lists_items(agent->lists, &count);
 	for (size_t i = 0; i < count && shown < MAX_SHOWN; i++) {
+		const struct rg_prefix prefix = rg_list_prefix(&items[i]);
 		char text[RG_PREFIX_TEXT];
 
 		if (only && strcmp(only, rg_class_name(items[i].class)) != 0)
 			continue;
 		shown++;
-		json_array_append_new(entries,
-				      json_pack("{s:s, s:s, s:s, s:i, s:o}", "entry",
-						rg_prefix_format(&items[i].prefix, text), "class",
-						rg_class_name(items[i].class), "file",
-						rg_lists_source(agent->lists, items[i].source),
-						"line", (int)items[i].line, "expires_in",
-						seconds_left(items[i].expiry)));
+		json_array_append_new(
+			entries, json_pack("{s:s, s:s, s:s, s:I, s:o}", "entry",
+					   rg_prefix_format(&prefix, text), "class",
+					   rg_class_name(items[i].class), "file",
+					   rg_lists_source(agent->lists, items[i].source), "line",
+					   (json_int_t)items[i].line, "expires_in",
+					   seconds_left(rg_lists_expiry(agent->lists, &items[i]))));
 	}
 	for (char a = 'A'; a <= 'Z'; a++) {
 		for (char b = 'A'; b <= 'Z'; b++) {
@@ -670,11 +676,11 @@ static void run_list(struct rg_client *client, const json_t *request)
 			if (item && (!only || !strcmp(only, rg_class_name(item->class))))
 				json_array_append_new(
 					entries,
-					json_pack("{s:s, s:s, s:s, s:i, s:o}", "entry", code,
+					json_pack("{s:s, s:s, s:s, s:I, s:o}", "entry", code,
 						  "class", rg_class_name(item->class), "file",
 						  rg_lists_source(agent->lists, item->source),
-						  "line", (int)item->line, "expires_in",
-						  seconds_left(item->expiry)));
+						  "line", (json_int_t)item->line, "expires_in",
+						  seconds_left(rg_lists_expiry(agent->lists, item))));
 		}
 	}
 	rg_client_answer(client,
@@ -748,8 +754,8 @@ static int check_approved(const struct rg_agent *agent, const char *entry, struc
 		return 0;
 	item = rg_lists_find(agent->lists, &prefix.addr, rg_now());
 	/* The same entry, approved by repgatectl, moves from one list to the other. */
-	if (!item || item->class != RG_CLASS_APPROVED || item->prefix.len > prefix.len ||
-	    (item->prefix.len == prefix.len &&
+	if (!item || item->class != RG_CLASS_APPROVED || item->len > prefix.len ||
+	    (item->len == prefix.len &&
 	     !strncmp(rg_lists_source(agent->lists, item->source), agent->conf->state_dir,
 		      strlen(agent->conf->state_dir))))
 		return 0;

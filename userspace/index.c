@@ -61,15 +61,15 @@ void rg_index_measure(const struct rg_list_item *items, size_t count, struct rg_
 
 	*ret = (struct rg_index_size){};
 	for (size_t i = 0; i < count; i++) {
-		const struct rg_prefix *prefix = &items[i].prefix;
+		const struct rg_prefix prefix = rg_list_prefix(&items[i]);
 
-		if (!rg_addr_is_v4(&prefix->addr))
-			ret->nets6 += prefix->len == 64;
-		else if (prefix->len == RG_ADDR_BITS)
+		if (!rg_addr_is_v4(&prefix.addr))
+			ret->nets6 += prefix.len == 64;
+		else if (prefix.len == RG_ADDR_BITS)
 			ret->hosts4++;
-		else if (prefix->len > RG_ADDR_BITS - 8)
-			spread += 1U << (RG_ADDR_BITS - prefix->len);
-		ret->nets4 |= rg_addr_is_v4(&prefix->addr) && prefix->len < RG_ADDR_BITS;
+		else if (prefix.len > RG_ADDR_BITS - 8)
+			spread += 1U << (RG_ADDR_BITS - prefix.len);
+		ret->nets4 |= rg_addr_is_v4(&prefix.addr) && prefix.len < RG_ADDR_BITS;
 	}
 	ret->hosts4 += spread < SPREAD_MAX ? spread : SPREAD_MAX;
 }

@@ -190,11 +190,14 @@ bool rg_indexes_may_have(const struct rg_indexes *indexes, const struct rg_addr 
 	return answer != RG_INDEX_NONE && answer != RG_INDEX_CLEAN;
 }
 
-static int put_list(struct rg_index *index, const struct rg_list_item *items, size_t count)
+static int put_list(struct rg_index *index, const struct rg_lists *lists)
 {
+	size_t count;
+	const struct rg_list_item *items = rg_lists_items(lists, &count);
+
 	for (size_t i = 0; i < count; i++) {
-		const struct rg_index_entry entry = { .prefix = items[i].prefix,
-						      .expiry = items[i].expiry,
+		const struct rg_index_entry entry = { .prefix = rg_list_prefix(&items[i]),
+						      .expiry = rg_lists_expiry(lists, &items[i]),
 						      .class = items[i].class,
 						      .zone = RG_NO_ZONE };
 		int ret = rg_index_put(index, &entry);
@@ -217,7 +220,7 @@ struct rg_mapped_index rg_indexes_draft_lists(const struct rg_indexes *indexes,
 		return draft;
 	items = rg_lists_items(lists, &count);
 	rg_index_measure(items, count, &size);
-	if (!make(indexes, RG_INDEX_LISTS, &size, NULL, &draft) && put_list(draft.index, items, count))
+	if (!make(indexes, RG_INDEX_LISTS, &size, NULL, &draft) && put_list(draft.index, lists))
 		rg_mapped_index_drop(&draft);
 	return draft;
 }

@@ -9,8 +9,7 @@
 #include <sys/stat.h>
 
 #define COUNTRY_COUNT (26 * 26)
-#define MAX_SOURCES (1 << 24) /* what rg_list_item.source can hold */
-#define FOR_GOOD 3e9 /* s, a century: ends that people write to mean "never" */
+#define MAX_SOURCES UINT16_MAX /* what rg_list_item.source can hold */
 
 struct rg_lists {
 	struct rg_list_item *items;
@@ -22,7 +21,10 @@ struct rg_lists {
 	uint32_t source_count;
 	struct rg_list_item *countries; /* COUNTRY_COUNT; class NONE: not named */
 	size_t country_count;
-	uint64_t next_expiry;
+	bool lengths[RG_ADDR_BITS + 1]; /* which there are */
+	uint64_t now; /* ns of CLOCK_BOOTTIME, when the load began */
+	int64_t wall_offset; /* then: ns from CLOCK_BOOTTIME to CLOCK_REALTIME */
+	uint32_t next_until; /* 0: none */
 };
 
 /* Where the parser is; what errors name and what entries remember. */
@@ -32,7 +34,7 @@ struct place {
 	enum rg_class class;
 	uint32_t source;
 	uint32_t line;
-	uint64_t expiry;
+	uint32_t until;
 	struct rg_error *error;
 };
 
@@ -73,12 +75,12 @@ static int add_item(const struct rg_prefix *prefix, void *arg)
 		lists->allocated = size;
 	}
 	lists->items[lists->count++] = (struct rg_list_item){
-		.prefix = *prefix,
-		.class = place->class,
-		.expiry = place->expiry,
-		.source = place->source,
+		.addr = prefix->addr,
 		.line = place->line,
-		.parent = RG_NO_PARENT,
+		.until = place->until,
+		.source = (uint16_t)place->source,
+		.len = (uint8_t)prefix->len,
+		.class = place->class,
 	};
 	return 0;
 }
@@ -146,8 +148,8 @@ static int add_country(int index, struct place *place)
 		place->lists->country_count++;
 	if (item->class != RG_CLASS_APPROVED)
 		*item = (struct rg_list_item){ .class = place->class,
-					       .expiry = place->expiry,
-					       .source = place->source,
+					       .until = place->until,
+					       .source = (uint16_t)place->source,
 					       .line = place->line };
 	return 0;
 }
@@ -201,12 +203,17 @@ static int add_entry(const char *text, size_t len, struct place *place)
 	return add_prefix(&prefix, place);
 }
 
-/* "until=SECONDS"; sets place->expiry, or says that the entry is over (1). */
+static uint64_t expiry_of(const struct rg_lists *lists, uint32_t until)
+{
+	return until ? (uint64_t)(until * (int64_t)RG_NSEC_PER_SEC - lists->wall_offset) : 0;
+}
+
+/* "until=SECONDS"; sets place->until, or says that the entry is over (1). */
 static int parse_until(const char *text, size_t len, struct place *place)
 {
 	static const char key[] = "until=";
-	int64_t until = 0;
-	double left;
+	const struct rg_lists *lists = place->lists;
+	uint64_t until = 0;
 
 	if (len <= sizeof(key) - 1 || len > 20 || memcmp(text, key, sizeof(key) - 1))
 		return bad_entry(place, text, len,
@@ -214,14 +221,14 @@ static int parse_until(const char *text, size_t len, struct place *place)
 	for (size_t i = sizeof(key) - 1; i < len; i++) {
 		if (text[i] < '0' || text[i] > '9')
 			return bad_entry(place, text, len, "is not a number of seconds since 1970");
-		until = until * 10 + (text[i] - '0');
+		until = until * 10 + (uint64_t)(text[i] - '0');
 	}
-	left = (double)until - rg_wall_time(rg_now());
-	if (left <= 0)
-		return 1;
-	if (left > FOR_GOOD)
+	/* After the year 2106: what people write to mean "never". */
+	if (until > UINT32_MAX)
 		return 0;
-	place->expiry = rg_now() + (uint64_t)(left * 1e9);
+	if ((int64_t)(until * RG_NSEC_PER_SEC) <= lists->wall_offset + (int64_t)lists->now)
+		return 1;
+	place->until = (uint32_t)until;
 	return 0;
 }
 
@@ -271,7 +278,7 @@ static int parse_line(const char *text, size_t len, struct place *place)
 	trim(&text, &len);
 	if (!len || *text == ';')
 		return 0;
-	place->expiry = 0;
+	place->until = 0;
 	entry_len = entry_length(text, len);
 	rest = text + entry_len;
 	rest_len = len - entry_len;
@@ -280,8 +287,8 @@ static int parse_line(const char *text, size_t len, struct place *place)
 		err = parse_until(rest, rest_len, place);
 		if (err)
 			return err > 0 ? 0 : err;
-		if (place->expiry && place->expiry - 1 < place->lists->next_expiry - 1)
-			place->lists->next_expiry = place->expiry; /* 0 is later than any */
+		if (place->until && place->until - 1 < place->lists->next_until - 1)
+			place->lists->next_until = place->until; /* 0 is later than any */
 	}
 	place->lists->written++;
 	return add_entry(text, entry_len, place);
@@ -320,7 +327,7 @@ static int parse_text(const char *text, size_t size, struct place *place)
 		int err;
 
 		if (len) {
-			place->expiry = 0;
+			place->until = 0;
 			place->lists->written++;
 			err = add_prefix(&prefix, place);
 			at += len;
@@ -339,15 +346,18 @@ static int parse_text(const char *text, size_t size, struct place *place)
 
 static int add_source(struct rg_lists *lists, const char *path, uint32_t *ret)
 {
-	char **sources = NULL;
+	uint32_t count = lists->source_count;
+	char **sources = lists->sources;
 
-	if (lists->source_count < MAX_SOURCES)
-		sources = reallocarray(lists->sources, lists->source_count + 1, sizeof(*sources));
+	if (count == MAX_SOURCES)
+		return -ENFILE;
+	if (!(count & (count - 1))) /* room for a power of two of them, and it is full */
+		sources = reallocarray(sources, count ? 2 * count : 1, sizeof(*sources));
 	if (!sources)
 		return -ENOMEM;
 	lists->sources = sources;
-	sources[lists->source_count] = strdup(path);
-	if (!sources[lists->source_count])
+	sources[count] = strdup(path);
+	if (!sources[count])
 		return -ENOMEM;
 	*ret = lists->source_count++;
 	return 0;
@@ -369,6 +379,8 @@ static int read_whole(int fd, char **ret, size_t *len)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return -EINVAL;
+	if (st.st_size > UINT32_MAX)
+		return -EFBIG;
 	if (!st.st_size)
 		return 0;
 	text = malloc((size_t)st.st_size);
@@ -402,8 +414,12 @@ static int load_file(struct rg_lists *lists, const char *path, enum rg_class cla
 	err = read_whole(fd, &text, &len);
 	if (err == -EINVAL)
 		return rg_fail(error, err, "%s: not a regular file", path);
+	if (err == -EFBIG)
+		return rg_fail(error, err, "%s: larger than 4 GiB", path);
 	if (!err)
 		err = add_source(lists, path, &place.source);
+	if (err == -ENFILE)
+		return rg_fail(error, err, "%s: more than %d list files", path, MAX_SOURCES);
 	if (err)
 		return rg_fail(error, err, "%s: %s", path, strerror(-err));
 	return parse_text(text, len, &place);
@@ -466,16 +482,16 @@ static int load_all(struct rg_lists *lists, const struct rg_list_places *places,
 static int compare_items(const void *a, const void *b)
 {
 	const struct rg_list_item *x = a, *y = b;
-	int order = rg_addr_compare(&x->prefix.addr, &y->prefix.addr);
+	int order = rg_addr_compare(&x->addr, &y->addr);
 
 	if (order)
 		return order;
-	if (x->prefix.len != y->prefix.len)
-		return x->prefix.len < y->prefix.len ? -1 : 1;
+	if (x->len != y->len)
+		return x->len < y->len ? -1 : 1;
 	if (x->class != y->class)
 		return x->class == RG_CLASS_APPROVED ? -1 : 1;
-	if (x->expiry != y->expiry)
-		return x->expiry - 1 > y->expiry - 1 ? -1 : 1; /* 0 lives longest */
+	if (x->until != y->until)
+		return x->until - 1 > y->until - 1 ? -1 : 1; /* 0 lives longest */
 	if (x->source != y->source)
 		return x->source < y->source ? -1 : 1;
 	return (x->line > y->line) - (x->line < y->line);
@@ -504,13 +520,13 @@ static void sort_few(struct rg_list_item *items, size_t count)
 /* The first byte from `byte` on in which addresses differ, 16 if they are all the same. */
 static unsigned int differing_byte(const struct rg_list_item *items, size_t count, unsigned int byte)
 {
-	uint64_t high = rg_addr_half(&items->prefix.addr, 0);
-	uint64_t low = rg_addr_half(&items->prefix.addr, 1), highs = 0, lows = 0;
-	unsigned int differs = sizeof(items->prefix.addr.bytes);
+	uint64_t high = rg_addr_half(&items->addr, 0);
+	uint64_t low = rg_addr_half(&items->addr, 1), highs = 0, lows = 0;
+	unsigned int differs = sizeof(items->addr.bytes);
 
 	for (size_t i = 1; i < count && differs > byte; i++) {
-		highs |= rg_addr_half(&items[i].prefix.addr, 0) ^ high;
-		lows |= rg_addr_half(&items[i].prefix.addr, 1) ^ low;
+		highs |= rg_addr_half(&items[i].addr, 0) ^ high;
+		lows |= rg_addr_half(&items[i].addr, 1) ^ low;
 		if (highs)
 			differs = (unsigned int)__builtin_clzll(highs) / 8;
 		else if (lows)
@@ -531,7 +547,7 @@ static void spread(struct rg_list_item *items, size_t count, unsigned int byte, 
 
 	memset(ends, 0, BUCKETS * sizeof(*ends));
 	for (size_t i = 0; i < count; i++)
-		ends[items[i].prefix.addr.bytes[byte]]++;
+		ends[items[i].addr.bytes[byte]]++;
 	for (unsigned int i = 0; i < BUCKETS; i++) {
 		heads[i] = sum;
 		sum += ends[i];
@@ -542,7 +558,7 @@ static void spread(struct rg_list_item *items, size_t count, unsigned int byte, 
 			struct rg_list_item item = items[heads[i]], other;
 			unsigned int home;
 
-			while ((home = item.prefix.addr.bytes[byte]) != i) {
+			while ((home = item.addr.bytes[byte]) != i) {
 				other = items[heads[home]];
 				items[heads[home]++] = item;
 				item = other;
@@ -566,7 +582,7 @@ static void sort_items(struct rg_list_item *items, size_t count, unsigned int by
 		return;
 	}
 	byte = differing_byte(items, count, byte);
-	if (byte == sizeof(items->prefix.addr.bytes)) {
+	if (byte == sizeof(items->addr.bytes)) {
 		qsort(items, count, sizeof(*items), compare_items);
 		return;
 	}
@@ -584,34 +600,61 @@ static bool makes_needless(const struct rg_list_item *outer, const struct rg_lis
 {
 	if (outer->class == RG_CLASS_APPROVED && inner->class == RG_CLASS_BLOCKED)
 		return true;
-	return outer->class == inner->class && outer->expiry - 1 >= inner->expiry - 1;
+	return outer->class == inner->class && outer->until - 1 >= inner->until - 1;
 }
 
-/* Sorts, drops what is covered, links each kept entry to the one around it. In place. */
+static bool covers(const struct rg_list_item *item, const struct rg_addr *addr)
+{
+	const struct rg_prefix prefix = rg_list_prefix(item);
+
+	return rg_prefix_covers(&prefix, addr);
+}
+
+/* Kept entries, each within the one before: each is longer, so there are no more. */
+struct nest {
+	const struct rg_list_item *items[RG_ADDR_BITS + 1];
+	unsigned int depth;
+};
+
+static bool is_needless(const struct nest *nest, const struct rg_list_item *item)
+{
+	for (unsigned int i = nest->depth; i; i--)
+		if (makes_needless(nest->items[i - 1], item))
+			return true;
+	return false;
+}
+
+/* Sorts, drops what is covered, marks what is within another one. In place. */
 static void resolve(struct rg_lists *lists)
 {
+	struct nest nest = {};
 	size_t kept = 0;
-	uint32_t around = RG_NO_PARENT;
 
 	if (!is_sorted(lists->items, lists->count))
 		sort_items(lists->items, lists->count, 0);
 	for (size_t i = 0; i < lists->count; i++) {
 		struct rg_list_item item = lists->items[i];
-		bool needless = false;
 
-		while (around != RG_NO_PARENT &&
-		       !rg_prefix_covers(&lists->items[around].prefix, &item.prefix.addr))
-			around = lists->items[around].parent;
-		for (uint32_t outer = around; outer != RG_NO_PARENT && !needless;
-		     outer = lists->items[outer].parent)
-			needless = makes_needless(&lists->items[outer], &item);
-		if (needless)
+		while (nest.depth && !covers(nest.items[nest.depth - 1], &item.addr))
+			nest.depth--;
+		if (is_needless(&nest, &item))
 			continue;
-		item.parent = around;
-		around = (uint32_t)kept;
-		lists->items[kept++] = item;
+		item.nested = nest.depth != 0;
+		lists->items[kept] = item;
+		lists->lengths[item.len] = true;
+		nest.items[nest.depth++] = &lists->items[kept++];
 	}
 	lists->count = kept;
+}
+
+/* Room for more is not needed any more. */
+static void cut(struct rg_lists *lists)
+{
+	struct rg_list_item *items =
+		reallocarray(lists->items, lists->count ? lists->count : 1, sizeof(*items));
+
+	if (items)
+		lists->items = items;
 }
 
 int rg_lists_load(struct rg_lists **ret, const struct rg_list_places *places, struct rg_error *error)
@@ -622,6 +665,8 @@ int rg_lists_load(struct rg_lists **ret, const struct rg_list_places *places, st
 	if (!lists)
 		return rg_fail(error, -ENOMEM, "out of memory");
 	lists->max = places->max_entries;
+	lists->now = rg_now();
+	lists->wall_offset = rg_wall_offset();
 	lists->countries = calloc(COUNTRY_COUNT, sizeof(*lists->countries));
 	if (lists->countries)
 		err = load_all(lists, places, error);
@@ -630,6 +675,7 @@ int rg_lists_load(struct rg_lists **ret, const struct rg_list_places *places, st
 		return err;
 	}
 	resolve(lists);
+	cut(lists);
 	*ret = lists;
 	return 0;
 }
@@ -655,26 +701,65 @@ const char *rg_lists_source(const struct rg_lists *lists, uint32_t source)
 	return source < lists->source_count ? lists->sources[source] : "?";
 }
 
-const struct rg_list_item *rg_lists_find(const struct rg_lists *lists, const struct rg_addr *addr,
-					 uint64_t now)
+uint64_t rg_lists_expiry(const struct rg_lists *lists, const struct rg_list_item *item)
 {
-	struct rg_list_item *items = lists->items;
-	size_t low = 0, high = lists->count;
-	uint32_t at;
+	return expiry_of(lists, item->until);
+}
 
-	/* The last entry that begins at or before addr; what covers addr is it or around it. */
+bool rg_lists_same_ends(const struct rg_lists *a, const struct rg_lists *b)
+{
+	int64_t apart = a->wall_offset - b->wall_offset;
+
+	return !a->next_until || !b->next_until || llabs(apart) < (int64_t)RG_NSEC_PER_SEC / 100;
+}
+
+/* The last entry that is at prefix or before it; NULL: none. */
+static const struct rg_list_item *find_last(const struct rg_lists *lists,
+					    const struct rg_prefix *prefix)
+{
+	const struct rg_list_item *items = lists->items;
+	size_t low = 0, high = lists->count;
+
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
+		int order = rg_addr_compare(&items[middle].addr, &prefix->addr);
 
-		if (rg_addr_compare(&items[middle].prefix.addr, addr) <= 0)
+		if (order < 0 || (!order && items[middle].len <= prefix->len))
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	for (at = low ? (uint32_t)(low - 1) : RG_NO_PARENT; at != RG_NO_PARENT; at = items[at].parent)
-		if (rg_prefix_covers(&items[at].prefix, addr) &&
-		    (!items[at].expiry || items[at].expiry > now))
-			return &items[at];
+	return low ? &items[low - 1] : NULL;
+}
+
+static bool is_live(const struct rg_lists *lists, const struct rg_list_item *item, uint64_t now)
+{
+	return !item->until || expiry_of(lists, item->until) > now;
+}
+
+/*
+ * The last entry that begins at or before addr; what covers addr is it or around it. What is around it
+ * is rare, and found by the lengths that there are.
+ */
+const struct rg_list_item *rg_lists_find(const struct rg_lists *lists, const struct rg_addr *addr,
+					 uint64_t now)
+{
+	struct rg_prefix prefix = { .len = RG_ADDR_BITS, .addr = *addr };
+	const struct rg_list_item *item = find_last(lists, &prefix);
+	bool nested = item && item->nested;
+
+	if (item && covers(item, addr) && is_live(lists, item, now))
+		return item;
+	for (uint32_t len = nested ? item->len : 0; len--;) {
+		if (!lists->lengths[len])
+			continue;
+		prefix.len = len;
+		rg_prefix_mask(&prefix);
+		item = find_last(lists, &prefix);
+		if (item && item->len == len && !rg_addr_compare(&item->addr, &prefix.addr) &&
+		    is_live(lists, item, now))
+			return item;
+	}
 	return NULL;
 }
 
@@ -697,7 +782,7 @@ bool rg_lists_same_countries(const struct rg_lists *a, const struct rg_lists *b)
 
 uint64_t rg_lists_next_expiry(const struct rg_lists *lists)
 {
-	return lists->next_expiry;
+	return expiry_of(lists, lists->next_until);
 }
 
 /* The addresses of an entry that is no country. 0 or -EINVAL. */

@@ -17,16 +17,22 @@
 
 struct rg_lists;
 
-/* 40 bytes: there may be millions of them. */
+/* 28 bytes: there may be millions of them, and twice as many while lists are loaded again. */
 struct rg_list_item {
-	struct rg_prefix prefix;
+	struct rg_addr addr; /* rg_list_prefix() */
 	uint32_t line;
-	uint64_t expiry; /* ns of CLOCK_BOOTTIME, 0: for good */
-	uint32_t parent; /* index of the kept entry around this one, or RG_NO_PARENT */
-	uint32_t source : 24; /* rg_lists_source() */
-	enum rg_class class : 8;
+	uint32_t until; /* s since 1970, 0: for good; see rg_lists_expiry() */
+	uint16_t source; /* rg_lists_source() */
+	uint8_t len; /* bits */
+	enum rg_class class : 7;
+	unsigned int nested : 1; /* within another one */
 };
-#define RG_NO_PARENT UINT32_MAX
+_Static_assert(sizeof(struct rg_list_item) == 28, "size of an entry");
+
+static inline struct rg_prefix rg_list_prefix(const struct rg_list_item *item)
+{
+	return (struct rg_prefix){ .len = item->len, .addr = item->addr };
+}
 
 struct rg_list_places {
 	const char *approved_dir;
@@ -45,6 +51,11 @@ const struct rg_list_item *rg_lists_items(const struct rg_lists *lists, size_t *
 /* Entries as written, before overlaps were resolved. */
 size_t rg_lists_written(const struct rg_lists *lists);
 size_t rg_lists_countries(const struct rg_lists *lists);
+
+/* When it ends: ns of CLOCK_BOOTTIME by the clocks as they were at the load, 0: never. */
+uint64_t rg_lists_expiry(const struct rg_lists *lists, const struct rg_list_item *item);
+/* Whether entries with the same `until` end at the same time, to some ms: no clock was set in between. */
+bool rg_lists_same_ends(const struct rg_lists *a, const struct rg_lists *b);
 
 /* The file's path; owned by lists. */
 const char *rg_lists_source(const struct rg_lists *lists, uint32_t source);

@@ -6,6 +6,7 @@
 #include "privileges.h"
 
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -107,6 +108,15 @@ static void set_limits(void)
 	(void)signal(SIGPIPE, SIG_IGN);
 }
 
+/*
+ * Lists and their files are tens of MB, and are freed at the next reload. By default glibc takes them
+ * from its heap from the second time on, and keeps it.
+ */
+static void set_memory(void)
+{
+	(void)mallopt(M_MMAP_THRESHOLD, 1 << 20);
+}
+
 static int check(struct rg_conf *conf)
 {
 	struct rg_error error;
@@ -168,6 +178,7 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	set_limits();
+	set_memory();
 	rg_log_open(arguments.level);
 	/* Absolute, as others are told of it: `repgatectl set --save` writes beside it. */
 	path = realpath(arguments.config, NULL);

@@ -657,19 +657,21 @@ void rg_verdicts_sweep(struct rg_verdicts *verdicts, uint64_t now)
 /* 4096 at a time: an LPM trie takes 3.5 us each, a single system call for each 1 us more. */
 #define LIST_BATCH 4096
 
-static struct rg_list_entry list_entry(const struct rg_list_item *item)
+static struct rg_list_entry list_entry(const struct rg_lists *lists, const struct rg_list_item *item)
 {
 	return (struct rg_list_entry){
-		.expiry = item->expiry,
-		.prefix_len = item->prefix.len,
+		.expiry = rg_lists_expiry(lists, item),
+		.prefix_len = item->len,
 		.class = item->class,
 		.source = item->source,
 		.line = item->line,
 	};
 }
 
-static int fill_list(int fd, const struct rg_list_item *items, size_t count, const atomic_bool *stop)
+static int fill_list(int fd, const struct rg_lists *lists, const atomic_bool *stop)
 {
+	size_t count;
+	const struct rg_list_item *items = rg_lists_items(lists, &count);
 	RG_CLEANUP_FREE struct rg_prefix *keys = calloc(LIST_BATCH, sizeof(*keys));
 	RG_CLEANUP_FREE struct rg_list_entry *values = calloc(LIST_BATCH, sizeof(*values));
 
@@ -681,8 +683,8 @@ static int fill_list(int fd, const struct rg_list_item *items, size_t count, con
 		if (*stop)
 			return -ECANCELED;
 		for (__u32 i = 0; i < batch; i++) {
-			keys[i] = items[i].prefix;
-			values[i] = list_entry(&items[i]);
+			keys[i] = rg_list_prefix(&items[i]);
+			values[i] = list_entry(lists, &items[i]);
 		}
 		items += batch;
 		count -= batch;
@@ -692,16 +694,14 @@ static int fill_list(int fd, const struct rg_list_item *items, size_t count, con
 	return 0;
 }
 
-/* An end is written in seconds since 1970, and comes out a millisecond sooner or later each time. */
-static bool same_expiry(uint64_t a, uint64_t b)
+static bool same_prefix(const struct rg_list_item *a, const struct rg_list_item *b)
 {
-	return a == b || (a && b && (a > b ? a - b : b - a) < RG_NSEC_PER_SEC / 100);
+	return a->len == b->len && !rg_addr_compare(&a->addr, &b->addr);
 }
 
 static bool same_item(const struct rg_list_item *a, const struct rg_list_item *b)
 {
-	return !memcmp(&a->prefix, &b->prefix, sizeof(a->prefix)) &&
-	       same_expiry(a->expiry, b->expiry) && a->class == b->class &&
+	return same_prefix(a, b) && a->until == b->until && a->class == b->class &&
 	       a->source == b->source && a->line == b->line;
 }
 
@@ -731,7 +731,7 @@ static bool find_change(const struct rg_lists *from, const struct rg_lists *to, 
 		old_left--;
 	}
 	if (ret->added && ret->removed) {
-		if (memcmp(&ret->added->prefix, &ret->removed->prefix, sizeof(struct rg_prefix)))
+		if (!same_prefix(ret->added, ret->removed))
 			return false;
 		ret->removed = NULL; /* it is the same entry, which says something else */
 	}
@@ -751,7 +751,6 @@ struct rg_list_draft {
 static int fill_trie(struct rg_list_draft *draft, const struct rg_loader *loader,
 		     const atomic_bool *stop, struct rg_error *error)
 {
-	const struct rg_list_item *items;
 	size_t count;
 	int err;
 
@@ -759,8 +758,8 @@ static int fill_trie(struct rg_list_draft *draft, const struct rg_loader *loader
 	if (draft->trie < 0)
 		return rg_fail(error, draft->trie, "no map for the local lists: %s",
 			       strerror(-draft->trie));
-	items = rg_lists_items(draft->lists, &count);
-	err = fill_list(draft->trie, items, count, stop);
+	err = fill_list(draft->trie, draft->lists, stop);
+	(void)rg_lists_items(draft->lists, &count);
 	return err ? rg_fail(error, err, "local lists of %zu entries: %s", count, strerror(-err)) : 0;
 }
 
@@ -774,7 +773,8 @@ int rg_list_draft_new(struct rg_list_draft **ret, const struct rg_verdicts *verd
 	if (!draft)
 		return rg_fail(error, -ENOMEM, "out of memory");
 	*draft = (struct rg_list_draft){ .lists = lists, .trie = -1, .index = RG_MAPPED_INDEX_NONE };
-	draft->in_place = old && find_change(old, lists, &draft->change);
+	draft->in_place = old && rg_lists_same_ends(old, lists) &&
+			  find_change(old, lists, &draft->change);
 	if (!draft->in_place)
 		err = fill_trie(draft, verdicts->loader, stop, error);
 	if (err) {
@@ -799,18 +799,24 @@ void rg_list_draft_free(struct rg_list_draft *draft)
  * The map in force as one list of it differs from the other by an entry at most: a packet sees all of
  * the old one or all of the new one then, too. False: not possible.
  */
-static bool change_in_place(struct rg_verdicts *verdicts, const struct change *change)
+static bool change_in_place(struct rg_verdicts *verdicts, const struct rg_lists *lists,
+			    const struct change *change)
 {
 	RG_CLEANUP_CLOSE int fd = rg_loader_current_list(verdicts->loader);
 	struct rg_list_entry value;
+	struct rg_prefix key;
 
 	if (fd < 0)
 		return false;
 	if (change->added) {
-		value = list_entry(change->added);
-		return !bpf_map_update_elem(fd, &change->added->prefix, &value, BPF_ANY);
+		key = rg_list_prefix(change->added);
+		value = list_entry(lists, change->added);
+		return !bpf_map_update_elem(fd, &key, &value, BPF_ANY);
 	}
-	return !change->removed || !bpf_map_delete_elem(fd, &change->removed->prefix);
+	if (!change->removed)
+		return true;
+	key = rg_list_prefix(change->removed);
+	return !bpf_map_delete_elem(fd, &key);
 }
 
 static int replace_list(struct rg_verdicts *verdicts, int fd, struct rg_error *error)
@@ -833,7 +839,7 @@ int rg_verdicts_swap_lists(struct rg_verdicts *verdicts, struct rg_list_draft *d
 	size_t count;
 	int err = 0;
 
-	if (!draft->in_place || !change_in_place(verdicts, &draft->change)) {
+	if (!draft->in_place || !change_in_place(verdicts, draft->lists, &draft->change)) {
 		/* Somebody took the pin, or memory is short: then we wait for a new trie. */
 		if (draft->in_place)
 			err = fill_trie(draft, verdicts->loader, &never, error);

@@ -81,45 +81,59 @@ static void write_file(const char *name, const struct part *part)
 	close(fd);
 }
 
-static bool is_live(const struct rg_list_item *item, uint64_t now)
+static bool is_live(const struct rg_lists *lists, const struct rg_list_item *item, uint64_t now)
 {
-	return !item->expiry || item->expiry > now;
+	return !item->until || rg_lists_expiry(lists, item) > now;
 }
 
-static const struct rg_list_item *search(const struct rg_list_item *items, size_t count,
-					 const struct rg_addr *addr, uint64_t now)
+static bool covers(const struct rg_list_item *item, const struct rg_addr *addr)
 {
-	const struct rg_list_item *best = NULL;
+	const struct rg_prefix prefix = rg_list_prefix(item);
 
+	return rg_prefix_covers(&prefix, addr);
+}
+
+static const struct rg_list_item *search(const struct rg_lists *lists, const struct rg_addr *addr,
+					 uint64_t now)
+{
+	const struct rg_list_item *items, *best = NULL;
+	size_t count;
+
+	items = rg_lists_items(lists, &count);
 	for (size_t i = 0; i < count; i++)
-		if (rg_prefix_covers(&items[i].prefix, addr) && is_live(&items[i], now) &&
-		    (!best || items[i].prefix.len > best->prefix.len))
+		if (covers(&items[i], addr) && is_live(lists, &items[i], now) &&
+		    (!best || items[i].len > best->len))
 			best = &items[i];
 	return best;
+}
+
+static bool is_nested(const struct rg_list_item *items, size_t i)
+{
+	for (size_t outer = 0; outer < i; outer++)
+		if (covers(&items[outer], &items[i].addr))
+			return true;
+	return false;
 }
 
 static void check_item(const struct rg_lists *lists, const struct rg_list_item *items, size_t count,
 		       size_t i, uint64_t now)
 {
 	const struct rg_list_item *item = &items[i];
-	struct rg_prefix masked = item->prefix;
-	struct rg_addr last = rg_prefix_last(&item->prefix);
+	struct rg_prefix prefix = rg_list_prefix(item), masked = prefix, before;
+	struct rg_addr last = rg_prefix_last(&prefix);
 
-	must(item->prefix.len <= RG_ADDR_BITS, "length");
+	must(item->len <= RG_ADDR_BITS, "length");
 	rg_prefix_mask(&masked);
-	must(!memcmp(&masked, &item->prefix, sizeof(masked)), "host bits");
+	must(!memcmp(&masked, &prefix, sizeof(masked)), "host bits");
 	must(item->class == RG_CLASS_APPROVED || item->class == RG_CLASS_BLOCKED, "class");
-	must(!i || rg_prefix_compare(&items[i - 1].prefix, &item->prefix) < 0, "order");
+	before = i ? rg_list_prefix(&items[i - 1]) : prefix;
+	must(!i || rg_prefix_compare(&before, &prefix) < 0, "order");
 	must(rg_lists_source(lists, item->source) && item->line, "source");
-	must(item->parent == RG_NO_PARENT ||
-		     (item->parent < i &&
-		      rg_prefix_covers(&items[item->parent].prefix, &item->prefix.addr)),
-	     "parent");
 	if (count < 200) {
-		must(rg_lists_find(lists, &item->prefix.addr, now) ==
-			     search(items, count, &item->prefix.addr, now),
+		must(item->nested == is_nested(items, i), "nested");
+		must(rg_lists_find(lists, &item->addr, now) == search(lists, &item->addr, now),
 		     "the first address");
-		must(rg_lists_find(lists, &last, now) == search(items, count, &last, now),
+		must(rg_lists_find(lists, &last, now) == search(lists, &last, now),
 		     "the last address");
 	}
 }
@@ -133,7 +147,7 @@ static void check(const struct rg_lists *lists)
 	must(count <= places.max_entries, "more entries than allowed");
 	for (size_t i = 0; i < count; i++) {
 		check_item(lists, items, count, i, now);
-		must(!items[i].expiry || next <= items[i].expiry, "next expiry");
+		must(!items[i].until || next <= rg_lists_expiry(lists, &items[i]), "next expiry");
 	}
 	must(rg_lists_same_countries(lists, lists), "countries differ from themselves");
 }

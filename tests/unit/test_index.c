@@ -1239,6 +1239,12 @@ static void test_special_addresses(void **state)
 
 /* ---- sizes and ages ---- */
 
+static void set_prefix(struct rg_list_item *item, struct rg_prefix prefix)
+{
+	item->addr = prefix.addr;
+	item->len = (uint8_t)prefix.len;
+}
+
 static void test_measure(void **state)
 {
 	static struct rg_list_item items[2100];
@@ -1247,22 +1253,22 @@ static void test_measure(void **state)
 	(void)state;
 	rg_index_measure(items, 0, &size);
 	assert_true(!size.hosts4 && !size.nets6 && !size.nets4);
-	items[0].prefix = v4(0x0a000001, 32);
-	items[1].prefix = v6(0x20010db800000000);
-	items[2].prefix = around(V6_BASE, 48);
-	items[3].prefix = around(V6_BASE + 1, 128);
+	set_prefix(&items[0], v4(0x0a000001, 32));
+	set_prefix(&items[1], v6(0x20010db800000000));
+	set_prefix(&items[2], around(V6_BASE, 48));
+	set_prefix(&items[3], around(V6_BASE + 1, 128));
 	rg_index_measure(items, 4, &size);
 	assert_true(size.hosts4 == 1 && size.nets6 == 1 && !size.nets4);
-	items[4].prefix = v4(0x0a000100, 24);
+	set_prefix(&items[4], v4(0x0a000100, 24));
 	rg_index_measure(items, 5, &size);
 	assert_true(size.hosts4 == 1 && size.nets6 == 1 && size.nets4);
-	items[5].prefix = v4(0x0a000280, 25);
-	items[6].prefix = v4(0x0a000204, 31);
+	set_prefix(&items[5], v4(0x0a000280, 25));
+	set_prefix(&items[6], v4(0x0a000204, 31));
 	rg_index_measure(items, 7, &size);
 	assert_true(size.hosts4 == 1 + 128 + 2 && size.nets4);
 	/* No more than a bounded number become hosts, whatever the list. */
 	for (size_t i = 0; i < ARRAY_SIZE(items); i++)
-		items[i].prefix = v4((uint32_t)i << 12, 25);
+		set_prefix(&items[i], v4((uint32_t)i << 12, 25));
 	rg_index_measure(items, ARRAY_SIZE(items), &size);
 	rg_index_measure(items, 1000, &size);
 	assert_int_equal(size.hosts4, 1000 * 128);
@@ -1281,13 +1287,13 @@ static void test_measured_fits(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(items); i++)
-		items[i].prefix = i % 3 == 0 ? v4((uint32_t)(0x0a000000 + i * 64), 27) :
-				  i % 3 == 1 ? v4((uint32_t)(0x0b000000 + i), 32) :
-					       v6(0x20010db800000000 + i);
+		set_prefix(&items[i], i % 3 == 0 ? v4((uint32_t)(0x0a000000 + i * 64), 27) :
+				      i % 3 == 1 ? v4((uint32_t)(0x0b000000 + i), 32) :
+						   v6(0x20010db800000000 + i));
 	rg_index_measure(items, ARRAY_SIZE(items), &size);
 	index = make(&size);
 	for (size_t i = 0; i < ARRAY_SIZE(items); i++) {
-		const struct rg_index_entry entry = { .prefix = items[i].prefix,
+		const struct rg_index_entry entry = { .prefix = rg_list_prefix(&items[i]),
 						      .class = RG_CLASS_BLOCKED,
 						      .zone = RG_NO_ZONE };
 

@@ -404,6 +404,8 @@ static void test_check_entry(void **state)
 
 /* ---- time ---- */
 
+static void check_items(const struct rg_lists *lists);
+
 static void write_timed(const char *dir, const char *name, const char *entry, int64_t seconds)
 {
 	char line[160];
@@ -432,7 +434,7 @@ static void test_until(void **state)
 	assert_int_equal(class_of(lists, "5.5.5.5"), NONE);
 
 	item = rg_lists_find(lists, &addr, now);
-	expiry = item->expiry;
+	expiry = rg_lists_expiry(lists, item);
 	assert_in_range(expiry, now + (HOUR - 2) * RG_NSEC_PER_SEC,
 			now + (HOUR + 1) * RG_NSEC_PER_SEC);
 	assert_true(rg_lists_next_expiry(lists) == expiry);
@@ -470,13 +472,103 @@ static void test_until_and_for_good(void **state)
 	rg_lists_free(lists);
 }
 
+/* Entries within entries within entries: the nearest that is kept says what is. */
+static void test_nested_ends(void **state)
+{
+	static const struct {
+		const char *entry;
+		enum rg_class class;
+	} nest[] = {
+		{ "10.0.0.0/8", APPROVED },   { "10.1.0.0/16", BLOCKED },
+		{ "10.1.0.0/17", APPROVED },  { "10.1.1.0/24", BLOCKED },
+		{ "10.1.1.64/26", APPROVED }, { "10.1.1.65", BLOCKED },
+		{ "2001:db8::/32", BLOCKED }, { "2001:db8:1::/48", APPROVED },
+	};
+	static const struct probe probes[] = {
+		{ "10.1.1.65", APPROVED },     { "10.1.1.66", APPROVED },
+		{ "10.2.0.0", APPROVED },      { "9.255.255.255", NONE },
+		{ "11.0.0.0", NONE },	       { "2001:db8::1", BLOCKED },
+		{ "2001:db8:1::1", APPROVED },
+	};
+	struct bed *bed = *state;
+	struct rg_lists *lists;
+	FILE *files[2];
+	char path[160];
+
+	snprintf(path, sizeof(path), "%s/a.list", bed->approved);
+	files[0] = fopen(path, "w");
+	snprintf(path, sizeof(path), "%s/b.list", bed->blocked);
+	files[1] = fopen(path, "w");
+	assert_true(files[0] && files[1]);
+	for (size_t i = 0; i < ARRAY_SIZE(nest); i++)
+		fprintf(files[nest[i].class == BLOCKED], "%s\n", nest[i].entry);
+	fclose(files[0]);
+	fclose(files[1]);
+	lists = load(bed);
+	check_items(lists);
+	for (size_t i = 0; i < ARRAY_SIZE(probes); i++)
+		assert_int_equal(class_of(lists, probes[i].addr), probes[i].class);
+	rg_lists_free(lists);
+}
+
+/* What is over uncovers what is around it. */
+static void test_uncovered(void **state)
+{
+	static const enum rg_class want[] = { APPROVED, APPROVED, BLOCKED, NONE };
+	struct rg_addr addr = { .bytes = { [10] = 0xff, [11] = 0xff, 10, 1, 1, 1 } };
+	struct bed *bed = *state;
+	uint64_t now = rg_now();
+	struct rg_lists *lists;
+	size_t count;
+
+	write_timed(bed->approved, "a.list", "10.1.0.0/16", HOUR);
+	write_timed(bed->approved, "b.list", "10.1.1.0/24", 2 * HOUR);
+	write_timed(bed->blocked, "c.list", "10.0.0.0/8", 3 * HOUR);
+	lists = load(bed);
+	check_items(lists);
+	(void)rg_lists_items(lists, &count);
+	assert_int_equal(count, 3);
+	for (size_t i = 0; i < ARRAY_SIZE(want); i++)
+		assert_int_equal(class_at(lists, &addr, now + (i * HOUR + HOUR / 2) * RG_NSEC_PER_SEC),
+				 want[i]);
+	/* Past the last that begins before it. */
+	addr.bytes[13] = 9;
+	assert_int_equal(class_at(lists, &addr, now), BLOCKED);
+	addr.bytes[12] = 11;
+	assert_int_equal(class_at(lists, &addr, now), NONE);
+	rg_lists_free(lists);
+}
+
+/* Seconds are exact, and the same at the next load. */
+static void test_same_ends(void **state)
+{
+	struct rg_addr addr = { .bytes = { [10] = 0xff, [11] = 0xff, 1, 1, 1, 1 } };
+	struct bed *bed = *state;
+	const struct rg_list_item *a, *b;
+	struct rg_lists *first, *second;
+	int64_t apart;
+
+	write_timed(bed->blocked, "a.list", "1.1.1.1", HOUR);
+	first = load(bed);
+	second = load(bed);
+	a = rg_lists_find(first, &addr, rg_now());
+	b = rg_lists_find(second, &addr, rg_now());
+	assert_int_equal(a->until, b->until);
+	assert_true(rg_lists_same_ends(first, second));
+	apart = (int64_t)(rg_lists_expiry(first, a) - rg_lists_expiry(second, b));
+	assert_in_range(apart + 10000000, 0, 20000000);
+	rg_lists_free(first);
+	rg_lists_free(second);
+}
+
 /* Far away is not over: people write 99999999999, or milliseconds. */
 static void test_until_far(void **state)
 {
 	static const char *const lines[] = {
 		"1.1.1.1 until=4102444800\n",	  "1.1.1.1 until=20000000000\n",
 		"1.1.1.1 until=99999999999\n",	  "1.1.1.1 until=1893456000000\n",
-		"1.1.1.1 until=99999999999999\n",
+		"1.1.1.1 until=99999999999999\n", "1.1.1.1 until=4294967295\n",
+		"1.1.1.1 until=4294967296\n",	  "1.1.1.1 until=18446744073709\n",
 	};
 	uint64_t in_a_year = rg_now() + 365 * 24 * HOUR * RG_NSEC_PER_SEC;
 	struct rg_addr addr = { .bytes = { [10] = 0xff, [11] = 0xff, 1, 1, 1, 1 } };
@@ -551,8 +643,6 @@ static void test_every_country(void **state)
 }
 
 /* ---- files ---- */
-
-static void check_items(const struct rg_lists *lists);
 
 static void test_sources(void **state)
 {
@@ -684,6 +774,41 @@ static void test_max_entries(void **state)
 	/* A range counts with what it takes. */
 	write_text(bed->blocked, "b.list", "1.1.1.1\n1.1.1.1-2.2.2.2\n");
 	refuse_load(bed, -ENOSPC, "b.list:2:");
+}
+
+/* An entry has 16 bits for its file. */
+static void test_max_files(void **state)
+{
+	struct rg_addr addr = { .bytes = { [10] = 0xff, [11] = 0xff, 1, 1, 1, 1 } };
+	struct bed *bed = *state;
+	struct rg_lists *lists;
+	char path[160];
+
+	for (unsigned int i = 0; i < UINT16_MAX; i++) {
+		snprintf(path, sizeof(path), "%05u.list", i);
+		write_bytes(bed->blocked, path, "", 0);
+	}
+	write_text(bed->blocked, "65534.list", "1.1.1.1\n");
+	lists = load(bed);
+	snprintf(path, sizeof(path), "%s/65534.list", bed->blocked);
+	assert_string_equal(rg_lists_source(lists, rg_lists_find(lists, &addr, rg_now())->source),
+			    path);
+	rg_lists_free(lists);
+	write_text(bed->blocked, "65535.list", "");
+	refuse_load(bed, -ENFILE, "65535.list: more than 65535 list files");
+}
+
+/* And 32 for the line: a file that might have more lines is refused. */
+static void test_max_size(void **state)
+{
+	struct bed *bed = *state;
+	char path[160];
+
+	write_text(bed->blocked, "b.list", "1.1.1.1\n");
+	snprintf(path, sizeof(path), "%s/b.list", bed->blocked);
+	if (truncate(path, 1LL << 32))
+		skip();
+	refuse_load(bed, -EFBIG, "b.list: larger than 4 GiB");
 }
 
 /* ---- repgatectl's lists ---- */
@@ -925,6 +1050,13 @@ static enum rg_class model_class(const struct model *model, u128 number)
 	return class;
 }
 
+static bool covers(const struct rg_list_item *item, const struct rg_addr *addr)
+{
+	const struct rg_prefix prefix = rg_list_prefix(item);
+
+	return rg_prefix_covers(&prefix, addr);
+}
+
 /* What the kernel's trie would answer: the longest item around the address. */
 static enum rg_class trie_class(const struct rg_lists *lists, const struct rg_addr *addr)
 {
@@ -933,8 +1065,7 @@ static enum rg_class trie_class(const struct rg_lists *lists, const struct rg_ad
 
 	items = rg_lists_items(lists, &count);
 	for (size_t i = 0; i < count; i++)
-		if (rg_prefix_covers(&items[i].prefix, addr) &&
-		    (!best || items[i].prefix.len > best->prefix.len))
+		if (covers(&items[i], addr) && (!best || items[i].len > best->len))
 			best = &items[i];
 	return best ? best->class : RG_CLASS_NONE;
 }
@@ -943,21 +1074,24 @@ static enum rg_class trie_class(const struct rg_lists *lists, const struct rg_ad
 static void check_items(const struct rg_lists *lists)
 {
 	const struct rg_list_item *items;
+	struct rg_addr reached = {}; /* the last address of those so far */
 	size_t count;
 
 	items = rg_lists_items(lists, &count);
 	for (size_t i = 0; i < count; i++) {
-		struct rg_prefix masked = items[i].prefix;
+		struct rg_prefix prefix = rg_list_prefix(&items[i]), masked = prefix, before;
+		struct rg_addr last = rg_prefix_last(&prefix);
 
 		rg_prefix_mask(&masked);
-		assert_memory_equal(&masked, &items[i].prefix, sizeof(masked));
+		assert_memory_equal(&masked, &prefix, sizeof(masked));
 		assert_true(items[i].line > 0);
-		if (i)
-			assert_true(rg_prefix_compare(&items[i - 1].prefix, &items[i].prefix) < 0);
-		if (items[i].parent != RG_NO_PARENT)
-			assert_true(items[i].parent < i &&
-				    rg_prefix_covers(&items[items[i].parent].prefix,
-						     &items[i].prefix.addr));
+		assert_int_equal(items[i].nested, i && rg_addr_compare(&prefix.addr, &reached) <= 0);
+		if (rg_addr_compare(&reached, &last) < 0)
+			reached = last;
+		if (!i)
+			continue;
+		before = rg_list_prefix(&items[i - 1]);
+		assert_true(rg_prefix_compare(&before, &prefix) < 0);
 	}
 }
 
@@ -1072,9 +1206,9 @@ static void assert_same_lists(const struct rg_lists *a, const struct rg_lists *b
 	    !rg_lists_same_countries(a, b))
 		fail_msg("not the same: %s", line);
 	for (size_t i = 0; i < a_count; i++)
-		if (memcmp(&x[i].prefix, &y[i].prefix, sizeof(x[i].prefix)) != 0 ||
+		if (rg_addr_compare(&x[i].addr, &y[i].addr) || x[i].len != y[i].len ||
 		    x[i].line != y[i].line || x[i].class != y[i].class ||
-		    x[i].parent != y[i].parent || !x[i].expiry != !y[i].expiry)
+		    x[i].nested != y[i].nested || x[i].until != y[i].until)
 			fail_msg("not the same: %s", line);
 }
 
@@ -1242,6 +1376,9 @@ int main(void)
 		TEST(test_check_entry),
 		TEST(test_until),
 		TEST(test_until_and_for_good),
+		TEST(test_nested_ends),
+		TEST(test_uncovered),
+		TEST(test_same_ends),
 		TEST(test_until_far),
 		TEST(test_countries),
 		TEST(test_every_country),
@@ -1250,6 +1387,8 @@ int main(void)
 		TEST(test_nothing_there),
 		TEST(test_odd_files),
 		TEST(test_max_entries),
+		TEST(test_max_files),
+		TEST(test_max_size),
 		TEST(test_add),
 		TEST(test_add_refused),
 		TEST(test_add_keeps_the_rest),
