@@ -33,11 +33,13 @@ int main(int argc, char **argv)
 	struct fill_maps maps;
 	int err;
 
-	if (argc != 3) {
-		fputs("usage: fill_pins DIRECTORY COUNT\n", stderr);
+	if (argc != 3 && argc != 4) {
+		fputs("usage: fill_pins DIRECTORY LISTED [KNOWN]\n", stderr);
 		return 2;
 	}
 	population_counts(strtoul(argv[2], NULL, 10), counts);
+	if (argc == 4)
+		counts[CROWD_CLEAN] = strtoul(argv[3], NULL, 10);
 	maps = (struct fill_maps){ .lists_now = open_pin(argv[1], "lists_now"),
 				   .verdicts = open_pin(argv[1], "verdicts"),
 				   .peers = open_pin(argv[1], "peers") };
