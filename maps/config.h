@@ -26,8 +26,17 @@ struct rg_flow {
 };
 
 struct rg_settings {
+	/* A cache line: what every SYN needs. */
 	__u32 layout; /* RG_LAYOUT_VERSION of who built the maps */
 	enum rg_mode mode;
+	__u32 index; /* bit by enum rg_index_part: look there before the trie */
+	__u32 exact_per_second; /* SYNs on each CPU: over it hits and attempts are estimated */
+	__u32 tag_dscp; /* 1..63; 0: no action tags */
+	enum rg_action blocked; /* action for local lists */
+	__u32 steering; /* 1: connections can reach the responder */
+	__u32 port_count;
+	__u16 ports[RG_MAX_PORTS]; /* host order */
+	/* The others. */
 	__u64 heartbeat; /* ns of CLOCK_BOOTTIME, the agent's last sign of life */
 	__u64 heartbeat_timeout; /* ns */
 	__u64 pending_time; /* ns that a pending mark lasts: longer than any inquiry */
@@ -38,14 +47,7 @@ struct rg_settings {
 	struct rg_flow gates[RG_GATES]; /* of all unknown peers together */
 	enum rg_action unknown; /* hold, pass or drop */
 	enum rg_action overload; /* pass or drop: the ring buffer is full */
-	enum rg_action blocked; /* action for local lists */
 	__u32 samples_per_second; /* refused attempts told to the agent, on each CPU */
-	__u32 steering; /* 1: connections can reach the responder */
-	__u32 tag_dscp; /* 1..63; 0: no action tags */
-	__u32 index; /* bit by enum rg_index_part: look there before the trie */
-	__u32 port_count;
-	__u16 ports[RG_MAX_PORTS]; /* host order */
-	__u32 exact_per_second; /* SYNs on each CPU: over it hits and attempts are estimated */
 	__u32 pad; /* zero */
 };
 

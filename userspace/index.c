@@ -46,11 +46,20 @@ struct rg_index {
 	size_t written; /* entries put since it is there */
 };
 
+/*
+ * How many entries a table takes before it is time for a larger one. Of sixteen slots nine: then 6 in
+ * 100,000 find all their buckets full, and are left to the trie. Buckets of four fill sooner.
+ */
+static size_t entries_for(size_t buckets, uint32_t slots)
+{
+	return slots == SLOTS4 ? buckets * SLOTS4 * 9 / 16 : buckets * slots / 2;
+}
+
 static uint32_t buckets_for(size_t entries, uint32_t slots)
 {
 	uint32_t buckets = BUCKETS_MIN;
 
-	while ((size_t)buckets * slots < 2 * entries && buckets < 1U << 26)
+	while (entries_for(buckets, slots) < entries && buckets < 1U << 26)
 		buckets *= 2;
 	return buckets;
 }
@@ -409,7 +418,7 @@ static int put_key(struct rg_index *index, struct table *table, uint64_t key, ui
 	store(slot_word(table, line, slot), value);
 	table->count++;
 	table->clean += is_clean(value);
-	return table->count > (size_t)(table->mask + 1) * table->slots / 2;
+	return table->count > entries_for((size_t)table->mask + 1, table->slots);
 }
 
 /* A search for some other key may have to go past this bucket. */

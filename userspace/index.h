@@ -16,7 +16,7 @@
 struct rg_index;
 
 struct rg_index_size {
-	size_t hosts4; /* IPv4 hosts that shall find room: half of the slots */
+	size_t hosts4; /* IPv4 hosts that shall find room: nine of sixteen slots */
 	size_t nets6; /* IPv6 /64s */
 	bool nets4; /* with a table for IPv4 prefixes up to /24: 4 MiB */
 };

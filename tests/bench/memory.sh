@@ -12,8 +12,9 @@
 # Twice all known peers are in `peers`, which is made large enough. The third time
 # it has its default size: a million peers send their first SYN, are asked about
 # and found clean, and most go from `peers` when others come. Then all of them send
-# again, which shows who is still known: he passes without a question. HOSTS
-# and RATE, new peers a second, can be set.
+# again, which shows who is still known: he passes without a question. The last
+# time the listed hosts stand in a local list, not in a zone. HOSTS and RATE, new
+# peers a second, can be set.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -122,11 +123,11 @@ learn() {
 	round 5
 }
 
-# one_variant on|off MAX_PEERS: the index, and 0 for the default
+# one_variant on|off MAX_PEERS zone|list: the index, 0 for the default, and who lists the hosts
 one_variant() {
-	local before before_meminfo began took known=$HOSTS settings=("max_verdicts = $HOSTS;")
+	local before before_meminfo began took known=$HOSTS settings=("max_verdicts = $HOSTS;" "max_list = $HOSTS;")
 	SENT=0 AGAIN=0
-	progress "memory: $HOSTS listed hosts, as many known peers, index $1, max_peers ${2/#0/default}"
+	progress "memory: $HOSTS hosts listed by a $3, as many known peers, index $1, max_peers ${2/#0/default}"
 	with_index "$1"
 	if [ "$2" -gt 0 ]; then
 		settings+=("max_peers = $2;")
@@ -136,41 +137,46 @@ one_variant() {
 	fi
 	repgate_config "${settings[@]}" "keep_on_stop = true;"
 	sed -i "s/^resolver = .*/resolver = \"127.0.0.1:5300\";/" "$REPGATE_CONF"
+	[ "$3" = zone ] || cp "$BED/hosts" "$BED/repgate/blocked.d/hosts.list"
 	sleep 1
 	before=$(kernel_bytes)
 	before_meminfo=$(meminfo_bytes)
-	repgate_start
-	repgate_stop || true
-	"$BENCH/fill_pins" "$REPGATE_PINS" "$HOSTS" "$known"
 	began=$(now_us)
 	repgate_start
+	if [ "$3" = zone ]; then
+		repgate_stop || true
+		"$BENCH/fill_pins" "$REPGATE_PINS" "$HOSTS" "$known"
+		began=$(now_us)
+		repgate_start
+		must "the verdicts were not taken over" wait_for 30 taken_over
+	fi
 	took=$(($(now_us) - began))
-	must "the verdicts were not taken over" wait_for 30 taken_over
 	[ "$known" -gt 0 ] || learn
-	jq -nc --arg index "$1" --argjson max_peers "$2" --arg by "${GROUP:+cgroup}" \
+	jq -nc --arg index "$1" --argjson max_peers "$2" --arg listed "$3" --arg by "${GROUP:+cgroup}" \
 		--argjson took "$took" --argjson kernel $(($(kernel_bytes) - before)) \
 		--argjson meminfo $(($(meminfo_bytes) - before_meminfo)) \
 		--argjson agent "$(agent_bytes)" --argjson anon "$(agent_memory RssAnon)" \
 		--argjson rss "$(agent_memory VmRSS)" --argjson peak "$(agent_memory VmHWM)" \
 		--argjson sent "$SENT" --argjson again "$AGAIN" --argjson status "$(ctl --json status)" \
-		'{ index: $index, max_peers: $max_peers, take_over_seconds: ($took / 1e6),
+		'{ index: $index, listed_by: $listed, max_peers: $max_peers, take_over_seconds: ($took / 1e6),
 		   by: (if $by == "" then "meminfo" else $by end),
 		   kernel_mib: ($kernel / 1048576), meminfo_mib: ($meminfo / 1048576),
 		   agent_mib: ($agent / 1048576), agent_anon_mib: ($anon / 1024),
 		   agent_rss_mib: ($rss / 1024), agent_peak_mib: ($peak / 1024),
 		   sent: $sent, asked_again: $again, entries: $status.index, maps: $status.maps }' >>"$SAMPLES"
 	repgate_stop || true
-	rm -rf "$REPGATE_PINS" "$BED/repgate/state"
+	rm -rf "$REPGATE_PINS" "$BED/repgate/state" "$BED/repgate/blocked.d/hosts.list"
 	sleep 2 # the kernel frees maps in the background
 }
 
 # shellcheck disable=SC2016 # variables of jq
 REPORT='
 def tag: (if .index == "on" then ", index" else "" end) +
-	(if .max_peers == 0 then ", default max_peers" else "" end);
+	(if .max_peers == 0 then ", default max_peers" else "" end) +
+	(if .listed_by == "list" then ", local list" else "" end);
 { part: "memory", hosts: $hosts, samples: ., lines: [ .[] |
 	line("kernel, by \(.by)" + tag; .kernel_mib; "MiB"),
-	line("start of an agent that takes them over" + tag; .take_over_seconds; "s"),
+	line("start of an agent that takes over or loads them" + tag; .take_over_seconds; "s"),
 	line("agent, without pages of maps" + tag; .agent_mib; "MiB"),
 	(select(.sent > 0) | line("of \(.sent) SYNs of known peers, pass unasked" + tag; .sent - .asked_again; "")),
 	at_most("kernel and agent, \($hosts) listed and as many known" + tag;
@@ -195,8 +201,10 @@ chmod +x "$BED/in_group"
 REPGATED=$BED/in_group
 for variant in $(index_variants); do
 	# An LRU map evicts before it is full.
-	one_variant "$variant" $((HOSTS * 9 / 8))
+	one_variant "$variant" $((HOSTS * 9 / 8)) zone
 done
-one_variant on 0
+one_variant on 0 zone
+"$BENCH/addresses" listed "$HOSTS" >"$BED/hosts"
+one_variant on 0 list
 jq -s --argjson hosts "$HOSTS" --argjson bar $BAR_MIB "$BENCH_JQ $REPORT" \
 	"$SAMPLES" >"$BENCH/memory.json"

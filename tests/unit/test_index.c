@@ -1272,7 +1272,7 @@ static void test_measure(void **state)
 	rg_index_measure(items, ARRAY_SIZE(items), &size);
 	rg_index_measure(items, 1000, &size);
 	assert_int_equal(size.hosts4, 1000 * 128);
-	assert_true(rg_index_lines(&size) >= 1000 * 128 * 2 / RG_INDEX_WORDS);
+	assert_true(rg_index_lines(&size) >= 1000 * 128 * 2 / 9);
 	rg_index_measure(items, ARRAY_SIZE(items), &size);
 	assert_int_equal(size.hosts4, 1 << 18);
 }
