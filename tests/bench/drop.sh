@@ -21,11 +21,14 @@
 #	uniform   SYNs to port 25, each listed source as likely as any other
 #	zipf      the same, some sources much more likely
 #	clean     SYNs of hosts that no filter lists, and that repgate knows as clean
+#	served    the same, where somebody listens
 #	unknown   SYNs of hosts that nobody knows (repgate: over new_peers_per_second)
 #	other     SYNs to another port
 #	ack       packets to port 25 that are no SYNs
 #
-# What passes is dropped by one nftables rule in input, the same behind each.
+# What passes is dropped by one nftables rule in input, the same behind each. What
+# is served is answered, by SYN cookies in a flood as this one, and the answer is
+# dropped by a rule in output.
 # ROUNDS, MILLISECONDS_EACH (or SECONDS_EACH), SIZES and FILTERS can be set.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -119,17 +122,46 @@ host_up() {
 	[ -n "$thread" ] || skip "no threaded NAPI on this kernel"
 	taskset -pc $SERVER_CORE "$thread" >/dev/null
 	POLLER[$name]=$thread
-	# The end of all that passes.
-	on "$name" nft -f - <<-END
+	dead_end "$name"
+}
+declare -A POLLER=()
+
+# dead_end FILTER: of all that passes
+dead_end() {
+	on "$1" nft -f - <<-END
 	table inet behind {
 		chain input {
 			type filter hook input priority 100; policy accept;
-			iif r$n drop
+			iif r$(number "$1") drop
 		}
 	}
 	END
 }
-declare -A POLLER=()
+
+# serve FILTER: from now on somebody listens
+serve() {
+	on "$1" nft -f - <<-END
+	delete table inet behind
+	table inet behind {
+		chain output {
+			type filter hook output priority 0; policy accept;
+			oif r$(number "$1") drop
+		}
+	}
+	END
+	nsenter --net="/run/netns/$1" -- perl -MIO::Socket::INET -e '
+		IO::Socket::INET->new(LocalPort => 25, Listen => 1024, ReuseAddr => 1) or die "port 25: $!";
+		$| = 1; print "ready\n"; sleep 60' >"$BED/listener.log" &
+	BED_PID[listener]=$!
+	must "nobody listens" wait_for 10 is_ready listener
+}
+
+# serve_no_more FILTER
+serve_no_more() {
+	stop listener || true
+	on "$1" nft delete table inet behind
+	dead_end "$1"
+}
 
 host_down() {
 	local n
@@ -251,7 +283,7 @@ passed() {
 behaves() {
 	local want=0
 	case $1/$2 in
-	*/clean | */other | */ack | none/* | nft-input/* | ipset-*) want=$3 ;;
+	*/clean | */served | */other | */ack | none/* | nft-input/* | ipset-*) want=$3 ;;
 	esac
 	[ $(($4 > want ? $4 - want : want - $4)) -le $(($3 / 100 + 1000)) ]
 }
@@ -261,9 +293,11 @@ flood() {
 	local name=$1 before used result sent port=25 crowd=$3 options=() let_in
 	case $3 in
 	uniform | zipf) crowd=listed-$3 ;;
+	served) crowd=clean ;;
 	other) crowd=clean port=$OTHER_PORT ;;
 	ack) crowd=clean options=(--ack) ;;
 	esac
+	[ "$3" != served ] || serve "$name"
 	let_in=$(passed "$name")
 	SEED=$((SEED + 1))
 	before=$(on_cpu "$name")
@@ -272,6 +306,7 @@ flood() {
 	used=$(($(on_cpu "$name") - before))
 	sent=$(jq .sent <<<"$result")
 	let_in=$(($(passed "$name") - let_in))
+	[ "$3" != served ] || serve_no_more "$name"
 	must "$name, $3: $let_in of $sent passed" behaves "$name" "$3" "$sent" "$let_in"
 	jq -c --arg filter "$name" --argjson size "$2" --arg traffic "$3" --argjson round "$4" \
 		--argjson used "$used" \
@@ -285,8 +320,8 @@ traffics() {
 	[ "$2" -ne 1048576 ] || list+=" zipf"
 	case $1 in
 	bare) list="uniform" ;;
-	none) list="clean other ack" ;;
-	repgate*) list+=" unknown other ack" ;;
+	none) list="clean served other ack" ;;
+	repgate*) list+=" served unknown other ack" ;;
 	esac
 	echo "$list"
 }
@@ -361,7 +396,7 @@ def pick($what; $value; $unit; $bar): if $bar == null or $value == null
 			"\(.size | size)"; 1000 / .ns.median; "Mpps")),
 	($sizes[] as $size | ("repgate", "repgate-index") as $we |
 		(["other", "SYNs to another port", 1.05], ["ack", "no SYNs", 1.05],
-		 ["clean", "known clean SYNs", 1.10]) as [$traffic, $what, $bar] |
+		 ["clean", "known clean SYNs", 1.10], ["served", "known clean SYNs, answered", 1.10]) as [$traffic, $what, $bar] |
 		($rounds | at($we; $size; $traffic)) as $ours | select($ours | length > 0) |
 		at_most("\($we) to no filter, \($what), \($size | size)";
 			ratio($ours; $rounds | at("none"; $size; $traffic)); "x time"; $bar)),
