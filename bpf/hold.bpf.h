@@ -156,7 +156,7 @@ static __always_inline struct rg_decision hold_unknown(struct xdp_md *ctx,
 {
 	enum rg_action action = unknown_action(settings);
 	struct rg_addr key = syn->peer;
-	__u32 instead;
+	__u32 instead = RG_ACTION_DROP;
 
 	if (!is_admitted(settings, syn, &instead))
 		return decided(RG_CLASS_UNKNOWN, action == RG_ACTION_PASS ? RG_ACTION_PASS : instead);

@@ -107,7 +107,7 @@ struct rg_syn {
 	__u32 dscp; /* of the IP header */
 	__u16 port; /* the peer's, host order */
 	__u16 local_port; /* host order */
-	__u32 pad;
+	__u32 pad[2]; /* zero: all of it is an argument */
 };
 
 struct rg_cursor {
@@ -374,7 +374,8 @@ static __always_inline void rg_describe(const struct rg_packet *packet, __u32 fr
 	syn->peer = (struct rg_addr){};
 	syn->now = 0;
 	syn->second = 0;
-	syn->pad = 0;
+	syn->pad[0] = 0;
+	syn->pad[1] = 0;
 }
 
 #endif

@@ -106,7 +106,7 @@ static __always_inline __u32 hits_of(const struct rg_settings *settings, const s
 	if (cpu->syns < settings->exact_per_second)
 		return 1;
 	/* Others in each second: at a steady rate an error would add up. */
-	return is_sampled(cpu->syns + cpu->second, RG_SAMPLED_HITS) ? RG_SAMPLED_HITS : 0;
+	return is_sampled(cpu->syns + (cpu->second << 32), RG_SAMPLED_HITS) ? RG_SAMPLED_HITS : 0;
 }
 
 static __always_inline void read_answer(__u32 answer, struct rg_decision *decision)

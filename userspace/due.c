@@ -221,11 +221,3 @@ bool rg_due_at(const struct rg_due *due, size_t index, struct rg_due_entry *ret)
 	*ret = entry_of(due, heap, heap->items[index]);
 	return true;
 }
-
-void rg_due_clear(struct rg_due *due)
-{
-	due->hosts.count = 0;
-	due->others.count = 0;
-	due->slots.count = 0;
-	due->slots.free = NO_SLOT;
-}

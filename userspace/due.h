@@ -40,7 +40,4 @@ bool rg_due_pop(struct rg_due *due, uint64_t now, struct rg_due_entry *ret);
 /* The entry number index, in no order that lasts. False: past the last. */
 bool rg_due_at(const struct rg_due *due, size_t index, struct rg_due_entry *ret);
 
-/* Takes all out, and keeps the memory for those that come next. */
-void rg_due_clear(struct rg_due *due);
-
 #endif

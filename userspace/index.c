@@ -12,6 +12,7 @@
 #define SLOTS4 RG_INDEX_WORDS
 #define SLOTS6 (RG_INDEX_WORDS / 2)
 #define BUCKETS_MIN 8
+#define CROWDED_OF 16384 /* one crowded key of so many entries is not too many */
 /* Prefixes from /25 to /31 become hosts, as long as they are so many at most. */
 #define SPREAD_MAX (1 << 18)
 #define EPOCH_TIME (6 * 86400 * RG_NSEC_PER_SEC) /* words reach 13 days from their epoch */
@@ -395,6 +396,12 @@ static void remove_crowded(struct table *table, uint64_t key)
 		}
 }
 
+/* Each is left to the trie, so a few are no reason for a table of twice the size. */
+static bool is_crowded(const struct table *table)
+{
+	return table->crowded_count * CROWDED_OF > table->count;
+}
+
 /* All buckets of a key that is crowded are full, and stay so: the search ends with "ask". */
 static int put_key(struct rg_index *index, struct table *table, uint64_t key, uint64_t value)
 {
@@ -410,9 +417,11 @@ static int put_key(struct rg_index *index, struct table *table, uint64_t key, ui
 	if (!line) {
 		int err = add_crowded(table, key);
 
-		return err ? err : 1;
+		return err ? err : is_crowded(table);
 	}
-	remove_crowded(table, key);
+	/* Where one is empty, a search ends: then the key was not crowded. */
+	if (*slot_word(table, line, slot) == RG_INDEX_FREED)
+		remove_crowded(table, key);
 	if (table->slots == SLOTS6)
 		store(&line->words[slot], key); /* before its word: until then the slot is free */
 	store(slot_word(table, line, slot), value);
@@ -425,8 +434,10 @@ static int put_key(struct rg_index *index, struct table *table, uint64_t key, ui
 static bool is_passed(const struct rg_index *index, const struct table *table,
 		      const struct rg_index_line *line)
 {
-	if (table->crowded_count)
-		return true;
+	for (size_t i = 0; i < table->crowded_count; i++)
+		for (uint32_t probe = 0; probe < RG_INDEX_PROBES; probe++)
+			if (bucket_of(index, table, table->crowded[i], probe) == line)
+				return true;
 	for (uint32_t probe = 1; probe < RG_INDEX_PROBES; probe++) {
 		uint32_t at = (uint32_t)(line - table->lines) + probe;
 		struct rg_index_line *next = &table->lines[at & table->mask];

@@ -117,14 +117,20 @@ void rg_indexes_enforce(struct rg_indexes *indexes)
 	indexes->in_force = true;
 }
 
+/* count has one more than the table has room for, which shall not make the next one four times as large. */
+static size_t twice(size_t count, size_t min)
+{
+	return count > min / 2 ? 2 * count - 2 : min;
+}
+
 /* A copy with more room, and without what is stale. */
 static void renew(struct rg_indexes *indexes, enum rg_index_part which)
 {
 	struct rg_mapped_index *old = &indexes->parts[which], fresh;
 	struct rg_index_count count = rg_index_count(old->index);
 	const struct rg_index_size size = {
-		.hosts4 = count.hosts4 * 2 > FIRST_HOSTS ? count.hosts4 * 2 : FIRST_HOSTS,
-		.nets6 = count.nets6 * 2 > FIRST_NETS ? count.nets6 * 2 : FIRST_NETS,
+		.hosts4 = twice(count.hosts4, FIRST_HOSTS),
+		.nets6 = twice(count.nets6, FIRST_NETS),
 	};
 	int err = make(indexes, which, &size, indexes->seen, &fresh);
 

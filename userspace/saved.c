@@ -20,6 +20,7 @@ struct rg_saver {
 	char *path, *fresh;
 	FILE *file; /* NULL: not writing */
 	size_t next; /* entry */
+	uint64_t queues; /* rg_verdicts_queues() when the first one was written */
 	struct event *timer;
 	void (*done)(void *arg, int err);
 	void *arg;
@@ -37,8 +38,20 @@ static int open_file(struct rg_saver *saver)
 		return -ENOMEM;
 	}
 	saver->next = 0;
+	saver->queues = rg_verdicts_queues(saver->verdicts);
 	fputs(HEADER, saver->file);
 	return 0;
+}
+
+/* The entries have other numbers: from the first one on again. */
+static void begin_again(struct rg_saver *saver)
+{
+	rewind(saver->file);
+	if (ftruncate(fileno(saver->file), 0))
+		return; /* some lines twice are no harm */
+	saver->next = 0;
+	saver->queues = rg_verdicts_queues(saver->verdicts);
+	fputs(HEADER, saver->file);
 }
 
 static void write_entry(FILE *file, const struct rg_verdicts *verdicts, const struct rg_prefix *key,
@@ -63,6 +76,8 @@ static int write_piece(struct rg_saver *saver, size_t count)
 	struct rg_prefix key;
 	int err = 0;
 
+	if (saver->queues != rg_verdicts_queues(saver->verdicts))
+		begin_again(saver);
 	for (; count; count--) {
 		err = rg_verdicts_at(saver->verdicts, saver->next++, &key, &value);
 		if (err == -ERANGE)

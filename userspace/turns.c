@@ -58,15 +58,19 @@ static void move(struct place *place, struct queue *from, struct queue *to)
 	STAILQ_INSERT_TAIL(to, place, entry);
 }
 
-/* The first that waits, and who can share its load. */
+/*
+ * The first that waits, and who can share its load: nobody behind one who changes something, as that is
+ * to be loaded, or to last no longer than until the load that was asked for after it.
+ */
 static const struct rg_turn *take_next(struct rg_turns *turns)
 {
 	struct place *first = STAILQ_FIRST(&turns->waiting), *place = first, *next;
 
 	for (; place; place = next) {
 		next = STAILQ_NEXT(place, entry);
-		if (place == first || (!first->turn.begin && !place->turn.begin &&
-				       place->turn.kind == first->turn.kind))
+		if (place != first && place->turn.begin)
+			break;
+		if (place == first || (!first->turn.begin && place->turn.kind == first->turn.kind))
 			move(place, &turns->waiting, &turns->current);
 	}
 	return &first->turn;

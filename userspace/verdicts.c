@@ -13,6 +13,7 @@ struct rg_verdicts {
 	struct rg_indexes *indexes;
 	uint32_t ipv6_prefix;
 	struct rg_due *due; /* of `verdicts`; entries may be out of date: the map tells */
+	uint64_t queues; /* how often it was made anew */
 	struct rg_zone_name zones[RG_MAX_ZONES]; /* a copy of the map */
 	struct rg_verdicts_count count;
 };
@@ -87,6 +88,14 @@ static int delete_peer(struct rg_verdicts *verdicts, const struct rg_addr *addr)
 
 #define WALK_LIMIT (4 * 16777216) /* four times the largest map that can be configured */
 
+/* 0, 1: there is none, or a negative error: the kernel needs memory to find it. */
+static int next_key(int fd, const void *key, void *next)
+{
+	if (!bpf_map_get_next_key(fd, key, next))
+		return 0;
+	return errno == ENOENT ? 1 : -errno;
+}
+
 /*
  * A walk over all keys of a map; the callback may delete the key it is given. Bounded, because a walk
  * begins again when the key it stands on is evicted by somebody else.
@@ -95,15 +104,14 @@ static int each_key(int fd, int (*call)(void *arg, const void *key), void *arg)
 {
 	char keys[2][sizeof(struct rg_prefix)];
 	size_t left = WALK_LIMIT;
-	int now = 0, ret = 0;
-	bool more = !bpf_map_get_next_key(fd, NULL, keys[now]);
+	int now = 0, ret = 0, end = next_key(fd, NULL, keys[now]);
 
-	while (more && !ret && left--) {
-		more = !bpf_map_get_next_key(fd, keys[now], keys[!now]);
+	while (!end && !ret && left--) {
+		end = next_key(fd, keys[now], keys[!now]);
 		ret = call(arg, keys[now]);
 		now = !now;
 	}
-	return ret;
+	return ret || end > 0 ? ret : end;
 }
 
 static int queue_entry(void *arg, const void *key)
@@ -116,6 +124,26 @@ static int queue_entry(void *arg, const void *key)
 	return rg_due_add(verdicts->due, key, value.expiry);
 }
 
+/* A queue of what is in the map. 0, or a negative error: then the old one stays. */
+static int make_queue(struct rg_verdicts *verdicts)
+{
+	struct rg_due *old = verdicts->due;
+	int err = rg_due_new(&verdicts->due);
+
+	if (!err)
+		err = each_key(verdicts->maps->verdicts, queue_entry, verdicts);
+	if (err) {
+		if (verdicts->due != old)
+			rg_due_free(verdicts->due);
+		verdicts->due = old;
+		return err;
+	}
+	rg_due_free(old);
+	verdicts->count.entries = rg_due_count(verdicts->due);
+	verdicts->queues++;
+	return 0;
+}
+
 /* Entries of the queue that may be out of date, besides as many as there are verdicts. */
 #define STALE_MAX 65536
 
@@ -126,10 +154,10 @@ static int queue_entry(void *arg, const void *key)
  */
 static int push_due(struct rg_verdicts *verdicts, const struct rg_prefix *key, uint64_t expiry)
 {
-	if (rg_due_count(verdicts->due) < 2 * verdicts->count.entries + STALE_MAX)
-		return rg_due_add(verdicts->due, key, expiry);
-	rg_due_clear(verdicts->due);
-	return each_key(verdicts->maps->verdicts, queue_entry, verdicts);
+	if (rg_due_count(verdicts->due) >= 2 * verdicts->count.entries + STALE_MAX &&
+	    !make_queue(verdicts))
+		return 0; /* it is in the map already */
+	return rg_due_add(verdicts->due, key, expiry);
 }
 
 static int adopt_entry(void *arg, const void *key)
@@ -309,8 +337,7 @@ const char *rg_verdicts_zone(const struct rg_verdicts *verdicts, uint32_t slot)
 	return slot < RG_MAX_ZONES ? verdicts->zones[slot].alias : "";
 }
 
-/* Makes room for one: the entry nearest to its expiry goes. */
-static int evict(struct rg_verdicts *verdicts)
+static bool evict_first(struct rg_verdicts *verdicts)
 {
 	struct rg_due_entry due;
 	struct rg_verdict value;
@@ -318,9 +345,18 @@ static int evict(struct rg_verdicts *verdicts)
 	while (rg_due_pop(verdicts->due, UINT64_MAX, &due))
 		if (!get_due(verdicts, &due, &value) && !delete_key(verdicts, &due.key)) {
 			verdicts->count.evicted++;
-			return 0;
+			return true;
 		}
-	return -ENOSPC;
+	return false;
+}
+
+/* Makes room for one: the entry nearest to its expiry goes. */
+static int evict(struct rg_verdicts *verdicts)
+{
+	if (evict_first(verdicts))
+		return 0;
+	/* The map is full of what the queue has lost, for want of memory. */
+	return !make_queue(verdicts) && evict_first(verdicts) ? 0 : -ENOSPC;
 }
 
 static int write_verdict(struct rg_verdicts *verdicts, const struct rg_prefix *key,
@@ -338,8 +374,11 @@ static int write_verdict(struct rg_verdicts *verdicts, const struct rg_prefix *k
 	}
 	while (bpf_map_update_elem(fd, key, value, BPF_ANY)) {
 		/* A full trie says ENOSPC; anything else is not about room. */
-		if (errno != ENOSPC || evict(verdicts))
+		if (errno != ENOSPC)
 			return -errno;
+		if (evict(verdicts))
+			return -ENOSPC;
+		known = known && !get_exact(verdicts, key, &old);
 	}
 	if (!known)
 		verdicts->count.entries++;
@@ -356,6 +395,11 @@ int rg_verdicts_at(const struct rg_verdicts *verdicts, size_t index, struct rg_p
 		return -ERANGE;
 	*key = due.key;
 	return get_due(verdicts, &due, ret) ? -ENOENT : 0;
+}
+
+uint64_t rg_verdicts_queues(const struct rg_verdicts *verdicts)
+{
+	return verdicts->queues;
 }
 
 int rg_verdicts_restore(struct rg_verdicts *verdicts, const struct rg_prefix *key,

@@ -56,6 +56,8 @@ int rg_verdicts_find_peer(const struct rg_verdicts *verdicts, const struct rg_ad
  */
 int rg_verdicts_at(const struct rg_verdicts *verdicts, size_t index, struct rg_prefix *key,
 		   struct rg_verdict *ret);
+/* How often the queue was made anew so far: then the numbers of its entries are others. */
+uint64_t rg_verdicts_queues(const struct rg_verdicts *verdicts);
 /* Puts an entry from elsewhere in force, hits and all. 0 or a negative error. */
 int rg_verdicts_restore(struct rg_verdicts *verdicts, const struct rg_prefix *key,
 			const struct rg_verdict *value);

@@ -226,36 +226,13 @@ static void test_random(void **state)
 	rg_due_free(due);
 }
 
-static void test_clear(void **state)
-{
-	static struct model model;
-	uint64_t seed = 0xc1ea;
-	struct rg_due *due;
-
-	(void)state;
-	assert_int_equal(rg_due_new(&due), 0);
-	for (int round = 0; round < 5; round++) {
-		model.count = 0;
-		for (int i = 0; i < 3000 * round; i++) {
-			struct rg_prefix key = random_key(&seed);
-
-			add(due, &model, &key, next_random(&seed) % (100 * TICK));
-		}
-		for (int i = 0; i < 100 && round; i++)
-			assert_true(pop(due, &model, UINT64_MAX));
-		check_all(due, &model);
-		rg_due_clear(due);
-		assert_int_equal(rg_due_count(due), 0);
-	}
-	rg_due_free(due);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_tick),  cmocka_unit_test(test_over),
-		cmocka_unit_test(test_both),  cmocka_unit_test(test_random),
-		cmocka_unit_test(test_clear),
+		cmocka_unit_test(test_tick),
+		cmocka_unit_test(test_over),
+		cmocka_unit_test(test_both),
+		cmocka_unit_test(test_random),
 	};
 
 	return cmocka_run_group_tests_name("due", tests, NULL, NULL);
