@@ -89,6 +89,15 @@ swaps() {
 }
 
 # Others ask, too.
+threads() {
+	find "/proc/${BED_PID[repgated]}/task" -mindepth 1 -maxdepth 1 | wc -l
+}
+
+# is_loading WHEN_QUIET: the thread that loads is there
+is_loading() {
+	[ "$(threads)" -gt "$1" ]
+}
+
 questions() {
 	local began
 	while [ ! -e "$BED/over" ]; do
@@ -123,15 +132,15 @@ new_peers_meanwhile() {
 
 # Asked while one is under way: the files as they are now, and an answer for everyone.
 requests_wait() {
-	local before pids=() pid status=0
+	local before pids=() pid status=0 idle
 	rm "$BLOCKED/big.list"
 	ctl reload >/dev/null
 	must "it goes on loading" wait_for 10 quiet
-	before=$(reloads)
+	before=$(reloads) idle=$(threads)
 	put_list 0
 	ctl reload >/dev/null &
 	pids+=($!)
-	sleep 0.1
+	must "nothing is loaded" wait_for 10 is_loading "$idle"
 	same "the first one is under way" "0 $before" "$(entries) $(reloads)"
 	echo 198.51.100.7 >"$BLOCKED/late.list"
 	kill -HUP "${BED_PID[repgated]}"
@@ -181,12 +190,14 @@ bad_line() {
 }
 
 stop_meanwhile() {
-	local status=0 began pid
+	local status=0 began pid idle
+	must "it goes on loading" wait_for 10 quiet
+	idle=$(threads)
 	put_list 0
 	ctl reload >/dev/null 2>&1 &
 	pid=$!
 	ctl block 198.51.100.9 >/dev/null 2>&1 &
-	sleep 0.3
+	must "nothing is loaded" wait_for 10 is_loading "$idle"
 	began=$(now_ms)
 	repgate_stop || status=$?
 	same "stopped meanwhile, it ends with status 0" 0 "$status"
