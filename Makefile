@@ -46,7 +46,7 @@ BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -DBPF_NO_PRESERVE_ACCESS_INDEX -Wall -
 
 AGENT := main agent addr commands config control dispatcher dns dnsbl due events geo hash health index indexes inquiry judge links \
 	listing lists loader log metrics names never notify policy privileges recent refusals reply responder saved smtp stats steering \
-	tester turns verdicts watch
+	table tester turns verdicts watch
 CTL := ctl addr config dnsbl names reply
 AGENT_OBJECTS := $(AGENT:%=$(BUILD)/userspace/%.o) $(BUILD)/maps/pin.o
 CTL_OBJECTS := $(CTL:%=$(BUILD)/userspace/%.o)
@@ -136,16 +136,17 @@ $(BUILD)/tests/%: tests/tools/%.c $(firstword $(MAKEFILE_LIST)) | $(BUILD)/tests
 	$(Q)$(CC) $(CFLAGS) -std=gnu11 $(WARNINGS) $< -o $@
 
 # What each unit test is made of; with ASan and UBSan whatever SANITIZE says.
-UNITS := addr dnsbl due index lists parse policy config dns reply smtp turns
+UNITS := addr dnsbl due index lists parse policy config dns reply smtp table turns
 SOURCES_addr := userspace/addr.c
 SOURCES_dnsbl := userspace/dnsbl.c userspace/addr.c
 SOURCES_due := userspace/due.c userspace/addr.c
-SOURCES_index := userspace/index.c userspace/addr.c
+SOURCES_index := userspace/index.c userspace/table.c userspace/addr.c
 SOURCES_lists := userspace/lists.c userspace/addr.c
 SOURCES_parse := tests/bpf/packet.c
 SOURCES_policy := userspace/policy.c
 SOURCES_config := userspace/config.c userspace/dnsbl.c userspace/addr.c userspace/names.c userspace/reply.c
 SOURCES_reply := userspace/reply.c userspace/addr.c
+SOURCES_table := userspace/table.c
 SOURCES_smtp := userspace/smtp.c userspace/reply.c userspace/addr.c
 SOURCES_dns := userspace/dns.c
 SOURCES_turns := userspace/turns.c
@@ -161,7 +162,7 @@ $(BUILD)/tests/unit_%: tests/unit/test_%.c $$(SOURCES_%) $(wildcard userspace/*.
 	$(call say,TEST,$@)
 	$(Q)$(CC) $(TEST_CFLAGS) $(filter %.c,$^) -o $@ -lcmocka $(LIB_LIBS)
 
-BPF_SOURCES_index := userspace/index.c userspace/addr.c
+BPF_SOURCES_index := userspace/index.c userspace/table.c userspace/addr.c
 $(BUILD)/tests/bpf_%: tests/bpf/test_%.c $(BPF_SHARED) $$(BPF_SOURCES_$$*) $(BUILD)/filter.skel.h \
 		$(wildcard tests/bpf/*.h maps/*.h) | $(BUILD)/tests/
 	$(call say,TEST,$@)
@@ -195,7 +196,7 @@ soak: test-deps ## half an hour of everything with an ASan build: memory stays f
 # --------------------------------------------------------------------------- bench
 
 BENCH := $(patsubst %,$(BUILD)/bench/%,verdict_cost attach addresses fill_pins dns_time)
-BENCH_SHARED := tests/bench/fill.c tests/bench/population.c userspace/index.c userspace/addr.c
+BENCH_SHARED := tests/bench/fill.c tests/bench/population.c userspace/index.c userspace/table.c userspace/addr.c
 # What repgate is compared with; the bench says which of them are missing.
 BENCH_PACKAGES := xdp-tools ipset iptables
 
@@ -243,7 +244,7 @@ $(BUILD)/fuzz/:
 	$(Q)mkdir -p $@
 
 # Not with ASan: it is the programs in the kernel that are tried, as many frames as possible.
-$(BUILD)/fuzz/fuzz_filter: $(addprefix tests/fuzz/,fuzz_filter.c model.c frames.c) userspace/index.c userspace/addr.c \
+$(BUILD)/fuzz/fuzz_filter: $(addprefix tests/fuzz/,fuzz_filter.c model.c frames.c) userspace/index.c userspace/table.c userspace/addr.c \
 		$(BUILD)/filter.skel.h $(wildcard tests/fuzz/*.h maps/*.h userspace/index.h) | $(BUILD)/fuzz/
 	$(call say,FUZZ,$@)
 	$(Q)$(CC) -O2 -g -std=gnu11 -D_GNU_SOURCE $(WARNINGS) -I$(BUILD) -Iuserspace $(filter %.c,$^) -o $@ -lbpf -lpthread

@@ -10,38 +10,69 @@ static __always_inline struct rg_index_line *index_line(void *map, __u32 line)
 	return bpf_map_lookup_elem(map, &line);
 }
 
-/* All bits if value, which is below 2^63, is 0. Not a branch: nobody could foretell where it goes. */
+/*
+ * Two slots of hosts at a time, one in each half of a word. All of this is without branches, which
+ * nobody could foretell; and the verifier walks all combinations of them.
+ */
+#define HALVES(bits) ((bits)*0x100000001ULL)
+#define KEY_BITS HALVES(RG_INDEX_KEY4_MASK << RG_INDEX_KEY4_SHIFT)
+#define TOP_BITS HALVES(1ULL << 31)
+
+/* The top bit of each half in which no other bits than those outside mask are set. */
+static __always_inline __u64 tops_of_zeros(__u64 word, __u64 mask)
+{
+	__u64 rest = mask & ~TOP_BITS;
+
+	/* Any bit of rest carries into the top one. */
+	return ~(((word & rest) + rest) | word) & TOP_BITS;
+}
+
+/* The payload of the slot that has the key, in either half; 0: neither has. keys: in both halves. */
+static __always_inline __u64 payloads_of(__u64 word, __u64 keys)
+{
+	__u64 tops = tops_of_zeros(word ^ keys, KEY_BITS);
+
+	return word & ((tops >> (31 - RG_INDEX_PAYLOAD_BITS)) - (tops >> 31));
+}
+
+static __always_inline __u32 either_half(__u64 payloads)
+{
+	return (payloads | payloads >> 32) & RG_INDEX_PAYLOAD_MASK;
+}
+
+/* Not payloads: the search is over, or goes on. */
+enum { PROBE_NOTHING = 0, PROBE_GOES_ON = RG_INDEX_FREED };
+
+/*
+ * The payload of a key in this bucket, or what comes next. Most are found in the first word, and most
+ * searches that find nothing end there.
+ */
+static __always_inline __u32 probe_hosts4(const struct rg_index_line *line, __u32 pair, __u64 keys)
+{
+	if (!line)
+		return PROBE_GOES_ON;
+	for (__u32 i = 0; i < RG_INDEX_PAIRS; i++) {
+		__u64 word = line->words[pair + i & (RG_INDEX_PAIRS - 1)];
+		__u64 found = payloads_of(word, keys);
+
+		if (found)
+			return either_half(found);
+		if (tops_of_zeros(word, ~0ULL))
+			return PROBE_NOTHING;
+	}
+	return PROBE_GOES_ON;
+}
+
+/* All bits if value, which is below 2^63, is 0. Not a branch either. */
 static __always_inline __u64 ones_if_zero(__u64 value)
 {
 	return keep_value((__s64)(value - 1) >> 63);
 }
 
-/* A slot that is empty, and not only free, ends a search: its key is 0, and so is its lowest bit. */
+/* A word that is empty, and not only free, ends a search: its check is 0, and so is its lowest bit. */
 static __always_inline __u64 ends_search(__u64 word)
 {
-	return ones_if_zero(word >> RG_INDEX_KEY_SHIFT) & ~word & RG_INDEX_FREED;
-}
-
-/*
- * The word of addr, 0 if it is not there and the search ends here, RG_INDEX_FREED if it goes on in
- * the next bucket. Nearly without branches: the verifier walks all combinations of eight of them, for
- * each bucket.
- */
-static __always_inline __u64 probe_hosts4(const struct rg_index_line *line, __u32 addr)
-{
-	__u64 found = 0, ends = 0;
-
-	if (!line)
-		return RG_INDEX_FREED;
-#pragma unroll
-	for (int i = 0; i < RG_INDEX_WORDS; i++)
-		found |= line->words[i] & ones_if_zero(line->words[i] >> RG_INDEX_KEY_SHIFT ^ addr);
-	if (found)
-		return found;
-#pragma unroll
-	for (int i = 0; i < RG_INDEX_WORDS; i++)
-		ends |= ends_search(line->words[i]);
-	return ends ^ RG_INDEX_FREED;
+	return ones_if_zero(word >> RG_INDEX_CHECK6_SHIFT) & ~word & RG_INDEX_FREED;
 }
 
 /*
@@ -53,29 +84,41 @@ __attribute__((noinline)) __u64 probe_nets6(const struct rg_index_line *line, __
 	__u64 found = 0, ends = 0, check = rg_index_check6(key);
 
 	if (!line)
-		return RG_INDEX_FREED;
+		return PROBE_GOES_ON;
 #pragma unroll
 	for (int i = 0; i < RG_INDEX_WORDS / 2; i++) {
 		__u64 word = line->words[i + RG_INDEX_WORDS / 2];
 
 		if (line->words[i] == key)
-			found |= word & ones_if_zero(word >> RG_INDEX_KEY_SHIFT ^ check);
+			found |= word & ones_if_zero(word >> RG_INDEX_CHECK6_SHIFT ^ check);
 		ends |= ends_search(word);
 	}
-	return found ? found : ends ^ RG_INDEX_FREED;
+	return found ? found & RG_INDEX_PAYLOAD_MASK : ends ^ PROBE_GOES_ON;
 }
 
-/* The word's answer if it is certainly alive. */
-static __always_inline int answer_of(const struct rg_index_header *header, __u64 word, __u64 now)
+/* The payload's answer if it is certainly alive. epoch: read before the payload. */
+static __always_inline __u32 answer_of(const struct rg_index_header *header, __u32 payload,
+				       __u64 epoch, __u64 now)
 {
-	__u32 until = word >> RG_INDEX_TIME_SHIFT & RG_INDEX_FOREVER;
+	__u32 code = payload >> RG_INDEX_CODE_SHIFT, answer;
 
-	if (until != RG_INDEX_FOREVER && until <= (now - header->epoch) >> RG_INDEX_UNIT_SHIFT)
+	if ((payload & RG_INDEX_TIME_MASK) != RG_INDEX_FOREVER &&
+	    rg_index_until_units(payload, epoch) <= now >> RG_INDEX_UNIT_SHIFT)
 		return RG_INDEX_ASK;
+	if (code == 0 || code > RG_INDEX_ANSWERS)
+		return RG_INDEX_ASK;
+	answer = header->answers[code - 1];
 	/* A verdict on a prefix around a clean peer would come first. */
-	if (header->other4 && (word & RG_INDEX_ANSWER_MASK) == RG_INDEX_CLEAN)
+	if (header->other4 && (answer & RG_INDEX_ANSWER_MASK) == RG_INDEX_CLEAN)
 		return RG_INDEX_ASK;
-	return word & RG_INDEX_ANSWER_MASK;
+	return answer;
+}
+
+/* 0, which a CPU knows only when it has read value: what depends on it, is read later. */
+static __always_inline __u32 zero_after(__u64 value)
+{
+	asm volatile("%0 &= 0" : "+r"(value)::"memory");
+	return value;
 }
 
 static __always_inline int answer_of_net4(void *map, const struct rg_index_header *header, __u32 net)
@@ -84,7 +127,7 @@ static __always_inline int answer_of_net4(void *map, const struct rg_index_heade
 
 	if (!header->nets4)
 		return header->other4 ? RG_INDEX_ASK : RG_INDEX_NONE;
-	line = index_line(map, header->nets4 + RG_INDEX_NET_LINE(net));
+	line = index_line(map, RG_INDEX_TABLES + RG_INDEX_NET_LINE(net));
 	if (!line)
 		return RG_INDEX_ASK;
 	switch (line->words[RG_INDEX_NET_WORD(net)] >> RG_INDEX_NET_SHIFT(net) & 3) {
@@ -100,37 +143,44 @@ static __always_inline int answer_of_net4(void *map, const struct rg_index_heade
 }
 
 /* addr: host order. */
-static __always_inline int find_host4(void *map, const struct rg_index_header *header, __u32 addr,
+static __always_inline int find_addr4(void *map, const struct rg_index_header *header, __u32 addr,
 				      __u64 now)
 {
-	__u32 bucket = rg_index_hash(addr ^ header->seed);
+	__u32 hash = rg_index_mix4(addr, header->seed), key = hash & RG_INDEX_KEY4_MASK;
+	__u64 epoch = header->epoch;
+	__u32 home = header->hosts4 + rg_index_home(hash, header->buckets4) + zero_after(epoch);
 
-	for (__u32 i = 0; i < RG_INDEX_PROBES; i++) {
-		__u32 line = header->hosts4 + (bucket + i & header->hosts4_mask);
-		__u64 word = probe_hosts4(index_line(map, line), addr);
+	if (!header->buckets4)
+		return answer_of_net4(map, header, addr >> (32 - RG_INDEX_NET4_BITS));
+	if (!key)
+		return RG_INDEX_ASK;
+	for (__u32 i = 0; i < RG_INDEX_PROBES && i < header->probes4; i++) {
+		__u32 payload = probe_hosts4(index_line(map, home + i), key,
+					     HALVES((__u64)key << RG_INDEX_KEY4_SHIFT));
 
-		if (!word)
+		if (payload == PROBE_NOTHING)
 			return answer_of_net4(map, header, addr >> (32 - RG_INDEX_NET4_BITS));
-		if (word != RG_INDEX_FREED)
-			return answer_of(header, word, now);
+		if (payload != PROBE_GOES_ON)
+			return answer_of(header, payload, epoch, now);
 	}
 	return RG_INDEX_ASK;
 }
 
 /* key: the address's first 64 bits, host order. */
-static __always_inline int find_net6(void *map, const struct rg_index_header *header, __u64 key,
+static __always_inline int find_key6(void *map, const struct rg_index_header *header, __u64 key,
 				     __u64 now)
 {
-	__u32 bucket = rg_index_hash(key ^ header->seed);
+	__u64 epoch = header->epoch;
+	__u32 home = header->nets6 + zero_after(epoch) +
+		     rg_index_home(rg_index_hash(key ^ header->seed), header->buckets6);
 
 	for (__u32 i = 0; i < RG_INDEX_PROBES; i++) {
-		__u32 line = header->nets6 + (bucket + i & header->nets6_mask);
-		__u64 word = probe_nets6(index_line(map, line), key);
+		__u32 payload = probe_nets6(index_line(map, home + i), key);
 
-		if (!word)
+		if (payload == PROBE_NOTHING)
 			return RG_INDEX_NONE;
-		if (word != RG_INDEX_FREED)
-			return answer_of(header, word, now);
+		if (payload != PROBE_GOES_ON)
+			return answer_of(header, payload, epoch, now);
 	}
 	return RG_INDEX_ASK;
 }
@@ -145,27 +195,53 @@ static __always_inline __u64 net6_of(const struct rg_syn *syn)
 	return bpf_be64_to_cpu(syn->addr_halves[0]);
 }
 
-/* For each part a bit that says "look", and RG_INDEX_ASKS further up one that says "ask". */
-static __always_inline __u32 index_seen(const struct rg_settings *settings, const struct rg_syn *syn)
+static __always_inline int part_is_off(const struct rg_settings *settings, enum rg_index_part part)
 {
-	__u32 off = (~settings->index & RG_INDEX_ALL) << RG_INDEX_ASKS, zero = 0, net4, wide;
-	struct rg_index_seen *table = bpf_map_lookup_elem(&seen, &zero);
-	__u64 key;
+	return !(settings->index >> part & 1);
+}
+
+static __always_inline const struct rg_index_seen *get_seen(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&seen, &zero);
+}
+
+/* Whether a local list has anything in the address's /24. */
+static __always_inline int lists_touch4(const struct rg_syn *syn)
+{
+	const struct rg_index_seen *table = get_seen();
+	__u32 net = host4_of(syn) >> (32 - RG_INDEX_NET4_BITS);
+
+	return !table || table->nets4[net / 64] >> net % 64 & 1;
+}
+
+/* Whether any hosts are in the address's /23: the second level cache has all of these bits. */
+static __always_inline int hosts_touch4(const struct rg_syn *syn)
+{
+	const struct rg_index_seen *table = get_seen();
+	__u32 net = host4_of(syn) >> (32 - RG_INDEX_WIDE4_BITS);
+
+	return !table || table->hosts4[net / 64] >> net % 64 & 1;
+}
+
+/* For each part a bit that says "look", and RG_INDEX_ASKS further up one that says "ask". */
+static __always_inline __u32 seen6(const struct rg_syn *syn)
+{
+	const struct rg_index_seen *table = get_seen();
+	__u64 key = net6_of(syn);
+	__u32 wide;
 
 	if (!table)
 		return RG_INDEX_ALL << RG_INDEX_ASKS; /* can't happen, the verifier wants it */
-	if (syn->version == 4) {
-		net4 = host4_of(syn) >> (32 - RG_INDEX_NET4_BITS);
-		return off | (table->nets4[net4 / 32] >> net4 % 32 * 2 & RG_INDEX_ALL);
-	}
-	key = net6_of(syn);
 	wide = key >> (64 - RG_INDEX_WIDE6_BITS);
 	keep_check(&wide); /* or it is two bytes swapped, of which old verifiers know no bound */
 	wide &= (1 << RG_INDEX_WIDE6_BITS) - 1;
-	return off | table->nets6[rg_index_net6(key >> 32)] | table->wide6[wide];
+	return table->nets6[rg_index_net6(key >> 32)] | table->wide6[wide];
 }
 
-__attribute__((noinline)) int look_into(__u32 part, const struct rg_syn *syn)
+/* Global functions, so that the verifier walks each search once. */
+__attribute__((noinline)) int find_host4(__u32 part, const struct rg_syn *syn)
 {
 	void *map = bpf_map_lookup_elem(&indexes, &part);
 	struct rg_index_header *header;
@@ -173,19 +249,65 @@ __attribute__((noinline)) int look_into(__u32 part, const struct rg_syn *syn)
 	if (!map || !syn)
 		return RG_INDEX_ASK;
 	header = (struct rg_index_header *)index_line(map, 0);
-	if (!header)
+	return header ? find_addr4(map, header, host4_of(syn), syn->now) : RG_INDEX_ASK;
+}
+
+__attribute__((noinline)) int find_net6(__u32 part, const struct rg_syn *syn)
+{
+	void *map = bpf_map_lookup_elem(&indexes, &part);
+	struct rg_index_header *header;
+
+	if (!map || !syn)
 		return RG_INDEX_ASK;
-	if (syn->version == 4)
-		return find_host4(map, header, host4_of(syn), syn->now);
-	return find_net6(map, header, net6_of(syn), syn->now);
+	header = (struct rg_index_header *)index_line(map, 0);
+	return header ? find_key6(map, header, net6_of(syn), syn->now) : RG_INDEX_ASK;
 }
 
 /* RG_INDEX_NONE: there is no live entry. RG_INDEX_ASK: the trie knows. Else the answer. */
-static __always_inline __u32 index_find(__u32 part, __u32 where, const struct rg_syn *syn)
+struct rg_found {
+	__u32 lists;
+	__u32 hosts; /* counts if lists has nothing */
+};
+
+/* Hosts first: their answer says whether the lists need be looked into. */
+static __always_inline void index_find4(const struct rg_settings *settings,
+					const struct rg_syn *syn, struct rg_found *found)
 {
-	if (where >> (part + RG_INDEX_ASKS) & 1)
+	if (part_is_off(settings, RG_INDEX_HOSTS))
+		found->hosts = RG_INDEX_ASK;
+	else
+		found->hosts = hosts_touch4(syn) ? find_host4(RG_INDEX_HOSTS, syn) : RG_INDEX_NONE;
+	if (part_is_off(settings, RG_INDEX_LISTS))
+		found->lists = RG_INDEX_ASK;
+	else if (found->hosts > RG_INDEX_ASK && !(found->hosts & RG_INDEX_HEED))
+		found->lists = RG_INDEX_NONE;
+	else
+		found->lists = lists_touch4(syn) ? find_host4(RG_INDEX_LISTS, syn) : RG_INDEX_NONE;
+	found->hosts &= ~RG_INDEX_HEED;
+}
+
+static __always_inline __u32 find_part6(const struct rg_settings *settings, enum rg_index_part part,
+					__u32 where, const struct rg_syn *syn)
+{
+	if (part_is_off(settings, part) || where >> (part + RG_INDEX_ASKS) & 1)
 		return RG_INDEX_ASK;
-	return where >> part & 1 ? look_into(part, syn) : RG_INDEX_NONE;
+	return where >> part & 1 ? find_net6(part, syn) : RG_INDEX_NONE;
+}
+
+static __always_inline void index_find(const struct rg_settings *settings, const struct rg_syn *syn,
+				       struct rg_found *found)
+{
+	__u32 where;
+
+	if (syn->version == 4) {
+		index_find4(settings, syn, found);
+		return;
+	}
+	where = seen6(syn);
+	found->lists = find_part6(settings, RG_INDEX_LISTS, where, syn);
+	found->hosts = found->lists > RG_INDEX_ASK ?
+			       RG_INDEX_NONE :
+			       find_part6(settings, RG_INDEX_HOSTS, where, syn);
 }
 
 #endif

@@ -77,11 +77,11 @@ static __always_inline void decide_class(const struct rg_settings *settings, enu
 	decision->action = class == RG_CLASS_APPROVED ? RG_ACTION_PASS : settings->blocked;
 }
 
+/* answer: the index's, as in rg_found. */
 static __always_inline int decide_by_lists(const struct rg_settings *settings,
-					   const struct rg_syn *syn, __u32 where,
+					   const struct rg_syn *syn, __u32 answer,
 					   struct rg_decision *decision)
 {
-	__u32 answer = index_find(RG_INDEX_LISTS, where, syn);
 	struct rg_list_entry *entry;
 
 	if (answer == RG_INDEX_NONE)
@@ -121,10 +121,10 @@ static __always_inline void read_answer(__u32 answer, struct rg_decision *decisi
 /* By verdicts, and by clean peers that the index knows. */
 static __always_inline int decide_by_hosts(const struct rg_settings *settings,
 					   const struct rg_cpu *cpu, const struct rg_syn *syn,
-					   __u32 where, struct rg_decision *decision)
+					   __u32 answer, struct rg_decision *decision)
 {
-	__u32 answer = index_find(RG_INDEX_HOSTS, where, syn), hits;
 	struct rg_verdict *verdict;
+	__u32 hits;
 
 	if (answer == RG_INDEX_NONE)
 		return 0;
@@ -187,10 +187,11 @@ static __always_inline struct rg_decision decide(const struct rg_settings *setti
 						 const struct rg_cpu *cpu, const struct rg_syn *syn)
 {
 	struct rg_decision decision = { .zone = RG_NO_ZONE };
-	__u32 where = index_seen(settings, syn);
+	struct rg_found found;
 
-	if (!decide_by_lists(settings, syn, where, &decision))
-		decide_by_hosts(settings, cpu, syn, where, &decision);
+	index_find(settings, syn, &found);
+	if (!decide_by_lists(settings, syn, found.lists, &decision))
+		decide_by_hosts(settings, cpu, syn, found.hosts, &decision);
 	return decision;
 }
 

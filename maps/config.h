@@ -12,7 +12,7 @@
 #include "types.h"
 
 /* Changes when any map's key, value or meaning does: old pins are then rebuilt, not misread. */
-#define RG_LAYOUT_VERSION 5
+#define RG_LAYOUT_VERSION 6
 
 struct rg_config {
 	__u32 can_hold; /* bpf_xdp_load_bytes: Linux 5.18 */

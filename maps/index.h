@@ -1,27 +1,35 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The index: what the tries say, laid out so that a packet touches two cache lines. It has two parts:
- * local lists, and hosts, which are `verdicts` and the clean peers of `peers`; nobody is in both. It is
- * derived: user space writes it through mmap after the trie (userspace/index.c), and where it does not
- * know, it says "ask" and the trie answers.
+ * The index: what the tries say, laid out so that a packet from a listed host touches one cache line.
+ * It has two parts: local lists, and hosts, which are `verdicts` and the clean peers of `peers`;
+ * nobody is in both. It is derived: user space writes it through mmap after the trie
+ * (userspace/index.c), and where it does not know, it says "ask" and the trie answers.
  *
- * First `seen`, one for both: two bits for each IPv4 /24, a byte for each IPv6 /32 (by hash) and /16.
- * They say in which part there is anything, so that nothing more is read for most addresses. A bit too
- * many costs a look, no more.
- *
- * Then the part, an array of lines of 64 bytes:
+ * A part is an array of lines of 64 bytes:
  *
  *   line 0     the header
- *   nets4      two bits for each IPv4 /24, enum rg_index_net; only if the header names it
- *   hosts4     buckets of eight words, one for each IPv4 host
+ *   nets4      two bits for each IPv4 /24, enum rg_index_net; only if the header says so
+ *   hosts4     buckets of sixteen slots of four bytes, one for each IPv4 host
  *   nets6      buckets of four keys and their four words, one for each IPv6 /64
  *
- * A word is the address (of a /64: a hash of it), the time until which it is certainly alive, and
- * what it says. A bucket whose slots are all taken goes on in the next one; after RG_INDEX_PROBES of
- * them: ask. A slot that becomes free in a full bucket is marked as free but not as empty, for as
- * long as a search may have to go past it.
+ * What a slot says takes 14 bits, its payload: the time until which it is certainly alive, and a number
+ * into the header's answers. A bucket whose slots are all taken goes on in the next one; after so many
+ * as the header says: ask. A slot that becomes free where a search may have to go past it is marked as
+ * free but not as empty.
  *
- * Words are written and read as a whole, so a reader sees the old answer or the new one.
+ * A slot of hosts4 has 18 bits of the address, mixed so that nothing is lost; the others follow from
+ * the bucket. Most hosts lie in one of the two slots that the search begins with, their pair.
+ *
+ * Local lists come before hosts. So that a host need not be looked for in both, its answer says
+ * whether the lists have anything near it.
+ *
+ * `seen`, one for both parts, saves most other addresses a look: it has a bit for each IPv4 /23 with
+ * hosts (1 MiB, which the second level cache has room for), one for each /24 that a list touches, and
+ * bits of both parts for each IPv6 /32 (by hash) and /16. A bit too many costs a look, no more.
+ *
+ * Slots are written and read as a whole, so a reader sees the old answer or the new one. Times count
+ * from the header's epoch. It moves on in steps: first every slot is written anew, for the new epoch,
+ * for which it says less than it should; then the epoch. So a reader has to read the epoch first.
  */
 #ifndef REPGATE_MAPS_INDEX_H
 #define REPGATE_MAPS_INDEX_H
@@ -34,32 +42,43 @@ enum rg_index_part { RG_INDEX_LISTS = 0, RG_INDEX_HOSTS, RG_INDEXES };
 #define RG_INDEX_WORDS 8
 
 struct rg_index_line {
-	__u64 words[RG_INDEX_WORDS];
+	union {
+		__u64 words[RG_INDEX_WORDS];
+		__u32 hosts[2 * RG_INDEX_WORDS]; /* two in a word */
+	};
 };
 
-/* Line 0, padded to a line. */
+#define RG_INDEX_ANSWERS 14
+
+/* Line 0. */
 struct rg_index_header {
-	__u64 epoch; /* ns of CLOCK_BOOTTIME from which words count */
+	__u64 epoch; /* from which times count, units of 2^33 ns of CLOCK_BOOTTIME */
 	__u64 seed; /* of the buckets' numbers: peers choose their addresses */
 	__u32 hosts4; /* first line */
-	__u32 hosts4_mask; /* buckets - 1; their number is a power of two */
+	__u32 buckets4; /* 0: there are no hosts */
 	__u32 nets6;
-	__u32 nets6_mask;
-	__u32 nets4; /* first line, 0: there is none */
-	__u32 other4; /* not 0: there are IPv4 entries that are neither hosts nor in nets4: ask */
-	__u32 pad[6]; /* zero */
+	__u32 buckets6;
+	__u16 answers[RG_INDEX_ANSWERS]; /* what payloads mean */
+	__u8 probes4; /* buckets of a search, RG_INDEX_PROBES at most */
+	__u8 nets4; /* not 0: there is one, at RG_INDEX_TABLES */
+	__u8 other4; /* not 0: there are IPv4 entries that are neither hosts nor in nets4: ask */
+	__u8 pad; /* zero */
 };
 
 #define RG_INDEX_NET4_BITS 24
+#define RG_INDEX_WIDE4_BITS 23
+#define RG_INDEX_WIDE4_NETS (1 << (RG_INDEX_NET4_BITS - RG_INDEX_WIDE4_BITS))
 #define RG_INDEX_NET6_BITS 19
 #define RG_INDEX_WIDE6_BITS 16
 
-/* In nets4 bit `part` of two: look. In nets6 and wide6 also bit RG_INDEX_ASKS + part: ask. */
+/* In nets6 and wide6 bit `part`: look; bit RG_INDEX_ASKS + part: ask. */
 #define RG_INDEX_ASKS RG_INDEXES
 #define RG_INDEX_ALL ((1U << RG_INDEXES) - 1)
 
 struct rg_index_seen {
-	__u64 nets4[(1 << RG_INDEX_NET4_BITS) / 32]; /* IPv4 /24s, the lowest two bits first */
+	/* A bit each, the lowest first. */
+	__u64 nets4[(1 << RG_INDEX_NET4_BITS) / 64]; /* IPv4 /24s that a list touches */
+	__u64 hosts4[(1 << RG_INDEX_WIDE4_BITS) / 64]; /* IPv4 /23s with a host in them */
 	__u8 nets6[1 << RG_INDEX_NET6_BITS]; /* hashes of IPv6 /32s, see rg_index_net6() */
 	__u8 wide6[1 << RG_INDEX_WIDE6_BITS]; /* IPv6 /16s that an entry shorter than /32 touches */
 };
@@ -81,21 +100,47 @@ enum rg_index_net {
 
 #define RG_INDEX_PROBES 4
 
-/* A word: key in the upper half, then the time in units of 2^32 ns (4.3 s), then the answer. */
-#define RG_INDEX_KEY_SHIFT 32
-#define RG_INDEX_TIME_SHIFT 14
-#define RG_INDEX_TIME_BITS 18
-#define RG_INDEX_FOREVER ((1U << RG_INDEX_TIME_BITS) - 1)
-#define RG_INDEX_LATEST (RG_INDEX_FOREVER - 1) /* alive until then at least: 13 days from epoch */
-#define RG_INDEX_UNIT_SHIFT 32
-#define RG_INDEX_ANSWER_MASK ((1U << RG_INDEX_TIME_SHIFT) - 1)
-#define RG_INDEX_FREED 1ULL /* no key is 0: a slot that is free, but not empty */
+/* A slot of hosts4: key, then payload. No key is 0: whose would be, is left to the trie. */
+#define RG_INDEX_KEY4_BITS 18
+#define RG_INDEX_KEY4_MASK ((1U << RG_INDEX_KEY4_BITS) - 1)
+#define RG_INDEX_KEY4_SHIFT RG_INDEX_PAYLOAD_BITS
+#define RG_INDEX_PAIRS RG_INDEX_WORDS
+/* With fewer buckets a key does not tell one host from another; each probe wants so many more. */
+#define RG_INDEX_BUCKETS4_MIN (1U << (32 - RG_INDEX_KEY4_BITS))
 
-/* An answer: class, action and zone. Never 0 or 1, as class is neither NONE nor above 15. */
+/* A word of nets6: a hash of the /64 in the upper half, then payload. */
+#define RG_INDEX_CHECK6_SHIFT 32
+
+/* Of a slot that is free, but not empty; payloads of others are larger. */
+#define RG_INDEX_FREED 1U
+
+/*
+ * A payload: a number, 1 for the first of the header's answers, then the time until which it is
+ * certainly alive: eight bits, and how far they and the epoch are shifted, so that what lasts longer is
+ * rounded down by 1 % or so.
+ */
+#define RG_INDEX_PAYLOAD_BITS 14
+#define RG_INDEX_PAYLOAD_MASK ((1U << RG_INDEX_PAYLOAD_BITS) - 1)
+#define RG_INDEX_CODE_SHIFT 10
+#define RG_INDEX_CODE_ASK (RG_INDEX_ANSWERS + 1)
+#define RG_INDEX_TIME_MASK ((1U << RG_INDEX_CODE_SHIFT) - 1)
+#define RG_INDEX_FOREVER RG_INDEX_TIME_MASK
+#define RG_INDEX_LATEST (RG_INDEX_FOREVER - 1)
+#define RG_INDEX_UNIT_SHIFT 33
+#define RG_INDEX_COUNT_BITS 8
+#define RG_INDEX_COUNT_MASK ((1U << RG_INDEX_COUNT_BITS) - 1)
+/* 8.6 s up to 37 min, 34 s up to 2.4 h, 275 s up to 19.5 h, 37 min up to 6.5 days. */
+#define RG_INDEX_SCALES 4
+#define RG_INDEX_SCALE(scale) (0x8520U >> (scale)*4 & 15)
+
+/* An answer: class, action and zone. Never 0 or 1, as class is not NONE. */
 #define RG_INDEX_CLASS_SHIFT 10
 #define RG_INDEX_ACTION_SHIFT 6
 #define RG_INDEX_ZONE_MASK 63
 #define RG_INDEX_NO_ZONE 63
+
+#define RG_INDEX_ANSWER_MASK ((1U << 14) - 1)
+#define RG_INDEX_HEED (1U << 14) /* of a host: the local lists may have something to say */
 
 /* The answer of a clean peer; everything else in that part is a verdict. */
 #define RG_INDEX_CLEAN                                                                      \
@@ -106,11 +151,35 @@ enum rg_index_net {
 #define RG_INDEX_NONE 0
 #define RG_INDEX_ASK 1
 
+/* Until when a payload that is not for ever is alive, units of 2^33 ns of CLOCK_BOOTTIME. */
+static inline __u64 rg_index_until_units(__u32 payload, __u64 epoch)
+{
+	__u32 shift = RG_INDEX_SCALE(payload >> RG_INDEX_COUNT_BITS & (RG_INDEX_SCALES - 1));
+
+	return ((epoch >> shift) + (payload & RG_INDEX_COUNT_MASK)) << shift;
+}
+
 /* Two rounds: after one, addresses in a row would crowd some buckets. */
 static inline __u32 rg_index_hash(__u64 key)
 {
 	key = (key ^ key >> 32) * 0x9e3779b97f4a7c15ULL;
 	return (__u32)(((key ^ key >> 32) * 0xd6e8feb86659fd93ULL) >> 32);
+}
+
+/* The upper bits make a bucket's number; see userspace/table.c for the way back. */
+static inline __u32 rg_index_mix4(__u32 addr, __u64 seed)
+{
+	addr ^= (__u32)seed;
+	addr = (addr ^ addr >> 16) * 0x7feb352dU;
+	addr = (addr ^ addr >> 15) + (__u32)(seed >> 32);
+	addr *= 0x846ca68bU;
+	return addr ^ addr >> 16;
+}
+
+/* Which of so many buckets. */
+static inline __u32 rg_index_home(__u32 hash, __u32 buckets)
+{
+	return (__u32)((__u64)hash * buckets >> 32);
 }
 
 /* Where an IPv6 /32, host order, is in rg_index_seen.nets6. */

@@ -54,6 +54,7 @@ RG_SIZE(rg_bucket, 8);
 RG_SIZE(rg_index_line, 64);
 RG_SIZE(rg_index_header, 64);
 RG_AT(rg_index_header, hosts4, 16);
+RG_AT(rg_index_header, answers, 32);
 RG_SIZE(rg_count, 16);
 
 #undef RG_AT

@@ -9,28 +9,20 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 
-#define SLOTS4 RG_INDEX_WORDS
-#define SLOTS6 (RG_INDEX_WORDS / 2)
-#define BUCKETS_MIN 8
-#define CROWDED_OF 16384 /* one crowded key of so many entries is not too many */
 /* Prefixes from /25 to /31 become hosts, as long as they are so many at most. */
 #define SPREAD_MAX (1 << 18)
-#define EPOCH_TIME (6 * 86400 * RG_NSEC_PER_SEC) /* words reach 13 days from their epoch */
-
-/* A table of buckets, for either family. */
-struct table {
-	struct rg_index_line *lines;
-	uint32_t mask; /* buckets - 1 */
-	uint32_t slots; /* in a bucket */
-	size_t count;
-	size_t clean; /* of them, peers */
-	uint64_t *crowded; /* keys that found no slot */
-	size_t crowded_count, crowded_allocated;
-};
+/* The epoch moves on before what lasts half an hour is over the finest scale: every 4.6 min. */
+#define EPOCH_STEP 32
+/* What every index has, so that a code tells whether a peer is clean. */
+#define CODE_CLEAN 1
+#define CODE_CLEAN_HEED 2
+/* An answer that no code stands for. */
+#define ASK_ALWAYS (RG_INDEX_CODE_ASK << RG_INDEX_CODE_SHIFT)
 
 /* Of rg_index_seen, what this part has in it, whatever others or an earlier one have. */
 struct own {
-	uint64_t nets4[(1 << RG_INDEX_NET4_BITS) / 64];
+	uint64_t nets4[(1 << RG_INDEX_NET4_BITS) / 64]; /* of lists */
+	uint64_t hosts4[(1 << RG_INDEX_WIDE4_BITS) / 64]; /* of hosts */
 	uint8_t nets6[1 << RG_INDEX_NET6_BITS];
 	uint8_t wide6[1 << RG_INDEX_WIDE6_BITS];
 };
@@ -42,28 +34,11 @@ struct rg_index {
 	struct own *own; /* mapped, so that only what is touched takes memory */
 	uint32_t part;
 	uint32_t line_count;
-	struct table hosts4, nets6;
+	struct rg_table hosts4, nets6;
+	size_t clean; /* slots of clean peers */
 	size_t spread; /* hosts made of prefixes */
 	size_t written; /* entries put since it is there */
 };
-
-/*
- * How many entries a table takes before it is time for a larger one. Of sixteen slots nine: then 6 in
- * 100,000 find all their buckets full, and are left to the trie. Buckets of four fill sooner.
- */
-static size_t entries_for(size_t buckets, uint32_t slots)
-{
-	return slots == SLOTS4 ? buckets * SLOTS4 * 9 / 16 : buckets * slots / 2;
-}
-
-static uint32_t buckets_for(size_t entries, uint32_t slots)
-{
-	uint32_t buckets = BUCKETS_MIN;
-
-	while (entries_for(buckets, slots) < entries && buckets < 1U << 26)
-		buckets *= 2;
-	return buckets;
-}
 
 void rg_index_measure(const struct rg_list_item *items, size_t count, struct rg_index_size *ret)
 {
@@ -84,28 +59,44 @@ void rg_index_measure(const struct rg_list_item *items, size_t count, struct rg_
 	ret->hosts4 += spread < SPREAD_MAX ? spread : SPREAD_MAX;
 }
 
+static uint32_t nets4_lines(const struct rg_index_size *size)
+{
+	return size->nets4 ? RG_INDEX_NETS4_LINES : 0;
+}
+
 uint32_t rg_index_lines(const struct rg_index_size *size)
 {
-	return RG_INDEX_TABLES + (size->nets4 ? RG_INDEX_NETS4_LINES : 0) +
-	       buckets_for(size->hosts4, SLOTS4) + buckets_for(size->nets6, SLOTS6);
+	return RG_INDEX_TABLES + nets4_lines(size) +
+	       rg_table_lines(rg_table_buckets(RG_TABLE_HOSTS4, size->hosts4)) +
+	       rg_table_lines(rg_table_buckets(RG_TABLE_NETS6, size->nets6));
+}
+
+static struct rg_table table_at(const struct rg_index *index, uint32_t first,
+				enum rg_table_kind kind, size_t entries)
+{
+	uint32_t buckets = rg_table_buckets(kind, entries);
+
+	return (struct rg_table){ .lines = index->lines + first,
+				  .seed = index->header->seed,
+				  .kind = kind,
+				  .buckets = buckets,
+				  .probes = rg_table_probes(kind, buckets) };
 }
 
 static void lay_out(struct rg_index *index, const struct rg_index_size *size)
 {
-	uint32_t hosts4 = RG_INDEX_TABLES + (size->nets4 ? RG_INDEX_NETS4_LINES : 0);
-	uint32_t buckets4 = buckets_for(size->hosts4, SLOTS4);
+	struct rg_index_header *header = index->header;
 
-	index->header->nets4 = size->nets4 ? RG_INDEX_TABLES : 0;
-	index->header->hosts4 = hosts4;
-	index->header->hosts4_mask = buckets4 - 1;
-	index->header->nets6 = hosts4 + buckets4;
-	index->header->nets6_mask = buckets_for(size->nets6, SLOTS6) - 1;
-	index->hosts4 = (struct table){ .lines = index->lines + index->header->hosts4,
-					.mask = index->header->hosts4_mask,
-					.slots = SLOTS4 };
-	index->nets6 = (struct table){ .lines = index->lines + index->header->nets6,
-				       .mask = index->header->nets6_mask,
-				       .slots = SLOTS6 };
+	header->nets4 = size->nets4;
+	header->hosts4 = RG_INDEX_TABLES + nets4_lines(size);
+	index->hosts4 = table_at(index, header->hosts4, RG_TABLE_HOSTS4, size->hosts4);
+	header->buckets4 = index->hosts4.buckets;
+	header->probes4 = (uint8_t)index->hosts4.probes;
+	header->nets6 = header->hosts4 + rg_table_lines(header->buckets4);
+	index->nets6 = table_at(index, header->nets6, RG_TABLE_NETS6, size->nets6);
+	header->buckets6 = index->nets6.buckets;
+	header->answers[CODE_CLEAN - 1] = RG_INDEX_CLEAN;
+	header->answers[CODE_CLEAN_HEED - 1] = RG_INDEX_CLEAN | RG_INDEX_HEED;
 }
 
 static void *map_memory(int fd, size_t size)
@@ -116,11 +107,19 @@ static void *map_memory(int fd, size_t size)
 	return memory == MAP_FAILED ? NULL : memory;
 }
 
+/* Never ahead of what a CPU has for the time, which may be some ms ago. */
+static uint64_t epoch_at(uint64_t now)
+{
+	uint64_t units = now >> RG_INDEX_UNIT_SHIFT;
+
+	return units ? units - 1 : 0;
+}
+
 int rg_index_new(struct rg_index **ret, const struct rg_index_place *place,
 		 const struct rg_index_size *size)
 {
 	struct rg_index *index = calloc(1, sizeof(*index));
-	uint64_t seed;
+	uint64_t seed = place->seed;
 
 	if (!index)
 		return -ENOMEM;
@@ -129,14 +128,15 @@ int rg_index_new(struct rg_index **ret, const struct rg_index_place *place,
 	index->line_count = rg_index_lines(size);
 	index->lines = map_memory(place->fd, index->line_count * sizeof(*index->lines));
 	index->own = map_memory(-1, sizeof(*index->own));
-	if (!index->lines || !index->own || getrandom(&seed, sizeof(seed), 0) != sizeof(seed)) {
+	if (!index->lines || !index->own ||
+	    (!seed && getrandom(&seed, sizeof(seed), 0) != sizeof(seed))) {
 		int err = -errno;
 
 		rg_index_free(index);
 		return err;
 	}
 	index->header = (struct rg_index_header *)index->lines;
-	index->header->epoch = place->now;
+	index->header->epoch = epoch_at(place->now);
 	index->header->seed = seed;
 	lay_out(index, size);
 	*ret = index;
@@ -151,12 +151,10 @@ void rg_index_free(struct rg_index *index)
 		munmap(index->lines, index->line_count * sizeof(*index->lines));
 	if (index->own)
 		munmap(index->own, sizeof(*index->own));
-	free(index->hosts4.crowded);
-	free(index->nets6.crowded);
+	rg_table_close(&index->hosts4);
+	rg_table_close(&index->nets6);
 	free(index);
 }
-
-/* ---- words ---- */
 
 static uint64_t load(const __u64 *word)
 {
@@ -167,6 +165,8 @@ static void store(__u64 *word, uint64_t value)
 {
 	__atomic_store_n(word, value, __ATOMIC_RELEASE);
 }
+
+/* ---- keys ---- */
 
 static uint32_t host4(const struct rg_addr *addr)
 {
@@ -194,45 +194,118 @@ static bool is_net6(const struct rg_prefix *prefix)
 	return prefix->len == 64 && !rg_addr_is_v4(&prefix->addr);
 }
 
-/* Rounded down: a word never says "alive" for longer than its entry is. */
-static uint32_t time_of(const struct rg_index *index, uint64_t expiry)
-{
-	uint64_t units;
+/* ---- payloads ---- */
 
-	if (!expiry)
-		return RG_INDEX_FOREVER;
-	if (expiry <= index->header->epoch)
-		return 0;
-	units = (expiry - index->header->epoch) >> RG_INDEX_UNIT_SHIFT;
-	return units < RG_INDEX_LATEST ? (uint32_t)units : RG_INDEX_LATEST;
+/* Rounded down: a slot never says "alive" for longer than its entry is. units: of 2^33 ns. */
+static uint32_t time_of(const struct rg_index *index, uint64_t units)
+{
+	uint64_t epoch = index->header->epoch, count = 0;
+
+	for (uint32_t scale = 0; scale < RG_INDEX_SCALES; scale++) {
+		uint32_t shift = RG_INDEX_SCALE(scale), time;
+
+		if (units >> shift <= epoch >> shift)
+			return 0; /* longer ones as well */
+		count = (units >> shift) - (epoch >> shift);
+		time = scale << RG_INDEX_COUNT_BITS | (uint32_t)(count & RG_INDEX_COUNT_MASK);
+		if (count <= RG_INDEX_COUNT_MASK && time != RG_INDEX_FOREVER)
+			return time;
+	}
+	return RG_INDEX_LATEST;
 }
 
-static uint64_t units_at(const struct rg_index *index, uint64_t now)
+static uint64_t until_units(const struct rg_index *index, uint32_t payload)
 {
-	return now < index->header->epoch ? 0 : (now - index->header->epoch) >> RG_INDEX_UNIT_SHIFT;
+	return rg_index_until_units(payload, index->header->epoch);
 }
 
-static uint64_t word_of(const struct rg_index *index, uint32_t half,
-			const struct rg_index_entry *entry)
+static bool is_for_ever(uint32_t payload)
+{
+	return (payload & RG_INDEX_TIME_MASK) == RG_INDEX_FOREVER;
+}
+
+static bool is_over(const struct rg_index *index, uint32_t payload, uint64_t now)
+{
+	return !is_for_ever(payload) && until_units(index, payload) <= now >> RG_INDEX_UNIT_SHIFT;
+}
+
+/* Of a clean peer. What is crowded is taken for a verdict: then the trie says what it is. */
+static bool is_clean(uint32_t payload)
+{
+	uint32_t code = payload >> RG_INDEX_CODE_SHIFT;
+
+	return code == CODE_CLEAN || code == CODE_CLEAN_HEED;
+}
+
+/* The answer of a payload, 0: ask. */
+static uint32_t meaning_of(const struct rg_index *index, uint32_t payload)
+{
+	uint32_t code = payload >> RG_INDEX_CODE_SHIFT;
+
+	return code && code <= RG_INDEX_ANSWERS ? index->header->answers[code - 1] : 0;
+}
+
+/* In the place where a payload has it; one that finds no number any more is left to the trie. */
+static uint32_t code_of(struct rg_index *index, uint32_t answer)
+{
+	__u16 *answers = index->header->answers;
+
+	for (uint32_t i = 0; answer && i < RG_INDEX_ANSWERS; i++) {
+		if (!answers[i])
+			__atomic_store_n(&answers[i], (__u16)answer, __ATOMIC_RELEASE);
+		if (answers[i] == answer)
+			return (i + 1) << RG_INDEX_CODE_SHIFT;
+	}
+	return ASK_ALWAYS;
+}
+
+static bool has_nearby(const struct rg_index_seen *seen, uint32_t addr)
+{
+	return load(&seen->nets4[addr >> 14]) >> (addr >> 8) % 64 & 1;
+}
+
+static bool has_hosts(const struct rg_index_seen *seen, uint32_t addr)
+{
+	uint32_t wide = addr >> (32 - RG_INDEX_WIDE4_BITS);
+
+	return load(&seen->hosts4[wide / 64]) >> wide % 64 & 1;
+}
+
+/* The answer, and whether an IPv4 host has to heed the local lists. */
+static uint32_t answer_at(const struct rg_index *index, bool is4, uint64_t key, uint32_t answer)
+{
+	answer &= RG_INDEX_ANSWER_MASK;
+	if (answer && is4 && index->part == RG_INDEX_HOSTS &&
+	    (!index->seen || has_nearby(index->seen, (uint32_t)key)))
+		answer |= RG_INDEX_HEED;
+	return answer;
+}
+
+static uint32_t answer_for(const struct rg_index_entry *entry)
 {
 	uint32_t zone = entry->zone < RG_MAX_ZONES ? entry->zone : RG_INDEX_NO_ZONE;
 
-	return (uint64_t)half << RG_INDEX_KEY_SHIFT |
-	       (uint64_t)time_of(index, entry->expiry) << RG_INDEX_TIME_SHIFT |
-	       (uint64_t)entry->class << RG_INDEX_CLASS_SHIFT |
-	       (uint64_t)entry->action << RG_INDEX_ACTION_SHIFT | zone;
+	return (uint32_t)entry->class << RG_INDEX_CLASS_SHIFT |
+	       (uint32_t)entry->action << RG_INDEX_ACTION_SHIFT | zone;
 }
 
 /* ---- what is seen ---- */
 
+static void see_bit(uint64_t *own, __u64 *shown, uint32_t bit)
+{
+	own[bit / 64] |= 1ULL << bit % 64;
+	if (shown)
+		store(&shown[bit / 64], shown[bit / 64] | 1ULL << bit % 64);
+}
+
 static void see_net4(struct rg_index *index, uint32_t net)
 {
-	index->own->nets4[net / 64] |= 1ULL << net % 64;
-	if (index->seen) {
-		__u64 *word = &index->seen->nets4[net / 32];
+	struct rg_index_seen *seen = index->seen;
 
-		store(word, *word | 1ULL << (net % 32 * 2 + index->part));
-	}
+	if (index->part == RG_INDEX_LISTS)
+		see_bit(index->own->nets4, seen ? seen->nets4 : NULL, net);
+	else
+		see_bit(index->own->hosts4, seen ? seen->hosts4 : NULL, net / RG_INDEX_WIDE4_NETS);
 }
 
 static void store_byte(__u8 *byte, unsigned int value)
@@ -257,30 +330,6 @@ static void see_wide6(struct rg_index *index, uint32_t wide, uint32_t bit)
 		store_byte(&index->seen->wide6[wide], index->seen->wide6[wide] | 1U << bit);
 }
 
-/* 32 bits, each as the lower one of two. */
-static uint64_t spread_bits(uint64_t bits)
-{
-	bits = (bits | bits << 16) & 0x0000ffff0000ffffULL;
-	bits = (bits | bits << 8) & 0x00ff00ff00ff00ffULL;
-	bits = (bits | bits << 4) & 0x0f0f0f0f0f0f0f0fULL;
-	bits = (bits | bits << 2) & 0x3333333333333333ULL;
-	return (bits | bits << 1) & 0x5555555555555555ULL;
-}
-
-/* The bits of 32 /24s: those in mask go, and its own come. */
-static void settle_nets4(struct rg_index *index, size_t at, uint64_t mask)
-{
-	uint64_t own = index->own->nets4[at / 2] >> at % 2 * 32 & 0xffffffff;
-	__u64 *word = &index->seen->nets4[at];
-	uint64_t fresh;
-
-	if (!own && !(*word & mask))
-		return; /* most of them */
-	fresh = (*word & ~mask) | spread_bits(own) << index->part;
-	if (fresh != *word)
-		store(word, fresh);
-}
-
 static void settle_bytes(const uint8_t *own, __u8 *bytes, size_t count, uint8_t mask)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -291,212 +340,55 @@ static void settle_bytes(const uint8_t *own, __u8 *bytes, size_t count, uint8_t 
 	}
 }
 
-static void settle(struct rg_index *index, uint64_t mask4, uint8_t mask6)
+/* keep: with others' bits too, as before it has taken their place */
+static void settle_bits(const uint64_t *own, __u64 *shown, size_t count, bool keep)
 {
-	struct rg_index_seen *seen = index->seen;
+	for (size_t i = 0; i < count; i++) {
+		uint64_t fresh = own[i] | (keep ? shown[i] : 0);
 
-	for (size_t i = 0; i < ARRAY_SIZE(seen->nets4); i++)
-		settle_nets4(index, i, mask4);
-	settle_bytes(index->own->nets6, seen->nets6, ARRAY_SIZE(seen->nets6), mask6);
-	settle_bytes(index->own->wide6, seen->wide6, ARRAY_SIZE(seen->wide6), mask6);
+		if (fresh != shown[i])
+			store(&shown[i], fresh);
+	}
+}
+
+static void settle(struct rg_index *index, bool keep)
+{
+	uint8_t mask = (uint8_t)(1 << index->part | 1 << (index->part + RG_INDEX_ASKS));
+	struct rg_index_seen *seen = index->seen;
+	struct own *own = index->own;
+
+	mask = keep ? 0 : mask;
+	if (index->part == RG_INDEX_LISTS)
+		settle_bits(own->nets4, seen->nets4, ARRAY_SIZE(own->nets4), keep);
+	else
+		settle_bits(own->hosts4, seen->hosts4, ARRAY_SIZE(own->hosts4), keep);
+	settle_bytes(own->nets6, seen->nets6, ARRAY_SIZE(seen->nets6), mask);
+	settle_bytes(own->wide6, seen->wide6, ARRAY_SIZE(seen->wide6), mask);
 }
 
 void rg_index_show(struct rg_index *index, struct rg_index_seen *seen)
 {
 	index->seen = seen;
-	settle(index, 0, 0);
+	settle(index, true);
 }
 
 void rg_index_settle(struct rg_index *index)
 {
-	settle(index, 0x5555555555555555ULL << index->part,
-	       (uint8_t)(1 << index->part | 1 << (index->part + RG_INDEX_ASKS)));
+	settle(index, false);
 }
 
-/* ---- tables: the key is the IPv4 address, or an IPv6 address's first 64 bits ---- */
+/* ---- slots ---- */
 
-static struct rg_index_line *bucket_of(const struct rg_index *index, const struct table *table,
-				       uint64_t key, uint32_t probe)
+static struct rg_table *table_of(struct rg_index *index, bool is4)
 {
-	return &table->lines[(rg_index_hash(key ^ index->header->seed) + probe) & table->mask];
+	return is4 ? &index->hosts4 : &index->nets6;
 }
-
-static __u64 *slot_word(const struct table *table, struct rg_index_line *line, uint32_t slot)
-{
-	return &line->words[table->slots == SLOTS4 ? slot : slot + SLOTS6];
-}
-
-/* The key of a slot that is taken. */
-static uint64_t slot_key(const struct table *table, const struct rg_index_line *line, uint32_t slot)
-{
-	return table->slots == SLOTS4 ? line->words[slot] >> RG_INDEX_KEY_SHIFT : line->words[slot];
-}
-
-static bool is_taken(uint64_t word)
-{
-	return word > RG_INDEX_FREED;
-}
-
-/* Of a clean peer. What is crowded is taken for a verdict: then the trie says what it is. */
-static bool is_clean(uint64_t word)
-{
-	return (word & RG_INDEX_ANSWER_MASK) == RG_INDEX_CLEAN;
-}
-
-/* The word of key, or NULL. If there is none, *room is where it may go, or NULL. */
-static __u64 *find_slot(const struct rg_index *index, const struct table *table, uint64_t key,
-			struct rg_index_line **room, uint32_t *room_slot)
-{
-	*room = NULL;
-	for (uint32_t probe = 0; probe < RG_INDEX_PROBES; probe++) {
-		struct rg_index_line *line = bucket_of(index, table, key, probe);
-		bool ends = false;
-
-		for (uint32_t slot = 0; slot < table->slots; slot++) {
-			__u64 *word = slot_word(table, line, slot);
-
-			if (is_taken(*word) && slot_key(table, line, slot) == key)
-				return word;
-			if (!is_taken(*word) && !*room) {
-				*room = line;
-				*room_slot = slot;
-			}
-			ends |= !*word;
-		}
-		if (ends)
-			break;
-	}
-	return NULL;
-}
-
-static int add_crowded(struct table *table, uint64_t key)
-{
-	for (size_t i = 0; i < table->crowded_count; i++)
-		if (table->crowded[i] == key)
-			return 0;
-	if (table->crowded_count == table->crowded_allocated) {
-		size_t size = table->crowded_allocated ? table->crowded_allocated * 2 : 16;
-		uint64_t *keys = reallocarray(table->crowded, size, sizeof(*keys));
-
-		if (!keys)
-			return -ENOMEM;
-		table->crowded = keys;
-		table->crowded_allocated = size;
-	}
-	table->crowded[table->crowded_count++] = key;
-	return 0;
-}
-
-static void remove_crowded(struct table *table, uint64_t key)
-{
-	for (size_t i = 0; i < table->crowded_count; i++)
-		if (table->crowded[i] == key) {
-			table->crowded[i] = table->crowded[--table->crowded_count];
-			return;
-		}
-}
-
-/* Each is left to the trie, so a few are no reason for a table of twice the size. */
-static bool is_crowded(const struct table *table)
-{
-	return table->crowded_count * CROWDED_OF > table->count;
-}
-
-/* All buckets of a key that is crowded are full, and stay so: the search ends with "ask". */
-static int put_key(struct rg_index *index, struct table *table, uint64_t key, uint64_t value)
-{
-	struct rg_index_line *line;
-	uint32_t slot;
-	__u64 *word = find_slot(index, table, key, &line, &slot);
-
-	if (word) {
-		table->clean += (size_t)is_clean(value) - (size_t)is_clean(*word);
-		store(word, value);
-		return 0;
-	}
-	if (!line) {
-		int err = add_crowded(table, key);
-
-		return err ? err : is_crowded(table);
-	}
-	/* Where one is empty, a search ends: then the key was not crowded. */
-	if (*slot_word(table, line, slot) == RG_INDEX_FREED)
-		remove_crowded(table, key);
-	if (table->slots == SLOTS6)
-		store(&line->words[slot], key); /* before its word: until then the slot is free */
-	store(slot_word(table, line, slot), value);
-	table->count++;
-	table->clean += is_clean(value);
-	return table->count > entries_for((size_t)table->mask + 1, table->slots);
-}
-
-/* A search for some other key may have to go past this bucket. */
-static bool is_passed(const struct rg_index *index, const struct table *table,
-		      const struct rg_index_line *line)
-{
-	for (size_t i = 0; i < table->crowded_count; i++)
-		for (uint32_t probe = 0; probe < RG_INDEX_PROBES; probe++)
-			if (bucket_of(index, table, table->crowded[i], probe) == line)
-				return true;
-	for (uint32_t probe = 1; probe < RG_INDEX_PROBES; probe++) {
-		uint32_t at = (uint32_t)(line - table->lines) + probe;
-		struct rg_index_line *next = &table->lines[at & table->mask];
-
-		for (uint32_t slot = 0; slot < table->slots; slot++) {
-			uint64_t key = slot_key(table, next, slot);
-
-			if (!is_taken(*slot_word(table, next, slot)))
-				continue;
-			for (uint32_t i = probe; i < RG_INDEX_PROBES; i++)
-				if (bucket_of(index, table, key, i - probe) == line)
-					return true;
-		}
-	}
-	return false;
-}
-
-/* Frees a slot; once no search goes past the bucket, all its free ones are empty again. */
-static void free_slot(const struct rg_index *index, struct table *table, struct rg_index_line *line,
-		      __u64 *word)
-{
-	bool full = true;
-
-	for (uint32_t slot = 0; slot < table->slots; slot++)
-		full &= *slot_word(table, line, slot) != 0;
-	table->clean -= is_clean(*word);
-	store(word, full ? RG_INDEX_FREED : 0);
-	table->count--;
-	if (!full || is_passed(index, table, line))
-		return;
-	for (uint32_t slot = 0; slot < table->slots; slot++)
-		if (*slot_word(table, line, slot) == RG_INDEX_FREED)
-			store(slot_word(table, line, slot), 0);
-}
-
-static struct rg_index_line *line_of(const struct table *table, const __u64 *word)
-{
-	return &table->lines[((const char *)word - (const char *)table->lines) / sizeof(*table->lines)];
-}
-
-static void remove_key(struct rg_index *index, struct table *table, uint64_t key, bool clean)
-{
-	struct rg_index_line *line;
-	uint32_t slot;
-	__u64 *word = find_slot(index, table, key, &line, &slot);
-
-	if (!word && !clean)
-		remove_crowded(table, key);
-	else if (word && is_clean(*word) == clean)
-		free_slot(index, table, line_of(table, word), word);
-}
-
-/* ---- entries ---- */
 
 /* State of count /24s from net on; 32 at a time where they fill a word. */
 static void set_nets4(struct rg_index *index, uint32_t net, uint32_t count, enum rg_index_net state)
 {
 	for (uint32_t end = net + count; net < end; net++) {
-		uint32_t line = index->header->nets4 + RG_INDEX_NET_LINE(net);
+		uint32_t line = RG_INDEX_TABLES + RG_INDEX_NET_LINE(net);
 		__u64 *word = &index->lines[line].words[RG_INDEX_NET_WORD(net)];
 		uint32_t shift = RG_INDEX_NET_SHIFT(net);
 
@@ -508,6 +400,58 @@ static void set_nets4(struct rg_index *index, uint32_t net, uint32_t count, enum
 		}
 	}
 }
+
+/* Of an index without hosts. */
+static int put_nowhere(struct rg_index *index, uint32_t addr)
+{
+	if (index->header->nets4)
+		set_nets4(index, addr >> 8, 1, RG_INDEX_NET_ASK);
+	else
+		index->header->other4 = 1;
+	return 1;
+}
+
+/* units: of 2^33 ns; 0: for good. */
+static int put_key(struct rg_index *index, bool is4, uint64_t key, uint32_t answer, uint64_t units)
+{
+	struct rg_table *table = table_of(index, is4);
+	uint32_t payload = code_of(index, answer_at(index, is4, key, answer));
+	size_t before = table->count;
+	uint32_t old;
+	int ret;
+
+	if (!table->buckets)
+		return put_nowhere(index, (uint32_t)key);
+	payload |= units ? time_of(index, units) : RG_INDEX_FOREVER;
+	ret = rg_table_put(table, key, payload, &old);
+	if (old || table->count > before)
+		index->clean += (size_t)is_clean(payload) - (size_t)is_clean(old);
+	return ret;
+}
+
+static void remove_slot(struct rg_index *index, struct rg_table *table, const struct rg_slot *slot)
+{
+	index->clean -= is_clean(slot->payload);
+	rg_table_remove(table, slot);
+}
+
+static void remove_key(struct rg_index *index, bool is4, uint64_t key, bool clean)
+{
+	struct rg_table *table = table_of(index, is4);
+	struct rg_slot slot;
+	bool ends;
+
+	if (!table->buckets)
+		return;
+	if (!rg_table_find(table, key, &slot, &ends)) {
+		if (!clean)
+			rg_table_forget(table, key);
+	} else if (is_clean(slot.payload) == clean) {
+		remove_slot(index, table, &slot);
+	}
+}
+
+/* ---- entries ---- */
 
 static void see_nets4(struct rg_index *index, uint32_t net, uint32_t count)
 {
@@ -522,6 +466,19 @@ static enum rg_index_net net_state(const struct rg_index_entry *entry)
 	return entry->class == RG_CLASS_APPROVED ? RG_INDEX_NET_APPROVED : RG_INDEX_NET_BLOCKED;
 }
 
+/* In units of 2^33 ns; never 0 if it ends. */
+static uint64_t units_of(uint64_t expiry)
+{
+	uint64_t units = expiry >> RG_INDEX_UNIT_SHIFT;
+
+	return units || !expiry ? units : 1;
+}
+
+static int put_host4(struct rg_index *index, uint32_t addr, const struct rg_index_entry *entry)
+{
+	return put_key(index, true, addr, answer_for(entry), units_of(entry->expiry));
+}
+
 /* An IPv4 prefix of 25 to 31 bits, as the hosts that it is made of. */
 static int spread4(struct rg_index *index, const struct rg_index_entry *entry)
 {
@@ -529,7 +486,7 @@ static int spread4(struct rg_index *index, const struct rg_index_entry *entry)
 	int full = 0;
 
 	for (uint32_t i = 0; i < count; i++) {
-		int ret = put_key(index, &index->hosts4, first + i, word_of(index, first + i, entry));
+		int ret = put_host4(index, first + i, entry);
 
 		if (ret < 0)
 			return ret;
@@ -542,15 +499,13 @@ static int spread4(struct rg_index *index, const struct rg_index_entry *entry)
 /* The same where it would be too many: the trie is asked, also for hosts of a prefix around it. */
 static void ask4(struct rg_index *index, const struct rg_prefix *prefix)
 {
-	uint32_t first = host4(&prefix->addr), count = 1U << (RG_ADDR_BITS - prefix->len), slot;
-	struct rg_index_line *room;
+	uint32_t first = host4(&prefix->addr), count = 1U << (RG_ADDR_BITS - prefix->len);
+	struct rg_slot slot;
+	bool ends;
 
-	for (uint32_t i = 0; i < count; i++) {
-		__u64 *word = find_slot(index, &index->hosts4, first + i, &room, &slot);
-
-		if (word)
-			store(word, *word & ~((uint64_t)RG_INDEX_FOREVER << RG_INDEX_TIME_SHIFT));
-	}
+	for (uint32_t i = 0; index->hosts4.buckets && i < count; i++)
+		if (rg_table_find(&index->hosts4, first + i, &slot, &ends))
+			rg_table_set(&index->hosts4, &slot, slot.payload & ~RG_INDEX_TIME_MASK);
 	set_nets4(index, first >> 8, 1, RG_INDEX_NET_ASK);
 }
 
@@ -607,12 +562,12 @@ int rg_index_put(struct rg_index *index, const struct rg_index_entry *entry)
 	if (prefix->len < RG_V4_PREFIX_BITS && rg_prefix_covers(prefix, &any4))
 		put_all4(index);
 	if (is_host4(prefix)) {
-		ret = put_key(index, &index->hosts4, addr, word_of(index, addr, entry));
+		ret = put_host4(index, addr, entry);
 		see_net4(index, addr >> 8);
 		return ret;
 	}
 	if (is_net6(prefix)) {
-		ret = put_key(index, &index->nets6, key, word_of(index, rg_index_check6(key), entry));
+		ret = put_key(index, false, key, answer_for(entry), units_of(entry->expiry));
 		see_net6(index, (uint32_t)(key >> 32), index->part);
 		return ret;
 	}
@@ -625,18 +580,19 @@ int rg_index_put(struct rg_index *index, const struct rg_index_entry *entry)
 void rg_index_remove(struct rg_index *index, const struct rg_prefix *prefix, bool clean)
 {
 	if (is_host4(prefix))
-		remove_key(index, &index->hosts4, host4(&prefix->addr), clean);
+		remove_key(index, true, host4(&prefix->addr), clean);
 	else if (is_net6(prefix))
-		remove_key(index, &index->nets6, net6(&prefix->addr), clean);
+		remove_key(index, false, net6(&prefix->addr), clean);
 }
 
-static struct rg_prefix prefix_of(const struct table *table, uint64_t key)
+static struct rg_prefix prefix_of(const struct rg_table *table, uint64_t key)
 {
-	struct rg_prefix prefix = { .len = table->slots == SLOTS4 ? RG_ADDR_BITS : 64 };
+	bool is4 = table->kind == RG_TABLE_HOSTS4;
+	struct rg_prefix prefix = { .len = is4 ? RG_ADDR_BITS : 64 };
 	uint32_t word = htobe32((uint32_t)key);
 	uint64_t half = htobe64(key);
 
-	if (table->slots == SLOTS6) {
+	if (!is4) {
 		memcpy(&prefix.addr, &half, sizeof(half));
 		return prefix;
 	}
@@ -645,109 +601,114 @@ static struct rg_prefix prefix_of(const struct table *table, uint64_t key)
 	return prefix;
 }
 
-struct choice {
-	const struct rg_prefix *prefix; /* NULL: any */
-	uint64_t now; /* what is over then; 0: any */
+/* ---- walks over all slots ---- */
+
+struct walk {
+	struct rg_index *index;
+	struct rg_table *table; /* the one it is in */
+	const struct rg_prefix *prefix; /* flush: NULL: any */
+	uint64_t now; /* sweep */
+	uint64_t epoch; /* move: the next one */
+	size_t count; /* removed */
+	struct rg_index *to; /* copy */
+	int err; /* copy */
 };
 
-static bool is_chosen(const struct rg_index *index, const struct choice *choice,
-		      const struct rg_prefix *key, uint64_t word)
+static void walk_all(struct walk *walk, void (*visit)(void *walk, struct rg_slot *slot))
 {
-	uint32_t until = word >> RG_INDEX_TIME_SHIFT & RG_INDEX_FOREVER;
-
-	if (choice->now && (until == RG_INDEX_FOREVER || until > units_at(index, choice->now)))
-		return false;
-	if (!is_clean(word))
-		return false;
-	return !choice->prefix ||
-	       (key->len >= choice->prefix->len && rg_prefix_covers(choice->prefix, &key->addr));
+	for (int is4 = 0; is4 < 2; is4++) {
+		walk->table = table_of(walk->index, is4);
+		if (walk->table->buckets)
+			rg_table_walk(walk->table, visit, walk);
+	}
 }
 
-static size_t remove_from(struct rg_index *index, struct table *table, const struct choice *choice)
+static void remove_visited(struct walk *walk, const struct rg_slot *slot)
 {
-	size_t count = 0;
+	remove_slot(walk->index, walk->table, slot);
+	walk->count++;
+}
 
-	for (uint32_t bucket = 0; bucket <= table->mask; bucket++)
-		for (uint32_t slot = 0; slot < table->slots; slot++) {
-			struct rg_index_line *line = &table->lines[bucket];
-			__u64 *word = slot_word(table, line, slot);
-			struct rg_prefix key;
+static void flush_slot(void *arg, struct rg_slot *slot)
+{
+	struct walk *walk = arg;
+	struct rg_prefix key;
 
-			if (!is_taken(*word))
-				continue;
-			key = prefix_of(table, slot_key(table, line, slot));
-			if (!is_chosen(index, choice, &key, *word))
-				continue;
-			free_slot(index, table, line, word);
-			count++;
-		}
-	return count;
+	if (!is_clean(slot->payload))
+		return;
+	key = prefix_of(walk->table, slot->key);
+	if (!walk->prefix ||
+	    (key.len >= walk->prefix->len && rg_prefix_covers(walk->prefix, &key.addr)))
+		remove_visited(walk, slot);
 }
 
 size_t rg_index_flush(struct rg_index *index, const struct rg_prefix *prefix)
 {
-	const struct choice choice = { .prefix = prefix };
+	struct walk walk = { .index = index, .prefix = prefix };
 
-	return remove_from(index, &index->hosts4, &choice) +
-	       remove_from(index, &index->nets6, &choice);
+	walk_all(&walk, flush_slot);
+	return walk.count;
+}
+
+static void sweep_slot(void *arg, struct rg_slot *slot)
+{
+	struct walk *walk = arg;
+
+	if (is_clean(slot->payload) && is_over(walk->index, slot->payload, walk->now))
+		remove_visited(walk, slot);
 }
 
 size_t rg_index_sweep(struct rg_index *index, uint64_t now)
 {
-	const struct choice choice = { .now = now };
+	struct walk walk = { .index = index, .now = now };
 
-	return remove_from(index, &index->hosts4, &choice) +
-	       remove_from(index, &index->nets6, &choice);
+	walk_all(&walk, sweep_slot);
+	return walk.count;
 }
 
-/* A word in another index's units; 0 if its time is over there. */
-static uint64_t move_word(const struct rg_index *to, const struct rg_index *from, uint64_t word)
+/* The same time, as it will be counted from the next epoch; until that is there, it seems earlier. */
+static void move_slot(void *arg, struct rg_slot *slot)
 {
-	uint32_t until = word >> RG_INDEX_TIME_SHIFT & RG_INDEX_FOREVER;
-	uint64_t expiry = from->header->epoch + ((uint64_t)until << RG_INDEX_UNIT_SHIFT);
+	struct walk *walk = arg;
+	uint32_t count = slot->payload & RG_INDEX_COUNT_MASK;
+	uint32_t shift = RG_INDEX_SCALE(slot->payload >> RG_INDEX_COUNT_BITS & (RG_INDEX_SCALES - 1));
+	uint64_t gone = (walk->epoch >> shift) - (walk->index->header->epoch >> shift);
 
-	if (until != RG_INDEX_FOREVER)
-		until = time_of(to, expiry);
-	word &= ~((uint64_t)RG_INDEX_FOREVER << RG_INDEX_TIME_SHIFT);
-	return word | (uint64_t)until << RG_INDEX_TIME_SHIFT;
+	if (is_for_ever(slot->payload) || !gone || !count)
+		return;
+	count = gone < count ? count - (uint32_t)gone : 0;
+	rg_table_set(walk->table, slot, (slot->payload & ~RG_INDEX_COUNT_MASK) | count);
 }
 
-static int copy_table(struct rg_index *to, struct table *table, const struct rg_index *from,
-		      const struct table *old)
+void rg_index_move(struct rg_index *index, uint64_t now)
 {
-	for (uint32_t bucket = 0; bucket <= old->mask; bucket++)
-		for (uint32_t slot = 0; slot < old->slots; slot++) {
-			struct rg_index_line *line = &old->lines[bucket];
-			uint64_t word = *slot_word(old, line, slot), key;
+	struct walk walk = { .index = index, .epoch = epoch_at(now) };
 
-			if (!is_taken(word))
-				continue;
-			key = slot_key(old, line, slot);
-			if (put_key(to, table, key, move_word(to, from, word)) < 0)
-				return -ENOMEM;
-			if (table->slots == SLOTS4)
-				see_net4(to, (uint32_t)key >> 8);
-			else
-				see_net6(to, (uint32_t)(key >> 32), to->part);
-		}
-	return 0;
+	if (walk.epoch < index->header->epoch + EPOCH_STEP)
+		return;
+	walk_all(&walk, move_slot);
+	store(&index->header->epoch, walk.epoch);
 }
 
-/* Of what the trie alone knows, a word that is over says "ask". */
-static int copy_crowded(struct rg_index *to, const struct table *table)
+static void heed_slot(void *arg, struct rg_slot *slot)
 {
-	const struct rg_index_entry over = { .expiry = 1,
-					     .class = RG_CLASS_BLOCKED,
-					     .zone = RG_NO_ZONE };
+	struct walk *walk = arg;
+	uint32_t old = meaning_of(walk->index, slot->payload);
+	uint32_t fresh = answer_at(walk->index, true, slot->key, old), code;
 
-	for (size_t i = 0; i < table->crowded_count; i++) {
-		struct rg_index_entry entry = over;
+	if (fresh == old)
+		return;
+	code = code_of(walk->index, fresh);
+	walk->index->clean -= is_clean(slot->payload) && code == ASK_ALWAYS;
+	rg_table_set(walk->table, slot, code | (slot->payload & RG_INDEX_TIME_MASK));
+}
 
-		entry.prefix = prefix_of(table, table->crowded[i]);
-		if (rg_index_put(to, &entry) < 0)
-			return -ENOMEM;
-	}
-	return 0;
+void rg_index_heed(struct rg_index *index)
+{
+	struct walk walk = { .index = index, .table = &index->hosts4 };
+
+	if (index->hosts4.buckets)
+		rg_table_walk(&index->hosts4, heed_slot, &walk);
 }
 
 /* Of what has no slot; all of the part's bits are set in `seen` already. */
@@ -756,8 +717,10 @@ static void copy_own(struct rg_index *to, const struct rg_index *from)
 	const uint8_t asks = (uint8_t)(1 << (from->part + RG_INDEX_ASKS));
 
 	to->header->other4 = from->header->other4;
-	if (from->header->other4)
+	if (from->header->other4) {
 		memcpy(to->own->nets4, from->own->nets4, sizeof(to->own->nets4));
+		memcpy(to->own->hosts4, from->own->hosts4, sizeof(to->own->hosts4));
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(from->own->nets6); i++)
 		if (from->own->nets6[i] & asks)
 			to->own->nets6[i] |= asks;
@@ -766,14 +729,43 @@ static void copy_own(struct rg_index *to, const struct rg_index *from)
 			to->own->wide6[i] |= asks;
 }
 
-int rg_index_copy(struct rg_index *to, const struct rg_index *from)
+static int copy_key(struct rg_index *to, bool is4, uint64_t key, uint32_t answer, uint64_t until)
 {
+	if (is4)
+		see_net4(to, (uint32_t)key >> 8);
+	else
+		see_net6(to, (uint32_t)(key >> 32), to->part);
+	return put_key(to, is4, key, answer, until) < 0 ? -ENOMEM : 0;
+}
+
+static void copy_slot(void *arg, struct rg_slot *slot)
+{
+	struct walk *walk = arg;
+	uint64_t until = is_for_ever(slot->payload) ? 0 : until_units(walk->index, slot->payload);
+
+	if (!walk->err)
+		walk->err = copy_key(walk->to, walk->table->kind == RG_TABLE_HOSTS4, slot->key,
+				     meaning_of(walk->index, slot->payload), until);
+}
+
+/* What the trie alone knows is to be asked there. */
+static int copy_crowded(struct rg_index *to, const struct rg_table *table)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < table->crowded_count; i++)
+		err = copy_key(to, table->kind == RG_TABLE_HOSTS4, table->crowded[i], 0, 0);
+	return err;
+}
+
+int rg_index_copy(struct rg_index *to, struct rg_index *from)
+{
+	struct walk walk = { .index = from, .to = to };
 	int err;
 
 	copy_own(to, from);
-	err = copy_table(to, &to->hosts4, from, &from->hosts4);
-	if (!err)
-		err = copy_table(to, &to->nets6, from, &from->nets6);
+	walk_all(&walk, copy_slot);
+	err = walk.err;
 	if (!err)
 		err = copy_crowded(to, &from->hosts4);
 	if (!err)
@@ -783,26 +775,24 @@ int rg_index_copy(struct rg_index *to, const struct rg_index *from)
 
 /* ---- what XDP finds ---- */
 
-static uint32_t answer_of(const struct rg_index *index, uint64_t word, uint64_t now)
+static uint32_t answer_of(const struct rg_index *index, uint32_t payload, uint64_t now)
 {
-	uint32_t until = word >> RG_INDEX_TIME_SHIFT & RG_INDEX_FOREVER;
+	uint32_t answer = meaning_of(index, payload) & RG_INDEX_ANSWER_MASK;
 
-	if (until != RG_INDEX_FOREVER && until <= units_at(index, now))
+	if (is_over(index, payload, now))
 		return RG_INDEX_ASK;
-	if (index->header->other4 && is_clean(word))
+	if (index->header->other4 && answer == RG_INDEX_CLEAN)
 		return RG_INDEX_ASK;
-	return word & RG_INDEX_ANSWER_MASK;
+	return answer ? answer : RG_INDEX_ASK;
 }
 
 static uint32_t answer_of_net4(const struct rg_index *index, uint32_t net)
 {
-	const struct rg_index_line *lines = index->lines + index->header->nets4;
+	const struct rg_index_line *line = index->lines + RG_INDEX_TABLES + RG_INDEX_NET_LINE(net);
 
 	if (!index->header->nets4)
 		return index->header->other4 ? RG_INDEX_ASK : RG_INDEX_NONE;
-	switch (load(&lines[RG_INDEX_NET_LINE(net)].words[RG_INDEX_NET_WORD(net)]) >>
-			RG_INDEX_NET_SHIFT(net) &
-		3) {
+	switch (load(&line->words[RG_INDEX_NET_WORD(net)]) >> RG_INDEX_NET_SHIFT(net) & 3) {
 	case RG_INDEX_NET_NONE:
 		return RG_INDEX_NONE;
 	case RG_INDEX_NET_APPROVED:
@@ -814,63 +804,58 @@ static uint32_t answer_of_net4(const struct rg_index *index, uint32_t net)
 	}
 }
 
-/* Not found: *passed says that all of its buckets are full. */
-static uint64_t find_word(const struct rg_index *index, const struct table *table, uint64_t key,
-			  bool *passed)
+static uint32_t find_host4(const struct rg_index *index, uint32_t addr, uint64_t now)
 {
-	struct rg_index_line *room;
-	uint32_t slot;
-	const __u64 *word = find_slot(index, table, key, &room, &slot);
+	struct rg_slot slot;
+	bool ends = true;
 
-	*passed = true;
-	for (uint32_t probe = 0; !word && probe < RG_INDEX_PROBES; probe++) {
-		struct rg_index_line *line = bucket_of(index, table, key, probe);
-
-		for (slot = 0; slot < table->slots; slot++)
-			*passed &= load(slot_word(table, line, slot)) != 0;
-	}
-	return word ? load(word) : 0;
+	if (index->part == RG_INDEX_LISTS ? !has_nearby(index->seen, addr) :
+					    !has_hosts(index->seen, addr))
+		return RG_INDEX_NONE;
+	if (index->hosts4.buckets && rg_table_find(&index->hosts4, addr, &slot, &ends))
+		return answer_of(index, slot.payload, now);
+	return ends ? answer_of_net4(index, addr >> 8) : RG_INDEX_ASK;
 }
 
-/* "look" and "ask" of all parts, as XDP reads them. */
-static uint32_t read_seen(const struct rg_index_seen *seen, bool is4, uint64_t key)
+static uint32_t find_net6(const struct rg_index *index, uint64_t key, uint64_t now)
 {
-	if (is4)
-		return load(&seen->nets4[key >> 13]) >> (key >> 8) % 32 * 2 & RG_INDEX_ALL;
-	return (uint32_t)(seen->nets6[rg_index_net6((uint32_t)(key >> 32))] | seen->wide6[key >> 48]);
-}
+	const struct rg_index_seen *seen = index->seen;
+	uint32_t where = seen->nets6[rg_index_net6((uint32_t)(key >> 32))] | seen->wide6[key >> 48];
+	struct rg_slot slot;
+	bool ends;
 
-uint32_t rg_index_find(const struct rg_index *index, const struct rg_addr *addr, uint64_t now)
-{
-	bool is4 = rg_addr_is_v4(addr), passed;
-	uint64_t key = is4 ? host4(addr) : net6(addr), word;
-	uint32_t where = read_seen(index->seen, is4, key) >> index->part;
-
+	where >>= index->part;
 	if (where >> RG_INDEX_ASKS & 1)
 		return RG_INDEX_ASK;
 	if (!(where & 1))
 		return RG_INDEX_NONE;
-	word = find_word(index, is4 ? &index->hosts4 : &index->nets6, key, &passed);
-	if (word)
-		return answer_of(index, word, now);
-	if (passed)
-		return RG_INDEX_ASK;
-	return is4 ? answer_of_net4(index, (uint32_t)key >> 8) : RG_INDEX_NONE;
+	if (rg_table_find(&index->nets6, key, &slot, &ends))
+		return answer_of(index, slot.payload, now);
+	return ends ? RG_INDEX_NONE : RG_INDEX_ASK;
+}
+
+uint32_t rg_index_find(const struct rg_index *index, const struct rg_addr *addr, uint64_t now)
+{
+	return rg_addr_is_v4(addr) ? find_host4(index, host4(addr), now) :
+				     find_net6(index, net6(addr), now);
 }
 
 uint64_t rg_index_until(const struct rg_index *index, const struct rg_addr *addr, uint64_t now)
 {
-	bool is4 = rg_addr_is_v4(addr), passed;
-	uint64_t word;
+	bool is4 = rg_addr_is_v4(addr), ends;
+	const struct rg_table *table = is4 ? &index->hosts4 : &index->nets6;
+	struct rg_slot slot;
 
-	if (rg_index_find(index, addr, now) <= RG_INDEX_ASK)
+	if (rg_index_find(index, addr, now) <= RG_INDEX_ASK || !table->buckets ||
+	    !rg_table_find(table, is4 ? host4(addr) : net6(addr), &slot, &ends))
 		return 0;
-	word = find_word(index, is4 ? &index->hosts4 : &index->nets6,
-			 is4 ? host4(addr) : net6(addr), &passed);
-	if (!word)
-		return 0;
-	return index->header->epoch +
-	       ((word >> RG_INDEX_TIME_SHIFT & RG_INDEX_FOREVER) << RG_INDEX_UNIT_SHIFT);
+	return is_for_ever(slot.payload) ? UINT64_MAX :
+					   until_units(index, slot.payload) << RG_INDEX_UNIT_SHIFT;
+}
+
+const struct rg_index_header *rg_index_header(const struct rg_index *index)
+{
+	return index->header;
 }
 
 struct rg_index_count rg_index_count(const struct rg_index *index)
@@ -878,15 +863,13 @@ struct rg_index_count rg_index_count(const struct rg_index *index)
 	return (struct rg_index_count){
 		.hosts4 = index->hosts4.count,
 		.nets6 = index->nets6.count,
-		.clean = index->hosts4.clean + index->nets6.clean,
+		.clean = index->clean,
 		.crowded = index->hosts4.crowded_count + index->nets6.crowded_count,
 		.bytes = (size_t)index->line_count * sizeof(*index->lines),
 	};
 }
 
-bool rg_index_is_stale(const struct rg_index *index, uint64_t now)
+bool rg_index_is_stale(const struct rg_index *index)
 {
-	size_t live = index->hosts4.count + index->nets6.count;
-
-	return now > index->header->epoch + EPOCH_TIME || index->written > 4 * live + 1000000;
+	return index->written > 4 * (index->hosts4.count + index->nets6.count) + 1000000;
 }

@@ -10,13 +10,12 @@
 #define REPGATE_INDEX_H
 
 #include "lists.h"
-
-#include "../maps/index.h"
+#include "table.h"
 
 struct rg_index;
 
 struct rg_index_size {
-	size_t hosts4; /* IPv4 hosts that shall find room: nine of sixteen slots */
+	size_t hosts4; /* IPv4 hosts that shall find room; 0: none can */
 	size_t nets6; /* IPv6 /64s */
 	bool nets4; /* with a table for IPv4 prefixes up to /24: 4 MiB */
 };
@@ -36,6 +35,7 @@ struct rg_index_place {
 	enum rg_index_part part;
 	int fd; /* an mmapable array of rg_index_lines() empty lines; the caller's */
 	uint64_t now; /* ns of CLOCK_BOOTTIME */
+	uint64_t seed; /* of the buckets' numbers; 0: drawn at random */
 };
 
 /* 0 or a negative error. */
@@ -64,8 +64,15 @@ void rg_index_remove(struct rg_index *index, const struct rg_prefix *prefix, boo
 /* Removes clean peers within prefix (NULL: all). Returns how many. */
 size_t rg_index_flush(struct rg_index *index, const struct rg_prefix *prefix);
 
-/* Removes clean peers that are over at now, to the unit: 4.3 s. Returns how many. */
+/* Removes clean peers that are over at now, as far as the index knows. Returns how many. */
 size_t rg_index_sweep(struct rg_index *index, uint64_t now);
+/* Times are known the more exactly the later their epoch is: moves it to now, if it is worth it. */
+void rg_index_move(struct rg_index *index, uint64_t now);
+/*
+ * Of hosts: each of them says whether the lists in `seen` have anything nearby. To be called after
+ * rg_index_show() of lists, before these are in force.
+ */
+void rg_index_heed(struct rg_index *index);
 
 /* Now packets are led to what is in it: to be called before it takes another one's place. */
 void rg_index_show(struct rg_index *index, struct rg_index_seen *seen);
@@ -76,13 +83,19 @@ void rg_index_show(struct rg_index *index, struct rg_index_seen *seen);
 void rg_index_settle(struct rg_index *index);
 
 /* Puts everything in from into to, both without nets4; their epochs may differ. 0 or -ENOMEM. */
-int rg_index_copy(struct rg_index *to, const struct rg_index *from);
+int rg_index_copy(struct rg_index *to, struct rg_index *from);
 
 /* What XDP finds: RG_INDEX_NONE, RG_INDEX_ASK or an answer. */
 uint32_t rg_index_find(const struct rg_index *index, const struct rg_addr *addr, uint64_t now);
 
-/* Until when (ns of CLOCK_BOOTTIME) addr is certainly in it; 0 if it is not, or not known for certain. */
+/*
+ * Until when (ns of CLOCK_BOOTTIME) addr is certainly in it, UINT64_MAX: for good; 0 if it is not, or
+ * not known for certain.
+ */
 uint64_t rg_index_until(const struct rg_index *index, const struct rg_addr *addr, uint64_t now);
+
+/* As XDP has it. */
+const struct rg_index_header *rg_index_header(const struct rg_index *index);
 
 struct rg_index_count {
 	size_t hosts4, nets6; /* in their slots */
@@ -92,7 +105,7 @@ struct rg_index_count {
 };
 struct rg_index_count rg_index_count(const struct rg_index *index);
 
-/* True once bits and times of long ago make it worth a copy. now: ns of CLOCK_BOOTTIME. */
-bool rg_index_is_stale(const struct rg_index *index, uint64_t now);
+/* True once bits and answers of long ago make it worth a copy. */
+bool rg_index_is_stale(const struct rg_index *index);
 
 #endif

@@ -3,7 +3,7 @@
 
 #include "addr.h"
 
-#define FIRST_HOSTS 65536 /* doubled as it fills */
+#define FIRST_HOSTS 65536 /* half as many again as it fills */
 #define FIRST_NETS 4096
 #define KNOWN_FOR_ONE 4 /* clean peers, for each entry of `peers` */
 #define SWEEP_TIME (10 * RG_NSEC_PER_SEC)
@@ -117,10 +117,9 @@ void rg_indexes_enforce(struct rg_indexes *indexes)
 	indexes->in_force = true;
 }
 
-/* count has one more than the table has room for, which shall not make the next one four times as large. */
-static size_t twice(size_t count, size_t min)
+static size_t half_more(size_t count, size_t min)
 {
-	return count > min / 2 ? 2 * count - 2 : min;
+	return count + count / 2 > min ? count + count / 2 : min;
 }
 
 /* A copy with more room, and without what is stale. */
@@ -129,8 +128,8 @@ static void renew(struct rg_indexes *indexes, enum rg_index_part which)
 	struct rg_mapped_index *old = &indexes->parts[which], fresh;
 	struct rg_index_count count = rg_index_count(old->index);
 	const struct rg_index_size size = {
-		.hosts4 = twice(count.hosts4, FIRST_HOSTS),
-		.nets6 = twice(count.nets6, FIRST_NETS),
+		.hosts4 = half_more(count.hosts4, FIRST_HOSTS),
+		.nets6 = half_more(count.nets6, FIRST_NETS),
 	};
 	int err = make(indexes, which, &size, indexes->seen, &fresh);
 
@@ -162,7 +161,7 @@ void rg_indexes_put(struct rg_indexes *indexes, const struct rg_index_entry *ent
 
 	if (!index)
 		return;
-	/* A clean peer takes 16 bytes here and 144 in `peers`, so we know more of them. */
+	/* A clean peer takes 8 bytes here and 144 in `peers`, so we know more of them. */
 	if (entry->class == RG_CLASS_CLEAN &&
 	    rg_index_count(index).clean >= KNOWN_FOR_ONE * indexes->max_peers) {
 		rg_index_remove(index, &entry->prefix, false);
@@ -240,6 +239,8 @@ void rg_indexes_swap_lists(struct rg_indexes *indexes, struct rg_mapped_index *d
 		return;
 	}
 	rg_index_show(draft->index, indexes->seen);
+	if (indexes->parts[RG_INDEX_HOSTS].index)
+		rg_index_heed(indexes->parts[RG_INDEX_HOSTS].index);
 	replace(indexes, RG_INDEX_LISTS, draft);
 	*draft = (struct rg_mapped_index)RG_MAPPED_INDEX_NONE;
 }
@@ -249,10 +250,13 @@ void rg_indexes_sweep(struct rg_indexes *indexes, uint64_t now)
 	if (now < indexes->next_sweep)
 		return;
 	indexes->next_sweep = now + SWEEP_TIME;
+	for (int i = 0; i < RG_INDEXES; i++)
+		if (indexes->parts[i].index)
+			rg_index_move(indexes->parts[i].index, now);
 	if (!indexes->parts[RG_INDEX_HOSTS].index)
 		return;
 	rg_index_sweep(indexes->parts[RG_INDEX_HOSTS].index, now);
-	if (rg_index_is_stale(indexes->parts[RG_INDEX_HOSTS].index, now))
+	if (rg_index_is_stale(indexes->parts[RG_INDEX_HOSTS].index))
 		renew(indexes, RG_INDEX_HOSTS);
 }
 

@@ -35,7 +35,7 @@ need_cores() {
 
 # The index on and off.
 index_variants() {
-	echo "off on"
+	echo "${VARIANTS:-off on}"
 }
 
 # jq functions for all parts. A line of the final table is an object: what, value,

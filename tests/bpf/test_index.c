@@ -22,6 +22,7 @@ typedef unsigned __int128 u128;
 #define V4_BASE ((u128)0xffff << 32)
 #define V6_BASE ((u128)0x20010db8 << 96)
 #define HITS 41 /* that put_trie() begins with */
+#define SEED 0x5eedULL /* with it some addresses are known to share a few buckets */
 
 /* ---- indexes, as the agent makes them ---- */
 
@@ -38,6 +39,14 @@ static uint64_t random_state = 0x9e3779b97f4a7c15ULL;
 static uint64_t rnd(uint64_t below)
 {
 	return (next_random(&random_state) >> 11) % below;
+}
+
+/* ns of CLOCK_BOOTTIME, unless the machine was not there yet. */
+static uint64_t ago(uint64_t span)
+{
+	uint64_t now = run_now();
+
+	return now > span ? now - span : 0;
 }
 
 /* A descriptor of the programs' map of that name: run.h has those of most, not of all of them. */
@@ -89,7 +98,10 @@ static void add_types(struct bpf_map_create_opts *opts)
 static int make_part(enum rg_index_part which, const struct rg_index_size *size, struct part *ret)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);
-	struct rg_index_place place = { .seen = seen, .part = which, .now = run_now() };
+	struct rg_index_place place = { .seen = seen,
+					.part = which,
+					.now = run_now() - HOUR,
+					.seed = SEED };
 
 	add_types(&opts);
 	ret->fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "index", 4, sizeof(struct rg_index_line),
@@ -166,6 +178,20 @@ static struct rg_prefix around(u128 number, uint32_t len)
 	return prefix;
 }
 
+/* IPv4 addresses that have their places in a few buckets, of the smallest number of them. */
+#define CROWD4 1600
+#define CROWD4_BUCKETS 16
+
+static u128 crowd4(uint32_t at)
+{
+	static uint32_t addrs[CROWD4], count, next = 0x0b000000;
+
+	for (; count < CROWD4; next++)
+		if (rg_index_home(rg_index_mix4(next, SEED), RG_INDEX_BUCKETS4_MIN) < CROWD4_BUCKETS)
+			addrs[count++] = next;
+	return V4_BASE + addrs[at];
+}
+
 /*
  * A SYN from any address and port, without building it from text. Its checksums are not right; the
  * filter leaves those to the kernel.
@@ -207,7 +233,7 @@ static int outcome(struct run *run, const struct rg_addr *from)
 
 /* ---- the index and the tries ---- */
 
-static size_t compared, refused;
+static size_t compared, refused, asked;
 
 /* Time goes on between two packets: only what differs twice from the one between is different. */
 static void compare(struct run *run, u128 number)
@@ -224,6 +250,8 @@ static void compare(struct run *run, u128 number)
 	settings->index = RG_INDEX_ALL;
 	assert_true(with >= 0 && without >= 0);
 	compared++;
+	for (int i = 0; i < RG_INDEXES; i++)
+		asked += rg_index_find(parts[i].index, &addr, run_now()) == RG_INDEX_ASK;
 	refused += without >> 16 != XDP_PASS;
 	if (with == without)
 		return;
@@ -295,7 +323,7 @@ static struct rg_index_entry random_entry(enum place place, uint32_t peer_bits)
 	} else if (place == VERDICTS) {
 		entry.class = rnd(2) ? RG_CLASS_STANDARD : RG_CLASS_QIL;
 		entry.action = actions[rnd(COUNT(actions))];
-		entry.zone = (uint32_t)rnd(RG_MAX_ZONES);
+		entry.zone = (uint32_t)rnd(2); /* a few answers more than an index can tell */
 	} else {
 		entry.prefix = around(number, is4 ? 128 : peer_bits);
 		entry.class = RG_CLASS_CLEAN;
@@ -364,15 +392,17 @@ static void check_round(int round)
 				       .no_samples = true,
 				       .is_flood = true };
 	const struct rg_index_size sizes[RG_INDEXES] = {
-		[RG_INDEX_LISTS] = { .hosts4 = round % 4 * 1000, .nets4 = true },
-		[RG_INDEX_HOSTS] = { .hosts4 = round & 2 ? 1000 : 0 },
+		[RG_INDEX_LISTS] = { .hosts4 = round % 4 * 200000, .nets4 = true },
+		[RG_INDEX_HOSTS] = { .hosts4 = round % 7 * 100000 },
 	};
 	/* A peer that gets a verdict is in its place: nobody is both in the index. */
-	static const enum place places[] = { LISTS, PEERS, VERDICTS };
-	static struct rg_index_entry entries[COUNT(places)][ENTRIES];
+	static const enum place first[] = { LISTS, PEERS, VERDICTS },
+				last[] = { PEERS, VERDICTS, LISTS };
+	const enum place *places = round % 3 ? first : last;
+	static struct rg_index_entry entries[COUNT(first)][ENTRIES];
 	struct run *run = indexed_run(&tuning, sizes);
 
-	for (size_t i = 0; i < COUNT(places); i++) {
+	for (size_t i = 0; i < COUNT(first); i++) {
 		for (int j = 0; j < ENTRIES; j++)
 			entries[i][j] = random_entry(places[i], tuning.peer_bits);
 		if (places[i] != PEERS)
@@ -381,18 +411,25 @@ static void check_round(int round)
 		for (int j = 0; j < ENTRIES; j++)
 			put_known(run, places[i], &entries[i][j]);
 	}
-	for (size_t i = 0; i < COUNT(places); i++)
+	rg_index_heed(parts[RG_INDEX_HOSTS].index);
+	for (size_t i = 0; i < COUNT(first); i++) {
 		check_lookups(run, entries[i], ENTRIES);
+		/* Times count from an hour ago, then from a later time; that says nothing else. */
+		for (int j = 0; j < RG_INDEXES; j++)
+			rg_index_move(parts[j].index, ago(rnd(HOUR)));
+	}
 	let_go(run);
 }
 
 static void test_same_as_the_tries(void **state)
 {
 	(void)state;
-	compared = refused = 0;
+	compared = refused = asked = 0;
 	for (int round = 0; round < ROUNDS; round++)
 		check_round(round);
-	print_message("%zu addresses compared, %zu of them refused\n", compared, refused);
+	print_message("%zu addresses compared, %zu of them refused, %zu times the trie was asked\n",
+		      compared, refused, asked);
+	assert_true(asked < 2 * compared / 20 * 19);
 	/* Else it is all of one kind, and shows nothing. */
 	assert_true(compared >= 100000 && refused > compared / 5 && refused < compared / 5 * 4);
 }
@@ -404,27 +441,27 @@ static void test_crowded(void **state)
 	const struct tuning tuning = { .unknown = RG_ACTION_PASS,
 				       .no_samples = true,
 				       .is_flood = true };
-	const struct rg_index_size tiny[RG_INDEXES] = {};
+	const struct rg_index_size tiny[RG_INDEXES] = { [RG_INDEX_HOSTS] = { .hosts4 = 1 } };
 	struct run *run = indexed_run(&tuning, tiny);
 	struct rg_index_count count;
 
 	(void)state;
-	compared = refused = 0;
+	compared = refused = asked = 0;
 	for (uint32_t i = 0; i < CROWD; i++) {
-		struct rg_index_entry entry = { .prefix = around(V4_BASE + 0x0a000000 + 2 * i, 128),
+		struct rg_index_entry entry = { .prefix = around(crowd4(2 * i), 128),
 						.expiry = run_now() + HOUR,
 						.class = RG_CLASS_QIL,
 						.action = i & 1 ? RG_ACTION_DROP : RG_ACTION_RESET,
-						.zone = i % RG_MAX_ZONES };
+						.zone = i % 4 };
 
 		put_known(run, VERDICTS, &entry);
 		entry.prefix = around(V6_BASE + ((u128)(2 * i) << 64), 64);
 		put_known(run, VERDICTS, &entry);
 	}
 	count = rg_index_count(parts[RG_INDEX_HOSTS].index);
-	assert_true(count.crowded > CROWD);
+	assert_true(count.crowded > CROWD && count.hosts4 > 16 * CROWD4_BUCKETS - 16);
 	for (uint32_t i = 0; i < 2 * CROWD; i++) {
-		compare(run, V4_BASE + 0x0a000000 + i);
+		compare(run, crowd4(i));
 		compare(run, V6_BASE + ((u128)i << 64) + i);
 	}
 	print_message("%zu of %d without a slot\n", count.crowded, 2 * CROWD);
@@ -444,12 +481,12 @@ static void test_crowded(void **state)
 
 enum kind { LISTED, UNLISTED, TOGGLING, GOING, KINDS };
 
-/* All of them in the same few nets, so that the index has to look. IPv6 is the odd half. */
+/* All of them in the same few nets or buckets, so that the index has to look. IPv6 is the odd half. */
 static u128 number_in(enum kind kind, uint32_t i)
 {
 	uint32_t at = (i / 2) * KINDS + kind + 1;
 
-	return i & 1 ? V6_BASE + ((u128)at << 64) + 1 : V4_BASE + 0x0a000000 + at;
+	return i & 1 ? V6_BASE + ((u128)at << 64) + 1 : crowd4(at % CROWD4);
 }
 
 struct duel {
@@ -472,7 +509,7 @@ static int write_one(struct duel *duel, enum kind kind, uint32_t i, enum rg_acti
 			 kind == TOGGLING ? RG_CLASS_QIL :
 					    RG_CLASS_BLOCKED,
 		.action = action,
-		.zone = i % RG_MAX_ZONES,
+		.zone = i % 3,
 	};
 	struct rg_verdict verdict = { .expiry = entry.expiry,
 				      .prefix_len = entry.prefix.len,
@@ -481,6 +518,10 @@ static int write_one(struct duel *duel, enum kind kind, uint32_t i, enum rg_acti
 				      .zone = entry.zone };
 
 	duel->updates++;
+	/* From an hour ago on, some steps before there is another one. */
+	if (duel->updates % 64 == 0)
+		rg_index_move(parts[RG_INDEX_HOSTS].index,
+			      ago(HOUR - duel->updates % 1500 * 2 * RG_NSEC_PER_SEC));
 	if (bpf_map_update_elem(run_maps(duel->run).verdicts, &entry.prefix, &verdict, BPF_ANY))
 		return -1;
 	return rg_index_put(parts[RG_INDEX_HOSTS].index, &entry);
@@ -498,11 +539,17 @@ static int remove_one(struct duel *duel, enum kind kind, uint32_t i)
 	return 0;
 }
 
-/* Tiny and crowded, or with more and more room. */
+/* As if there were hosts everywhere. */
+static void look_everywhere(void)
+{
+	memset(seen->hosts4, 0xff, sizeof(seen->hosts4));
+}
+
+/* Tiny and crowded, or with more and more room for IPv6. */
 static int renew(struct duel *duel)
 {
 	size_t room = (duel->renewals % 4) * 600;
-	const struct rg_index_size size = { .hosts4 = room, .nets6 = room };
+	const struct rg_index_size size = { .hosts4 = room + 1, .nets6 = room };
 	struct part fresh = {};
 	int err = make_part(RG_INDEX_HOSTS, &size, &fresh);
 
@@ -510,6 +557,7 @@ static int renew(struct duel *duel)
 		err = rg_index_copy(fresh.index, parts[RG_INDEX_HOSTS].index);
 	if (!err)
 		err = enforce(RG_INDEX_HOSTS, &fresh);
+	look_everywhere();
 	duel->renewals++;
 	return err;
 }
@@ -652,7 +700,7 @@ static void test_written_meanwhile(void **state)
 	const struct tuning tuning = { .unknown = RG_ACTION_PASS,
 				       .no_samples = true,
 				       .is_flood = true };
-	const struct rg_index_size tiny[RG_INDEXES] = {};
+	const struct rg_index_size tiny[RG_INDEXES] = { [RG_INDEX_HOSTS] = { .hosts4 = 1 } };
 	static struct duel duel;
 	pthread_t writer, reader;
 	void *wrote, *read;
@@ -661,6 +709,7 @@ static void test_written_meanwhile(void **state)
 	memset(&duel, 0, sizeof(duel));
 	duel.run = indexed_run(&tuning, tiny);
 	run_settings(duel.run)->exact_per_second = 0; /* the trie only where the index asks */
+	look_everywhere();
 	for (uint32_t i = 0; i < 2 * FIXED; i++)
 		assert_true(write_one(&duel, LISTED, i, RG_ACTION_DROP) >= 0);
 	for (uint32_t i = 0; i < 2 * TOGGLED; i++)
@@ -683,7 +732,7 @@ static void test_written_meanwhile(void **state)
 static struct run *counting_run(uint32_t exact, uint32_t index)
 {
 	const struct tuning tuning = { .no_samples = true };
-	const struct rg_index_size tiny[RG_INDEXES] = {};
+	const struct rg_index_size tiny[RG_INDEXES] = { [RG_INDEX_HOSTS] = { .hosts4 = 1 } };
 	struct run *run = indexed_run(&tuning, tiny);
 	struct rg_index_entry entry = { .prefix = around(V4_BASE + 0x0a000000, 96 + 8),
 					.expiry = run_now() + HOUR,

@@ -172,7 +172,7 @@ static void map_all(struct lab *lab)
 	lab->records = producer + page;
 }
 
-/* As small as can be: so some of a state's entries find their buckets full. */
+/* As small as can be: so some of a state's /64s find their buckets full. */
 static void make_indexes(struct lab *lab)
 {
 	const struct bpf_object *object = lab->skel->obj;
@@ -190,6 +190,7 @@ static void make_indexes(struct lab *lab)
 		uint32_t lines;
 
 		map->size.nets4 = i == RG_INDEX_LISTS;
+		map->size.hosts4 = 1;
 		lines = rg_index_lines(&map->size);
 		map->fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "index", 4,
 					 sizeof(struct rg_index_line), lines, &opts);
