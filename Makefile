@@ -44,8 +44,8 @@ RG_LDFLAGS := -pie -pthread -Wl,-z,relro,-z,now
 # Packet headers don't move between kernels: no CO-RE relocations, and no need for the kernel's BTF.
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -DBPF_NO_PRESERVE_ACCESS_INDEX -Wall -Wextra -Werror -I. -Ibpf
 
-AGENT := main agent addr commands config control dispatcher dns dnsbl due events geo hash health index indexes inquiry judge links \
-	listing lists loader log metrics names never notify policy privileges recent refusals reply responder saved smtp stats steering \
+AGENT := main agent addr commands config control dispatcher dns dnsbl due events geo hash health history index indexes inquiry judge links \
+	listing lists loader log metrics names never notify policy privileges recent refusals reply report responder saved smtp stats steering \
 	table tester turns verdicts watch
 CTL := ctl addr config dnsbl names reply
 AGENT_OBJECTS := $(AGENT:%=$(BUILD)/userspace/%.o) $(BUILD)/maps/pin.o
@@ -136,10 +136,11 @@ $(BUILD)/tests/%: tests/tools/%.c $(firstword $(MAKEFILE_LIST)) | $(BUILD)/tests
 	$(Q)$(CC) $(CFLAGS) -std=gnu11 $(WARNINGS) $< -o $@
 
 # What each unit test is made of; with ASan and UBSan whatever SANITIZE says.
-UNITS := addr dnsbl due index lists parse policy config dns reply smtp table turns
+UNITS := addr dnsbl due history index lists parse policy config dns reply smtp table turns
 SOURCES_addr := userspace/addr.c
 SOURCES_dnsbl := userspace/dnsbl.c userspace/addr.c
 SOURCES_due := userspace/due.c userspace/addr.c
+SOURCES_history := userspace/history.c userspace/report.c userspace/names.c
 SOURCES_index := userspace/index.c userspace/table.c userspace/addr.c
 SOURCES_lists := userspace/lists.c userspace/addr.c
 SOURCES_parse := tests/bpf/packet.c
@@ -232,7 +233,7 @@ FUZZ_CFLAGS = -g -O2 -std=gnu11 -D_GNU_SOURCE $(WARNINGS) -I$(BUILD) $(LIB_CFLAG
 FUZZ_config := config dnsbl addr names reply
 FUZZ_lists := lists addr
 FUZZ_dns := dnsbl addr
-FUZZ_control := commands addr config dnsbl health lists log names policy recent reply steering
+FUZZ_control := commands addr config dnsbl health history lists log names policy recent reply report steering
 FUZZ_ring := events
 FUZZ_smtp := smtp reply addr
 FUZZ_OPTIONS_config := -detect_leaks=0 -max_len=8192

@@ -13,6 +13,7 @@
 #include "watch.h"
 
 #include <arpa/inet.h>
+#include <bpf/bpf.h>
 #include <signal.h>
 #include <sys/stat.h>
 
@@ -22,7 +23,10 @@ static const struct timeval tick_time = { .tv_sec = 1 };
 /* Addresses of this host come and go; they are read again after so many ticks. */
 #define OWN_ADDRESS_TICKS 10
 
-/* Verdicts are saved after so many; what comes later is lost in a power failure, and asked again. */
+/*
+ * Verdicts and history are saved after so many. What comes later is lost in a power failure: verdicts
+ * are asked again, counts are gone.
+ */
 #define SAVE_TICKS 300
 
 /* A timed entry has ended, but the lists could not be loaded: try again after so many ticks. */
@@ -122,6 +126,19 @@ static void describe_judged(struct rg_recent_event *event, const struct rg_conf 
 		memcpy(event->zone, conf->zones[outcome->zone].alias, sizeof(event->zone));
 }
 
+/* A country, or this host itself, needs no question. */
+static void count_judged(struct rg_agent *agent, enum rg_reason reason)
+{
+	enum rg_asked result = reason == RG_REASON_ZONE	      ? RG_ASKED_LISTED :
+			       reason == RG_REASON_NOT_LISTED ? RG_ASKED_CLEAN :
+								RG_ASKED_FAILED;
+
+	if (reason == RG_REASON_LIST || reason == RG_REASON_COUNTRY || reason == RG_REASON_NEVER_BLOCK)
+		return;
+	agent->asked[RG_ASKED]++;
+	agent->asked[result]++;
+}
+
 static void on_judged(void *arg, const struct rg_addr *addr, const struct rg_conf *conf,
 		      const struct rg_outcome *outcome)
 {
@@ -131,6 +148,7 @@ static void on_judged(void *arg, const struct rg_addr *addr, const struct rg_con
 					 .addr = *addr };
 	char text[RG_ADDR_TEXT];
 
+	count_judged(agent, outcome->reason);
 	describe_judged(&event, conf, outcome);
 	rg_recent_add(agent->recent, &event);
 	rg_log_debug("%s is %s (%s%s%s) for %us: %s", rg_addr_format(addr, text),
@@ -317,6 +335,95 @@ static void on_saved(void *arg, int err)
 	agent->save_error = err;
 }
 
+static void own_losses(const struct rg_agent *agent, uint64_t losses[RG_OWN_LOSS_MAX])
+{
+	struct rg_judge_count judge = rg_judge_count(agent->judge);
+	struct rg_verdicts_count verdicts = rg_verdicts_count(agent->verdicts);
+	struct rg_responder_count responder = {};
+
+	if (agent->responder)
+		responder = rg_responder_count(agent->responder);
+	losses[RG_OWN_RELEASE_FAILED] = judge.release_failed;
+	losses[RG_OWN_HELD_LOST] = judge.held_lost;
+	losses[RG_OWN_OVERLOAD] = judge.overload;
+	losses[RG_OWN_VERDICTS_EVICTED] = verdicts.evicted;
+	losses[RG_OWN_VERDICTS_FAILED] = verdicts.failed;
+	losses[RG_OWN_BAD_EVENTS] = rg_events_bad(agent->events);
+	losses[RG_OWN_SESSION_LIMIT] = responder.over_sessions;
+	losses[RG_OWN_SESSION_LIMIT_PER_PEER] = responder.over_peer;
+	losses[RG_OWN_ACCEPT_FAILED] = responder.accept_failed;
+	losses[RG_OWN_SESSION_LOG_LIMIT] = agent->refusals.suppressed;
+}
+
+int rg_agent_losses(const struct rg_agent *agent, struct rg_loss_count losses[RG_LOSS_COUNTS])
+{
+	uint64_t own[RG_OWN_LOSS_MAX];
+	struct rg_stats stats;
+	int err = rg_stats_read(rg_loader_maps(agent->loader)->stats, &stats);
+
+	if (err)
+		return err;
+	own_losses(agent, own);
+	for (unsigned int loss = 0; loss < RG_LOSS_COUNTS; loss++)
+		losses[loss] =
+			(struct rg_loss_count){ rg_loss_name(loss),
+						loss < RG_LOSS_MAX ?
+							stats.counts[RG_STAT_LOSSES + loss].packets :
+							own[loss - RG_LOSS_MAX] };
+	return 0;
+}
+
+static void sample_zone(const struct rg_agent *agent, unsigned int number,
+			struct rg_history_sample *sample)
+{
+	const struct rg_zone_conf *zone = &agent->conf->zones[number];
+	const struct rg_zone_count *count = rg_asker_count(agent->asker, zone->slot);
+	uint64_t *to = sample->zones[number].counts;
+
+	sample->zones[number].alias = zone->alias;
+	to[RG_ASKED] = count->asked;
+	to[RG_ASKED_LISTED] = count->listed;
+	to[RG_ASKED_CLEAN] = count->not_listed;
+	for (unsigned int status = 0; status < RG_DNS_STATUS_MAX; status++)
+		to[RG_ASKED_FAILED] += count->failed[status];
+}
+
+/* What all counters say now. */
+static int take_sample(const struct rg_agent *agent, struct rg_history_sample *sample)
+{
+	int err;
+
+	*sample = (struct rg_history_sample){ .zone_count = agent->conf->zone_count };
+	err = rg_stats_read(rg_loader_maps(agent->loader)->stats, &sample->kernel);
+	if (err)
+		return err;
+	own_losses(agent, sample->losses);
+	memcpy(sample->inquiries, agent->asked, sizeof(sample->inquiries));
+	for (unsigned int i = 0; i < sample->zone_count; i++)
+		sample_zone(agent, i, sample);
+	return 0;
+}
+
+int rg_agent_count(struct rg_agent *agent)
+{
+	struct rg_history_sample sample;
+	int err = take_sample(agent, &sample);
+
+	if (!err)
+		rg_history_add(agent->history, &sample, rg_moment_now());
+	return err;
+}
+
+static void write_history(struct rg_agent *agent, bool sync)
+{
+	int err = rg_history_write(agent->history, sync);
+
+	if (err && err != agent->history_error)
+		rg_log_warning("the history can't be written in %s: %s", agent->conf->state_dir,
+			       strerror(-err));
+	agent->history_error = err;
+}
+
 static void look_at_indexes(struct rg_agent *agent)
 {
 	uint64_t failed = rg_verdicts_indexes(agent->verdicts).failed;
@@ -345,45 +452,17 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 		on_links_changed(agent);
 		rg_watch_refresh(agent->watch);
 	}
-	if (agent->ticks % SAVE_TICKS == 0)
+	if (rg_history_is_due(agent->history, rg_moment_now()))
+		(void)rg_agent_count(agent); /* what is missed now is in the next one */
+	if (agent->ticks % SAVE_TICKS == 0) {
 		rg_saver_start(agent->saver, on_saved, agent);
+		write_history(agent, false);
+	}
 	/* Again only after a while, if the lists can't be read now. */
 	if (next && next <= now && agent->ticks >= agent->lists_retry) {
 		agent->lists_retry = agent->ticks + LISTS_RETRY_TICKS;
 		on_lists_changed(agent);
 	}
-}
-
-int rg_agent_losses(const struct rg_agent *agent, struct rg_loss_count losses[RG_LOSS_COUNTS])
-{
-	struct rg_judge_count judge = rg_judge_count(agent->judge);
-	struct rg_verdicts_count verdicts = rg_verdicts_count(agent->verdicts);
-	struct rg_responder_count responder = {};
-	if (agent->responder)
-		responder = rg_responder_count(agent->responder);
-	const struct rg_loss_count own[] = {
-		{ "release_failed", judge.release_failed },
-		{ "held_lost", judge.held_lost },
-		{ "overload", judge.overload },
-		{ "verdicts_evicted", verdicts.evicted },
-		{ "verdicts_failed", verdicts.failed },
-		{ "bad_events", rg_events_bad(agent->events) },
-		{ "session_limit", responder.over_sessions },
-		{ "session_limit_per_peer", responder.over_peer },
-		{ "accept_failed", responder.accept_failed },
-		{ "session_log_limit", agent->refusals.suppressed },
-	};
-	struct rg_stats stats;
-	int err = rg_stats_read(rg_loader_maps(agent->loader)->stats, &stats);
-
-	_Static_assert(RG_LOSS_MAX + ARRAY_SIZE(own) == RG_LOSS_COUNTS, "size of the list");
-	if (err)
-		return err;
-	for (unsigned int loss = 0; loss < RG_LOSS_MAX; loss++)
-		losses[loss] = (struct rg_loss_count){ rg_loss_name(loss),
-						       stats.counts[RG_STAT_LOSSES + loss].packets };
-	memcpy(losses + RG_LOSS_MAX, own, sizeof(own));
-	return 0;
 }
 
 int rg_agent_check(const struct rg_conf *conf, struct rg_error *error)
@@ -504,6 +583,7 @@ static void adopt_conf(struct rg_agent *agent, struct rg_conf *conf)
 {
 	struct rg_conf *old = agent->conf;
 
+	(void)rg_agent_count(agent); /* as long as the zones are what they were */
 	agent->conf = conf;
 	write_settings(agent);
 	if (has_new_zone(old, conf))
@@ -511,6 +591,7 @@ static void adopt_conf(struct rg_agent *agent, struct rg_conf *conf)
 	else if (has_new_action(old, conf))
 		rg_verdicts_apply(agent->verdicts, conf);
 	reset_counts(agent, old);
+	(void)rg_agent_count(agent);
 	rg_conf_unref(old);
 	log_warnings(conf);
 	(void)rg_never_refresh(&agent->never, &conf->resolver);
@@ -757,6 +838,37 @@ static void load_saved(struct rg_agent *agent)
 		rg_log_info("loaded %zu saved verdicts, %zu are over", count.loaded, count.ended);
 }
 
+static uint32_t map_id(int fd)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.id;
+}
+
+/* The kernel's counters are an earlier agent's, or copied from them, or new. */
+static int build_history(struct rg_agent *agent, struct rg_error *error)
+{
+	uint32_t is = map_id(rg_loader_maps(agent->loader)->stats), was = 0;
+	struct rg_history_sample sample;
+	struct rg_error bad;
+	int err = rg_history_new(&agent->history, agent->conf->state_dir);
+
+	if (!err)
+		err = take_sample(agent, &sample);
+	if (err)
+		return rg_fail(error, err, "history: %s", strerror(-err));
+	if (rg_loader_took_over(agent->loader))
+		was = is;
+	else if (rg_loader_old_maps(agent->loader))
+		was = map_id(rg_loader_old_maps(agent->loader)->stats);
+	if (rg_history_load(agent->history, &bad))
+		rg_log_warning("history: %s", bad.text);
+	rg_history_begin(agent->history, &sample, was, is, rg_moment_now());
+	write_history(agent, false);
+	return 0;
+}
+
 /* The first ones: nothing is answered yet, so nobody waits. */
 static int build_lists(struct rg_agent *agent, struct rg_listing_result *fresh, struct rg_error *error)
 {
@@ -855,6 +967,8 @@ static int build(struct rg_agent *agent, struct rg_error *error)
 	if (!err)
 		build_responder(agent);
 	if (!err)
+		err = build_history(agent, error);
+	if (!err)
 		err = build_loop(agent, error);
 	if (!err)
 		err = rg_control_new(&agent->control, agent, error);
@@ -930,6 +1044,8 @@ int rg_agent_run(struct rg_agent *agent)
 		return -EIO;
 	rg_notify_stopping();
 	on_saved(agent, rg_saver_finish(agent->saver));
+	(void)rg_agent_count(agent);
+	write_history(agent, true);
 	return 0;
 }
 
@@ -945,6 +1061,7 @@ void rg_agent_free(struct rg_agent *agent, bool keep_pins)
 	rg_links_free(agent->links);
 	rg_watch_free(agent->watch);
 	rg_saver_free(agent->saver);
+	rg_history_free(agent->history);
 	if (agent->tick)
 		event_free(agent->tick);
 	for (size_t i = 0; i < ARRAY_SIZE(agent->signals); i++)

@@ -6,6 +6,7 @@
 #ifndef REPGATE_AGENT_H
 #define REPGATE_AGENT_H
 
+#include "history.h"
 #include "judge.h"
 #include "listing.h"
 #include "recent.h"
@@ -13,8 +14,6 @@
 #include "saved.h"
 #include "steering.h"
 #include "turns.h"
-
-#include "../maps/stats.h"
 
 struct rg_agent {
 	struct event_base *base;
@@ -38,10 +37,12 @@ struct rg_agent {
 	struct rg_watch *watch;
 	struct rg_links *links;
 	struct rg_saver *saver;
+	struct rg_history *history;
+	uint64_t asked[RG_ASKED_MAX]; /* new peers, since the start */
 	struct rg_turns *turns;
 	struct rg_listing *listing; /* under way, or NULL */
 	unsigned int hangups; /* SIGHUPs that are not answered yet */
-	int save_error; /* of the last time: said when it changes */
+	int save_error, history_error; /* of the last time: said when it changes */
 	struct event *signals[3];
 	struct event *tick;
 	uint64_t started; /* ns of CLOCK_BOOTTIME */
@@ -51,14 +52,15 @@ struct rg_agent {
 	char reload_error[512]; /* "": the last reload went well */
 };
 
-/* Everything that was dropped, lost or degraded, in the kernel and here: one list for all who show it. */
+/* One list for all who show losses. */
 struct rg_loss_count {
 	const char *cause;
 	uint64_t count;
 };
-#define RG_LOSS_COUNTS (RG_LOSS_MAX + 10)
 /* 0 or -errno; fills all RG_LOSS_COUNTS. */
 int rg_agent_losses(const struct rg_agent *agent, struct rg_loss_count losses[RG_LOSS_COUNTS]);
+/* Brings the history up to now. 0 or -errno. */
+int rg_agent_count(struct rg_agent *agent);
 
 /* Builds everything and attaches; the filter is in force when it returns. */
 int rg_agent_new(struct rg_agent **ret, struct rg_conf *conf, struct rg_error *error);

@@ -5,7 +5,7 @@
 #include "agent.h"
 #include "log.h"
 #include "names.h"
-#include "stats.h"
+#include "report.h"
 
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -575,26 +575,6 @@ static void run_zones(struct rg_client *client, const json_t *request)
 			 json_pack("{s:o}", "zones", describe_all_zones(rg_client_agent(client))));
 }
 
-/* {class: {action: number}} of one table; what: attempts, else packets. */
-static json_t *describe_table(const struct rg_stats *stats, unsigned int table, bool attempts)
-{
-	json_t *classes = json_object();
-
-	for (unsigned int class = RG_CLASS_APPROVED; class < RG_CLASS_MAX; class ++) {
-		json_t *actions = json_object();
-
-		for (unsigned int action = RG_ACTION_PASS; action < RG_ACTION_MAX; action++) {
-			const struct rg_count *count = rg_stats_of(stats, table, class, action);
-
-			json_object_set_new(actions, rg_action_name(action),
-					    json_integer((json_int_t)(attempts ? count->attempts :
-										 count->packets)));
-		}
-		json_object_set_new(classes, rg_class_name(class), actions);
-	}
-	return classes;
-}
-
 static json_t *describe_losses(const struct rg_agent *agent)
 {
 	struct rg_loss_count losses[RG_LOSS_COUNTS];
@@ -624,10 +604,10 @@ static void run_stats(struct rg_client *client, const json_t *request)
 		client,
 		json_pack("{s:o, s:o, s:{s:o, s:o}, s:o, s:o, s:{s:I, s:I, s:I, s:I, s:I}, "
 			  "s:{s:I, s:I, s:I, s:I, s:I}}",
-			  "packets", describe_table(&stats, RG_STAT_DONE, false), "attempts",
-			  describe_table(&stats, RG_STAT_DONE, true), "monitored", "packets",
-			  describe_table(&stats, RG_STAT_MONITORED, false), "attempts",
-			  describe_table(&stats, RG_STAT_MONITORED, true), "losses",
+			  "packets", rg_report_table(&stats, RG_STAT_DONE, false), "attempts",
+			  rg_report_table(&stats, RG_STAT_DONE, true), "monitored", "packets",
+			  rg_report_table(&stats, RG_STAT_MONITORED, false), "attempts",
+			  rg_report_table(&stats, RG_STAT_MONITORED, true), "losses",
 			  describe_losses(agent), "responder", describe_responder(agent), "inquiries",
 			  "events", (json_int_t)judge.events, "begun", (json_int_t)judge.inquiries,
 			  "open", (json_int_t)judge.open, "joined", (json_int_t)judge.joined,
@@ -635,6 +615,24 @@ static void run_stats(struct rg_client *client, const json_t *request)
 			  (json_int_t)verdicts.entries, "stored", (json_int_t)verdicts.stored,
 			  "expired", (json_int_t)verdicts.expired, "evicted",
 			  (json_int_t)verdicts.evicted, "removed", (json_int_t)verdicts.removed));
+}
+
+static void run_report(struct rg_client *client, const json_t *request)
+{
+	struct rg_agent *agent = rg_client_agent(client);
+	const char *period = get_string(request, "period");
+	json_t *report;
+	int err = rg_agent_count(agent);
+
+	if (err) {
+		rg_client_refuse(client, "stats map: %s", strerror(-err));
+		return;
+	}
+	report = rg_report(agent->history, period ? period : "", (int64_t)time(NULL));
+	if (report)
+		rg_client_answer(client, report);
+	else
+		rg_client_refuse(client, "report wants the period \"day\", \"week\" or \"month\"");
 }
 
 /* --------------------------------------------------------------------- lists */
@@ -1101,6 +1099,7 @@ static const struct command {
 	{ "status", run_status, {} },
 	{ "lookup", run_lookup, { { "address", ARGUMENT_STRING }, { "store", ARGUMENT_BOOL } } },
 	{ "stats", run_stats, {} },
+	{ "report", run_report, { { "period", ARGUMENT_STRING } } },
 	{ "list", run_list, { { "class", ARGUMENT_STRING } } },
 	{ "approve",
 	  run_approve,

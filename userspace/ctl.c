@@ -141,13 +141,8 @@ static const char *time_of(const json_t *object, const char *key, char text[32])
 	return text;
 }
 
-static const char *span_of(const json_t *object, const char *key, char text[32])
+static const char *span_text(long seconds, char text[32])
 {
-	const json_t *value = json_object_get(object, key);
-	long seconds = (long)json_number_value(value);
-
-	if (!json_is_number(value))
-		return "-";
 	if (seconds >= 86400)
 		snprintf(text, 32, "%ldd %ldh", seconds / 86400, seconds / 3600 % 24);
 	else if (seconds >= 3600)
@@ -157,6 +152,13 @@ static const char *span_of(const json_t *object, const char *key, char text[32])
 	else
 		snprintf(text, 32, "%lds", seconds);
 	return text;
+}
+
+static const char *span_of(const json_t *object, const char *key, char text[32])
+{
+	const json_t *value = json_object_get(object, key);
+
+	return json_is_number(value) ? span_text((long)json_number_value(value), text) : "-";
 }
 
 static void print_list_rows(const json_t *rows, const char *indent)
@@ -325,6 +327,18 @@ static void print_table(const json_t *packets, const json_t *attempts)
 				       (long long)int_of(json_object_get(attempts, class), action));
 }
 
+/* Anything but zeros in it, however deep. */
+static bool has_numbers(const json_t *numbers)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach((json_t *)numbers, key, value)
+		if (json_integer_value(value) || has_numbers(value))
+			return true;
+	return false;
+}
+
 static void print_numbers(const char *title, const json_t *numbers, bool zeros)
 {
 	const char *key;
@@ -348,6 +362,150 @@ static void print_stats(const json_t *result)
 	print_numbers("inquiries", json_object_get(result, "inquiries"), true);
 	print_numbers("verdicts", json_object_get(result, "verdicts"), true);
 	print_numbers("losses", json_object_get(result, "losses"), false);
+}
+
+static void print_sums(const json_t *totals)
+{
+	static const char *const sums[] = { "passed", "refused", "tagged", "unjudged" };
+	const json_t *packets = json_object_get(totals, "packets"),
+		     *attempts = json_object_get(totals, "attempts"),
+		     *share = json_object_get(attempts, "refused_share");
+
+	printf("\n%-20s %12s %12s\n", "", "PACKETS", "ATTEMPTS");
+	for (size_t i = 0; i < ARRAY_SIZE(sums); i++)
+		if (i < 2 || int_of(packets, sums[i]))
+			printf("%-20s %12lld %12lld\n", sums[i], (long long)int_of(packets, sums[i]),
+			       (long long)int_of(attempts, sums[i]));
+	if (json_is_number(share))
+		printf("%-20s %12s %11.1f%%\n", "share refused", "", 100 * json_number_value(share));
+}
+
+#define MAX_GAPS 20 /* in the text; JSON has all */
+
+/* How much of the period the numbers are of, and when no agent counted. */
+static void print_gaps(const json_t *result)
+{
+	const json_t *gaps = json_object_get(result, "missing"), *gap;
+	char from[32], until[32], span[32], of[32];
+	size_t i;
+
+	if (!json_array_size(gaps)) {
+		puts("counted: all of it");
+		return;
+	}
+	printf("counted: %s of %s; the history begins %s\n",
+	       span_text((long)int_of(result, "counted"), span),
+	       span_text((long)(int_of(result, "until") - int_of(result, "from")), of),
+	       time_of(result, "since", from));
+	puts("\nNOBODY COUNTED");
+	json_array_foreach(gaps, i, gap)
+		if (i < MAX_GAPS)
+			printf("%s to %s  %-7s  %s\n", time_of(gap, "from", from),
+			       time_of(gap, "until", until),
+			       span_text((long)(int_of(gap, "until") - int_of(gap, "from")), span),
+			       json_is_null(json_object_get(gap, "counted_from")) ?
+				       "nothing is known of it" :
+				       "XDP did: shown after it");
+	if (i > MAX_GAPS)
+		printf("and %zu more: see --json\n", i - MAX_GAPS);
+}
+
+static const char *line_time(const json_t *line, bool hours, char text[32])
+{
+	time_t time = (time_t)int_of(line, "from");
+	struct tm tm;
+
+	if (!localtime_r(&time, &tm))
+		return "-";
+	strftime(text, 32, hours ? "%Y-%m-%d %H:%M" : "%a %Y-%m-%d", &tm);
+	return text;
+}
+
+static json_int_t all_of(const json_t *sums)
+{
+	return int_of(sums, "passed") + int_of(sums, "refused") + int_of(sums, "tagged");
+}
+
+/* Why the line may not be the whole truth; "" if it is. */
+static const char *doubt(const json_t *line, char text[64])
+{
+	long length = (long)(int_of(line, "until") - int_of(line, "from")),
+	     missing = length - (long)int_of(line, "counted");
+	char span[32];
+
+	*text = '\0';
+	if (missing < -60)
+		return "the clock was set back";
+	if (missing > 60)
+		snprintf(text, 64, "%s not counted", span_text(missing, span));
+	return missing >= length ? "not counted" : text;
+}
+
+static void print_line(const json_t *line, bool hours)
+{
+	const json_t *sums = json_object_get(line, "attempts"),
+		     *share = json_object_get(sums, "refused_share");
+	char time[32], percent[16] = "-", note[64];
+
+	if (json_is_number(share))
+		snprintf(percent, sizeof(percent), "%.1f%%", 100 * json_number_value(share));
+	printf("%-16s %10lld %10lld %10lld %7s  %s\n", line_time(line, hours, time),
+	       (long long)all_of(sums), (long long)int_of(sums, "passed"),
+	       (long long)int_of(sums, "refused"), percent, doubt(line, note));
+}
+
+static void print_lines(const json_t *result)
+{
+	bool hours = !strcmp(text_of(result, "unit"), "hour");
+	const json_t *line, *busiest = json_object_get(result, "busiest");
+	char time[32];
+	size_t i;
+
+	printf("\n%-16s %10s %10s %10s %7s\n", hours ? "HOUR" : "DAY", "ATTEMPTS", "PASSED",
+	       "REFUSED", "SHARE");
+	json_array_foreach(json_object_get(result, "lines"), i, line)
+		print_line(line, hours);
+	if (json_is_object(busiest))
+		printf("\nbusiest %s: %s, %lld attempts\n", text_of(result, "unit"),
+		       line_time(busiest, hours, time),
+		       (long long)all_of(json_object_get(busiest, "attempts")));
+}
+
+static void print_asked(const json_t *result)
+{
+	const json_t *zones = json_object_get(result, "zones"),
+		     *peers = json_object_get(result, "inquiries"), *zone;
+	size_t i;
+
+	printf("\n%-31s %10s %10s %10s %10s\n", "", "ASKED", "LISTED", "NOT", "FAILED");
+	printf("%-31s %10lld %10lld %10lld %10lld\n", "new peers",
+	       (long long)int_of(peers, "asked"), (long long)int_of(peers, "listed"),
+	       (long long)int_of(peers, "clean"), (long long)int_of(peers, "failed"));
+	json_array_foreach(zones, i, zone)
+		printf("%-31s %10lld %10lld %10lld %10lld\n", text_of(zone, "zone"),
+		       (long long)int_of(zone, "asked"), (long long)int_of(zone, "listed"),
+		       (long long)int_of(zone, "not_listed"), (long long)int_of(zone, "failed"));
+}
+
+static void print_report(const json_t *result)
+{
+	const json_t *monitored = json_object_get(result, "monitored");
+	char from[32], until[32];
+
+	printf("from %s to %s\n", time_of(result, "from", from), time_of(result, "until", until));
+	print_gaps(result);
+	print_sums(json_object_get(result, "totals"));
+	printf("\n%-10s %-9s %12s %12s\n", "CLASS", "ACTION", "PACKETS", "ATTEMPTS");
+	print_table(json_object_get(result, "packets"), json_object_get(result, "attempts"));
+	if (has_numbers(json_object_get(monitored, "packets"))) {
+		puts("\nof what passed, monitor mode let pass");
+		print_table(json_object_get(monitored, "packets"),
+			    json_object_get(monitored, "attempts"));
+	}
+	print_asked(result);
+	if (has_numbers(json_object_get(result, "losses")))
+		print_numbers("losses", json_object_get(result, "losses"), false);
+	print_lines(result);
 }
 
 static void print_list(const json_t *result)
@@ -467,6 +625,20 @@ static int run_stats(struct ctl *ctl, const struct command *command, char **argu
 		fflush(stdout);
 	} while (ctl->watch && !code && !nanosleep(&second, NULL));
 	return code;
+}
+
+static int run_report(struct ctl *ctl, const struct command *command, char **arguments, int count)
+{
+	const char *period = arguments[0];
+
+	(void)count;
+	if (strcmp(period, "day") != 0 && strcmp(period, "week") != 0 &&
+	    strcmp(period, "month") != 0) {
+		fail("report: \"%s\" is not \"day\", \"week\" or \"month\"", period);
+		return EXIT_USAGE;
+	}
+	return run_request(ctl, command,
+			   json_pack("{s:s, s:s}", "command", "report", "period", period));
 }
 
 static int run_list(struct ctl *ctl, const struct command *command, char **arguments, int count)
@@ -632,6 +804,8 @@ static const struct command commands[] = {
 	  1, 1, run_lookup, print_lookup },
 	{ "stats", "[--watch]", "counters by class and action, and losses", 0, 0, run_stats,
 	  print_stats },
+	{ "report", "day|week|month", "what was refused and passed, hour by hour or day by day", 1,
+	  1, run_report, print_report },
 	{ "list", "[approved|blocked]", "the local lists in force", 0, 1, run_list, print_list },
 	{ "approve", "IP|RANGE|PREFIX|CC [--for TIME] [--comment TEXT]",
 	  "let an address through, always", 1, 1, run_add, print_pairs },

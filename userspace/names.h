@@ -3,14 +3,15 @@
 #ifndef REPGATE_NAMES_H
 #define REPGATE_NAMES_H
 
-#include "../maps/stats.h"
+#include "stats.h"
 
 /* "?" for a value out of range. */
 const char *rg_class_name(enum rg_class class);
 const char *rg_action_name(enum rg_action action);
 const char *rg_reason_name(enum rg_reason reason);
 const char *rg_mode_name(enum rg_mode mode);
-const char *rg_loss_name(enum rg_loss loss);
+/* enum rg_loss, or RG_LOSS_MAX + enum rg_own_loss */
+const char *rg_loss_name(unsigned int loss);
 
 /* The reverse; 0 or -EINVAL. */
 int rg_action_parse(const char *text, enum rg_action *ret);

@@ -7,7 +7,7 @@
  *
  * clang -g -O2 -std=gnu11 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined \
  *	-fno-sanitize-recover=undefined tests/fuzz/fuzz_control.c userspace/{commands,addr,config,\
- *	dnsbl,health,lists,log,names,policy,recent,reply,steering}.c -o fuzz_control \
+ *	dnsbl,health,history,lists,log,names,policy,recent,reply,report,steering}.c -o fuzz_control \
  *	-lconfig -ljansson -levent_core -lbpf -lsystemd
  * fuzz_control -max_len=4096 -dict=tests/fuzz/control.dict NEW_DIRECTORY tests/fuzz/corpus_control
  */
@@ -81,6 +81,16 @@ int rg_agent_losses(const struct rg_agent *its, struct rg_loss_count losses[RG_L
 	(void)its;
 	for (int i = 0; i < RG_LOSS_COUNTS; i++)
 		losses[i] = (struct rg_loss_count){ "loss", 1 };
+	return 0;
+}
+
+int rg_agent_count(struct rg_agent *its)
+{
+	const struct rg_history_sample sample = { .zone_count = 2,
+						  .zones = { { "one", { 4, 1, 2, 1 } },
+							     { "two", { 3, 1, 1, 1 } } } };
+
+	rg_history_add(its->history, &sample, rg_moment_now());
 	return 0;
 }
 
@@ -333,6 +343,7 @@ static void follow(void *arg, const struct rg_recent_event *event)
 static void make_agent(void)
 {
 	struct rg_recent_event event = { .kind = RG_RECENT_REFUSED, .zone = "one" };
+	const struct rg_history_sample nothing = {};
 	struct rg_error error;
 
 	if (!*directory) {
@@ -342,6 +353,8 @@ static void make_agent(void)
 		atexit(remove_files);
 		agent.base = event_base_new();
 		must(!rg_recent_new(&agent.recent, follow, &control), "no events");
+		must(!rg_history_new(&agent.history, directory), "no history");
+		rg_history_begin(agent.history, &nothing, 0, 1, rg_moment_now());
 		rg_recent_add(agent.recent, &event);
 	}
 	forget_lists();

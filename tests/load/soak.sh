@@ -188,6 +188,7 @@ commands() {
 	local json command
 	for json in '' --json; do
 		for command in status stats zones events dump list version \
+			"report day" "report month" \
 			"lookup 10.21.0.1" "lookup 198.51.100.7 --store" "lookup nonsense" \
 			"flush 10.21.0.5" "flush reset" "test-config $REPGATE_CONF"; do
 			# shellcheck disable=SC2086 # words

@@ -78,6 +78,10 @@ see_commands() {
 		done <<-END
 		status
 		stats
+		report day
+		report week
+		report month
+		report nonsense
 		list
 		zones
 		events
