@@ -411,7 +411,9 @@ static int put_nowhere(struct rg_index *index, uint32_t addr)
 	return 1;
 }
 
-/* units: of 2^33 ns; 0: for good. */
+#define FOR_GOOD UINT64_MAX
+
+/* units: of 2^33 ns, or FOR_GOOD. */
 static int put_key(struct rg_index *index, bool is4, uint64_t key, uint32_t answer, uint64_t units)
 {
 	struct rg_table *table = table_of(index, is4);
@@ -422,7 +424,7 @@ static int put_key(struct rg_index *index, bool is4, uint64_t key, uint32_t answ
 
 	if (!table->buckets)
 		return put_nowhere(index, (uint32_t)key);
-	payload |= units ? time_of(index, units) : RG_INDEX_FOREVER;
+	payload |= units == FOR_GOOD ? RG_INDEX_FOREVER : time_of(index, units);
 	ret = rg_table_put(table, key, payload, &old);
 	if (old || table->count > before)
 		index->clean += (size_t)is_clean(payload) - (size_t)is_clean(old);
@@ -466,12 +468,9 @@ static enum rg_index_net net_state(const struct rg_index_entry *entry)
 	return entry->class == RG_CLASS_APPROVED ? RG_INDEX_NET_APPROVED : RG_INDEX_NET_BLOCKED;
 }
 
-/* In units of 2^33 ns; never 0 if it ends. */
 static uint64_t units_of(uint64_t expiry)
 {
-	uint64_t units = expiry >> RG_INDEX_UNIT_SHIFT;
-
-	return units || !expiry ? units : 1;
+	return expiry ? expiry >> RG_INDEX_UNIT_SHIFT : FOR_GOOD;
 }
 
 static int put_host4(struct rg_index *index, uint32_t addr, const struct rg_index_entry *entry)
@@ -741,7 +740,8 @@ static int copy_key(struct rg_index *to, bool is4, uint64_t key, uint32_t answer
 static void copy_slot(void *arg, struct rg_slot *slot)
 {
 	struct walk *walk = arg;
-	uint64_t until = is_for_ever(slot->payload) ? 0 : until_units(walk->index, slot->payload);
+	uint64_t until = is_for_ever(slot->payload) ? FOR_GOOD :
+						      until_units(walk->index, slot->payload);
 
 	if (!walk->err)
 		walk->err = copy_key(walk->to, walk->table->kind == RG_TABLE_HOSTS4, slot->key,
@@ -754,7 +754,7 @@ static int copy_crowded(struct rg_index *to, const struct rg_table *table)
 	int err = 0;
 
 	for (size_t i = 0; !err && i < table->crowded_count; i++)
-		err = copy_key(to, table->kind == RG_TABLE_HOSTS4, table->crowded[i], 0, 0);
+		err = copy_key(to, table->kind == RG_TABLE_HOSTS4, table->crowded[i], 0, FOR_GOOD);
 	return err;
 }
 

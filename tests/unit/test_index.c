@@ -1396,6 +1396,25 @@ static void test_move_is_exact(void **state)
 	rg_index_free(index);
 }
 
+/* The first unit after the machine's start is one like others: rounded down, nothing is known in it. */
+static void test_just_started(void **state)
+{
+	const struct rg_index_size size = { .hosts4 = 100, .nets6 = 100 };
+	const struct rg_prefix host = v4(0x0a000001, 32);
+	static struct pair pair;
+
+	(void)state;
+	open_pair(&pair, RG_INDEX_HOSTS, &size, RG_NSEC_PER_SEC);
+	put(pair.index, host, RG_CLASS_CLEAN, 5 * RG_NSEC_PER_SEC);
+	for (uint64_t second = 1; second < 20; second++)
+		assert_int_equal(rg_index_find(pair.index, &host.addr, second * RG_NSEC_PER_SEC),
+				 RG_INDEX_ASK);
+	put(pair.index, host, RG_CLASS_CLEAN, 60 * RG_NSEC_PER_SEC);
+	assert_int_equal(rg_index_find(pair.index, &host.addr, RG_NSEC_PER_SEC), RG_INDEX_CLEAN);
+	assert_int_equal(rg_index_find(pair.index, &host.addr, 60 * RG_NSEC_PER_SEC), RG_INDEX_ASK);
+	close_pair(&pair);
+}
+
 /* More kinds of answers than it can tell from each other: the trie knows the others. */
 static void test_many_answers(void **state)
 {
@@ -1523,6 +1542,7 @@ int main(void)
 		TEST(test_measured_fits),
 		TEST(test_move),
 		TEST(test_move_is_exact),
+		TEST(test_just_started),
 		TEST(test_many_answers),
 		TEST(test_heed),
 		TEST(test_stale),
