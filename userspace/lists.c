@@ -11,15 +11,34 @@
 #define COUNTRY_COUNT (26 * 26)
 #define MAX_SOURCES UINT16_MAX /* what rg_list_item.source can hold */
 
+/* As it is read, sorted and resolved; 28 bytes. What is kept is made of it in the end. */
+struct entry {
+	struct rg_addr addr;
+	uint32_t line;
+	uint32_t until; /* s since 1970, 0: for good */
+	uint16_t source;
+	uint8_t len;
+	enum rg_class class : 7;
+	unsigned int nested : 1;
+};
+
+/* Its item has no address. */
+struct country {
+	struct rg_list_item item; /* class NONE: not named */
+	uint32_t words[2]; /* the item's, if it is timed */
+};
+
 struct rg_lists {
 	struct rg_list_item *items;
-	size_t count;
+	struct entry *entries; /* only while lists are loaded */
+	size_t count; /* of the former or the latter */
+	size_t words; /* behind the items */
 	size_t allocated;
 	size_t max;
 	size_t written;
 	char **sources;
 	uint32_t source_count;
-	struct rg_list_item *countries; /* COUNTRY_COUNT; class NONE: not named */
+	struct country *countries; /* COUNTRY_COUNT */
 	size_t country_count;
 	bool lengths[RG_ADDR_BITS + 1]; /* which there are */
 	uint64_t now; /* ns of CLOCK_BOOTTIME, when the load began */
@@ -51,6 +70,7 @@ void rg_lists_free(struct rg_lists *lists)
 		free(lists->sources[i]);
 	free(lists->sources);
 	free(lists->countries);
+	free(lists->entries);
 	free(lists->items);
 	free(lists);
 }
@@ -66,15 +86,15 @@ static int add_item(const struct rg_prefix *prefix, void *arg)
 			       place->path, place->line, lists->max);
 	if (lists->count == lists->allocated) {
 		size_t size = lists->allocated ? lists->allocated * 2 : 256;
-		struct rg_list_item *items = reallocarray(lists->items, size, sizeof(*items));
+		struct entry *entries = reallocarray(lists->entries, size, sizeof(*entries));
 
-		if (!items)
+		if (!entries)
 			return rg_fail(place->error, -ENOMEM, "%s:%u: out of memory", place->path,
 				       place->line);
-		lists->items = items;
+		lists->entries = entries;
 		lists->allocated = size;
 	}
-	lists->items[lists->count++] = (struct rg_list_item){
+	lists->entries[lists->count++] = (struct entry){
 		.addr = prefix->addr,
 		.line = place->line,
 		.until = place->until,
@@ -142,15 +162,19 @@ static int country_index(const char *text, size_t len)
 
 static int add_country(int index, struct place *place)
 {
-	struct rg_list_item *item = &place->lists->countries[index];
+	struct country *country = &place->lists->countries[index];
 
-	if (item->class == RG_CLASS_NONE)
+	if (country->item.class == RG_CLASS_NONE)
 		place->lists->country_count++;
-	if (item->class != RG_CLASS_APPROVED)
-		*item = (struct rg_list_item){ .class = place->class,
-					       .until = place->until,
-					       .source = (uint16_t)place->source,
-					       .line = place->line };
+	if (country->item.class == RG_CLASS_APPROVED)
+		return 0;
+	country->item =
+		(struct rg_list_item){ .key = offsetof(struct country, words) / sizeof(uint32_t),
+				       .class = place->class,
+				       .timed = place->until != 0,
+				       .source = (uint16_t)place->source,
+				       .line = place->line };
+	country->words[1] = place->until;
 	return 0;
 }
 
@@ -479,9 +503,9 @@ static int load_all(struct rg_lists *lists, const struct rg_list_places *places,
  * The order that resolve() wants: a tree walk; of equals approved first, then the longest lived, then
  * who was written first.
  */
-static int compare_items(const void *a, const void *b)
+static int compare_entries(const void *a, const void *b)
 {
-	const struct rg_list_item *x = a, *y = b;
+	const struct entry *x = a, *y = b;
 	int order = rg_addr_compare(&x->addr, &y->addr);
 
 	if (order)
@@ -497,36 +521,36 @@ static int compare_items(const void *a, const void *b)
 	return (x->line > y->line) - (x->line < y->line);
 }
 
-static bool is_sorted(const struct rg_list_item *items, size_t count)
+static bool is_sorted(const struct entry *entries, size_t count)
 {
 	for (size_t i = 1; i < count; i++)
-		if (compare_items(&items[i - 1], &items[i]) > 0)
+		if (compare_entries(&entries[i - 1], &entries[i]) > 0)
 			return false;
 	return true;
 }
 
-static void sort_few(struct rg_list_item *items, size_t count)
+static void sort_few(struct entry *entries, size_t count)
 {
 	for (size_t i = 1; i < count; i++) {
-		struct rg_list_item item = items[i];
+		struct entry entry = entries[i];
 		size_t at = i;
 
-		for (; at && compare_items(&items[at - 1], &item) > 0; at--)
-			items[at] = items[at - 1];
-		items[at] = item;
+		for (; at && compare_entries(&entries[at - 1], &entry) > 0; at--)
+			entries[at] = entries[at - 1];
+		entries[at] = entry;
 	}
 }
 
 /* The first byte from `byte` on in which addresses differ, 16 if they are all the same. */
-static unsigned int differing_byte(const struct rg_list_item *items, size_t count, unsigned int byte)
+static unsigned int differing_byte(const struct entry *entries, size_t count, unsigned int byte)
 {
-	uint64_t high = rg_addr_half(&items->addr, 0);
-	uint64_t low = rg_addr_half(&items->addr, 1), highs = 0, lows = 0;
-	unsigned int differs = sizeof(items->addr.bytes);
+	uint64_t high = rg_addr_half(&entries->addr, 0);
+	uint64_t low = rg_addr_half(&entries->addr, 1), highs = 0, lows = 0;
+	unsigned int differs = sizeof(entries->addr.bytes);
 
 	for (size_t i = 1; i < count && differs > byte; i++) {
-		highs |= rg_addr_half(&items[i].addr, 0) ^ high;
-		lows |= rg_addr_half(&items[i].addr, 1) ^ low;
+		highs |= rg_addr_half(&entries[i].addr, 0) ^ high;
+		lows |= rg_addr_half(&entries[i].addr, 1) ^ low;
 		if (highs)
 			differs = (unsigned int)__builtin_clzll(highs) / 8;
 		else if (lows)
@@ -538,16 +562,16 @@ static unsigned int differing_byte(const struct rg_list_item *items, size_t coun
 #define BUCKETS 256
 
 /*
- * Puts each item into the bucket of its byte, in place: whatever stands where another bucket's item
+ * Puts each entry into the bucket of its byte, in place: whatever stands where another bucket's entry
  * belongs is exchanged with it. ends[i] becomes where bucket i ends.
  */
-static void spread(struct rg_list_item *items, size_t count, unsigned int byte, size_t ends[BUCKETS])
+static void spread(struct entry *entries, size_t count, unsigned int byte, size_t ends[BUCKETS])
 {
 	size_t heads[BUCKETS], sum = 0;
 
 	memset(ends, 0, BUCKETS * sizeof(*ends));
 	for (size_t i = 0; i < count; i++)
-		ends[items[i].addr.bytes[byte]]++;
+		ends[entries[i].addr.bytes[byte]]++;
 	for (unsigned int i = 0; i < BUCKETS; i++) {
 		heads[i] = sum;
 		sum += ends[i];
@@ -555,15 +579,15 @@ static void spread(struct rg_list_item *items, size_t count, unsigned int byte, 
 	}
 	for (unsigned int i = 0; i < BUCKETS; i++)
 		while (heads[i] < ends[i]) {
-			struct rg_list_item item = items[heads[i]], other;
+			struct entry entry = entries[heads[i]], other;
 			unsigned int home;
 
-			while ((home = item.addr.bytes[byte]) != i) {
-				other = items[heads[home]];
-				items[heads[home]++] = item;
-				item = other;
+			while ((home = entry.addr.bytes[byte]) != i) {
+				other = entries[heads[home]];
+				entries[heads[home]++] = entry;
+				entry = other;
 			}
-			items[heads[i]++] = item;
+			entries[heads[i]++] = entry;
 		}
 }
 
@@ -573,55 +597,70 @@ static void spread(struct rg_list_item *items, size_t count, unsigned int byte, 
  * By address, byte after byte; bytes before `byte` are the same in all. No deeper than the 16 bytes
  * of an address, 2 KiB of stack each, and no memory: it can't fail.
  */
-static void sort_items(struct rg_list_item *items, size_t count, unsigned int byte)
+static void sort_entries(struct entry *entries, size_t count, unsigned int byte)
 {
 	size_t ends[BUCKETS], from = 0;
 
 	if (count <= FEW) {
-		sort_few(items, count);
+		sort_few(entries, count);
 		return;
 	}
-	byte = differing_byte(items, count, byte);
-	if (byte == sizeof(items->addr.bytes)) {
-		qsort(items, count, sizeof(*items), compare_items);
+	byte = differing_byte(entries, count, byte);
+	if (byte == sizeof(entries->addr.bytes)) {
+		qsort(entries, count, sizeof(*entries), compare_entries);
 		return;
 	}
-	spread(items, count, byte, ends);
+	spread(entries, count, byte, ends);
 	for (unsigned int i = 0; i < BUCKETS; from = ends[i++])
 		if (ends[i] - from > 1)
-			sort_items(items + from, ends[i] - from, byte + 1);
+			sort_entries(entries + from, ends[i] - from, byte + 1);
 }
 
 /*
  * inner lies within outer and is not needed: approved wins over anything inside it, and an entry of
  * the same class is needed only if it outlives the one around it.
  */
-static bool makes_needless(const struct rg_list_item *outer, const struct rg_list_item *inner)
+static bool makes_needless(const struct entry *outer, const struct entry *inner)
 {
 	if (outer->class == RG_CLASS_APPROVED && inner->class == RG_CLASS_BLOCKED)
 		return true;
 	return outer->class == inner->class && outer->until - 1 >= inner->until - 1;
 }
 
-static bool covers(const struct rg_list_item *item, const struct rg_addr *addr)
+static bool covers(const struct entry *entry, const struct rg_addr *addr)
 {
-	const struct rg_prefix prefix = rg_list_prefix(item);
+	const struct rg_prefix prefix = { .len = entry->len, .addr = entry->addr };
 
 	return rg_prefix_covers(&prefix, addr);
 }
 
 /* Kept entries, each within the one before: each is longer, so there are no more. */
 struct nest {
-	const struct rg_list_item *items[RG_ADDR_BITS + 1];
+	const struct entry *entries[RG_ADDR_BITS + 1];
 	unsigned int depth;
 };
 
-static bool is_needless(const struct nest *nest, const struct rg_list_item *item)
+static bool is_needless(const struct nest *nest, const struct entry *entry)
 {
 	for (unsigned int i = nest->depth; i; i--)
-		if (makes_needless(nest->items[i - 1], item))
+		if (makes_needless(nest->entries[i - 1], entry))
 			return true;
 	return false;
+}
+
+static bool is_v6(const struct entry *entry)
+{
+	return rg_addr_half(&entry->addr, 0) || rg_addr_half(&entry->addr, 1) >> 32 != 0xffff;
+}
+
+/* How many words an entry has behind the items. */
+static size_t words_of(const struct entry *entry)
+{
+	bool timed = entry->until != 0;
+
+	if (is_v6(entry))
+		return 4 + timed;
+	return timed ? 2 : 0;
 }
 
 /* Sorts, drops what is covered, marks what is within another one. In place. */
@@ -630,31 +669,63 @@ static void resolve(struct rg_lists *lists)
 	struct nest nest = {};
 	size_t kept = 0;
 
-	if (!is_sorted(lists->items, lists->count))
-		sort_items(lists->items, lists->count, 0);
+	if (!is_sorted(lists->entries, lists->count))
+		sort_entries(lists->entries, lists->count, 0);
 	for (size_t i = 0; i < lists->count; i++) {
-		struct rg_list_item item = lists->items[i];
+		struct entry *entry = &lists->entries[i];
 
-		while (nest.depth && !covers(nest.items[nest.depth - 1], &item.addr))
+		while (nest.depth && !covers(nest.entries[nest.depth - 1], &entry->addr))
 			nest.depth--;
-		if (is_needless(&nest, &item))
+		if (is_needless(&nest, entry))
 			continue;
-		item.nested = nest.depth != 0;
-		lists->items[kept] = item;
-		lists->lengths[item.len] = true;
-		nest.items[nest.depth++] = &lists->items[kept++];
+		entry->nested = nest.depth != 0;
+		lists->lengths[entry->len] = true;
+		lists->words += words_of(entry);
+		if (kept < i)
+			lists->entries[kept] = *entry;
+		nest.entries[nest.depth++] = &lists->entries[kept++];
 	}
 	lists->count = kept;
 }
 
-/* Room for more is not needed any more. */
-static void cut(struct rg_lists *lists)
+/* rest: where its words shall be, if it has any. Returns how many these are. */
+static size_t pack_entry(const struct entry *entry, struct rg_list_item *item, uint32_t *rest)
 {
-	struct rg_list_item *items =
-		reallocarray(lists->items, lists->count ? lists->count : 1, sizeof(*items));
+	size_t count = words_of(entry);
+	uint32_t *words = count ? rest : &item->key;
 
-	if (items)
-		lists->items = items;
+	*item = (struct rg_list_item){ .key = count ? (uint32_t)(rest - &item->key) : 0,
+				       .line = entry->line,
+				       .source = entry->source,
+				       .len = entry->len,
+				       .class = entry->class,
+				       .nested = entry->nested,
+				       .v6 = count >= 4,
+				       .timed = entry->until != 0 };
+	if (item->v6)
+		memcpy(words, entry->addr.bytes, sizeof(entry->addr.bytes));
+	else
+		memcpy(words, entry->addr.bytes + RG_ADDR_V4_OFFSET, sizeof(*words));
+	if (item->timed)
+		words[count - 1] = entry->until;
+	return count;
+}
+
+/* Makes items of the entries: less than half as large, and without room for more. */
+static int pack(struct rg_lists *lists, struct rg_error *error)
+{
+	size_t size = lists->count * sizeof(*lists->items) + lists->words * sizeof(uint32_t);
+	uint32_t *rest;
+
+	lists->items = malloc(size ? size : 1);
+	if (!lists->items)
+		return rg_fail(error, -ENOMEM, "out of memory");
+	rest = (uint32_t *)(lists->items + lists->count);
+	for (size_t i = 0; i < lists->count; i++)
+		rest += pack_entry(&lists->entries[i], &lists->items[i], rest);
+	free(lists->entries);
+	lists->entries = NULL;
+	return 0;
 }
 
 int rg_lists_load(struct rg_lists **ret, const struct rg_list_places *places, struct rg_error *error)
@@ -670,12 +741,14 @@ int rg_lists_load(struct rg_lists **ret, const struct rg_list_places *places, st
 	lists->countries = calloc(COUNTRY_COUNT, sizeof(*lists->countries));
 	if (lists->countries)
 		err = load_all(lists, places, error);
+	if (!err) {
+		resolve(lists);
+		err = pack(lists, error);
+	}
 	if (err) {
 		rg_lists_free(lists);
 		return err;
 	}
-	resolve(lists);
-	cut(lists);
 	*ret = lists;
 	return 0;
 }
@@ -703,7 +776,7 @@ const char *rg_lists_source(const struct rg_lists *lists, uint32_t source)
 
 uint64_t rg_lists_expiry(const struct rg_lists *lists, const struct rg_list_item *item)
 {
-	return expiry_of(lists, item->until);
+	return expiry_of(lists, rg_list_until(item));
 }
 
 bool rg_lists_same_ends(const struct rg_lists *a, const struct rg_lists *b)
@@ -713,28 +786,54 @@ bool rg_lists_same_ends(const struct rg_lists *a, const struct rg_lists *b)
 	return !a->next_until || !b->next_until || llabs(apart) < (int64_t)RG_NSEC_PER_SEC / 100;
 }
 
-/* The last entry that is at prefix or before it; NULL: none. */
+/* rg_addr_half() of its address; without building that, as a search looks at many. */
+static uint64_t item_half(const struct rg_list_item *item, unsigned int half)
+{
+	const uint32_t *words = rg_list_words(item);
+
+	if (item->v6)
+		return (uint64_t)be32toh(words[2 * half]) << 32 | be32toh(words[2 * half + 1]);
+	return half ? 0xffffULL << 32 | be32toh(*words) : 0;
+}
+
+static bool is_past(const struct rg_list_item *item, const struct rg_prefix *prefix)
+{
+	uint64_t own = item_half(item, 0), other = rg_addr_half(&prefix->addr, 0);
+
+	if (own == other) {
+		own = item_half(item, 1);
+		other = rg_addr_half(&prefix->addr, 1);
+	}
+	return own == other ? item->len > prefix->len : own > other;
+}
+
+/* The last item that is at prefix or before it; NULL: none. */
 static const struct rg_list_item *find_last(const struct rg_lists *lists,
 					    const struct rg_prefix *prefix)
 {
-	const struct rg_list_item *items = lists->items;
 	size_t low = 0, high = lists->count;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		int order = rg_addr_compare(&items[middle].addr, &prefix->addr);
 
-		if (order < 0 || (!order && items[middle].len <= prefix->len))
-			low = middle + 1;
-		else
+		if (is_past(&lists->items[middle], prefix))
 			high = middle;
+		else
+			low = middle + 1;
 	}
-	return low ? &items[low - 1] : NULL;
+	return low ? &lists->items[low - 1] : NULL;
 }
 
 static bool is_live(const struct rg_lists *lists, const struct rg_list_item *item, uint64_t now)
 {
-	return !item->until || expiry_of(lists, item->until) > now;
+	return !item->timed || rg_lists_expiry(lists, item) > now;
+}
+
+static bool is_around(const struct rg_list_item *item, const struct rg_addr *addr)
+{
+	const struct rg_prefix prefix = rg_list_prefix(item);
+
+	return rg_prefix_covers(&prefix, addr);
 }
 
 /*
@@ -748,7 +847,7 @@ const struct rg_list_item *rg_lists_find(const struct rg_lists *lists, const str
 	const struct rg_list_item *item = find_last(lists, &prefix);
 	bool nested = item && item->nested;
 
-	if (item && covers(item, addr) && is_live(lists, item, now))
+	if (item && is_around(item, addr) && is_live(lists, item, now))
 		return item;
 	for (uint32_t len = nested ? item->len : 0; len--;) {
 		if (!lists->lengths[len])
@@ -756,7 +855,7 @@ const struct rg_list_item *rg_lists_find(const struct rg_lists *lists, const str
 		prefix.len = len;
 		rg_prefix_mask(&prefix);
 		item = find_last(lists, &prefix);
-		if (item && item->len == len && !rg_addr_compare(&item->addr, &prefix.addr) &&
+		if (item && item->len == len && is_around(item, &prefix.addr) &&
 		    is_live(lists, item, now))
 			return item;
 	}
@@ -767,15 +866,15 @@ const struct rg_list_item *rg_lists_find_country(const struct rg_lists *lists, c
 {
 	int index = country_index(code, strlen(code));
 
-	if (index < 0 || lists->countries[index].class == RG_CLASS_NONE)
+	if (index < 0 || lists->countries[index].item.class == RG_CLASS_NONE)
 		return NULL;
-	return &lists->countries[index];
+	return &lists->countries[index].item;
 }
 
 bool rg_lists_same_countries(const struct rg_lists *a, const struct rg_lists *b)
 {
 	for (int i = 0; i < COUNTRY_COUNT; i++)
-		if (a->countries[i].class != b->countries[i].class)
+		if (a->countries[i].item.class != b->countries[i].item.class)
 			return false;
 	return true;
 }

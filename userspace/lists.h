@@ -17,21 +17,43 @@
 
 struct rg_lists;
 
-/* 28 bytes: there may be millions of them, and twice as many while lists are loaded again. */
+/*
+ * 12 bytes: there may be millions of them, and twice as many while lists are loaded again. What few need,
+ * an IPv6 address or an end, stands behind the last of them, at a distance: no copy of an item finds it.
+ */
 struct rg_list_item {
-	struct rg_addr addr; /* rg_list_prefix() */
+	uint32_t key; /* v6 or timed: words from here to rg_list_words(); else the IPv4 address itself */
 	uint32_t line;
-	uint32_t until; /* s since 1970, 0: for good; see rg_lists_expiry() */
 	uint16_t source; /* rg_lists_source() */
-	uint8_t len; /* bits */
-	enum rg_class class : 7;
+	uint8_t len; /* bits; an IPv4 prefix counts from 96 */
+	enum rg_class class : 4;
 	unsigned int nested : 1; /* within another one */
+	unsigned int v6 : 1;
+	unsigned int timed : 1; /* has an `until` */
 };
-_Static_assert(sizeof(struct rg_list_item) == 28, "size of an entry");
+_Static_assert(sizeof(struct rg_list_item) == 12, "size of an entry");
+
+/* Its address in network order, a word or four of them (v6), and then `until` (timed). */
+static inline const uint32_t *rg_list_words(const struct rg_list_item *item)
+{
+	return item->v6 || item->timed ? &item->key + item->key : &item->key;
+}
 
 static inline struct rg_prefix rg_list_prefix(const struct rg_list_item *item)
 {
-	return (struct rg_prefix){ .len = item->len, .addr = item->addr };
+	struct rg_prefix prefix = { .len = item->len, .addr.bytes = { [10] = 0xff, [11] = 0xff } };
+
+	if (item->v6)
+		memcpy(prefix.addr.bytes, rg_list_words(item), sizeof(prefix.addr.bytes));
+	else
+		memcpy(prefix.addr.bytes + RG_ADDR_V4_OFFSET, rg_list_words(item), sizeof(item->key));
+	return prefix;
+}
+
+/* s since 1970, 0: for good; see rg_lists_expiry() */
+static inline uint32_t rg_list_until(const struct rg_list_item *item)
+{
+	return item->timed ? rg_list_words(item)[item->v6 ? 4 : 1] : 0;
 }
 
 struct rg_list_places {

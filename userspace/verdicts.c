@@ -740,12 +740,14 @@ static int fill_list(int fd, const struct rg_lists *lists, const atomic_bool *st
 
 static bool same_prefix(const struct rg_list_item *a, const struct rg_list_item *b)
 {
-	return a->len == b->len && !rg_addr_compare(&a->addr, &b->addr);
+	const struct rg_prefix x = rg_list_prefix(a), y = rg_list_prefix(b);
+
+	return !rg_prefix_compare(&x, &y);
 }
 
 static bool same_item(const struct rg_list_item *a, const struct rg_list_item *b)
 {
-	return same_prefix(a, b) && a->until == b->until && a->class == b->class &&
+	return same_prefix(a, b) && rg_list_until(a) == rg_list_until(b) && a->class == b->class &&
 	       a->source == b->source && a->line == b->line;
 }
 

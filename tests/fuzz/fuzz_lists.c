@@ -83,7 +83,7 @@ static void write_file(const char *name, const struct part *part)
 
 static bool is_live(const struct rg_lists *lists, const struct rg_list_item *item, uint64_t now)
 {
-	return !item->until || rg_lists_expiry(lists, item) > now;
+	return !rg_list_until(item) || rg_lists_expiry(lists, item) > now;
 }
 
 static bool covers(const struct rg_list_item *item, const struct rg_addr *addr)
@@ -109,8 +109,10 @@ static const struct rg_list_item *search(const struct rg_lists *lists, const str
 
 static bool is_nested(const struct rg_list_item *items, size_t i)
 {
+	const struct rg_prefix prefix = rg_list_prefix(&items[i]);
+
 	for (size_t outer = 0; outer < i; outer++)
-		if (covers(&items[outer], &items[i].addr))
+		if (covers(&items[outer], &prefix.addr))
 			return true;
 	return false;
 }
@@ -131,7 +133,7 @@ static void check_item(const struct rg_lists *lists, const struct rg_list_item *
 	must(rg_lists_source(lists, item->source) && item->line, "source");
 	if (count < 200) {
 		must(item->nested == is_nested(items, i), "nested");
-		must(rg_lists_find(lists, &item->addr, now) == search(lists, &item->addr, now),
+		must(rg_lists_find(lists, &prefix.addr, now) == search(lists, &prefix.addr, now),
 		     "the first address");
 		must(rg_lists_find(lists, &last, now) == search(lists, &last, now),
 		     "the last address");
@@ -147,7 +149,8 @@ static void check(const struct rg_lists *lists)
 	must(count <= places.max_entries, "more entries than allowed");
 	for (size_t i = 0; i < count; i++) {
 		check_item(lists, items, count, i, now);
-		must(!items[i].until || next <= rg_lists_expiry(lists, &items[i]), "next expiry");
+		must(!rg_list_until(&items[i]) || next <= rg_lists_expiry(lists, &items[i]),
+		     "next expiry");
 	}
 	must(rg_lists_same_countries(lists, lists), "countries differ from themselves");
 }

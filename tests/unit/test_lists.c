@@ -553,12 +553,59 @@ static void test_same_ends(void **state)
 	second = load(bed);
 	a = rg_lists_find(first, &addr, rg_now());
 	b = rg_lists_find(second, &addr, rg_now());
-	assert_int_equal(a->until, b->until);
+	assert_int_equal(rg_list_until(a), rg_list_until(b));
 	assert_true(rg_lists_same_ends(first, second));
 	apart = (int64_t)(rg_lists_expiry(first, a) - rg_lists_expiry(second, b));
 	assert_in_range(apart + 10000000, 0, 20000000);
 	rg_lists_free(first);
 	rg_lists_free(second);
+}
+
+/* Of either family, with an end and without, one beside the other: each has what its line says. */
+static void test_each_its_own(void **state)
+{
+	static const struct {
+		const char *entry;
+		uint32_t until;
+	} lines[] = {
+		{ "::1", 4102444801 },		 { "::2", 0 },
+		{ "1.1.1.0/24", 4102444802 },	 { "1.1.1.1", 0 },
+		{ "1.1.1.2", 4102444803 },	 { "1.1.2.0/25", 0 },
+		{ "1.1.3.0", UINT32_MAX },	 { "2001:db8::/32", 4102444804 },
+		{ "2001:db8:0:1::/64", 0 },	 { "2001:db8:1::5", 4102444805 },
+		{ "2001:db8:1::6", 4102444806 },
+	};
+	const size_t count = ARRAY_SIZE(lines);
+	struct bed *bed = *state;
+	const struct rg_list_item *items;
+	char text[2000] = "", name[RG_PREFIX_TEXT];
+	struct rg_lists *lists;
+	size_t found;
+
+	for (size_t i = 0; i < count; i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text),
+			 lines[i].until ? "%s until=%u\n" : "%s # %u\n", lines[i].entry,
+			 lines[i].until);
+	strcat(text, "DE until=4102444807\nFR\n");
+	write_text(bed->blocked, "a.list", text);
+	lists = load(bed);
+	check_items(lists);
+	items = rg_lists_items(lists, &found);
+	assert_int_equal(found, count);
+	for (size_t i = 0; i < count; i++) {
+		const struct rg_prefix prefix = rg_list_prefix(&items[i]);
+		uint64_t end = rg_lists_expiry(lists, &items[i]);
+
+		assert_string_equal(rg_prefix_format(&prefix, name), lines[i].entry);
+		assert_int_equal(items[i].line, i + 1);
+		assert_int_equal(rg_list_until(&items[i]), lines[i].until);
+		assert_int_equal(end != 0, lines[i].until != 0);
+		assert_ptr_equal(rg_lists_find(lists, &prefix.addr, end ? end - 1 : 0), &items[i]);
+		assert_ptr_not_equal(rg_lists_find(lists, &prefix.addr, end), end ? &items[i] : NULL);
+	}
+	assert_int_equal(rg_list_until(rg_lists_find_country(lists, "DE")), 4102444807);
+	assert_int_equal(rg_list_until(rg_lists_find_country(lists, "FR")), 0);
+	rg_lists_free(lists);
 }
 
 /* Far away is not over: people write 99999999999, or milliseconds. */
@@ -1205,11 +1252,13 @@ static void assert_same_lists(const struct rg_lists *a, const struct rg_lists *b
 	if (a_count != b_count || rg_lists_written(a) != rg_lists_written(b) ||
 	    !rg_lists_same_countries(a, b))
 		fail_msg("not the same: %s", line);
-	for (size_t i = 0; i < a_count; i++)
-		if (rg_addr_compare(&x[i].addr, &y[i].addr) || x[i].len != y[i].len ||
-		    x[i].line != y[i].line || x[i].class != y[i].class ||
-		    x[i].nested != y[i].nested || x[i].until != y[i].until)
+	for (size_t i = 0; i < a_count; i++) {
+		const struct rg_prefix p = rg_list_prefix(&x[i]), q = rg_list_prefix(&y[i]);
+
+		if (rg_prefix_compare(&p, &q) || x[i].line != y[i].line || x[i].class != y[i].class ||
+		    x[i].nested != y[i].nested || rg_list_until(&x[i]) != rg_list_until(&y[i]))
 			fail_msg("not the same: %s", line);
+	}
 }
 
 /* A blank in front means nothing, but is not for the quick way: both say the same of any line. */
@@ -1379,6 +1428,7 @@ int main(void)
 		TEST(test_nested_ends),
 		TEST(test_uncovered),
 		TEST(test_same_ends),
+		TEST(test_each_its_own),
 		TEST(test_until_far),
 		TEST(test_countries),
 		TEST(test_every_country),
