@@ -153,6 +153,28 @@ static void free_slot(struct slots *slots, uint32_t slot)
 	slots->free = slot;
 }
 
+/* A flood of long ago shall not stay in memory here either: keys move to where their items are. */
+static void shrink_slots(struct slots *slots, const struct heap *heap)
+{
+	uint32_t size = slots->allocated / 2;
+	struct rg_prefix *keys;
+
+	if (slots->allocated <= FIRST_SIZE || heap->count >= slots->allocated / 4)
+		return;
+	keys = reallocarray(NULL, size, sizeof(*keys));
+	if (!keys)
+		return;
+	for (uint32_t i = 0; i < heap->count; i++) {
+		keys[i] = slots->keys[heap->items[i].key];
+		heap->items[i].key = i;
+	}
+	free(slots->keys);
+	*slots = (struct slots){ .keys = keys,
+				 .count = (uint32_t)heap->count,
+				 .allocated = size,
+				 .free = NO_SLOT };
+}
+
 static struct rg_prefix host4(uint32_t addr)
 {
 	struct rg_prefix key = { .len = RG_ADDR_BITS, .addr.bytes = { [10] = 0xff, [11] = 0xff } };
@@ -203,8 +225,10 @@ bool rg_due_pop(struct rg_due *due, uint64_t now, struct rg_due_entry *ret)
 		return false;
 	item = pop(heap);
 	*ret = entry_of(due, heap, item);
-	if (heap == &due->others)
+	if (heap == &due->others) {
 		free_slot(&due->slots, item.key);
+		shrink_slots(&due->slots, &due->others);
+	}
 	return true;
 }
 
