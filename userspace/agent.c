@@ -14,6 +14,7 @@
 
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/stat.h>
 
@@ -31,6 +32,10 @@ static const struct timeval tick_time = { .tv_sec = 1 };
 
 /* A timed entry has ended, but the lists could not be loaded: try again after so many ticks. */
 #define LISTS_RETRY_TICKS 60
+
+/* Free memory goes back to the kernel after so many, unless so many inquiries are under way. */
+#define TRIM_TICKS 30
+#define TRIM_MAX_OPEN 1000
 
 /* A pending mark outlives any inquiry by this much; then the peer's next SYN asks again. */
 #define PENDING_SLACK (2 * RG_NSEC_PER_SEC)
@@ -433,6 +438,16 @@ static void look_at_indexes(struct rg_agent *agent)
 	agent->indexes_failed = failed;
 }
 
+/*
+ * After a burst of inquiries a few small things that live long keep malloc from giving back 8 MB and more
+ * below them. 0.5 ms after a burst, else 0.1; not in the midst of one, which would take it all again.
+ */
+static void trim_memory(const struct rg_agent *agent)
+{
+	if (rg_judge_count(agent->judge).open < TRIM_MAX_OPEN)
+		(void)malloc_trim(0);
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct rg_agent *agent = arg;
@@ -458,6 +473,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 		rg_saver_start(agent->saver, on_saved, agent);
 		write_history(agent, false);
 	}
+	if (agent->ticks % TRIM_TICKS == 0)
+		trim_memory(agent);
 	/* Again only after a while, if the lists can't be read now. */
 	if (next && next <= now && agent->ticks >= agent->lists_retry) {
 		agent->lists_retry = agent->ticks + LISTS_RETRY_TICKS;
