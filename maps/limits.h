@@ -12,7 +12,7 @@
 
 /* Entries; the agent sets the configured number before load (max_verdicts, max_peers, max_list). */
 #define RG_DEFAULT_VERDICTS 1000000
-#define RG_DEFAULT_PEERS 262144
+#define RG_DEFAULT_PEERS 131072
 #define RG_DEFAULT_LIST 1000000
 
 /*

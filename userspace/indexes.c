@@ -5,7 +5,7 @@
 
 #define FIRST_HOSTS 65536 /* half as many again as it fills */
 #define FIRST_NETS 4096
-#define KNOWN_FOR_ONE 4 /* clean peers, for each entry of `peers` */
+#define KNOWN_FOR_ONE 8 /* clean peers, for each entry of `peers` */
 #define SWEEP_TIME (10 * RG_NSEC_PER_SEC)
 
 struct rg_indexes {

@@ -98,10 +98,7 @@ static void add_types(struct bpf_map_create_opts *opts)
 static int make_part(enum rg_index_part which, const struct rg_index_size *size, struct part *ret)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);
-	struct rg_index_place place = { .seen = seen,
-					.part = which,
-					.now = run_now() - HOUR,
-					.seed = SEED };
+	struct rg_index_place place = { .seen = seen, .part = which, .now = ago(HOUR), .seed = SEED };
 
 	add_types(&opts);
 	ret->fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "index", 4, sizeof(struct rg_index_line),

@@ -1058,7 +1058,7 @@ static void test_copy_of_others(void **state)
 
 			put_pair(&from, &entry);
 		}
-		open_pair(&to, from.part, &larger, EPOCH + rnd(DAY));
+		open_pair(&to, from.part, &larger, EPOCH - rnd(1000) * UNIT / 2);
 		assert_int_equal(rg_index_copy(to.index, from.index), 0);
 		to.model = from.model;
 		check_all(&to);
