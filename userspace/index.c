@@ -340,41 +340,46 @@ static void settle_bytes(const uint8_t *own, __u8 *bytes, size_t count, uint8_t 
 	}
 }
 
-/* keep: with others' bits too, as before it has taken their place */
-static void settle_bits(const uint64_t *own, __u64 *shown, size_t count, bool keep)
+/* keep: with others' bits too, as before it has taken their place. Whether any bit is another now. */
+static bool settle_bits(const uint64_t *own, __u64 *shown, size_t count, bool keep)
 {
+	bool changes = false;
+
 	for (size_t i = 0; i < count; i++) {
 		uint64_t fresh = own[i] | (keep ? shown[i] : 0);
 
-		if (fresh != shown[i])
-			store(&shown[i], fresh);
+		if (fresh == shown[i])
+			continue;
+		store(&shown[i], fresh);
+		changes = true;
 	}
+	return changes;
 }
 
-static void settle(struct rg_index *index, bool keep)
+/* Whether any bit of IPv4 is another now. */
+static bool settle(struct rg_index *index, bool keep)
 {
 	uint8_t mask = (uint8_t)(1 << index->part | 1 << (index->part + RG_INDEX_ASKS));
 	struct rg_index_seen *seen = index->seen;
 	struct own *own = index->own;
 
 	mask = keep ? 0 : mask;
-	if (index->part == RG_INDEX_LISTS)
-		settle_bits(own->nets4, seen->nets4, ARRAY_SIZE(own->nets4), keep);
-	else
-		settle_bits(own->hosts4, seen->hosts4, ARRAY_SIZE(own->hosts4), keep);
 	settle_bytes(own->nets6, seen->nets6, ARRAY_SIZE(seen->nets6), mask);
 	settle_bytes(own->wide6, seen->wide6, ARRAY_SIZE(seen->wide6), mask);
+	if (index->part == RG_INDEX_LISTS)
+		return settle_bits(own->nets4, seen->nets4, ARRAY_SIZE(own->nets4), keep);
+	return settle_bits(own->hosts4, seen->hosts4, ARRAY_SIZE(own->hosts4), keep);
 }
 
-void rg_index_show(struct rg_index *index, struct rg_index_seen *seen)
+bool rg_index_show(struct rg_index *index, struct rg_index_seen *seen)
 {
 	index->seen = seen;
-	settle(index, true);
+	return settle(index, true);
 }
 
 void rg_index_settle(struct rg_index *index)
 {
-	settle(index, false);
+	(void)settle(index, false);
 }
 
 /* ---- slots ---- */

@@ -70,12 +70,15 @@ size_t rg_index_sweep(struct rg_index *index, uint64_t now);
 void rg_index_move(struct rg_index *index, uint64_t now);
 /*
  * Of hosts: each of them says whether the lists in `seen` have anything nearby. To be called after
- * rg_index_show() of lists, before these are in force.
+ * rg_index_show() of lists was true, before these are in force. Else a few hosts too many say so.
  */
 void rg_index_heed(struct rg_index *index);
 
-/* Now packets are led to what is in it: to be called before it takes another one's place. */
-void rg_index_show(struct rg_index *index, struct rg_index_seen *seen);
+/*
+ * Now packets are led to what is in it: to be called before it takes another one's place. True: also
+ * for IPv4 addresses for which there was nothing.
+ */
+bool rg_index_show(struct rg_index *index, struct rg_index_seen *seen);
 /*
  * To be called when it has taken another one's place, and packets look into it: what only the other
  * one had is no longer looked for.

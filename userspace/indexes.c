@@ -238,8 +238,7 @@ void rg_indexes_swap_lists(struct rg_indexes *indexes, struct rg_mapped_index *d
 		give_up(indexes, RG_INDEX_LISTS);
 		return;
 	}
-	rg_index_show(draft->index, indexes->seen);
-	if (indexes->parts[RG_INDEX_HOSTS].index)
+	if (rg_index_show(draft->index, indexes->seen) && indexes->parts[RG_INDEX_HOSTS].index)
 		rg_index_heed(indexes->parts[RG_INDEX_HOSTS].index);
 	replace(indexes, RG_INDEX_LISTS, draft);
 	*draft = (struct rg_mapped_index)RG_MAPPED_INDEX_NONE;

@@ -1149,7 +1149,8 @@ static void test_show(void **state)
 	open_pair(&other, RG_INDEX_HOSTS, &size, EPOCH);
 	put(other.index, v4(0x0a000002, 32), RG_CLASS_BLOCKED, 0);
 	put(other.index, v4(0x0d000002, 32), RG_CLASS_BLOCKED, 0);
-	rg_index_show(pair.index, seen);
+	assert_true(rg_index_show(pair.index, seen));
+	assert_false(rg_index_show(pair.index, seen));
 	assert_true(is_seen4(0x0a0000, RG_INDEX_LISTS) && is_seen4(0x0a0000, RG_INDEX_HOSTS));
 	assert_true(is_seen4(0x0b0000, RG_INDEX_LISTS) && is_seen4(0x0b00ff, RG_INDEX_LISTS));
 	assert_false(is_any4(0x0b0100));
