@@ -99,11 +99,11 @@ static __always_inline int decide_by_lists(const struct rg_settings *settings,
 
 /*
  * How many SYNs this one counts for in an entry's hits, see weight_of(). The entry is looked for in
- * the trie, which costs as much as thirty lookups in the index.
+ * the trie, which in a flood costs as much as a hundred lookups in the index.
  */
 static __always_inline __u32 hits_of(const struct rg_settings *settings, const struct rg_cpu *cpu)
 {
-	if (cpu->syns < settings->exact_per_second)
+	if (cpu->syns < RG_EXACT_HITS(settings->exact_per_second))
 		return 1;
 	/* Others in each second: at a steady rate an error would add up. */
 	return is_sampled(cpu->syns + (cpu->second << 32), RG_SAMPLED_HITS) ? RG_SAMPLED_HITS : 0;
