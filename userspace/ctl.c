@@ -433,12 +433,14 @@ static const char *doubt(const json_t *line, char text[64])
 	     missing = length - (long)int_of(line, "counted");
 	char span[32];
 
-	*text = '\0';
 	if (missing < -60)
-		return "the clock was set back";
-	if (missing > 60)
-		snprintf(text, 64, "%s not counted", span_text(missing, span));
-	return missing >= length ? "not counted" : text;
+		return "the clock went back";
+	if (missing <= 60)
+		return ""; /* also of an hour that has just begun */
+	if (missing >= length)
+		return "not counted";
+	snprintf(text, 64, "%s not counted", span_text(missing, span));
+	return text;
 }
 
 static void print_line(const json_t *line, bool hours)

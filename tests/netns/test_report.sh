@@ -264,6 +264,23 @@ monitored() {
 	repgate_stop || not_ok "repgated stops" "status $?"
 }
 
+# A whole line of all that it can say.
+wide() {
+	local period text
+	jq -c '(.hours, .days) |= map(.seconds += 200000 |
+		.counts.done.standard.drop = [9999999999, 9999999999])' "$HISTORY" >"$HISTORY.moved"
+	mv "$HISTORY.moved" "$HISTORY"
+	repgate_start
+	for period in day week month; do
+		text=$(ctl report "$period")
+		check "report $period: a clock that went back" grep -q \
+			' 9999999999 .*  the clock went back$' <<<"$text"
+		check "report $period: fits 80 columns, whatever it says" test \
+			"$(wc -L <<<"$text")" -le 80
+	done
+	repgate_stop || not_ok "repgated stops" "status $?"
+}
+
 bed_up
 must "the hour does not end" wait_for 70 hour_goes_on
 prepare
@@ -273,4 +290,5 @@ restarts
 gaps
 files
 monitored
+wide
 finish
