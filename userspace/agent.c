@@ -131,14 +131,15 @@ static void describe_judged(struct rg_recent_event *event, const struct rg_conf 
 		memcpy(event->zone, conf->zones[outcome->zone].alias, sizeof(event->zone));
 }
 
-/* A country, or this host itself, needs no question. */
+/* A country, or this host itself, needs no question; in an overload there is none. */
 static void count_judged(struct rg_agent *agent, enum rg_reason reason)
 {
 	enum rg_asked result = reason == RG_REASON_ZONE	      ? RG_ASKED_LISTED :
 			       reason == RG_REASON_NOT_LISTED ? RG_ASKED_CLEAN :
 								RG_ASKED_FAILED;
 
-	if (reason == RG_REASON_LIST || reason == RG_REASON_COUNTRY || reason == RG_REASON_NEVER_BLOCK)
+	if (reason == RG_REASON_LIST || reason == RG_REASON_COUNTRY ||
+	    reason == RG_REASON_NEVER_BLOCK || reason == RG_REASON_OVERLOAD)
 		return;
 	agent->asked[RG_ASKED]++;
 	agent->asked[result]++;
@@ -390,7 +391,8 @@ static void sample_zone(const struct rg_agent *agent, unsigned int number,
 	to[RG_ASKED_LISTED] = count->listed;
 	to[RG_ASKED_CLEAN] = count->not_listed;
 	for (unsigned int status = 0; status < RG_DNS_STATUS_MAX; status++)
-		to[RG_ASKED_FAILED] += count->failed[status];
+		if (status != RG_DNS_OFF) /* nobody asked it */
+			to[RG_ASKED_FAILED] += count->failed[status];
 }
 
 /* What all counters say now. */

@@ -264,6 +264,24 @@ monitored() {
 	repgate_stop || not_ok "repgated stops" "status $?"
 }
 
+# A resolver that is away, and no room for more than 16 peers at once. After five failures the zones are off,
+# and nobody asks them.
+outage() {
+	zones_stop
+	rm "$HISTORY"
+	CONF[max_inquiries]=16
+	repgate_config
+	repgate_start
+	meet 198.51.100.{20..39}
+	reports "a peer is asked about, or there is no room" \
+		'.inquiries.asked + .losses.overload' 20
+	meet 198.51.100.{40..49}
+	reports "others come later" '.inquiries.failed + .losses.overload' 30
+	reports "a zone fails as often as it is asked, no more" \
+		'.zones | length == 2 and all(.asked == .failed)' true
+	repgate_stop || not_ok "repgated stops" "status $?"
+}
+
 # A whole line of all that it can say.
 wide() {
 	local period text
@@ -291,4 +309,5 @@ gaps
 files
 monitored
 wide
+outage
 finish
