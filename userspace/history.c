@@ -185,6 +185,19 @@ static void pass_time(struct track *track, int64_t from, int64_t until)
 	}
 }
 
+/* What ended before the first day that there is a row of would only take the place of later ones. */
+static void forget_spans(struct rg_history *history)
+{
+	const struct track *days = &history->tracks[RG_HISTORY_DAY];
+	struct rg_history_span *spans = history->spans;
+	size_t over = 0;
+
+	while (over < history->span_count && days->count && spans[over].until <= days->rows[0].start)
+		over++;
+	history->span_count -= over;
+	memmove(spans, spans + over, history->span_count * sizeof(*spans));
+}
+
 /* Room for one more: the two spans with the shortest gap in between become one. */
 static void join_closest(struct rg_history *history)
 {
@@ -207,6 +220,7 @@ static void cover(struct rg_history *history, int64_t from, int64_t until, int64
 	struct rg_history_span *spans = history->spans;
 	size_t kept = 0, at = 0;
 
+	forget_spans(history);
 	for (size_t i = 0; i < history->span_count; i++) {
 		if (spans[i].until + RG_HISTORY_GAP < fresh.from ||
 		    fresh.until + RG_HISTORY_GAP < spans[i].from) {

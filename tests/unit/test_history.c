@@ -472,6 +472,35 @@ static void test_many_gaps(void **state)
 	json_decref(json);
 }
 
+/* Gaps of months ago don't take the place of those of this week. */
+static void test_old_gaps(void **state)
+{
+	json_t *json;
+	size_t count;
+
+	(void)state;
+	assert_int_equal(start(0), 0);
+	for (int i = 0; i < 2 * RG_HISTORY_SPANS; i++) {
+		run(200);
+		stop();
+		pass_time(600);
+		assert_int_equal(start(map), 0);
+	}
+	run(40 * DAY);
+	for (int i = 0; i < 5; i++) {
+		stop();
+		pass_time(100);
+		assert_int_equal(start(map), 0);
+		run(HOUR);
+	}
+	json = report("week");
+	assert_int_equal(json_array_size(find(json, "missing")), 5);
+	assert_int_equal(number(json, "missing.4.until") - number(json, "missing.4.from"), 100);
+	json_decref(json);
+	(void)rg_history_spans(history, &count);
+	assert_int_equal(count, 6);
+}
+
 /* The host slept, or the loop stood still: as if there had been no agent. */
 static void test_still(void **state)
 {
@@ -905,7 +934,8 @@ int main(void)
 		TEST(test_many_gaps),	   TEST(test_still),	     TEST(test_clock_back),
 		TEST(test_no_battery),	   TEST(test_clock_forward), TEST(test_random_clock),
 		TEST(test_totals),	   TEST(test_nothing),	     TEST(test_size),
-		TEST(test_damaged),	   TEST(test_not_a_file),    TEST(test_random_damage),
+		TEST(test_old_gaps),	   TEST(test_damaged),	     TEST(test_not_a_file),
+		TEST(test_random_damage),
 	};
 	int failed;
 
