@@ -18,7 +18,6 @@
 /* What a file may say: counts that every reader of JSON can hold, and the year 36812. */
 #define LAST_COUNT ((json_int_t)1 << 53)
 #define LAST_TIME ((json_int_t)1 << 40)
-#define LONGEST_ROW (50 * 3600) /* s: a day with its clock put back, and then some */
 
 struct track {
 	enum rg_history_unit unit;
@@ -38,6 +37,9 @@ struct rg_history {
 	int64_t hour_ends; /* that `last` is in */
 	uint32_t map; /* id of the one that before.kernel is of; 0: unknown */
 };
+
+/* s: an hour has no more; a day with its clock put back, and then some */
+static const int64_t longest_rows[] = { [RG_HISTORY_HOUR] = 3600, [RG_HISTORY_DAY] = 50 * 3600 };
 
 static const char *const track_names[] = { [RG_HISTORY_HOUR] = "hours", [RG_HISTORY_DAY] = "days" };
 
@@ -415,6 +417,12 @@ static json_t *write_count(uint64_t count)
 	return json_integer(count < (uint64_t)LAST_COUNT ? (json_int_t)count : LAST_COUNT);
 }
 
+/* What grows, and must be read again. */
+static json_int_t at_most(int64_t value)
+{
+	return value < LAST_TIME ? value : LAST_TIME;
+}
+
 /* Only what was met: {class: {action: [packets, attempts]}} */
 static json_t *write_table(const struct rg_stats *stats, unsigned int table)
 {
@@ -489,8 +497,8 @@ static json_t *write_tally(const struct rg_history *history, const struct rg_tal
 static json_t *write_row(const struct rg_history *history, const struct rg_history_row *row)
 {
 	return json_pack("{s:I, s:I, s:I, s:I, s:o}", "start", (json_int_t)row->start, "end",
-			 (json_int_t)row->end, "seconds", (json_int_t)row->seconds, "used",
-			 (json_int_t)row->used, "counts", write_tally(history, &row->tally));
+			 (json_int_t)row->end, "seconds", at_most(row->seconds), "used",
+			 at_most(row->used), "counts", write_tally(history, &row->tally));
 }
 
 static json_t *write_rows(const struct rg_history *history, const struct track *track)
@@ -621,6 +629,16 @@ static bool read_losses(const json_t *json, struct rg_tally *tally)
 	return json_is_object(json);
 }
 
+/* As in a configuration: nothing that a terminal would obey. */
+static bool is_alias(const char *text)
+{
+	size_t len = strlen(text);
+
+	return len && len < RG_ALIAS_SIZE &&
+	       strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_*") ==
+		       len;
+}
+
 static bool read_zones(struct rg_history *history, json_t *json, struct rg_tally *tally)
 {
 	const char *alias;
@@ -629,7 +647,7 @@ static bool read_zones(struct rg_history *history, json_t *json, struct rg_tally
 	json_object_foreach(json, alias, value) {
 		unsigned int number = find_zone(history, alias);
 
-		if (!*alias || strlen(alias) >= RG_ALIAS_SIZE)
+		if (!is_alias(alias))
 			return false;
 		if (number == RG_MAX_ZONES)
 			number = find_zone(history, "");
@@ -670,7 +688,7 @@ static bool read_rows(struct rg_history *history, const json_t *json, struct tra
 		    !read_number(json_object_get(item, "seconds"), LAST_TIME, &row->seconds) ||
 		    !read_number(json_object_get(item, "used"), LAST_TIME, &row->used) ||
 		    row->start < before || row->end <= row->start ||
-		    row->end - row->start > LONGEST_ROW ||
+		    row->end - row->start > longest_rows[track->unit] ||
 		    !read_tally(history, json_object_get(item, "counts"), &row->tally))
 			return false;
 		before = row->end;

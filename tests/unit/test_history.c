@@ -865,9 +865,39 @@ static void test_damaged(void **state)
 	expect_bad_with(text, "\"seconds\":", "\"seconds\":-", "is damaged");
 	expect_bad_with(text, "\"hours\":[{\"start\":1", "\"hours\":[{\"start\":2",
 			"\"hours\" is damaged");
+	/* What a terminal would obey, and what has no name. */
+	expect_bad_with(text, "\"one\":[5", "\"\\u001b[2J\":[5", "\"counters\"");
+	expect_bad_with(text, "\"one\":[5", "\"\":[5", "\"counters\"");
+	/* An hour that would take what two others shall have. */
+	expect_bad_with(text, "\"end\":1796036400", "\"end\":1796036401", "\"hours\" is damaged");
 	free(text);
 	text = calloc(1, RG_HISTORY_SIZE + 1);
 	expect_bad(text, RG_HISTORY_SIZE + 1, "more than a history has");
+	free(text);
+}
+
+/* The largest numbers that are read grow, and can be read again. */
+static void test_edge(void **state)
+{
+	static const char *const names[] = { "\"used\":", "\"seconds\":" };
+	size_t size;
+	char *text = make_file(&size);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		char *at = strstr(text, "\"days\""), *changed;
+
+		at = strstr(at, names[i]) + strlen(names[i]);
+		assert_true(asprintf(&changed, "%.*s%lld%s", (int)(at - text), text, 1LL << 40,
+				     at + strspn(at, "0123456789")) > 0);
+		write_file(changed, strlen(changed));
+		free(changed);
+		assert_int_equal(start(map), 0);
+		run(HOUR);
+		stop();
+		assert_int_equal(start(map), 0);
+		die();
+	}
 	free(text);
 }
 
@@ -934,8 +964,8 @@ int main(void)
 		TEST(test_many_gaps),	   TEST(test_still),	     TEST(test_clock_back),
 		TEST(test_no_battery),	   TEST(test_clock_forward), TEST(test_random_clock),
 		TEST(test_totals),	   TEST(test_nothing),	     TEST(test_size),
-		TEST(test_old_gaps),	   TEST(test_damaged),	     TEST(test_not_a_file),
-		TEST(test_random_damage),
+		TEST(test_old_gaps),	   TEST(test_edge),	     TEST(test_damaged),
+		TEST(test_not_a_file),	   TEST(test_random_damage),
 	};
 	int failed;
 
