@@ -540,6 +540,12 @@ static int put_json(FILE *file, const json_t *json, bool sync)
 		err = errno ? -errno : -EIO;
 	if (!err && sync && fsync(fileno(file)))
 		err = -errno;
+	/*
+	 * On its way to the disk, not waited for: XFS may have its new name there half a minute before its
+	 * bytes, and an empty file after a power failure. (ext4 does the same at the rename.)
+	 */
+	if (!err && !sync)
+		(void)sync_file_range(fileno(file), 0, 0, SYNC_FILE_RANGE_WRITE);
 	if (fclose(file) && !err)
 		err = -errno;
 	return err;
