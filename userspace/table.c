@@ -237,11 +237,18 @@ bool rg_table_find(const struct rg_table *table, uint64_t key, struct rg_slot *r
 
 /* ---- keys without a slot ---- */
 
-static int add_crowded(struct rg_table *table, uint64_t key)
+static bool is_crowded(const struct rg_table *table, uint64_t key)
 {
 	for (size_t i = 0; i < table->crowded_count; i++)
 		if (table->crowded[i] == key)
-			return 0;
+			return true;
+	return false;
+}
+
+static int add_crowded(struct rg_table *table, uint64_t key)
+{
+	if (is_crowded(table, key))
+		return 0;
 	if (table->crowded_count == table->crowded_allocated) {
 		size_t size = table->crowded_allocated ? table->crowded_allocated * 2 : 16;
 		uint64_t *keys = reallocarray(table->crowded, size, sizeof(*keys));
@@ -374,11 +381,12 @@ int rg_table_put(struct rg_table *table, uint64_t key, uint32_t payload, uint32_
 		rg_table_set(table, &slot, payload);
 		return 0;
 	}
-	/* All buckets of one that is crowded are full, and stay so: the search ends with "ask". */
-	if (!search.room)
+	/*
+	 * All buckets of one that is crowded are full, and stay so: the search ends with "ask". It gets no
+	 * slot later on: a search that has gone past that already would meet those that are emptied.
+	 */
+	if (!search.room || (!ends && is_crowded(table, key)))
 		return put_crowded(table, key);
-	if (!ends)
-		rg_table_forget(table, key);
 	if (table->kind == RG_TABLE_NETS6)
 		/* Before its word: until then the slot is free. */
 		__atomic_store_n(&search.room->words[search.room_at], key, __ATOMIC_RELEASE);

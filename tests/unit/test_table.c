@@ -9,6 +9,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "../../userspace/table.h"
 
 #define KEYS 400
@@ -277,6 +280,96 @@ static void test_nets6(void **state)
 	churn(RG_TABLE_NETS6, 1000, 1000 - HOMES);
 }
 
+/* ---- a reader ---- */
+
+#define ROUNDS 20000
+#define FULL 80 /* more than there are slots where a search goes */
+
+struct duel {
+	struct rg_table table;
+	uint64_t keys[FULL]; /* all in one bucket, or behind it; the last is looked for */
+	atomic_uint round; /* odd: it is there */
+	atomic_bool over;
+	size_t missed;
+};
+
+static void *look(void *arg)
+{
+	struct duel *duel = arg;
+
+	while (!duel->over) {
+		unsigned int round = duel->round;
+		uint32_t payload = probe(&duel->table, duel->keys[FULL - 1]);
+
+		atomic_thread_fence(memory_order_acquire);
+		duel->missed += round & 1 && payload == NOTHING && duel->round == round;
+	}
+	return NULL;
+}
+
+static void put(struct duel *duel, size_t at)
+{
+	uint32_t old;
+
+	assert_true(rg_table_put(&duel->table, duel->keys[at], 1 << RG_INDEX_CODE_SHIFT, &old) >= 0);
+}
+
+static void take(struct duel *duel, size_t at)
+{
+	struct rg_slot slot;
+	bool ends;
+
+	if (rg_table_find(&duel->table, duel->keys[at], &slot, &ends))
+		rg_table_remove(&duel->table, &slot);
+	else
+		rg_table_forget(&duel->table, duel->keys[at]);
+}
+
+static void find_keys(struct duel *duel)
+{
+	uint64_t key = 1;
+
+	for (size_t i = 0; i < FULL; key++)
+		if (home_of(&duel->table, key << 11) == 5 && !is_mute(&duel->table, key << 11))
+			duel->keys[i++] = key << 11;
+}
+
+/*
+ * One that had no slot is put once more, when there is room: from the first time on the answer is never
+ * that it is not there.
+ */
+static void check_reader(enum rg_table_kind kind, uint32_t buckets)
+{
+	struct duel duel = { .table = open_table(kind, buckets) };
+	pthread_t reader;
+
+	find_keys(&duel);
+	assert_int_equal(pthread_create(&reader, NULL, look, &duel), 0);
+	for (int i = 0; i < ROUNDS; i++) {
+		for (size_t at = 0; at < FULL; at++)
+			put(&duel, at);
+		assert_true(is_crowded(&duel.table, duel.keys[FULL - 1]));
+		duel.round++;
+		for (size_t at = 0; at < FULL - 1; at++)
+			take(&duel, at);
+		put(&duel, FULL - 1);
+		duel.round++;
+		take(&duel, FULL - 1);
+	}
+	duel.over = true;
+	assert_int_equal(pthread_join(reader, NULL), 0);
+	assert_int_equal(duel.missed, 0);
+	check_empty(&duel.table);
+	close_table(&duel.table);
+}
+
+static void test_reader(void **state)
+{
+	(void)state;
+	check_reader(RG_TABLE_HOSTS4, RG_INDEX_BUCKETS4_MIN);
+	check_reader(RG_TABLE_NETS6, 64);
+}
+
 /* ---- sizes ---- */
 
 static void check_room(enum rg_table_kind kind, size_t entries, uint64_t first, uint64_t step)
@@ -320,6 +413,7 @@ static void test_room(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_hosts4),
 	cmocka_unit_test(test_nets6),
+	cmocka_unit_test(test_reader),
 	cmocka_unit_test(test_room),
 };
 
