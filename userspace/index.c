@@ -186,7 +186,7 @@ static uint64_t net6(const struct rg_addr *addr)
 
 static bool is_host4(const struct rg_prefix *prefix)
 {
-	return prefix->len == RG_ADDR_BITS && rg_addr_is_v4(&prefix->addr) && host4(&prefix->addr);
+	return prefix->len == RG_ADDR_BITS && rg_addr_is_v4(&prefix->addr);
 }
 
 static bool is_net6(const struct rg_prefix *prefix)
@@ -524,7 +524,7 @@ static int put_net4(struct rg_index *index, const struct rg_index_entry *entry)
 		index->header->other4 = 1;
 	else if (len <= 24)
 		set_nets4(index, net, count, net_state(entry));
-	else if (!(addr & 0xffffff00) || index->spread >= SPREAD_MAX)
+	else if (index->spread >= SPREAD_MAX)
 		ask4(index, &entry->prefix);
 	else
 		full = spread4(index, entry);

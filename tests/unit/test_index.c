@@ -426,13 +426,11 @@ static const struct life {
 static bool is_exact(const struct rg_prefix *prefix, const struct life *life, bool nets4)
 {
 	bool is4 = rg_addr_is_v4(&prefix->addr) && prefix->len >= RG_V4_PREFIX_BITS;
-	bool zero = is4 && !(number_of(&prefix->addr) & 0xffffff00); /* of 0.0.0.0/24 */
 
 	if (is4 && prefix->len == RG_ADDR_BITS)
-		return is_known(life->expiry, life->now) &&
-		       !(zero && !(number_of(&prefix->addr) & 0xff));
+		return is_known(life->expiry, life->now);
 	if (is4 && nets4 && prefix->len > RG_V4_PREFIX_BITS + 24)
-		return is_known(life->expiry, life->now) && !zero;
+		return is_known(life->expiry, life->now);
 	if (is4)
 		return nets4 && !life->expiry;
 	return prefix->len == 64 && is_known(life->expiry, life->now);
@@ -537,9 +535,9 @@ static void check_chain(const struct chain *chain)
 		for (size_t i = 0; i < ARRAY_SIZE(nows); i++)
 			check_around(&pair, &prefix, nows[i]);
 	}
-	/* Permanent IPv4 prefixes are all in the table or made hosts, but for 0.0.0.0/24. */
+	/* Permanent IPv4 prefixes are all in the table or made hosts. */
 	if (chain->nets4 && !chain->timed && chain->first >= RG_V4_PREFIX_BITS &&
-	    chain->number > V4_BASE + 255 && chain->number <= V4_BASE + UINT32_MAX)
+	    chain->number >> 32 == V4_BASE >> 32)
 		expect_asked(&pair, 0, "a chain");
 	close_pair(&pair);
 }
@@ -1253,6 +1251,10 @@ static void test_special_addresses(void **state)
 					     .class = RG_CLASS_STANDARD,
 					     .action = RG_ACTION_RESET,
 					     .zone = 2 };
+	const struct rg_index_entry clean = { .prefix = around(V4_BASE + 3, 128),
+					      .class = RG_CLASS_CLEAN,
+					      .action = RG_ACTION_PASS,
+					      .zone = RG_NO_ZONE };
 	const struct rg_index_entry any = { .prefix = around(0, 64),
 					    .class = RG_CLASS_BLOCKED,
 					    .action = RG_ACTION_PASS,
@@ -1266,9 +1268,13 @@ static void test_special_addresses(void **state)
 	assert_int_equal(check_at(&pair, 1, NOW), RG_INDEX_NONE);
 	assert_int_equal(check_at(&pair, V4_BASE + 2, NOW), RG_INDEX_NONE);
 	assert_int_equal(check_at(&pair, V4_BASE * 2 + 1, NOW), RG_INDEX_NONE);
+	/* Nor does 0.0.0.0, which anybody can send from, make others be asked about. */
 	put_pair(&pair, &zero);
-	assert_int_equal(check_at(&pair, V4_BASE, NOW), RG_INDEX_ASK);
+	assert_int_equal(check_at(&pair, V4_BASE, NOW), answer_for(&zero));
 	assert_int_equal(check_at(&pair, V4_BASE + 1, NOW), answer_for(&mapped));
+	assert_int_equal(check_at(&pair, V4_BASE + 2, NOW), RG_INDEX_NONE);
+	put_pair(&pair, &clean);
+	assert_int_equal(check_at(&pair, V4_BASE + 3, NOW), RG_INDEX_CLEAN);
 	/* IPv4 lies in ::/64, too. */
 	put_pair(&pair, &any);
 	assert_int_equal(check_at(&pair, 0, NOW), answer_for(&any));
