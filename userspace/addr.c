@@ -322,6 +322,11 @@ int rg_prefix_compare(const struct rg_prefix *a, const struct rg_prefix *b)
 	return order ? order : (a->len > b->len) - (a->len < b->len);
 }
 
+bool rg_prefix_has_v4(const struct rg_prefix *prefix)
+{
+	return prefix->len < RG_V4_PREFIX_BITS && rg_prefix_covers(prefix, &v4_mapped);
+}
+
 struct rg_prefix rg_peer_of(const struct rg_addr *addr, unsigned int v6_len)
 {
 	struct rg_prefix peer = { .len = RG_ADDR_BITS, .addr = *addr };

@@ -83,6 +83,8 @@ static inline bool rg_prefix_covers(const struct rg_prefix *prefix, const struct
 		return !prefix->len || !(high >> (64 - prefix->len));
 	return !high && !(low >> (RG_ADDR_BITS - prefix->len));
 }
+/* True if all of IPv4 lies in it, as in ::/0 and in ::/64; and it is not ::ffff:0:0/96 itself. */
+bool rg_prefix_has_v4(const struct rg_prefix *prefix);
 
 /* Order of a walk through the tree: by address, the shorter prefix first. */
 int rg_prefix_compare(const struct rg_prefix *a, const struct rg_prefix *b);

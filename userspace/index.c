@@ -556,14 +556,13 @@ static void put_other6(struct rg_index *index, const struct rg_prefix *prefix)
 
 int rg_index_put(struct rg_index *index, const struct rg_index_entry *entry)
 {
-	static const struct rg_addr any4 = { .bytes = { [10] = 0xff, [11] = 0xff } };
 	const struct rg_prefix *prefix = &entry->prefix;
 	uint64_t key = net6(&prefix->addr);
 	uint32_t addr = host4(&prefix->addr);
 	int ret;
 
 	index->written++;
-	if (prefix->len < RG_V4_PREFIX_BITS && rg_prefix_covers(prefix, &any4))
+	if (rg_prefix_has_v4(prefix))
 		put_all4(index);
 	if (is_host4(prefix)) {
 		ret = put_host4(index, addr, entry);

@@ -134,10 +134,9 @@ static int add_v6_range(const struct rg_addr *first, const struct rg_addr *last,
 
 static int add_prefix(const struct rg_prefix *prefix, struct place *place)
 {
-	static const struct rg_addr v4 = { .bytes = { [10] = 0xff, [11] = 0xff } };
 	struct rg_addr last;
 
-	if (prefix->len >= RG_V4_PREFIX_BITS || !rg_prefix_covers(prefix, &v4))
+	if (!rg_prefix_has_v4(prefix))
 		return add_item(prefix, place);
 	last = rg_prefix_last(prefix);
 	return add_v6_range(&prefix->addr, &last, place);

@@ -407,6 +407,8 @@ int rg_verdicts_restore(struct rg_verdicts *verdicts, const struct rg_prefix *ke
 {
 	struct rg_verdict copy = *value, old;
 
+	if (rg_prefix_has_v4(key))
+		return -EADDRNOTAVAIL;
 	/* Already there, and newer. */
 	if (!get_exact(verdicts, key, &old))
 		return 0;
@@ -447,6 +449,11 @@ int rg_verdicts_put(struct rg_verdicts *verdicts, const struct rg_prefix *peer,
 	};
 	int err = 0;
 
+	/* Anybody can send from ::/96; what holds for ::/64 would hold for all of IPv4. */
+	if (outcome->ttl && rg_prefix_has_v4(peer)) {
+		(void)delete_peer(verdicts, &peer->addr);
+		return -EADDRNOTAVAIL;
+	}
 	if (outcome->ttl && outcome->class == RG_CLASS_CLEAN)
 		err = write_clean(verdicts, peer, outcome, now);
 	else if (outcome->ttl)

@@ -38,7 +38,8 @@ const char *rg_verdicts_zone(const struct rg_verdicts *verdicts, uint32_t slot);
 /*
  * Stores what was decided about peer: a clean one in `peers`, any other in `verdicts`, for outcome's
  * ttl from now (ns of CLOCK_BOOTTIME). A ttl of 0 only ends the pending mark. slot: the zone's.
- * 0 or a negative error, which is counted too.
+ * 0 or a negative error, which is counted too. -EADDRNOTAVAIL, which is not: IPv4 lies in peer, which
+ * is to be judged each time.
  */
 int rg_verdicts_put(struct rg_verdicts *verdicts, const struct rg_prefix *peer,
 		    const struct rg_outcome *outcome, uint32_t slot, uint64_t now);

@@ -37,6 +37,8 @@ rules() {
 	same "$shape: lookup says country" country "$(lookup 198.51.100.10 .reason)"
 	same "$shape: lookup names it" DE "$(lookup 198.51.100.10 .country)"
 	same "$shape: of one that was not asked about, too" approved "$(lookup 203.0.113.12 .class)"
+	meets ::198.51.100.10 timeout "$shape: blocked country, IPv4 written as IPv6"
+	meets 10.21.1.2 connected "$shape: that says nothing of all IPv4, which its /64 has in it"
 	check "$shape: no zone is asked about a country's peers" \
 		not_asked '^(10\.100\.51\.198|11\.113\.0\.203)\.'
 }
@@ -51,6 +53,7 @@ refuses_without_database() {
 }
 
 bed_up
+bed_senders ::198.51.100.0/120
 echo "203.0.113.11 127.1.0.1" | ers_zone standard
 printf '%s\n' "2001:db8:21:21::25 127.0.0.32" "203.0.113.70 127.0.0.32" | ers_zone qil
 zones_start

@@ -472,6 +472,21 @@ static void test_every_length(void **state)
 	}
 }
 
+/* IPv4 lies in each prefix around ::ffff:0:0/96, and in no other; 0.0.0.0/0 is itself. */
+static void test_has_v4(void **state)
+{
+	(void)state;
+	for (uint32_t len = 0; len <= RG_ADDR_BITS; len++) {
+		struct rg_prefix around = { .len = len, .addr = to_addr(V4_BASE) };
+		struct rg_prefix beside = { .len = len, .addr = to_addr((u128)1 << 96) };
+
+		rg_prefix_mask(&around);
+		rg_prefix_mask(&beside);
+		assert_int_equal(rg_prefix_has_v4(&around), len < 96);
+		assert_int_equal(rg_prefix_has_v4(&beside), len < 32);
+	}
+}
+
 static void test_order(void **state)
 {
 	static const char *const walk[] = {
@@ -724,10 +739,11 @@ int main(void)
 		cmocka_unit_test(test_addresses),    cmocka_unit_test(test_no_addresses),
 		cmocka_unit_test(test_round_trips),  cmocka_unit_test(test_sockaddr),
 		cmocka_unit_test(test_prefixes),     cmocka_unit_test(test_every_length),
-		cmocka_unit_test(test_order),	     cmocka_unit_test(test_range_text),
-		cmocka_unit_test(test_split_small),  cmocka_unit_test(test_split_random),
-		cmocka_unit_test(test_split_limits), cmocka_unit_test(test_special),
-		cmocka_unit_test(test_peer),	     cmocka_unit_test(test_scan),
+		cmocka_unit_test(test_has_v4),	     cmocka_unit_test(test_order),
+		cmocka_unit_test(test_range_text),   cmocka_unit_test(test_split_small),
+		cmocka_unit_test(test_split_random), cmocka_unit_test(test_split_limits),
+		cmocka_unit_test(test_special),	     cmocka_unit_test(test_peer),
+		cmocka_unit_test(test_scan),
 	};
 
 	return cmocka_run_group_tests_name("addr", tests, NULL, NULL);
