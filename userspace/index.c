@@ -697,13 +697,11 @@ static void heed_slot(void *arg, struct rg_slot *slot)
 {
 	struct walk *walk = arg;
 	uint32_t old = meaning_of(walk->index, slot->payload);
-	uint32_t fresh = answer_at(walk->index, true, slot->key, old), code;
+	uint32_t fresh = answer_at(walk->index, true, slot->key, old);
 
-	if (fresh == old)
-		return;
-	code = code_of(walk->index, fresh);
-	walk->index->clean -= is_clean(slot->payload) && code == ASK_ALWAYS;
-	rg_table_set(walk->table, slot, code | (slot->payload & RG_INDEX_TIME_MASK));
+	if (fresh != old)
+		rg_table_set(walk->table, slot,
+			     code_of(walk->index, fresh) | (slot->payload & RG_INDEX_TIME_MASK));
 }
 
 void rg_index_heed(struct rg_index *index)

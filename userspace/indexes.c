@@ -3,7 +3,7 @@
 
 #include "addr.h"
 
-#define FIRST_HOSTS 65536 /* half as many again as it fills */
+#define FIRST_HOSTS 65536 /* the least table of hosts, 1 MiB, has room for them */
 #define FIRST_NETS 4096
 #define KNOWN_FOR_ONE 8 /* clean peers, for each entry of `peers` */
 #define SWEEP_TIME (10 * RG_NSEC_PER_SEC)
@@ -161,7 +161,7 @@ void rg_indexes_put(struct rg_indexes *indexes, const struct rg_index_entry *ent
 
 	if (!index)
 		return;
-	/* A clean peer takes 8 bytes here and 144 in `peers`, so we know more of them. */
+	/* A clean peer takes 6 to 20 bytes here and 144 in `peers`, so we know more of them. */
 	if (entry->class == RG_CLASS_CLEAN &&
 	    rg_index_count(index).clean >= KNOWN_FOR_ONE * indexes->max_peers) {
 		rg_index_remove(index, &entry->prefix, false);

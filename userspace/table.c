@@ -264,14 +264,13 @@ static int add_crowded(struct rg_table *table, uint64_t key)
 
 /* ---- changes ---- */
 
-static uint32_t count_words(const struct rg_table *table, const struct rg_index_line *line,
-			    uint64_t word)
+/* Where a slot is empty, searches end. */
+static bool has_empty(const struct rg_table *table, const struct rg_index_line *line)
 {
-	uint32_t count = 0;
-
 	for (uint32_t at = 0; at < slots_of(table); at++)
-		count += load(table, line, at) == word;
-	return count;
+		if (!load(table, line, at))
+			return true;
+	return false;
 }
 
 /* A search that begins at or before line goes past all of it, and finds something behind it. */
@@ -318,8 +317,7 @@ static bool is_passed_within(const struct rg_table *table, const struct rg_index
 /* Slots that were freed are empty again, once no search goes past them. */
 static void tidy(const struct rg_table *table, struct rg_index_line *line)
 {
-	/* Where one is empty, searches end. */
-	if (!count_words(table, line, 0) && is_passed(table, line))
+	if (!has_empty(table, line) && is_passed(table, line))
 		return;
 	for (uint32_t at = 0; at < slots_of(table); at++)
 		if (load(table, line, at) == RG_INDEX_FREED && !is_passed_within(table, line, at))

@@ -26,8 +26,8 @@ struct rg_table {
 };
 
 /*
- * Buckets for so many entries. With as many, fewer than one of 16,384 finds all its buckets full, and
- * is left to the trie.
+ * Buckets for so many entries. With as many, about one of 16,384 finds all its buckets full, and is
+ * left to the trie.
  */
 uint32_t rg_table_buckets(enum rg_table_kind kind, size_t entries);
 uint32_t rg_table_probes(enum rg_table_kind kind, uint32_t buckets);

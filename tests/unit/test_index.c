@@ -311,7 +311,7 @@ static void check_until(const struct pair *pair, const struct rg_addr *addr, uin
 		assert_true(until == 0);
 		return;
 	}
-	/* nets4 does not know: 0. For good is as long as a word can say. */
+	/* nets4 does not know: 0. For good is as long as a slot can say. */
 	if (until && want->expiry && (until <= now || until > want->expiry))
 		fail_msg("until %llu, but the entry ends at %llu and it is %llu",
 			 (unsigned long long)until, (unsigned long long)want->expiry,
@@ -1003,7 +1003,7 @@ static void test_sweep_count(void **state)
 
 /* ---- another index of the same part ---- */
 
-/* The crowd goes on with a copy of its index, whose words count from another time. */
+/* The crowd goes on with a copy of its index, whose times count from another one. */
 static void crowd_copy(struct crowd *crowd, const struct rg_index_size *size, bool settle)
 {
 	struct pair fresh;
