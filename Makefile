@@ -147,7 +147,8 @@ SOURCES_parse := tests/bpf/packet.c
 SOURCES_policy := userspace/policy.c
 SOURCES_config := userspace/config.c userspace/dnsbl.c userspace/addr.c userspace/names.c userspace/reply.c
 SOURCES_reply := userspace/reply.c userspace/addr.c
-SOURCES_table := userspace/table.c
+# It includes the file itself, to see each of its stores.
+INCLUDED_table := userspace/table.c
 SOURCES_smtp := userspace/smtp.c userspace/reply.c userspace/addr.c
 SOURCES_dns := userspace/dns.c
 SOURCES_turns := userspace/turns.c
@@ -159,9 +160,9 @@ TEST_CFLAGS = -O1 -g -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -I$(BUILD) -
 	$(LIB_CFLAGS) -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 
 .SECONDEXPANSION:
-$(BUILD)/tests/unit_%: tests/unit/test_%.c $$(SOURCES_%) $(wildcard userspace/*.h maps/*.h bpf/*.h) | $(BUILD)/tests/
+$(BUILD)/tests/unit_%: tests/unit/test_%.c $$(SOURCES_%) $$(INCLUDED_%) $(wildcard userspace/*.h maps/*.h bpf/*.h) | $(BUILD)/tests/
 	$(call say,TEST,$@)
-	$(Q)$(CC) $(TEST_CFLAGS) $(filter %.c,$^) -o $@ -lcmocka $(LIB_LIBS)
+	$(Q)$(CC) $(TEST_CFLAGS) $(filter-out $(INCLUDED_$*),$(filter %.c,$^)) -o $@ -lcmocka $(LIB_LIBS)
 
 BPF_SOURCES_index := userspace/index.c userspace/table.c userspace/addr.c
 $(BUILD)/tests/bpf_%: tests/bpf/test_%.c $(BPF_SHARED) $$(BPF_SOURCES_$$*) $(BUILD)/filter.skel.h \

@@ -12,7 +12,15 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "../../userspace/table.h"
+/* An agent may die after any store: then, too, each key has its old answer or its new one. */
+static void stored(void);
+#define __atomic_store_n(at, value, order)                     \
+	do {                                                   \
+		*(volatile __typeof__(*(at)) *)(at) = (value); \
+		stored();                                      \
+	} while (0)
+
+#include "../../userspace/table.c"
 
 #define KEYS 400
 #define HOMES 8 /* buckets where their searches begin */
@@ -106,14 +114,6 @@ struct crowd {
 	size_t there;
 };
 
-static uint32_t home_of(const struct rg_table *table, uint64_t key)
-{
-	return rg_index_home(table->kind == RG_TABLE_HOSTS4 ?
-				     rg_index_mix4((uint32_t)key, table->seed) :
-				     rg_index_hash(key ^ table->seed),
-			     table->buckets);
-}
-
 static void choose_keys(struct crowd *crowd, uint32_t first)
 {
 	for (size_t i = 0; i < KEYS;) {
@@ -127,20 +127,6 @@ static void choose_keys(struct crowd *crowd, uint32_t first)
 		if (is_new && home >= first && home < first + HOMES)
 			crowd->keys[i++] = key;
 	}
-}
-
-static bool is_crowded(const struct rg_table *table, uint64_t key)
-{
-	for (size_t i = 0; i < table->crowded_count; i++)
-		if (table->crowded[i] == key)
-			return true;
-	return false;
-}
-
-static bool is_mute(const struct rg_table *table, uint64_t key)
-{
-	return table->kind == RG_TABLE_HOSTS4 &&
-	       !(rg_index_mix4((uint32_t)key, table->seed) & RG_INDEX_KEY4_MASK);
 }
 
 static void check_key(const struct crowd *crowd, size_t at)
@@ -164,6 +150,41 @@ static void check_key(const struct crowd *crowd, size_t at)
 	}
 }
 
+/* Where a key is being changed. */
+static struct crowd *changed;
+static size_t changed_at;
+static uint32_t changed_to; /* payload, 0: removed */
+
+static void check_stored(size_t at)
+{
+	uint32_t payload = changed->payloads[at], probed = probe(&changed->table, changed->keys[at]);
+
+	assert_true(probed == ASK || probed == payload || (at == changed_at && probed == changed_to));
+}
+
+static void stored(void)
+{
+	if (!changed)
+		return;
+	check_stored(changed_at);
+	for (int i = 0; i < 8; i++)
+		check_stored(rnd(KEYS));
+}
+
+static void begin_change(struct crowd *crowd, size_t at, uint32_t payload)
+{
+	changed = crowd;
+	changed_at = at;
+	changed_to = payload;
+}
+
+static void end_change(void)
+{
+	changed->there += (changed_to != 0) - (changed->payloads[changed_at] != 0);
+	changed->payloads[changed_at] = changed_to;
+	changed = NULL;
+}
+
 static void check_keys(const struct crowd *crowd)
 {
 	for (size_t i = 0; i < KEYS; i++)
@@ -176,10 +197,10 @@ static void put_key(struct crowd *crowd, size_t at)
 				(uint32_t)rnd(LAST_PAYLOAD - (1 << RG_INDEX_CODE_SHIFT) + 1);
 	bool had_slot = crowd->payloads[at] && !is_crowded(&crowd->table, crowd->keys[at]);
 
+	begin_change(crowd, at, payload);
 	assert_true(rg_table_put(&crowd->table, crowd->keys[at], payload, &old) >= 0);
 	assert_int_equal(old, had_slot ? crowd->payloads[at] : 0);
-	crowd->there += !crowd->payloads[at];
-	crowd->payloads[at] = payload;
+	end_change();
 }
 
 static void remove_key(struct crowd *crowd, size_t at)
@@ -187,12 +208,12 @@ static void remove_key(struct crowd *crowd, size_t at)
 	struct rg_slot slot;
 	bool ends;
 
+	begin_change(crowd, at, 0);
 	if (rg_table_find(&crowd->table, crowd->keys[at], &slot, &ends))
 		rg_table_remove(&crowd->table, &slot);
 	else
 		rg_table_forget(&crowd->table, crowd->keys[at]);
-	crowd->there -= crowd->payloads[at] != 0;
-	crowd->payloads[at] = 0;
+	end_change();
 }
 
 static void count_visit(void *arg, struct rg_slot *slot)
