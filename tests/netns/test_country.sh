@@ -38,7 +38,10 @@ rules() {
 	same "$shape: lookup names it" DE "$(lookup 198.51.100.10 .country)"
 	same "$shape: of one that was not asked about, too" approved "$(lookup 203.0.113.12 .class)"
 	meets ::198.51.100.10 timeout "$shape: blocked country, IPv4 written as IPv6"
-	meets 10.21.1.2 connected "$shape: that says nothing of all IPv4, which its /64 has in it"
+	meets ::203.0.113.130 connected "$shape: approved country, IPv4 written as IPv6"
+	meets ::10.21.1.3 connected "$shape: no country, IPv4 written as IPv6"
+	meets 198.51.100.11 timeout "$shape: that says nothing of all IPv4, which its /64 has in it"
+	meets 10.21.1.2 connected "$shape: nor does the other"
 	check "$shape: no zone is asked about a country's peers" \
 		not_asked '^(10\.100\.51\.198|11\.113\.0\.203)\.'
 }
@@ -54,6 +57,8 @@ refuses_without_database() {
 
 bed_up
 bed_senders ::198.51.100.0/120
+bed_senders ::203.0.113.0/120
+bed_senders ::10.21.1.0/120
 echo "203.0.113.11 127.1.0.1" | ers_zone standard
 printf '%s\n' "2001:db8:21:21::25 127.0.0.32" "203.0.113.70 127.0.0.32" | ers_zone qil
 zones_start
