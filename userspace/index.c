@@ -38,6 +38,7 @@ struct rg_index {
 	size_t clean; /* slots of clean peers */
 	size_t spread; /* hosts made of prefixes */
 	size_t written; /* entries put since it is there */
+	size_t unsaid; /* those whose answer found no number */
 };
 
 void rg_index_measure(const struct rg_list_item *items, size_t count, struct rg_index_size *ret)
@@ -256,6 +257,7 @@ static uint32_t code_of(struct rg_index *index, uint32_t answer)
 		if (answers[i] == answer)
 			return (i + 1) << RG_INDEX_CODE_SHIFT;
 	}
+	index->unsaid += answer != 0;
 	return ASK_ALWAYS;
 }
 
@@ -873,5 +875,7 @@ struct rg_index_count rg_index_count(const struct rg_index *index)
 
 bool rg_index_is_stale(const struct rg_index *index)
 {
-	return index->written > 4 * (index->hosts4.count + index->nets6.count) + 1000000;
+	size_t live = index->hosts4.count + index->nets6.count;
+
+	return index->written > 4 * live + 1000000 || index->unsaid > live / 16 + 1000;
 }

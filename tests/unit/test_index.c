@@ -1509,6 +1509,32 @@ static void test_stale(void **state)
 	rg_index_free(index);
 }
 
+/* Answers of long ago leave those of today no number: a copy has those that are needed. */
+static void test_stale_answers(void **state)
+{
+	const struct rg_index_size size = { .hosts4 = 10000 };
+	const struct rg_prefix host = v4(0x0a000001, 32);
+	struct rg_index_entry entry = { .prefix = host,
+					.class = RG_CLASS_QIL,
+					.action = RG_ACTION_DROP };
+	struct rg_index *index = make(&size), *copy = make(&size);
+
+	(void)state;
+	for (entry.zone = 0; entry.zone < RG_INDEX_ANSWERS; entry.zone++)
+		assert_int_equal(rg_index_put(index, &entry), 0);
+	assert_int_equal(find(index, host), RG_INDEX_ASK);
+	assert_false(rg_index_is_stale(index));
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(rg_index_put(index, &entry), 0);
+	assert_true(rg_index_is_stale(index));
+	assert_int_equal(rg_index_copy(copy, index), 0);
+	assert_int_equal(rg_index_put(copy, &entry), 0);
+	assert_int_not_equal(find(copy, host), RG_INDEX_ASK);
+	assert_false(rg_index_is_stale(copy));
+	rg_index_free(index);
+	rg_index_free(copy);
+}
+
 static void test_until(void **state)
 {
 	const struct rg_index_size size = { .hosts4 = 100, .nets6 = 100, .nets4 = true };
@@ -1567,6 +1593,7 @@ int main(void)
 		TEST(test_many_answers),
 		TEST(test_heed),
 		TEST(test_stale),
+		TEST(test_stale_answers),
 		TEST(test_until),
 	};
 
