@@ -282,6 +282,9 @@ static void store_outcome(const struct rg_agent *agent, const struct lookup *loo
 	struct rg_prefix peer = rg_peer_of(&lookup->addr, lookup->conf->ipv6_prefix);
 	const struct rg_zone_conf *zone = NULL;
 
+	/* Of this address alone, not of its whole network. */
+	if (outcome->reason == RG_REASON_NEVER_BLOCK)
+		peer = (struct rg_prefix){ .len = RG_ADDR_BITS, .addr = lookup->addr };
 	if (outcome->zone != RG_NO_ZONE) {
 		zone = rg_conf_find_zone(agent->conf, &lookup->conf->zones[outcome->zone]);
 		if (!zone)
