@@ -29,13 +29,14 @@
 # What passes is dropped by one nftables rule in input, the same behind each. What
 # is served is answered, by SYN cookies in a flood as this one, and the answer is
 # dropped by a rule in output.
-# ROUNDS, MILLISECONDS_EACH (or SECONDS_EACH), SIZES and FILTERS can be set.
+# ROUNDS, MILLISECONDS_EACH (or SECONDS_EACH), SIZES and FILTERS can be set, and
+# KNOWN, the peers that repgate knows as clean: by default as many as are listed.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
 ROUNDS=${ROUNDS:-3}
-MILLISECONDS_EACH=${MILLISECONDS_EACH:-$((${SECONDS_EACH:-0} ? SECONDS_EACH * 1000 : 300))}
+MILLISECONDS_EACH=${MILLISECONDS_EACH:-$((${SECONDS_EACH:-0} ? SECONDS_EACH * 1000 : 1000))}
 SEED=0 # another one for each flood: the same SYNs again would be retransmissions
 DRAWS=1048576
 MAC=02:00:00:00:00:25

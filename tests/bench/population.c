@@ -142,8 +142,12 @@ static void pick(uint32_t *to, size_t count, const uint8_t *covered, struct take
 
 void population_counts(size_t listed, size_t counts[CROWDS])
 {
+	const char *known = getenv("KNOWN");
+
 	for (int i = 0; i < CROWDS; i++)
 		counts[i] = i == CROWD_LISTED || listed < MILLION ? listed : MILLION;
+	if (known && *known)
+		counts[CROWD_CLEAN] = strtoul(known, NULL, 10);
 }
 
 int population_make(struct population *ret, const size_t counts[CROWDS], size_t prefix_count)

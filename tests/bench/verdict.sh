@@ -3,7 +3,8 @@
 #
 # verdict.sh - ns a verdict: see verdict_cost.c
 #
-# ROUNDS, REPEAT (packets of each kind in a round) and SIZES can be set.
+# ROUNDS, REPEAT (packets of each kind in a round) and SIZES can be set, and KNOWN,
+# the known clean peers: by default as many as are listed, a million at most.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
