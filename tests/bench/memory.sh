@@ -25,6 +25,7 @@ BAR_MIB=244 # 256 MB
 # To take a million verdicts over may last longer than an agent's start in the tests.
 BED_SLOW=6
 SAMPLES=$BED/samples
+unset KNOWN # of the other parts: here as many are known as are listed
 
 # The group outlives the bed: it is made and removed here, outside.
 group_root() {

@@ -31,7 +31,10 @@ struct population {
 	size_t prefix_count;
 };
 
-/* As many known and unknown hosts as there are listed ones, but a million at most. */
+/*
+ * As many known and unknown hosts as there are listed ones, but a million at most; known ones as many as
+ * KNOWN in the environment says.
+ */
 void population_counts(size_t listed, size_t counts[CROWDS]);
 
 /* counts: by enum crowd. prefix_count: as many as that, with lengths as routing tables have them. */
