@@ -8,8 +8,9 @@
 #include "stats.bpf.h"
 
 struct rg_decision {
-	__u32 class; /* enum rg_class; no padding: it is a global function's argument */
-	enum rg_action action;
+	/* No padding: it is a global function's argument. */
+	__u32 class; /* enum rg_class */
+	__u32 action; /* enum rg_action */
 	__u32 zone;
 };
 

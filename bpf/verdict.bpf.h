@@ -118,6 +118,16 @@ static __always_inline void read_answer(__u32 answer, struct rg_decision *decisi
 	decision->zone = zone == RG_INDEX_NO_ZONE ? RG_NO_ZONE : zone;
 }
 
+static __always_inline void add_hits(const struct rg_verdict *verdict, __u32 hits)
+{
+	__u32 index = verdict->details;
+	struct rg_verdict_details *details = bpf_map_lookup_elem(&verdict_details, &index);
+
+	/* Two CPUs may lose a hit between them; an atomic add would cost every refused packet. */
+	if (details)
+		details->hits += hits;
+}
+
 /* By verdicts, and by clean peers that the index knows. */
 static __always_inline int decide_by_hosts(const struct rg_settings *settings,
 					   const struct rg_cpu *cpu, const struct rg_syn *syn,
@@ -137,8 +147,8 @@ static __always_inline int decide_by_hosts(const struct rg_settings *settings,
 	verdict = longest_live(RG_TRIE_VERDICTS, syn);
 	if (!verdict)
 		return answer != RG_INDEX_ASK;
-	/* Two CPUs may lose a hit between them; an atomic add would cost every refused packet. */
-	verdict->hits += hits;
+	if (hits)
+		add_hits(verdict, hits);
 	if (answer == RG_INDEX_ASK) {
 		decision->class = verdict->class;
 		decision->action = verdict->action;

@@ -12,7 +12,7 @@
 #include "types.h"
 
 /* Changes when any map's key, value or meaning does: old pins are then rebuilt, not misread. */
-#define RG_LAYOUT_VERSION 6
+#define RG_LAYOUT_VERSION 7
 
 struct rg_config {
 	__u32 can_hold; /* bpf_xdp_load_bytes: Linux 5.18 */
@@ -33,6 +33,9 @@ struct rg_settings {
 	__u32 exact_per_second; /* SYNs on each CPU: over it hits and attempts are estimated */
 	__u32 tag_dscp; /* 1..63; 0: no action tags */
 	enum rg_action blocked; /* action for local lists */
+	enum rg_action unknown; /* hold, pass or drop */
+	enum rg_action overload; /* pass or drop: the ring buffer is full */
+	__u8 pad; /* zero */
 	__u32 steering; /* 1: connections can reach the responder */
 	__u32 port_count;
 	__u16 ports[RG_MAX_PORTS]; /* host order */
@@ -45,10 +48,8 @@ struct rg_settings {
 	__u64 bucket_mask6[2]; /* network order: the same of an IPv6 address */
 	struct rg_flow throttle; /* of each throttled peer or network */
 	struct rg_flow gates[RG_GATES]; /* of all unknown peers together */
-	enum rg_action unknown; /* hold, pass or drop */
-	enum rg_action overload; /* pass or drop: the ring buffer is full */
 	__u32 samples_per_second; /* refused attempts told to the agent, on each CPU */
-	__u32 pad; /* zero */
+	__u32 pad2; /* zero */
 };
 
 #endif

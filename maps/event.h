@@ -17,13 +17,13 @@ struct rg_event_head {
 	struct rg_addr peer; /* the source address, whole */
 	struct rg_addr local; /* the destination address */
 	enum rg_event_kind kind;
-	enum rg_class class;
-	__u8 pad[3]; /* zero */
-	enum rg_action action;
 	__u32 zone; /* index into `zones` or RG_NO_ZONE */
 	__u32 ifindex; /* where it arrived */
 	__u16 peer_port; /* host order */
 	__u16 local_port; /* host order */
+	enum rg_class class;
+	enum rg_action action;
+	__u8 pad[6]; /* zero */
 };
 
 struct rg_event_syn {

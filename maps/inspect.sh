@@ -56,8 +56,7 @@ def seconds: if . >= 86400 then "\(. / 86400 | floor)d \(. % 86400 / 3600 | floo
 	else "\(floor)s" end;
 def left: if . == 0 then "for good" else (. / 1e9 - $now)
 	| if . <= 0 then "over" else seconds end end;
-def code: [. / 16777216, . / 65536 % 256, . / 256 % 256, . % 256]
-	| map(floor | tostring) | join(".");
+def code: [127] + . | map(tostring) | join(".");
 def pad($n): tostring | . + (" " * ($n - length));
 def row($widths): . as $cells | [range(length) as $i | $cells[$i]
 	| if $widths[$i] then pad($widths[$i]) else tostring end] | join(" ") | sub(" +$"; "");
@@ -92,6 +91,8 @@ enums=$("$bpftool" -j btf dump id "$btf" | jq -c '
 		| ascii_downcase | sub("^rg_(class|action)_"; "")] | .[:index("max")];
 	{ class: names("rg_class"), action: names("rg_action") }')
 zones=$(dump zones | jq -c '[.[].formatted.value.alias]')
+scratch=$(mktemp)
+trap 'rm -f "$scratch"' EXIT
 
 echo "repgate maps in $pins"
 
@@ -113,10 +114,18 @@ show lists_now 'rows([9, 44, 10]; [(.value.class | word), (.key | prefix),
 	(.value.expiry | left), "file \(.value.source) line \(.value.line)"])'
 
 heading "verdicts: class, action, peer, time left, SYNs, reason"
-show verdicts 'rows([9, 8, 44, 10, 8]; [(.value.class | word), (.value.action | word),
+# With their details, each looked up by its number: most of that map is free.
+dump verdicts | jq --arg pin "$pins/verdict_details" \
+	--argjson max "$("$bpftool" -j map show pinned "$pins/verdict_details" | jq .max_entries)" -r '
+	.[].formatted.value.details | select(. < $max)
+	| "map lookup pinned \($pin) key \(. % 256) \(. / 256 % 256 | floor) \(. / 65536 % 256 | floor) \(. / 16777216 | floor)"' |
+	"$bpftool" -j batch file - >"$scratch"
+show verdicts 'INDEX($details[][].output.formatted; .key) as $of
+	| map(.value += ($of["\(.value.details)"].value // { hits: "-", reason: "no details", code: [] }))
+	| rows([9, 8, 44, 10, 8]; [(.value.class | word), (.value.action | word),
 	(.key | prefix), (.value.expiry | left), .value.hits,
 	(.value | "\(.reason | word)\(if .zone < 32 then " \($zones[.zone]) \(.code | code)" else "" end)")])' \
-	--argjson zones "$zones"
+	--argjson zones "$zones" --slurpfile details "$scratch"
 
 heading "peers: clean ones, and those that are being asked about"
 show peers 'rows([9, 44, 10]; [(.value.state | word), (.key.bytes | addr),
@@ -160,8 +169,8 @@ show stats '($enums.class | length) as $classes | ($enums.action | length) as $a
 	| rows([36, 12, 12]; .)' --argjson enums "$enums" --arg losses "$losses"
 
 heading "the maps themselves"
-for map in settings zones lists lists_now verdicts peers buckets admission responder stats events attempts; do
+for map in settings zones lists lists_now verdicts verdict_details peers buckets admission responder stats events attempts; do
 	"$bpftool" -j map show pinned "$pins/$map" | jq -r --arg map "$map" --argjson now 0 \
 		"$library"'["\($map)", .type, "id \(.id)", "max_entries \(.max_entries)",
-		"\(.bytes_memlock) bytes"] | row([10, 14, 9, 20])'
+		"\(.bytes_memlock) bytes"] | row([15, 14, 9, 20])'
 done

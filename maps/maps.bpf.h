@@ -32,7 +32,7 @@ struct {
 } lists SEC(".maps") = { .values = { &lists_now } };
 
 /*
- * Writer: agent; XDP adds to `hits`. Reader: XDP.
+ * Writer: agent. Reader: XDP.
  * Full: the agent evicts the entry nearest to its expiry, and counts it.
  */
 struct {
@@ -42,6 +42,19 @@ struct {
 	__type(key, struct rg_prefix);
 	__type(value, struct rg_verdict);
 } verdicts SEC(".maps");
+
+/*
+ * Key: `details` of a verdict. Writer: agent, through mmap; XDP adds to `hits`. Reader: agent. Has as
+ * many entries as `verdicts`. A SYN that met a verdict which is just being removed may count for the
+ * next one that gets its entry.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, RG_DEFAULT_VERDICTS);
+	__type(key, __u32);
+	__type(value, struct rg_verdict_details);
+} verdict_details SEC(".maps");
 
 /*
  * What the tries and `peers` say, laid out to be found at once: see index.h. Key: enum rg_index_part.

@@ -32,9 +32,11 @@ struct rg_prefix {
 };
 
 /*
- * What is known of a peer (DESIGN: classes). One byte, so that a list's entry has 16 and its two nodes
- * in the trie 64 each, not 96.
+ * Class, action and reason are one byte each, so that an entry of a list or a verdict has 16 and its
+ * two nodes in the trie 64 each, not 96.
  */
+
+/* What is known of a peer (DESIGN: classes). */
 enum rg_class {
 	RG_CLASS_NONE = 0,
 	RG_CLASS_APPROVED, /* local lists, countries */
@@ -59,7 +61,7 @@ enum rg_action {
 	RG_ACTION_THROTTLE, /* dropped over the rate; what is within it is counted as pass */
 	RG_ACTION_HOLD,
 	RG_ACTION_MAX
-};
+} __attribute__((packed));
 
 /* Why a verdict is what it is; with the class it is what a person is told. */
 enum rg_reason {
@@ -72,7 +74,7 @@ enum rg_reason {
 	RG_REASON_NEVER_BLOCK, /* own address, loopback, link-local, resolver */
 	RG_REASON_OVERLOAD, /* too much to ask about: on_overload decided */
 	RG_REASON_MAX
-};
+} __attribute__((packed));
 
 enum rg_mode { RG_MODE_NONE = 0, RG_MODE_ENFORCE, RG_MODE_MONITOR };
 

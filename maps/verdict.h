@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Values of `lists`, `verdicts`, `peers` and `zones`. Times are ns of CLOCK_BOOTTIME. */
+/* Values of `lists`, `verdicts`, `peers` and `zones`. Times are ns of CLOCK_BOOTTIME where nothing else is said. */
 #ifndef REPGATE_MAPS_VERDICT_H
 #define REPGATE_MAPS_VERDICT_H
 
@@ -27,22 +27,25 @@ struct rg_list_entry {
 	enum rg_class class; /* RG_CLASS_APPROVED or RG_CLASS_BLOCKED */
 };
 
-/* `verdicts`: what the zones or the countries said of a peer. */
+/* `verdicts`: what the zones or the countries said of a peer, as far as its SYN needs it. */
 struct rg_verdict {
 	__u64 expiry; /* never 0 */
-	__u32 code; /* the A record that counted, host order: 0x7f010001 is 127.1.0.1 */
-	__u16 pad; /* zero */
+	__u32 details; /* index into `verdict_details`, of this verdict alone */
+	enum rg_action action;
+	__u8 zone; /* index into `zones`; RG_NO_ZONE if no zone said it */
 	__u8 prefix_len;
 	enum rg_class class;
-	__u64 since; /* when the peer was judged; a renewed verdict keeps it */
-	__u64 hits; /* SYNs that met it; XDP alone counts here, see bpf/verdict.bpf.h */
-	enum rg_action action;
-	enum rg_reason reason;
-	__u32 zone; /* index into `zones`; RG_NO_ZONE if no zone said it */
-	__u32 pad2; /* zero */
 };
 
-#define RG_NO_ZONE 0xffffffffU
+#define RG_NO_ZONE 255
+
+/* `verdict_details`: what people want to know of it. What is free is not zeroed. */
+struct rg_verdict_details {
+	__u64 hits; /* SYNs that met it; XDP alone counts here, see bpf/verdict.bpf.h */
+	__u32 since; /* when the peer was judged, in s; a renewed verdict keeps it */
+	__u8 code[3]; /* the A record that counted, without its 127 (RFC 5782, 2.1); of zones only */
+	enum rg_reason reason;
+};
 
 /* `peers`: a peer that may pass, or one that is being asked about. */
 enum rg_peer_state {
@@ -55,10 +58,10 @@ struct rg_peer {
 	__u64 expiry; /* pending: when the peer may be asked about again */
 	__u64 since;
 	enum rg_peer_state state;
-	enum rg_reason reason;
 	__u32 held; /* flows taken so far, may pass RG_HELD_FLOWS; atomic add by XDP */
-	__u32 pad; /* zero */
 	__u32 flows[RG_HELD_FLOWS]; /* hashes of the connections that are held */
+	enum rg_reason reason;
+	__u8 pad[7]; /* zero */
 };
 
 /*

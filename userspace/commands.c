@@ -241,7 +241,7 @@ static bool find_known(const struct rg_agent *agent, const struct lookup *lookup
 	struct rg_prefix peer = rg_peer_of(&lookup->addr, lookup->conf->ipv6_prefix);
 	const struct rg_list_item *item = rg_lists_find(agent->lists, &lookup->addr, rg_now());
 	uint64_t now = rg_now();
-	struct rg_verdict verdict;
+	struct rg_full_verdict verdict;
 	struct rg_peer clean;
 
 	*found = (struct finding){ .zone = "", .known = true };
@@ -436,6 +436,8 @@ static json_t *describe_maps(const struct rg_agent *agent)
 						agent->conf->max_list));
 	json_array_append_new(all, describe_map("verdicts", maps->verdicts,
 						json_integer((json_int_t)count.entries), 0));
+	json_array_append_new(all, describe_map("verdict_details", maps->verdict_details,
+						json_integer((json_int_t)count.details), 0));
 	json_array_append_new(all, describe_map("peers", maps->peers, json_null(), 0));
 	json_array_append_new(all,
 			      describe_map("zones", maps->zones,
@@ -1018,7 +1020,7 @@ struct dump {
 	size_t shown;
 };
 
-static int dump_verdict(void *arg, const struct rg_prefix *key, const struct rg_verdict *value)
+static int dump_verdict(void *arg, const struct rg_prefix *key, const struct rg_full_verdict *value)
 {
 	struct dump *dump = arg;
 	char text[RG_PREFIX_TEXT];

@@ -237,7 +237,7 @@ static void print_maps(const json_t *maps)
 	const json_t *map;
 	size_t i;
 
-	printf("\n%-10s %6s %10s %10s\n", "MAP", "ID", "ENTRIES", "MAX");
+	printf("\n%-15s %6s %10s %10s\n", "MAP", "ID", "ENTRIES", "MAX");
 	json_array_foreach(maps, i, map) {
 		const json_t *entries = json_object_get(map, "entries");
 		char number[24] = "-";
@@ -245,7 +245,7 @@ static void print_maps(const json_t *maps)
 		if (json_is_integer(entries))
 			snprintf(number, sizeof(number), "%lld",
 				 (long long)json_integer_value(entries));
-		printf("%-10s %6lld %10s %10lld\n", text_of(map, "name"),
+		printf("%-15s %6lld %10s %10lld\n", text_of(map, "name"),
 		       (long long)int_of(map, "id"), number, (long long)int_of(map, "max_entries"));
 	}
 }

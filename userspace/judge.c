@@ -295,7 +295,7 @@ static bool is_judged(struct rg_judge *judge, const struct rg_event_syn *syn,
 		      const struct rg_prefix *peer)
 {
 	uint64_t now;
-	struct rg_verdict verdict;
+	struct rg_full_verdict verdict;
 	struct rg_peer known;
 
 	if (syn->head.time > *judged_at(judge, &peer->addr))

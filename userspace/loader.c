@@ -19,7 +19,7 @@
 
 #define LINK_PREFIX "link_" /* rg_pin_link_name() */
 #define STEER_PIN "steer_link" /* of the network namespace */
-#define MAP_COUNT 15 /* with a NULL at the end */
+#define MAP_COUNT 16 /* with a NULL at the end */
 
 struct attachment {
 	struct rg_attachment shown;
@@ -49,13 +49,14 @@ struct rg_loader {
 static struct bpf_map *const *pinned_maps(const struct filter_bpf *skeleton,
 					  struct bpf_map *maps[MAP_COUNT])
 {
-	struct bpf_map *all[] = {
-		skeleton->maps.settings, skeleton->maps.lists,	   skeleton->maps.lists_now,
-		skeleton->maps.verdicts, skeleton->maps.peers,	   skeleton->maps.zones,
-		skeleton->maps.events,	 skeleton->maps.stats,	   skeleton->maps.attempts,
-		skeleton->maps.buckets,	 skeleton->maps.responder, skeleton->maps.admission,
-		skeleton->maps.indexes,	 skeleton->maps.seen,	   NULL
-	};
+	struct bpf_map *all[] = { skeleton->maps.settings,	  skeleton->maps.lists,
+				  skeleton->maps.lists_now,	  skeleton->maps.verdicts,
+				  skeleton->maps.peers,		  skeleton->maps.zones,
+				  skeleton->maps.events,	  skeleton->maps.stats,
+				  skeleton->maps.attempts,	  skeleton->maps.buckets,
+				  skeleton->maps.responder,	  skeleton->maps.admission,
+				  skeleton->maps.indexes,	  skeleton->maps.seen,
+				  skeleton->maps.verdict_details, NULL };
 
 	_Static_assert(ARRAY_SIZE(all) == MAP_COUNT, "size of the list");
 
@@ -115,9 +116,39 @@ static int open_old(const struct rg_loader *loader, const struct bpf_map *map)
 	return fd;
 }
 
+/* NULL: errno says why. */
+static void *map_memory(int fd, size_t size, int protection)
+{
+	void *memory = mmap(NULL, size, protection, MAP_SHARED, fd, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+/* `verdict_details` in fd, as many as there are of them. 0 or -errno. */
+static int map_details(struct rg_maps *maps, int fd, int protection)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &len))
+		return -errno;
+	maps->details = map_memory(fd, (size_t)info.max_entries * sizeof(*maps->details), protection);
+	if (!maps->details)
+		return -errno;
+	maps->details_count = info.max_entries;
+	return 0;
+}
+
+static void unmap_details(const struct rg_maps *maps)
+{
+	if (maps->details)
+		munmap(maps->details, (size_t)maps->details_count * sizeof(*maps->details));
+}
+
 static void keep_old_maps(struct rg_loader *loader, int settings)
 {
 	const struct filter_bpf *skeleton = loader->skeleton;
+	RG_CLEANUP_CLOSE int details = open_old(loader, skeleton->maps.verdict_details);
 
 	if (!layout_fits(settings))
 		return;
@@ -126,7 +157,8 @@ static void keep_old_maps(struct rg_loader *loader, int settings)
 	loader->old.zones = open_old(loader, skeleton->maps.zones);
 	loader->old.stats = open_old(loader, skeleton->maps.stats);
 	loader->has_old = loader->old.verdicts >= 0 && loader->old.peers >= 0 &&
-			  loader->old.zones >= 0 && loader->old.stats >= 0;
+			  loader->old.zones >= 0 && loader->old.stats >= 0 && details >= 0 &&
+			  !map_details(&loader->old, details, PROT_READ);
 }
 
 /* The counters go on from where they were. */
@@ -201,20 +233,20 @@ static int pin_programs(struct rg_loader *loader)
 	return 0;
 }
 
-static int map_settings(struct rg_loader *loader)
+static int map_all(struct rg_loader *loader)
 {
-	void *memory = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED,
-			    bpf_map__fd(loader->skeleton->maps.settings), 0);
+	const struct filter_bpf *skeleton = loader->skeleton;
+	struct rg_maps *maps = &loader->maps;
 
-	if (memory == MAP_FAILED)
+	maps->settings = map_memory(bpf_map__fd(skeleton->maps.settings),
+				    (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE);
+	if (!maps->settings)
 		return -errno;
-	loader->maps.settings = memory;
-	memory = mmap(NULL, sizeof(struct rg_index_seen), PROT_READ | PROT_WRITE, MAP_SHARED,
-		      bpf_map__fd(loader->skeleton->maps.seen), 0);
-	if (memory == MAP_FAILED)
+	maps->seen = map_memory(bpf_map__fd(skeleton->maps.seen), sizeof(*maps->seen),
+				PROT_READ | PROT_WRITE);
+	if (!maps->seen)
 		return -errno;
-	loader->maps.seen = memory;
-	return 0;
+	return map_details(maps, maps->verdict_details, PROT_READ | PROT_WRITE);
 }
 
 static void name_maps(struct rg_loader *loader)
@@ -223,6 +255,7 @@ static void name_maps(struct rg_loader *loader)
 
 	loader->maps.lists = bpf_map__fd(skeleton->maps.lists);
 	loader->maps.verdicts = bpf_map__fd(skeleton->maps.verdicts);
+	loader->maps.verdict_details = bpf_map__fd(skeleton->maps.verdict_details);
 	loader->maps.peers = bpf_map__fd(skeleton->maps.peers);
 	loader->maps.zones = bpf_map__fd(skeleton->maps.zones);
 	loader->maps.events = bpf_map__fd(skeleton->maps.events);
@@ -246,6 +279,7 @@ static int open_skeleton(struct rg_loader *loader, const struct rg_conf *conf)
 		bpf_program__set_autoload(skeleton->progs.filter_frags, false);
 	/* The inner map of `lists` is a template: its size need not agree (Linux 5.10). */
 	if (bpf_map__set_max_entries(skeleton->maps.verdicts, conf->max_verdicts) ||
+	    bpf_map__set_max_entries(skeleton->maps.verdict_details, conf->max_verdicts) ||
 	    bpf_map__set_max_entries(skeleton->maps.peers, conf->max_peers) ||
 	    bpf_map__set_max_entries(skeleton->maps.lists_now, conf->max_list))
 		return -EINVAL;
@@ -268,7 +302,7 @@ static int load(struct rg_loader *loader, const struct rg_conf *conf, struct rg_
 			strerror(-err),
 			err == -EPERM ? "; CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON are needed" : "");
 	name_maps(loader);
-	err = map_settings(loader);
+	err = map_all(loader);
 	if (loader->has_old)
 		carry_stats(loader);
 	if (!err && !loader->took_over)
@@ -374,6 +408,8 @@ void rg_loader_free(struct rg_loader *loader)
 		munmap(loader->maps.settings, (size_t)sysconf(_SC_PAGESIZE));
 	if (loader->maps.seen)
 		munmap(loader->maps.seen, sizeof(*loader->maps.seen));
+	unmap_details(&loader->maps);
+	unmap_details(&loader->old);
 	rg_closep(&loader->steer_link);
 	rg_closep(&loader->old.verdicts);
 	rg_closep(&loader->old.peers);

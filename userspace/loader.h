@@ -15,9 +15,11 @@ struct rg_loader;
 
 /* File descriptors and memory are the loader's. */
 struct rg_maps {
-	int lists, verdicts, peers, zones, events, stats, buckets, responder;
+	int lists, verdicts, verdict_details, peers, zones, events, stats, buckets, responder;
 	struct rg_settings *settings; /* mapped: a store is seen by the next packet */
 	struct rg_index_seen *seen; /* mapped, too */
+	struct rg_verdict_details *details; /* `verdict_details`, mapped, too */
+	uint32_t details_count;
 };
 
 /* Opens, locks pin_path, takes over or makes the maps, loads. Nothing is attached yet. */
@@ -30,7 +32,8 @@ const struct rg_maps *rg_loader_maps(const struct rg_loader *loader);
 bool rg_loader_took_over(const struct rg_loader *loader);
 /*
  * Maps of an earlier agent that have this layout, but not these sizes: what they hold is copied. NULL:
- * there are none. Only the descriptors of verdicts, peers, zones and stats are set.
+ * there are none. Only the descriptors of verdicts, peers, zones and stats are set, and details, to be
+ * read.
  */
 const struct rg_maps *rg_loader_old_maps(const struct rg_loader *loader);
 /* True if an earlier agent's programs were attached, whatever became of its maps. */

@@ -25,7 +25,7 @@ void rg_refusals_find(const struct rg_verdicts *verdicts, const struct rg_lists 
 	const struct rg_list_item *item = rg_lists_find(lists, addr, rg_now());
 	const struct rg_refusal blocked = { conf->blocked_reply, LOCAL, "", true };
 	const struct rg_zone_conf *zone = NULL;
-	struct rg_verdict verdict = {};
+	struct rg_full_verdict verdict = {};
 
 	*refusal = (struct rg_refusal){ "450 4.7.1 Service unavailable; try again later", "repgate",
 					"", false };

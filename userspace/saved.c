@@ -55,7 +55,7 @@ static void begin_again(struct rg_saver *saver)
 }
 
 static void write_entry(FILE *file, const struct rg_verdicts *verdicts, const struct rg_prefix *key,
-			const struct rg_verdict *value)
+			const struct rg_full_verdict *value)
 {
 	struct in_addr code = { .s_addr = htonl(value->code) };
 	char prefix[RG_PREFIX_TEXT], text[INET_ADDRSTRLEN];
@@ -72,7 +72,7 @@ static void write_entry(FILE *file, const struct rg_verdicts *verdicts, const st
 /* 1: there is more. */
 static int write_piece(struct rg_saver *saver, size_t count)
 {
-	struct rg_verdict value;
+	struct rg_full_verdict value;
 	struct rg_prefix key;
 	int err = 0;
 
@@ -231,7 +231,7 @@ static void take_line(const struct saved_line *line, struct rg_verdicts *verdict
 	const struct rg_zone_conf *zone = zone_named(conf, line->zone);
 	uint64_t now = rg_now(), age;
 	int64_t wall = (int64_t)time(NULL), left = line->until - wall;
-	struct rg_verdict value;
+	struct rg_full_verdict value;
 	uint32_t code;
 
 	if (line->prefix.len != rg_peer_of(&line->prefix.addr, conf->ipv6_prefix).len) {
@@ -251,9 +251,8 @@ static void take_line(const struct saved_line *line, struct rg_verdicts *verdict
 	if (left > line->until - line->since)
 		left = line->until - line->since;
 	age = wall > line->since ? (uint64_t)(wall - line->since) * RG_NSEC_PER_SEC : 0;
-	value = (struct rg_verdict){
+	value = (struct rg_full_verdict){
 		.expiry = now + (uint64_t)left * RG_NSEC_PER_SEC,
-		.prefix_len = line->prefix.len,
 		.class = zone->class,
 		.since = age < now ? now - age : 1,
 		.hits = line->hits,

@@ -4,6 +4,7 @@
 #include "addr.h"
 #include "due.h"
 #include "indexes.h"
+#include "slots.h"
 
 #include <bpf/bpf.h>
 
@@ -14,9 +15,58 @@ struct rg_verdicts {
 	uint32_t ipv6_prefix;
 	struct rg_due *due; /* of `verdicts`; entries may be out of date: the map tells */
 	uint64_t queues; /* how often it was made anew */
+	struct rg_slots *slots; /* of `verdict_details`: each verdict has one of its own */
 	struct rg_zone_name zones[RG_MAX_ZONES]; /* a copy of the map */
 	struct rg_verdicts_count count;
 };
+
+#define CODES 0x7f000000U /* 127.0.0.0/8: no other answer lists anybody, see dnsbl.c */
+
+/* An entry of maps with its details, which are nothing if there are none. */
+static struct rg_full_verdict full_verdict(const struct rg_maps *maps, const struct rg_verdict *value)
+{
+	struct rg_verdict_details details = {};
+	struct rg_full_verdict full = { .expiry = value->expiry,
+					.zone = value->zone,
+					.class = value->class,
+					.action = value->action };
+
+	if (value->details < maps->details_count)
+		details = maps->details[value->details];
+	full.since = details.since * RG_NSEC_PER_SEC;
+	full.hits = details.hits;
+	full.reason = details.reason;
+	if (full.reason == RG_REASON_ZONE)
+		full.code = CODES | (uint32_t)details.code[0] << 16 |
+			    (uint32_t)details.code[1] << 8 | details.code[2];
+	return full;
+}
+
+/* All but the hits, which XDP may be adding to. */
+static void write_details(struct rg_verdict_details *details, const struct rg_full_verdict *full)
+{
+	uint32_t since = (uint32_t)(full->since / RG_NSEC_PER_SEC);
+
+	details->since = since ? since : 1; /* 0 would be never */
+	details->code[0] = (uint8_t)(full->code >> 16);
+	details->code[1] = (uint8_t)(full->code >> 8);
+	details->code[2] = (uint8_t)full->code;
+	details->reason = full->reason;
+}
+
+/* Takes details that are free. 0 or -ENOSPC. */
+static int take_details(struct rg_verdicts *verdicts, const struct rg_full_verdict *full,
+			uint32_t *ret)
+{
+	struct rg_verdict_details *details;
+
+	if (rg_slots_take(verdicts->slots, ret))
+		return -ENOSPC;
+	details = &verdicts->maps->details[*ret];
+	details->hits = full->hits;
+	write_details(details, full);
+	return 0;
+}
 
 /* The value under exactly this key. */
 static int get_exact(const struct rg_verdicts *verdicts, const struct rg_prefix *key,
@@ -36,13 +86,25 @@ static int get_due(const struct rg_verdicts *verdicts, const struct rg_due_entry
 	return !err && rg_due_tick(value->expiry) != due->tick ? -ENOENT : err;
 }
 
-static int delete_key(struct rg_verdicts *verdicts, const struct rg_prefix *key)
+/* The same, if the index does not say that there is none. */
+static int find_exact(const struct rg_verdicts *verdicts, const struct rg_prefix *key,
+		      struct rg_verdict *value)
+{
+	return rg_indexes_may_have(verdicts->indexes, &key->addr) ? get_exact(verdicts, key, value) :
+								    -ENOENT;
+}
+
+/* value: what is under this key. */
+static int delete_entry(struct rg_verdicts *verdicts, const struct rg_prefix *key,
+			const struct rg_verdict *value)
 {
 	if (!rg_indexes_may_have(verdicts->indexes, &key->addr))
 		return -ENOENT;
 	if (bpf_map_delete_elem(verdicts->maps->verdicts, key))
 		return -errno;
 	rg_indexes_remove(verdicts->indexes, key, false);
+	/* Last: nobody finds the way to them any more. */
+	rg_slots_release(verdicts->slots, value->details);
 	verdicts->count.entries--;
 	return 0;
 }
@@ -160,17 +222,60 @@ static int push_due(struct rg_verdicts *verdicts, const struct rg_prefix *key, u
 	return rg_due_add(verdicts->due, key, expiry);
 }
 
+struct adoption {
+	struct rg_verdicts *verdicts;
+	struct rg_due *strays; /* a mere list: those without details of their own */
+};
+
 static int adopt_entry(void *arg, const void *key)
 {
-	struct rg_verdicts *verdicts = arg;
+	struct adoption *adoption = arg;
+	struct rg_verdicts *verdicts = adoption->verdicts;
 	const struct rg_prefix *prefix = key;
 	struct rg_verdict value;
+	int err = 0;
 
 	if (get_exact(verdicts, prefix, &value))
 		return 0;
 	verdicts->count.entries++;
+	if (!rg_slots_claim(verdicts->slots, value.details))
+		err = rg_due_add(adoption->strays, prefix, 0);
 	index_verdict(verdicts, prefix, &value);
-	return push_due(verdicts, prefix, value.expiry);
+	return err ? err : push_due(verdicts, prefix, value.expiry);
+}
+
+/* It keeps what its details say of the verdict, if not how often it was met. */
+static void adopt_stray(struct rg_verdicts *verdicts, const struct rg_prefix *key)
+{
+	struct rg_full_verdict full;
+	struct rg_verdict value;
+
+	if (get_exact(verdicts, key, &value))
+		return;
+	full = full_verdict(verdicts->maps, &value);
+	full.since = rg_now();
+	full.hits = 0;
+	value.details = UINT32_MAX; /* those that it has are another's */
+	if (take_details(verdicts, &full, &value.details) ||
+	    bpf_map_update_elem(verdicts->maps->verdicts, key, &value, BPF_EXIST)) {
+		verdicts->count.failed++;
+		(void)delete_entry(verdicts, key, &value);
+	}
+}
+
+/* Strays come last: until then it is not known which details are free. */
+static int adopt_entries(struct rg_verdicts *verdicts)
+{
+	struct adoption adoption = { .verdicts = verdicts };
+	struct rg_due_entry stray;
+	int err = rg_due_new(&adoption.strays);
+
+	if (!err)
+		err = each_key(verdicts->maps->verdicts, adopt_entry, &adoption);
+	while (!err && rg_due_pop(adoption.strays, UINT64_MAX, &stray))
+		adopt_stray(verdicts, &stray.key);
+	rg_due_free(adoption.strays);
+	return err;
 }
 
 /* The agent that marked it is gone, and what it held: the retransmission is to be judged at once. */
@@ -197,11 +302,14 @@ struct carry {
 static int carry_verdict(void *arg, const void *key)
 {
 	struct carry *carry = arg;
+	struct rg_full_verdict full;
 	struct rg_verdict value;
 
-	if (!bpf_map_lookup_elem(carry->from->verdicts, key, &value) &&
-	    value.prefix_len == ((const struct rg_prefix *)key)->len &&
-	    rg_verdicts_restore(carry->verdicts, key, &value))
+	if (bpf_map_lookup_elem(carry->from->verdicts, key, &value) ||
+	    value.prefix_len != ((const struct rg_prefix *)key)->len)
+		return 0;
+	full = full_verdict(carry->from, &value);
+	if (rg_verdicts_restore(carry->verdicts, key, &full))
 		carry->verdicts->count.failed++;
 	return 0;
 }
@@ -245,8 +353,9 @@ int rg_verdicts_new(struct rg_verdicts **ret, struct rg_loader *loader, const st
 	verdicts->ipv6_prefix = conf->ipv6_prefix;
 	for (uint32_t i = 0; i < RG_MAX_ZONES; i++)
 		(void)bpf_map_lookup_elem(verdicts->maps->zones, &i, &verdicts->zones[i]);
-	if (rg_due_new(&verdicts->due)) {
-		free(verdicts);
+	if (rg_due_new(&verdicts->due) ||
+	    rg_slots_new(&verdicts->slots, verdicts->maps->details_count)) {
+		rg_verdicts_free(verdicts);
 		return rg_fail(error, -ENOMEM, "out of memory");
 	}
 	err = rg_indexes_new(&verdicts->indexes, loader, conf->index, conf->max_peers);
@@ -254,7 +363,7 @@ int rg_verdicts_new(struct rg_verdicts **ret, struct rg_loader *loader, const st
 		rg_verdicts_free(verdicts);
 		return rg_fail(error, err, "index: %s", strerror(-err));
 	}
-	err = each_key(verdicts->maps->verdicts, adopt_entry, verdicts);
+	err = adopt_entries(verdicts);
 	if (err) {
 		rg_verdicts_free(verdicts);
 		return rg_fail(error, err, "verdicts map: %s", strerror(-err));
@@ -274,6 +383,7 @@ void rg_verdicts_free(struct rg_verdicts *verdicts)
 		return;
 	rg_indexes_free(verdicts->indexes);
 	rg_due_free(verdicts->due);
+	rg_slots_free(verdicts->slots);
 	free(verdicts);
 }
 
@@ -343,7 +453,7 @@ static bool evict_first(struct rg_verdicts *verdicts)
 	struct rg_verdict value;
 
 	while (rg_due_pop(verdicts->due, UINT64_MAX, &due))
-		if (!get_due(verdicts, &due, &value) && !delete_key(verdicts, &due.key)) {
+		if (!get_due(verdicts, &due, &value) && !delete_entry(verdicts, &due.key, &value)) {
 			verdicts->count.evicted++;
 			return true;
 		}
@@ -359,42 +469,72 @@ static int evict(struct rg_verdicts *verdicts)
 	return !make_queue(verdicts) && evict_first(verdicts) ? 0 : -ENOSPC;
 }
 
-static int write_verdict(struct rg_verdicts *verdicts, const struct rg_prefix *key,
-			 struct rg_verdict *value)
+/* What goes on when a verdict is renewed. */
+static void keep_old(struct rg_full_verdict old, struct rg_full_verdict *full)
 {
-	int fd = verdicts->maps->verdicts;
-	struct rg_verdict old;
-	bool known = rg_indexes_may_have(verdicts->indexes, &key->addr) &&
-		     !get_exact(verdicts, key, &old);
+	full->hits = old.hits;
+	if (old.expiry > full->since && old.class == full->class && old.zone == full->zone)
+		full->since = old.since;
+}
 
-	if (known) {
-		value->hits = old.hits;
-		if (old.expiry > value->since && old.class == value->class && old.zone == value->zone)
-			value->since = old.since;
+/* 0, -ENOSPC: a full trie or no details, or another error. First the details, then the way to them. */
+static int store_verdict(struct rg_verdicts *verdicts, const struct rg_prefix *key,
+			 struct rg_full_verdict *full)
+{
+	const struct rg_maps *maps = verdicts->maps;
+	struct rg_verdict old, value = { .expiry = full->expiry,
+					 .prefix_len = (uint8_t)key->len,
+					 .class = full->class,
+					 .action = full->action,
+					 .zone = (uint8_t)full->zone };
+	bool known = !find_exact(verdicts, key, &old);
+	bool renewed = known && rg_slots_is_taken(verdicts->slots, old.details);
+	int err;
+
+	if (renewed) {
+		keep_old(full_verdict(maps, &old), full);
+		value.details = old.details;
+		write_details(&maps->details[value.details], full);
+	} else if (take_details(verdicts, full, &value.details)) {
+		return -ENOSPC;
 	}
-	while (bpf_map_update_elem(fd, key, value, BPF_ANY)) {
-		/* A full trie says ENOSPC; anything else is not about room. */
-		if (errno != ENOSPC)
-			return -errno;
-		if (evict(verdicts))
-			return -ENOSPC;
-		known = known && !get_exact(verdicts, key, &old);
+	if (bpf_map_update_elem(maps->verdicts, key, &value, BPF_ANY)) {
+		err = -errno;
+		if (!renewed)
+			rg_slots_release(verdicts->slots, value.details);
+		return err;
 	}
 	if (!known)
 		verdicts->count.entries++;
-	index_verdict(verdicts, key, value);
-	return push_due(verdicts, key, value->expiry);
+	index_verdict(verdicts, key, &value);
+	return push_due(verdicts, key, value.expiry);
+}
+
+static int write_verdict(struct rg_verdicts *verdicts, const struct rg_prefix *key,
+			 struct rg_full_verdict *full)
+{
+	int err;
+
+	do {
+		err = store_verdict(verdicts, key, full);
+		/* It may be this very verdict that goes: then it begins anew, with what it was. */
+	} while (err == -ENOSPC && !evict(verdicts));
+	return err;
 }
 
 int rg_verdicts_at(const struct rg_verdicts *verdicts, size_t index, struct rg_prefix *key,
-		   struct rg_verdict *ret)
+		   struct rg_full_verdict *ret)
 {
 	struct rg_due_entry due;
+	struct rg_verdict value;
 
 	if (!rg_due_at(verdicts->due, index, &due))
 		return -ERANGE;
+	if (get_due(verdicts, &due, &value))
+		return -ENOENT;
 	*key = due.key;
-	return get_due(verdicts, &due, ret) ? -ENOENT : 0;
+	*ret = full_verdict(verdicts->maps, &value);
+	return 0;
 }
 
 uint64_t rg_verdicts_queues(const struct rg_verdicts *verdicts)
@@ -403,9 +543,10 @@ uint64_t rg_verdicts_queues(const struct rg_verdicts *verdicts)
 }
 
 int rg_verdicts_restore(struct rg_verdicts *verdicts, const struct rg_prefix *key,
-			const struct rg_verdict *value)
+			const struct rg_full_verdict *value)
 {
-	struct rg_verdict copy = *value, old;
+	struct rg_full_verdict copy = *value;
+	struct rg_verdict old;
 
 	if (rg_prefix_has_v4(key))
 		return -EADDRNOTAVAIL;
@@ -424,9 +565,10 @@ static int write_clean(struct rg_verdicts *verdicts, const struct rg_prefix *pee
 		.state = RG_PEER_CLEAN,
 		.reason = outcome->reason,
 	};
+	struct rg_verdict old;
 
 	/* A verdict from before would come first. */
-	if (delete_key(verdicts, peer) == 0)
+	if (!find_exact(verdicts, peer, &old) && !delete_entry(verdicts, peer, &old))
 		verdicts->count.removed++;
 	if (bpf_map_update_elem(verdicts->maps->peers, &peer->addr, &value, BPF_ANY))
 		return -errno;
@@ -437,9 +579,8 @@ static int write_clean(struct rg_verdicts *verdicts, const struct rg_prefix *pee
 int rg_verdicts_put(struct rg_verdicts *verdicts, const struct rg_prefix *peer,
 		    const struct rg_outcome *outcome, uint32_t slot, uint64_t now)
 {
-	struct rg_verdict value = {
+	struct rg_full_verdict full = {
 		.expiry = now + outcome->ttl * RG_NSEC_PER_SEC,
-		.prefix_len = peer->len,
 		.class = outcome->class,
 		.since = now,
 		.action = outcome->action,
@@ -457,7 +598,7 @@ int rg_verdicts_put(struct rg_verdicts *verdicts, const struct rg_prefix *peer,
 	if (outcome->ttl && outcome->class == RG_CLASS_CLEAN)
 		err = write_clean(verdicts, peer, outcome, now);
 	else if (outcome->ttl)
-		err = write_verdict(verdicts, peer, &value);
+		err = write_verdict(verdicts, peer, &full);
 	if (outcome->ttl && !err)
 		verdicts->count.stored++;
 	if (err)
@@ -469,23 +610,25 @@ int rg_verdicts_put(struct rg_verdicts *verdicts, const struct rg_prefix *peer,
 }
 
 int rg_verdicts_find(const struct rg_verdicts *verdicts, const struct rg_addr *addr, uint64_t now,
-		     struct rg_prefix *key, struct rg_verdict *ret)
+		     struct rg_prefix *key, struct rg_full_verdict *ret)
 {
 	struct rg_prefix search = { .len = RG_ADDR_BITS, .addr = *addr };
+	struct rg_verdict value;
 
 	for (;;) {
-		if (bpf_map_lookup_elem(verdicts->maps->verdicts, &search, ret))
+		if (bpf_map_lookup_elem(verdicts->maps->verdicts, &search, &value))
 			return -ENOENT;
-		if (ret->expiry > now)
+		if (value.expiry > now)
 			break;
-		if (!ret->prefix_len || ret->prefix_len > search.len)
+		if (!value.prefix_len || value.prefix_len > search.len)
 			return -ENOENT;
-		search.len = ret->prefix_len - 1;
+		search.len = value.prefix_len - 1;
 	}
 	if (key) {
-		*key = (struct rg_prefix){ .len = ret->prefix_len, .addr = *addr };
+		*key = (struct rg_prefix){ .len = value.prefix_len, .addr = *addr };
 		rg_prefix_mask(key);
 	}
+	*ret = full_verdict(verdicts->maps, &value);
 	return 0;
 }
 
@@ -508,7 +651,7 @@ int rg_verdicts_find_peer(const struct rg_verdicts *verdicts, const struct rg_ad
 
 struct each {
 	const struct rg_verdicts *verdicts;
-	int (*call)(void *arg, const struct rg_prefix *key, const struct rg_verdict *value);
+	int (*call)(void *arg, const struct rg_prefix *key, const struct rg_full_verdict *value);
 	int (*call_peer)(void *arg, const struct rg_addr *peer, const struct rg_peer *value);
 	void *arg;
 	uint64_t now;
@@ -517,16 +660,18 @@ struct each {
 static int each_verdict(void *arg, const void *key)
 {
 	struct each *each = arg;
+	struct rg_full_verdict full;
 	struct rg_verdict value;
 
 	if (get_exact(each->verdicts, key, &value) || value.expiry <= each->now)
 		return 0;
-	return each->call(each->arg, key, &value);
+	full = full_verdict(each->verdicts->maps, &value);
+	return each->call(each->arg, key, &full);
 }
 
 int rg_verdicts_each(const struct rg_verdicts *verdicts,
 		     int (*call)(void *arg, const struct rg_prefix *key,
-				 const struct rg_verdict *value),
+				 const struct rg_full_verdict *value),
 		     void *arg)
 {
 	struct each each = { .verdicts = verdicts, .call = call, .arg = arg, .now = rg_now() };
@@ -564,7 +709,7 @@ struct flush {
 };
 
 static bool flush_wants(const struct flush *flush, const struct rg_prefix *key,
-			const struct rg_verdict *value)
+			const struct rg_full_verdict *value)
 {
 	if (flush->countries)
 		return value->reason == RG_REASON_COUNTRY;
@@ -579,11 +724,13 @@ static bool flush_wants(const struct flush *flush, const struct rg_prefix *key,
 static int flush_verdict(void *arg, const void *key)
 {
 	struct flush *flush = arg;
+	struct rg_full_verdict full;
 	struct rg_verdict value;
 
-	if (get_exact(flush->verdicts, key, &value) || !flush_wants(flush, key, &value))
+	if (get_exact(flush->verdicts, key, &value))
 		return 0;
-	if (!delete_key(flush->verdicts, key))
+	full = full_verdict(flush->verdicts->maps, &value);
+	if (flush_wants(flush, key, &full) && !delete_entry(flush->verdicts, key, &value))
 		flush->count++;
 	return 0;
 }
@@ -623,7 +770,10 @@ size_t rg_verdicts_flush(struct rg_verdicts *verdicts, const struct rg_prefix *p
 
 size_t rg_verdicts_flush_zone(struct rg_verdicts *verdicts, uint32_t slot, uint64_t since)
 {
-	struct flush flush = { .verdicts = verdicts, .slot = slot, .since = since };
+	/* A verdict knows its second only. */
+	struct flush flush = { .verdicts = verdicts,
+			       .slot = slot,
+			       .since = since - since % RG_NSEC_PER_SEC };
 
 	return run_flush(&flush, false);
 }
@@ -641,7 +791,7 @@ struct apply {
 };
 
 /* The action that conf wants for a verdict; NONE if conf would not say it any more. */
-static enum rg_action wanted_action(const struct rg_conf *conf, const struct rg_verdict *value)
+static enum rg_action wanted_action(const struct rg_conf *conf, const struct rg_full_verdict *value)
 {
 	uint32_t code;
 
@@ -664,14 +814,16 @@ static enum rg_action wanted_action(const struct rg_conf *conf, const struct rg_
 static int apply_to(void *arg, const void *key)
 {
 	struct apply *apply = arg;
+	struct rg_full_verdict full;
 	struct rg_verdict value;
 	enum rg_action action;
 
 	if (get_exact(apply->verdicts, key, &value))
 		return 0;
-	action = wanted_action(apply->conf, &value);
+	full = full_verdict(apply->verdicts->maps, &value);
+	action = wanted_action(apply->conf, &full);
 	if (action == RG_ACTION_NONE) {
-		if (!delete_key(apply->verdicts, key))
+		if (!delete_entry(apply->verdicts, key, &value))
 			apply->verdicts->count.removed++;
 	} else if (action != value.action) {
 		value.action = action;
@@ -699,7 +851,7 @@ void rg_verdicts_sweep(struct rg_verdicts *verdicts, uint64_t now)
 		/* Renewed in the meantime: its later date is in the heap too. */
 		if (get_exact(verdicts, &due.key, &value) || value.expiry > now)
 			continue;
-		if (!delete_key(verdicts, &due.key))
+		if (!delete_entry(verdicts, &due.key, &value))
 			verdicts->count.expired++;
 	}
 	rg_indexes_sweep(verdicts->indexes, now);
@@ -914,5 +1066,8 @@ struct rg_indexes_count rg_verdicts_indexes(const struct rg_verdicts *verdicts)
 
 struct rg_verdicts_count rg_verdicts_count(const struct rg_verdicts *verdicts)
 {
-	return verdicts->count;
+	struct rg_verdicts_count count = verdicts->count;
+
+	count.details = rg_slots_taken(verdicts->slots);
+	return count;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The only writer of the maps lists, verdicts, peers and zones. The maps are the truth; this module
- * adds what they lack: a queue by expiry, to sweep what is over and to evict what is nearest to it.
+ * The only writer of the maps lists, verdicts, verdict_details, peers and zones. The maps are the truth;
+ * this module adds what they lack: a queue by expiry, to sweep what is over and to evict what is nearest
+ * to it, and which details are free.
  */
 #ifndef REPGATE_VERDICTS_H
 #define REPGATE_VERDICTS_H
@@ -18,8 +19,21 @@ struct rg_verdicts;
 
 struct rg_verdicts_count {
 	uint64_t entries; /* in `verdicts` now */
+	uint64_t details; /* taken in `verdict_details`: as many */
 	uint64_t list_entries; /* in the list in force */
 	uint64_t stored, expired, evicted, removed, failed; /* since the start */
+};
+
+/* What is said of a peer: an entry of `verdicts`, and its details. */
+struct rg_full_verdict {
+	uint64_t expiry; /* ns of CLOCK_BOOTTIME */
+	uint64_t since; /* the same, to a second */
+	uint64_t hits;
+	uint32_t code; /* host order: 0x7f010001 is 127.1.0.1; 0: none */
+	uint32_t zone; /* slot, RG_NO_ZONE if no zone said it */
+	enum rg_class class;
+	enum rg_action action;
+	enum rg_reason reason;
 };
 
 /* Takes over what is in the maps. loader is the caller's. */
@@ -46,7 +60,7 @@ int rg_verdicts_put(struct rg_verdicts *verdicts, const struct rg_prefix *peer,
 
 /* The live verdict around addr. 0 or -ENOENT. key may be NULL. */
 int rg_verdicts_find(const struct rg_verdicts *verdicts, const struct rg_addr *addr, uint64_t now,
-		     struct rg_prefix *key, struct rg_verdict *ret);
+		     struct rg_prefix *key, struct rg_full_verdict *ret);
 /* The live entry of peer (rg_peer_of()). 0 or -ENOENT. */
 int rg_verdicts_find_peer(const struct rg_verdicts *verdicts, const struct rg_addr *peer,
 			  uint64_t now, struct rg_peer *ret);
@@ -56,17 +70,17 @@ int rg_verdicts_find_peer(const struct rg_verdicts *verdicts, const struct rg_ad
  * out of date. 0, -ENOENT: not this one, -ERANGE: past the last.
  */
 int rg_verdicts_at(const struct rg_verdicts *verdicts, size_t index, struct rg_prefix *key,
-		   struct rg_verdict *ret);
+		   struct rg_full_verdict *ret);
 /* How often the queue was made anew so far: then the numbers of its entries are others. */
 uint64_t rg_verdicts_queues(const struct rg_verdicts *verdicts);
 /* Puts an entry from elsewhere in force, hits and all. 0 or a negative error. */
 int rg_verdicts_restore(struct rg_verdicts *verdicts, const struct rg_prefix *key,
-			const struct rg_verdict *value);
+			const struct rg_full_verdict *value);
 
 /* Calls for each live entry; a nonzero return ends the walk and is returned. */
 int rg_verdicts_each(const struct rg_verdicts *verdicts,
 		     int (*call)(void *arg, const struct rg_prefix *key,
-				 const struct rg_verdict *value),
+				 const struct rg_full_verdict *value),
 		     void *arg);
 int rg_verdicts_each_peer(const struct rg_verdicts *verdicts,
 			  int (*call)(void *arg, const struct rg_addr *peer,
@@ -78,7 +92,7 @@ int rg_verdicts_each_peer(const struct rg_verdicts *verdicts,
  * slot (RG_NO_ZONE: from anyone; peers come from no zone). Returns how many.
  */
 size_t rg_verdicts_flush(struct rg_verdicts *verdicts, const struct rg_prefix *prefix, uint32_t slot);
-/* Removes what a zone said since then (ns of CLOCK_BOOTTIME). Returns how many. */
+/* Removes what a zone said since the second of then (ns of CLOCK_BOOTTIME). Returns how many. */
 size_t rg_verdicts_flush_zone(struct rg_verdicts *verdicts, uint32_t slot, uint64_t since);
 /* Removes what a country decided, and, if peers is set, who was found clean. */
 size_t rg_verdicts_flush_countries(struct rg_verdicts *verdicts, bool peers);

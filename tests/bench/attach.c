@@ -60,12 +60,14 @@ static struct bpf_program *load_repgate(const struct population *population, boo
 		die(errno, "opening the filter");
 	bpf_map__set_max_entries(skel->maps.lists_now, sizes.list);
 	bpf_map__set_max_entries(skel->maps.verdicts, sizes.verdicts);
+	bpf_map__set_max_entries(skel->maps.verdict_details, sizes.verdicts);
 	bpf_map__set_max_entries(skel->maps.peers, sizes.peers);
 	skel->rodata->rg_config.can_hold = 1;
 	if (filter_bpf__load(skel))
 		die(errno, "loading the filter");
 	maps = (struct fill_maps){ .lists_now = bpf_map__fd(skel->maps.lists_now),
 				   .verdicts = bpf_map__fd(skel->maps.verdicts),
+				   .verdict_details = bpf_map__fd(skel->maps.verdict_details),
 				   .peers = bpf_map__fd(skel->maps.peers),
 				   .indexes = bpf_map__fd(skel->maps.indexes),
 				   .seen = bpf_map__fd(skel->maps.seen) };

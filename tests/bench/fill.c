@@ -98,13 +98,23 @@ static int fill_listed(struct batch *batch, const struct population *population)
 		struct rg_verdict verdict = { .expiry = now + DAY,
 					      .prefix_len = key.len,
 					      .class = RG_CLASS_STANDARD,
-					      .since = now,
 					      .action = RG_ACTION_DROP,
-					      .reason = RG_REASON_ZONE,
-					      .code = 0x7f000002 };
+					      .details = (uint32_t)i };
 
 		err = add(batch, &key, &verdict);
 	}
+	return err ? err : flush(batch);
+}
+
+static int fill_details(struct batch *batch, const struct population *population)
+{
+	struct rg_verdict_details details = { .since = (uint32_t)(fill_now() / RG_NSEC_PER_SEC),
+					      .code = { 0, 0, 2 },
+					      .reason = RG_REASON_ZONE };
+	int err = 0;
+
+	for (uint32_t i = 0; !err && i < population->count[CROWD_LISTED]; i++)
+		err = add(batch, &i, &details);
 	return err ? err : flush(batch);
 }
 
@@ -244,6 +254,10 @@ int fill_maps(const struct fill_maps *maps, const struct population *population,
 		err = fill_listed(new_batch(batch, maps->verdicts, sizeof(struct rg_prefix),
 					    sizeof(struct rg_verdict)),
 				  population);
+	if (!err)
+		err = fill_details(new_batch(batch, maps->verdict_details, sizeof(uint32_t),
+					     sizeof(struct rg_verdict_details)),
+				   population);
 	if (!err)
 		err = fill_clean(new_batch(batch, maps->peers, sizeof(struct rg_addr),
 					   sizeof(struct rg_peer)),

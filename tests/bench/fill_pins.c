@@ -42,6 +42,7 @@ int main(int argc, char **argv)
 		counts[CROWD_CLEAN] = strtoul(argv[3], NULL, 10);
 	maps = (struct fill_maps){ .lists_now = open_pin(argv[1], "lists_now"),
 				   .verdicts = open_pin(argv[1], "verdicts"),
+				   .verdict_details = open_pin(argv[1], "verdict_details"),
 				   .peers = open_pin(argv[1], "peers") };
 	err = population_make(&population, counts, 0);
 	if (!err)

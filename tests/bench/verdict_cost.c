@@ -174,6 +174,7 @@ static void load(struct bench *bench)
 		bpf_program__set_autoload(unused[i], false);
 	bpf_map__set_max_entries(skel->maps.lists_now, sizes.list);
 	bpf_map__set_max_entries(skel->maps.verdicts, sizes.verdicts);
+	bpf_map__set_max_entries(skel->maps.verdict_details, sizes.verdicts);
 	bpf_map__set_max_entries(skel->maps.peers, sizes.peers);
 	skel->rodata->rg_config.can_hold = 1;
 	if (verdict_bpf__load(skel))
@@ -186,6 +187,8 @@ static void fill(struct bench *bench)
 {
 	const struct fill_maps maps = { .lists_now = bpf_map__fd(bench->skel->maps.lists_now),
 					.verdicts = bpf_map__fd(bench->skel->maps.verdicts),
+					.verdict_details =
+						bpf_map__fd(bench->skel->maps.verdict_details),
 					.peers = bpf_map__fd(bench->skel->maps.peers),
 					.indexes = bpf_map__fd(bench->skel->maps.indexes),
 					.seen = bpf_map__fd(bench->skel->maps.seen) };

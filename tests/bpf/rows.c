@@ -120,19 +120,41 @@ uint64_t expiry_in(int left)
 	return left ? now + distance : 0;
 }
 
-void put_trie(int fd, const struct rg_prefix *key, enum rg_class class, enum rg_action action,
-	      uint64_t expiry)
+uint32_t put_details(struct run *run, uint64_t hits)
+{
+	static uint32_t last;
+	struct rg_verdict_details details = { .hits = hits, .since = 1 };
+
+	last = (last + 1) % RUN_VERDICTS;
+	assert_int_equal(
+		bpf_map_update_elem(run_maps(run).verdict_details, &last, &details, BPF_ANY), 0);
+	return last;
+}
+
+uint64_t verdict_hits(struct run *run, const struct rg_prefix *key)
+{
+	struct rg_verdict_details details;
+	struct rg_verdict verdict;
+
+	assert_int_equal(bpf_map_lookup_elem(run_maps(run).verdicts, key, &verdict), 0);
+	assert_int_equal(
+		bpf_map_lookup_elem(run_maps(run).verdict_details, &verdict.details, &details), 0);
+	assert_int_equal(details.since, 1);
+	return details.hits;
+}
+
+void put_trie(struct run *run, const struct rg_prefix *key, enum rg_class class,
+	      enum rg_action action, uint64_t expiry)
 {
 	bool by_zone = class == RG_CLASS_STANDARD || class == RG_CLASS_QIL;
 	struct rg_verdict verdict = { .expiry = expiry,
 				      .prefix_len = key->len,
 				      .class = class,
-				      .since = 1,
-				      .hits = 41,
+				      .details = put_details(run, RUN_HITS),
 				      .action = action,
 				      .zone = by_zone ? ZONE : RG_NO_ZONE };
 
-	assert_int_equal(bpf_map_update_elem(fd, key, &verdict, BPF_ANY), 0);
+	assert_int_equal(bpf_map_update_elem(run_maps(run).verdicts, key, &verdict, BPF_ANY), 0);
 }
 
 void put_list(int fd, const struct rg_prefix *key, enum rg_class class, uint64_t expiry)
@@ -155,7 +177,7 @@ void put_entry(struct run *run, const struct entry *entry)
 	if (entry->place == LISTS)
 		put_list(fds.lists_now, &key, entry->class, expiry_in(entry->left));
 	else if (entry->place == VERDICTS)
-		put_trie(fds.verdicts, &key, entry->class, entry->action, expiry_in(entry->left));
+		put_trie(run, &key, entry->class, entry->action, expiry_in(entry->left));
 	else
 		assert_int_equal(bpf_map_update_elem(fds.peers, &key.addr, &peer, BPF_ANY), 0);
 }

@@ -27,6 +27,7 @@
 #define ROW_ENTRIES 4
 #define ROW_STEPS 6
 #define ZONE 3 /* of every verdict that a zone gave */
+#define RUN_HITS 41 /* of every verdict so far */
 #define PENDING_TIME (30 * RG_NSEC_PER_SEC)
 #define TIMEOUT (60 * RG_NSEC_PER_SEC)
 #define HOUR (3600 * RG_NSEC_PER_SEC)
@@ -189,8 +190,11 @@ void put_settings(struct run *run, const struct tuning *tuning);
 
 struct rg_prefix prefix_of(const char *text, uint32_t len);
 uint64_t expiry_in(int left); /* seconds; 0: for good */
-void put_trie(int fd, const struct rg_prefix *key, enum rg_class class, enum rg_action action,
-	      uint64_t expiry);
+/* With RUN_HITS so far. */
+void put_trie(struct run *run, const struct rg_prefix *key, enum rg_class class,
+	      enum rg_action action, uint64_t expiry);
+uint32_t put_details(struct run *run, uint64_t hits); /* what a verdict's details may be then */
+uint64_t verdict_hits(struct run *run, const struct rg_prefix *key); /* of the verdict there */
 void put_list(int fd, const struct rg_prefix *key, enum rg_class class, uint64_t expiry);
 void put_entry(struct run *run, const struct entry *entry);
 

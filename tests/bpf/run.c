@@ -14,7 +14,6 @@
 
 #include "filter.skel.h"
 
-#define TEST_VERDICTS 4096
 #define TEST_PEERS 4096
 #define SLOT_TIME 0xfffU /* a slot of `attempts`: its low 12 bits, s */
 
@@ -68,7 +67,8 @@ static void stay_on_this_cpu(void)
 
 static void apply(struct filter_bpf *skel, const struct run_options *options)
 {
-	bpf_map__set_max_entries(skel->maps.verdicts, TEST_VERDICTS);
+	bpf_map__set_max_entries(skel->maps.verdicts, RUN_VERDICTS);
+	bpf_map__set_max_entries(skel->maps.verdict_details, RUN_VERDICTS);
 	bpf_map__set_max_entries(skel->maps.peers,
 				 options->max_peers ? options->max_peers : TEST_PEERS);
 	if (options->ring_size)
@@ -260,6 +260,7 @@ struct run_map_fds run_maps(const struct run *run)
 		.lists = bpf_map__fd(run->skel->maps.lists),
 		.lists_now = bpf_map__fd(run->skel->maps.lists_now),
 		.verdicts = bpf_map__fd(run->skel->maps.verdicts),
+		.verdict_details = bpf_map__fd(run->skel->maps.verdict_details),
 		.peers = bpf_map__fd(run->skel->maps.peers),
 		.buckets = bpf_map__fd(run->skel->maps.buckets),
 		.admission = bpf_map__fd(run->skel->maps.admission),

@@ -13,6 +13,7 @@
 #include <linux/bpf.h>
 
 #define RUN_MAX_EVENTS 64
+#define RUN_VERDICTS 4096 /* entries, and details of them */
 #define RUN_INTERFACE 1 /* a test run's packets arrive at the loopback interface */
 
 enum run_program { RUN_FILTER, RUN_FILTER_FRAGS, RUN_RELEASE, RUN_PROGRAMS };
@@ -42,7 +43,7 @@ struct run_events {
 };
 
 struct run_map_fds {
-	int lists, lists_now, verdicts, peers, buckets, admission, responder;
+	int lists, lists_now, verdicts, verdict_details, peers, buckets, admission, responder;
 };
 
 struct run;

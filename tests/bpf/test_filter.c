@@ -455,15 +455,38 @@ static void test_hits(void **state)
 	const struct tuning tuning = {};
 	struct run *run = fresh_run(&tuning);
 	struct rg_prefix key = prefix_of("192.0.2.0", 24);
-	struct rg_verdict verdict;
 
 	(void)state;
-	put_trie(run_maps(run).verdicts, &key, RG_CLASS_QIL, RG_ACTION_DROP, expiry_in(60));
+	put_trie(run, &key, RG_CLASS_QIL, RG_ACTION_DROP, expiry_in(60));
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(send_spec(run, &(struct packet_spec){}), XDP_DROP);
-	assert_int_equal(bpf_map_lookup_elem(run_maps(run).verdicts, &key, &verdict), 0);
-	assert_int_equal(verdict.hits, 46);
-	assert_int_equal(verdict.since, 1);
+	assert_int_equal(verdict_hits(run, &key), RUN_HITS + 5);
+}
+
+/* A verdict that somebody wrote by hand holds, too; its hits count for nobody. */
+static void test_no_details(void **state)
+{
+	static const uint32_t none[] = { RUN_VERDICTS, RUN_VERDICTS + 1, UINT32_MAX };
+	const struct tuning tuning = {};
+	struct run *run = fresh_run(&tuning);
+	struct rg_prefix key = prefix_of("192.0.2.0", 24), other = prefix_of("198.51.100.0", 24);
+
+	(void)state;
+	put_trie(run, &other, RG_CLASS_QIL, RG_ACTION_DROP, expiry_in(60));
+	for (size_t i = 0; i < COUNT(none); i++) {
+		struct rg_verdict verdict = { .expiry = expiry_in(60),
+					      .details = none[i],
+					      .action = RG_ACTION_DROP,
+					      .zone = RG_NO_ZONE,
+					      .prefix_len = (uint8_t)key.len,
+					      .class = RG_CLASS_QIL };
+
+		assert_int_equal(
+			bpf_map_update_elem(run_maps(run).verdicts, &key, &verdict, BPF_ANY), 0);
+		assert_int_equal(send_spec(run, &(struct packet_spec){}), XDP_DROP);
+	}
+	assert_int_equal(verdict_hits(run, &other), RUN_HITS);
+	assert_int_equal(count_of(run, RG_CLASS_QIL * RG_ACTION_MAX + RG_ACTION_DROP), 3);
 }
 
 static void test_sample_limit(void **state)
@@ -573,7 +596,6 @@ static void test_list_swap(void **state)
 static void check_depths(struct run *run, bool lists)
 {
 	static const char *const text = "a5a5:a5a5:a5a5:a5a5:a5a5:a5a5:a5a5:a5a5";
-	int fd = lists ? run_maps(run).lists_now : run_maps(run).verdicts;
 	struct rg_addr addr = packet_addr(text);
 
 	for (int alive = -1; alive <= RG_ADDR_BITS; alive++) {
@@ -584,9 +606,9 @@ static void check_depths(struct run *run, bool lists)
 			if (alive >= 0 && len != alive && len != alive - 1)
 				continue; /* as it was */
 			if (lists)
-				put_list(fd, &key, RG_CLASS_BLOCKED, expiry);
+				put_list(run_maps(run).lists_now, &key, RG_CLASS_BLOCKED, expiry);
 			else
-				put_trie(fd, &key, RG_CLASS_STANDARD, RG_ACTION_RESET, expiry);
+				put_trie(run, &key, RG_CLASS_STANDARD, RG_ACTION_RESET, expiry);
 		}
 		if (send_spec(run, &(struct packet_spec){ .from = text }) !=
 		    (alive < 0 ? XDP_DROP : XDP_TX))
@@ -668,7 +690,7 @@ static enum rg_class model_class(const struct trie_entry *entries, unsigned int 
 }
 
 /* Puts random entries into one trie and the array; of equal prefixes the last one stays. */
-static unsigned int plant(int fd, bool lists, struct trie_entry *entries, uint64_t *seed)
+static unsigned int plant(struct run *run, bool lists, struct trie_entry *entries, uint64_t *seed)
 {
 	unsigned int count = 0;
 
@@ -681,9 +703,9 @@ static unsigned int plant(int fd, bool lists, struct trie_entry *entries, uint64
 		entries[at] = entry;
 		count += at == count;
 		if (lists)
-			put_list(fd, &entry.prefix, entry.class, entry.expiry);
+			put_list(run_maps(run).lists_now, &entry.prefix, entry.class, entry.expiry);
 		else
-			put_trie(fd, &entry.prefix, entry.class,
+			put_trie(run, &entry.prefix, entry.class,
 				 entry.class == RG_CLASS_BLOCKED ? RG_ACTION_RESET : RG_ACTION_PASS,
 				 entry.expiry);
 	}
@@ -692,9 +714,8 @@ static unsigned int plant(int fd, bool lists, struct trie_entry *entries, uint64
 
 static void check_tries(struct run *run, bool lists, uint64_t *seed)
 {
-	int fd = lists ? run_maps(run).lists_now : run_maps(run).verdicts;
 	struct trie_entry entries[TRIE_ENTRIES];
-	unsigned int count = plant(fd, lists, entries, seed);
+	unsigned int count = plant(run, lists, entries, seed);
 
 	for (int i = 0; i < TRIE_PROBES; i++) {
 		struct rg_addr addr = random_addr(seed);
@@ -837,13 +858,13 @@ static void test_race(void **state)
 /* ---- all of them ---- */
 
 static const struct CMUnitTest others[] = {
-	cmocka_unit_test(test_ports),	      cmocka_unit_test(test_pending_mark),
-	cmocka_unit_test(test_held_flows),    cmocka_unit_test(test_hits),
-	cmocka_unit_test(test_sample_limit),  cmocka_unit_test(test_attempt_time),
-	cmocka_unit_test(test_many_attempts), cmocka_unit_test(test_list_swap),
-	cmocka_unit_test(test_every_depth),   cmocka_unit_test(test_random_tries),
-	cmocka_unit_test(test_reset_shapes),  cmocka_unit_test(test_reset_sums),
-	cmocka_unit_test(test_race),
+	cmocka_unit_test(test_ports),	     cmocka_unit_test(test_pending_mark),
+	cmocka_unit_test(test_held_flows),   cmocka_unit_test(test_hits),
+	cmocka_unit_test(test_no_details),   cmocka_unit_test(test_sample_limit),
+	cmocka_unit_test(test_attempt_time), cmocka_unit_test(test_many_attempts),
+	cmocka_unit_test(test_list_swap),    cmocka_unit_test(test_every_depth),
+	cmocka_unit_test(test_random_tries), cmocka_unit_test(test_reset_shapes),
+	cmocka_unit_test(test_reset_sums),   cmocka_unit_test(test_race),
 };
 
 int main(void)

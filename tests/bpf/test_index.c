@@ -21,7 +21,7 @@ typedef unsigned __int128 u128;
 #define DAY (24 * HOUR)
 #define V4_BASE ((u128)0xffff << 32)
 #define V6_BASE ((u128)0x20010db8 << 96)
-#define HITS 41 /* that put_trie() begins with */
+#define HITS RUN_HITS
 #define SEED 0x5eedULL /* with it some addresses are known to share a few buckets */
 
 /* ---- indexes, as the agent makes them ---- */
@@ -263,7 +263,7 @@ static void put_verdict(struct run *run, const struct rg_index_entry *entry)
 	struct rg_verdict verdict = { .expiry = entry->expiry,
 				      .prefix_len = entry->prefix.len,
 				      .class = entry->class,
-				      .hits = HITS,
+				      .details = put_details(run, HITS),
 				      .action = entry->action,
 				      .zone = entry->zone };
 
@@ -749,10 +749,7 @@ static struct run *counting_run(uint32_t exact, uint32_t index)
 
 static uint64_t hits_of(struct run *run, const struct rg_prefix *prefix)
 {
-	struct rg_verdict verdict = {};
-
-	assert_int_equal(bpf_map_lookup_elem(run_maps(run).verdicts, prefix, &verdict), 0);
-	return verdict.hits - HITS;
+	return verdict_hits(run, prefix) - HITS;
 }
 
 static void expect_about(const char *what, uint64_t got, uint64_t want, unsigned int percent)

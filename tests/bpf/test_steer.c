@@ -175,12 +175,10 @@ static void check_untouched(struct run *run, const struct row_of_steer *row)
 	for (int i = 0; i < ROW_ENTRIES && row->entries[i].place; i++) {
 		const struct entry *entry = &row->entries[i];
 		struct rg_prefix key = prefix_of(entry->addr, entry->len);
-		struct rg_verdict verdict;
 		struct rg_peer peer;
 
 		if (entry->place == VERDICTS) {
-			assert_int_equal(bpf_map_lookup_elem(fds.verdicts, &key, &verdict), 0);
-			assert_int_equal(verdict.hits, 41);
+			assert_int_equal(verdict_hits(run, &key), RUN_HITS);
 		} else if (entry->place == PEERS) {
 			assert_int_equal(bpf_map_lookup_elem(fds.peers, &key.addr, &peer), 0);
 			assert_int_equal(peer.state, entry->class == RG_CLASS_CLEAN ?
@@ -388,7 +386,7 @@ static void put_peer(struct run *run, const struct connection *connection, enum 
 {
 	struct rg_prefix key = prefix_of(connection->from, strchr(connection->from, ':') ? 128 : 32);
 
-	put_trie(run_maps(run).verdicts, &key, RG_CLASS_QIL, action, expiry_in(60));
+	put_trie(run, &key, RG_CLASS_QIL, action, expiry_in(60));
 }
 
 static void check_steered(struct run *run, const struct connection *connection)

@@ -47,7 +47,15 @@ static void must(bool right, const char *what)
 
 /* ---- what is pretended: all that needs the kernel, and DNS ---- */
 
-static const struct rg_maps maps = { -1, -1, -1, -1, -1, -1, -1, -1, NULL, NULL };
+static const struct rg_maps maps = { .lists = -1,
+				     .verdicts = -1,
+				     .verdict_details = -1,
+				     .peers = -1,
+				     .zones = -1,
+				     .events = -1,
+				     .stats = -1,
+				     .buckets = -1,
+				     .responder = -1 };
 
 const struct rg_maps *rg_loader_maps(const struct rg_loader *loader)
 {
@@ -208,17 +216,16 @@ void rg_inquiry_cancel(struct rg_inquiry *which)
 	inquiry.callback = NULL;
 }
 
-static const struct rg_verdict verdict = { .expiry = UINT64_MAX,
-					   .prefix_len = 128,
-					   .class = RG_CLASS_QIL,
-					   .action = RG_ACTION_TEMPFAIL,
-					   .reason = RG_REASON_ZONE,
-					   .zone = 1,
-					   .code = 0x7f000002 };
+static const struct rg_full_verdict verdict = { .expiry = UINT64_MAX,
+						.class = RG_CLASS_QIL,
+						.action = RG_ACTION_TEMPFAIL,
+						.reason = RG_REASON_ZONE,
+						.zone = 1,
+						.code = 0x7f000002 };
 static const struct rg_peer peer = { .expiry = UINT64_MAX, .state = RG_PEER_CLEAN };
 
 int rg_verdicts_find(const struct rg_verdicts *verdicts, const struct rg_addr *addr, uint64_t now,
-		     struct rg_prefix *key, struct rg_verdict *ret)
+		     struct rg_prefix *key, struct rg_full_verdict *ret)
 {
 	(void)verdicts;
 	(void)now;
@@ -238,7 +245,7 @@ int rg_verdicts_find_peer(const struct rg_verdicts *verdicts, const struct rg_ad
 
 int rg_verdicts_each(const struct rg_verdicts *verdicts,
 		     int (*call)(void *arg, const struct rg_prefix *key,
-				 const struct rg_verdict *value),
+				 const struct rg_full_verdict *value),
 		     void *arg)
 {
 	const struct rg_prefix key = { .len = 128 };

@@ -78,6 +78,7 @@ struct lab {
 	struct rg_sample_window *window;
 	uint32_t *attempts;
 	struct rg_bucket *admission;
+	struct rg_verdict_details *details; /* of model.verdicts, by their number */
 	unsigned long *consumer; /* of the ring buffer */
 	const unsigned long *producer;
 	const uint8_t *records;
@@ -138,6 +139,7 @@ static void choose_maps(struct filter_bpf *skel)
 	}
 	bpf_map__set_max_entries(skel->maps.lists_now, MODEL_ENTRIES);
 	bpf_map__set_max_entries(skel->maps.verdicts, MODEL_ENTRIES);
+	bpf_map__set_max_entries(skel->maps.verdict_details, MODEL_ENTRIES);
 	bpf_map__set_max_entries(skel->maps.peers, MAP_ENTRIES);
 	bpf_map__set_max_entries(skel->maps.buckets, MAP_ENTRIES);
 	bpf_map__set_max_entries(skel->maps.events, RING_SIZE);
@@ -165,6 +167,7 @@ static void map_all(struct lab *lab)
 	lab->stats = map_pages(lab->skel->maps.stats, page, 0, true);
 	lab->window = map_pages(lab->skel->maps.samples, page, 0, true);
 	lab->admission = map_pages(lab->skel->maps.admission, page, 0, true);
+	lab->details = map_pages(lab->skel->maps.verdict_details, page, 0, true);
 	lab->attempts = map_pages(lab->skel->maps.attempts, ATTEMPTS_SIZE, 0, true);
 	lab->consumer = map_pages(lab->skel->maps.events, page, 0, true);
 	producer = map_pages(lab->skel->maps.events, page + 2 * RING_SIZE, (off_t)page, false);
@@ -348,7 +351,7 @@ static void add_verdict(struct lab *lab)
 	static const enum rg_class classes[] = { RG_CLASS_APPROVED, RG_CLASS_BLOCKED,
 						 RG_CLASS_STANDARD, RG_CLASS_STANDARD,
 						 RG_CLASS_QIL,	    RG_CLASS_QIL };
-	struct rg_verdict value = { .reason = RG_REASON_ZONE, .code = 0x7f000002 };
+	struct rg_verdict value = {};
 	struct model_prefix *entry;
 	struct rg_prefix key = {};
 	model_addr addr = pick_prefix(lab, &key.len);
@@ -367,7 +370,8 @@ static void add_verdict(struct lab *lab)
 	value.class = entry->class;
 	value.action = entry->action;
 	value.zone = entry->zone;
-	value.hits = entry->hits;
+	value.details = (uint32_t)(entry - lab->model.verdicts.at);
+	lab->details[value.details].hits = entry->hits;
 	must(bpf_map_update_elem(bpf_map__fd(lab->skel->maps.verdicts), &key, &value, BPF_NOEXIST),
 	     "verdicts");
 }
@@ -816,9 +820,12 @@ static bool same_flows(const struct rg_peer *have, const struct model_peer *want
 
 static bool same_peer(const struct lab *lab, const struct rg_peer *have, const struct model_peer *want)
 {
+	static const uint8_t zeros[sizeof(have->pad)];
+
 	if (!have || !want)
 		return !have && !want;
-	if (have->state != want->state || have->held != want->held || have->pad)
+	if (have->state != want->state || have->held != want->held ||
+	    memcmp(have->pad, zeros, sizeof(zeros)) != 0)
 		return false;
 	if (!same_flows(have, want))
 		return false;
@@ -876,14 +883,9 @@ static const char *check_hits(const struct lab *lab)
 {
 	const struct model_trie *trie = &lab->model.verdicts;
 
-	for (unsigned int i = 0; i < trie->count; i++) {
-		struct rg_prefix key = { trie->at[i].len, model_write_addr(trie->at[i].addr) };
-		struct rg_verdict value;
-
-		if (bpf_map_lookup_elem(bpf_map__fd(lab->skel->maps.verdicts), &key, &value) ||
-		    value.hits != trie->at[i].hits)
+	for (unsigned int i = 0; i < trie->count; i++)
+		if (lab->details[i].hits != trie->at[i].hits)
 			return "hits of a verdict";
-	}
 	return NULL;
 }
 

@@ -173,11 +173,14 @@ saved() {
 	same "it is refused after the start, without any DNS" timeout "$(met $LISTED)"
 	left=$(lookup $LISTED '.expires_in | floor')
 	check "the time that passed is taken off ($left s left)" test "$left" -lt 600
+	left=$(lookup $LISTED '"\(.hits) \(.code) \(.since | round)"')
 	stop repgated KILL || true
 	CONF[max_verdicts]=4096
 	repgate_config
 	repgate_start
 	check "other sizes: maps are made anew" grep -q "made anew" "$BED/repgated.log"
+	same "and keep what is known of the verdict" "$left" \
+		"$(lookup $LISTED '"\(.hits) \(.code) \(.since | round)"')"
 	same "and keep the verdict" timeout "$(met $LISTED)"
 	repgate_stop
 	printf '%s\n' "$LISTED/33 ers-standard 127.1.0.1 1 2 3" "$LISTED2 gone.zone 127.1.0.1 1 9999999999 0" \

@@ -154,10 +154,12 @@ attacked() {
 }
 
 crash() {
-	local before after pins attacker count
+	local before after pins attacker count known hits
 	same "a listed peer is dropped" timeout "$(met "$STANDARD")"
 	same "IPv6, too" timeout "$(met "$STANDARD6")"
 	same "a clean peer is known" connected "$(met "$CLEAN")"
+	known=$(lookup "$STANDARD" '"\(.code) \(.since | round)"')
+	hits=$(lookup "$STANDARD" .hits)
 	before=$(program_id) pins=$(link_ids)
 	: >"$BED/attack"
 	attack &
@@ -179,6 +181,12 @@ crash() {
 		test "$before" != "$after"
 	same "the link stays" "$pins" "$(link_ids)"
 	check "the log says what was taken over" log_says 'took over [0-9]+ verdicts'
+	same "what is known of a verdict is still known" "$known" \
+		"$(lookup "$STANDARD" '"\(.code) \(.since | round)"')"
+	check "its hits went on: $hits, then $(lookup "$STANDARD" .hits)" \
+		test "$(lookup "$STANDARD" .hits)" -gt "$hits"
+	same "each verdict has its details" 0 "$(ctl --json status | jq '[.maps[] |
+		select(.name | startswith("verdict")).entries] | .[0] - .[1]')"
 	same "the clean peer is still known" true "$(lookup "$CLEAN" .known)"
 }
 
