@@ -154,7 +154,7 @@ SOURCES_dns := userspace/dns.c
 SOURCES_slots := userspace/slots.c
 SOURCES_turns := userspace/turns.c
 UNIT_TESTS := $(UNITS:%=$(BUILD)/tests/unit_%)
-BPF_TESTS := $(patsubst %,$(BUILD)/tests/bpf_%,filter actions throttle steer index)
+BPF_TESTS := $(patsubst %,$(BUILD)/tests/bpf_%,filter actions throttle steer index verdicts)
 BPF_SHARED := $(patsubst %,tests/bpf/%.c,rows net run packet)
 NETNS_TESTS := $(sort $(wildcard tests/netns/test_*.sh))
 TEST_CFLAGS = -O1 -g -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -I$(BUILD) -Iuserspace -Itests/bpf \
@@ -166,6 +166,7 @@ $(BUILD)/tests/unit_%: tests/unit/test_%.c $$(SOURCES_%) $$(INCLUDED_%) $(wildca
 	$(Q)$(CC) $(TEST_CFLAGS) $(filter-out $(INCLUDED_$*),$(filter %.c,$^)) -o $@ -lcmocka $(LIB_LIBS)
 
 BPF_SOURCES_index := userspace/index.c userspace/table.c userspace/addr.c
+BPF_SOURCES_verdicts := $(patsubst %,userspace/%.c,verdicts slots due indexes index table lists dnsbl addr)
 $(BUILD)/tests/bpf_%: tests/bpf/test_%.c $(BPF_SHARED) $$(BPF_SOURCES_$$*) $(BUILD)/filter.skel.h \
 		$(wildcard tests/bpf/*.h maps/*.h) | $(BUILD)/tests/
 	$(call say,TEST,$@)
