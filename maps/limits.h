@@ -42,8 +42,8 @@
 #define RG_ATTEMPT_SECONDS 120
 
 /* In a flood one of so many connections, or of so many hits, is counted for all of them. */
-#define RG_SAMPLED 64
-#define RG_SAMPLED_HITS 4096
+#define RG_SAMPLED 256
+#define RG_SAMPLED_HITS 16384
 /* SYNs a second on each CPU up to which all are: two cache misses each are 0.2 % of its time. */
 #define RG_EXACT_PER_SECOND 10000
 /* Of hits only so many: an entry that is found in a large trie, and nowhere else, costs 3 to 17 us. */
