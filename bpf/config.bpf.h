@@ -6,6 +6,7 @@
 #include "vmlinux.h"
 
 #include "../maps/maps.bpf.h"
+#include "compiler.bpf.h"
 
 const volatile struct rg_config rg_config = {};
 
@@ -37,7 +38,7 @@ __attribute__((noinline)) int find_port(const struct rg_settings *settings, __u1
 /* port in host order. Most hosts filter one. */
 static __always_inline int port_is_filtered(const struct rg_settings *settings, __u16 port)
 {
-	if (settings->port_count == 1)
+	if (likely(settings->port_count == 1))
 		return settings->ports[0] == port;
 	return find_port(settings, port);
 }

@@ -44,8 +44,8 @@ static __always_inline int is_told(enum rg_action action, __u32 table)
 
 static __always_inline __u32 table_of(const struct rg_settings *settings, enum rg_action action)
 {
-	return settings->mode == RG_MODE_MONITOR && is_refusal(action) ? RG_STAT_MONITORED :
-									 RG_STAT_DONE;
+	return unlikely(settings->mode == RG_MODE_MONITOR) && is_refusal(action) ? RG_STAT_MONITORED :
+										   RG_STAT_DONE;
 }
 
 /* Counts the connection, unless the SYN is a retransmission, and samples refusals. */
@@ -78,7 +78,7 @@ static __always_inline void account(struct xdp_md *ctx, const struct rg_settings
 	if (decision->action != RG_ACTION_PASS &&
 	    (decision->class == RG_CLASS_UNKNOWN || decision->class == RG_CLASS_PENDING))
 		return;
-	if (weight)
+	if (unlikely(weight))
 		account_attempt(ctx, settings, syn, decision, weight);
 }
 
@@ -86,10 +86,10 @@ static __always_inline void account(struct xdp_md *ctx, const struct rg_settings
 static __always_inline void settle(struct xdp_md *ctx, const struct rg_settings *settings,
 				   const struct rg_syn *syn, struct rg_decision *decision)
 {
-	if (decision->action == RG_ACTION_THROTTLE) {
+	if (unlikely(decision->action == RG_ACTION_THROTTLE)) {
 		if (take_token(settings, syn))
 			decision->action = RG_ACTION_PASS;
-	} else if (is_answered(decision->action) && settings->mode != RG_MODE_MONITOR &&
+	} else if (unlikely(is_answered(decision->action)) && settings->mode != RG_MODE_MONITOR &&
 		   !responder_listens(ctx, settings, syn, decision->action)) {
 		decision->action = decision->class == RG_CLASS_QIL ? RG_ACTION_RESET : RG_ACTION_DROP;
 	}
@@ -106,14 +106,14 @@ __attribute__((noinline)) int judge(struct xdp_md *ctx, const struct rg_settings
 		return RG_ACTION_PASS; /* can't happen, the verifier wants it */
 	read_clock(cpu, syn);
 	decision = decide(settings, cpu, syn);
-	if (decision.class != RG_CLASS_NONE) {
+	if (likely(decision.class != RG_CLASS_NONE)) {
 		settle(ctx, settings, syn, &decision);
 	} else {
 		find_peer(settings, syn);
 		hold(ctx, settings, syn, stage == RG_STAGE_RELEASED, &decision);
 	}
 	account(ctx, settings, cpu, syn, &decision);
-	return settings->mode == RG_MODE_MONITOR ? RG_ACTION_PASS : decision.action;
+	return unlikely(settings->mode == RG_MODE_MONITOR) ? RG_ACTION_PASS : decision.action;
 }
 
 static __always_inline int act(struct xdp_md *ctx, const struct rg_settings *settings,
@@ -163,19 +163,19 @@ static __always_inline int filter_frame(struct xdp_md *ctx, enum rg_stage stage,
 	parsed = rg_parse(&packet, (void *)(long)ctx->data, (void *)(long)ctx->data_end);
 	if (parsed == RG_PARSED_OTHER)
 		return XDP_PASS;
-	if (parsed == RG_PARSED_BAD)
+	if (unlikely(parsed == RG_PARSED_BAD))
 		return drop_bad(packet.loss);
 	settings = get_settings();
-	if (!settings || settings->layout != RG_LAYOUT_VERSION) {
+	if (unlikely(!settings || settings->layout != RG_LAYOUT_VERSION)) {
 		count_loss(RG_LOSS_NO_SETTINGS);
 		return XDP_PASS;
 	}
 	if (!port_is_filtered(settings, bpf_ntohs(packet.tcp->dest)))
 		return XDP_PASS;
-	if (parsed == RG_PARSED_SYN_FRAGMENT)
+	if (unlikely(parsed == RG_PARSED_SYN_FRAGMENT))
 		return drop_bad(RG_LOSS_FRAGMENT_SYN);
 	len = frame_length(ctx, buffers);
-	if (rg_check_syn(&packet, len) == RG_PARSED_BAD)
+	if (unlikely(rg_check_syn(&packet, len) == RG_PARSED_BAD))
 		return drop_bad(packet.loss);
 	rg_describe(&packet, len, &syn);
 	return act(ctx, settings, &syn, judge(ctx, settings, &syn, stage));

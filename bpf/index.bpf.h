@@ -55,7 +55,7 @@ static __always_inline __u32 probe_hosts4(const struct rg_index_line *line, __u3
 		__u64 word = line->words[pair + i & (RG_INDEX_PAIRS - 1)];
 		__u64 found = payloads_of(word, keys);
 
-		if (found)
+		if (likely(found))
 			return either_half(found);
 		if (tops_of_zeros(word, ~0ULL))
 			return PROBE_NOTHING;
@@ -100,18 +100,14 @@ __attribute__((noinline)) __u64 probe_nets6(const struct rg_index_line *line, __
 static __always_inline __u32 answer_of(const struct rg_index_header *header, __u32 payload,
 				       __u64 epoch, __u64 now)
 {
-	__u32 code = payload >> RG_INDEX_CODE_SHIFT, answer;
+	__u32 code = payload >> RG_INDEX_CODE_SHIFT;
 
 	if ((payload & RG_INDEX_TIME_MASK) != RG_INDEX_FOREVER &&
 	    rg_index_until_units(payload, epoch) <= now >> RG_INDEX_UNIT_SHIFT)
 		return RG_INDEX_ASK;
 	if (code == 0 || code > RG_INDEX_ANSWERS)
 		return RG_INDEX_ASK;
-	answer = header->answers[code - 1];
-	/* A verdict on a prefix around a clean peer would come first. */
-	if (header->other4 && (answer & RG_INDEX_ANSWER_MASK) == RG_INDEX_CLEAN)
-		return RG_INDEX_ASK;
-	return answer;
+	return header->answers[code - 1];
 }
 
 /* 0, which a CPU knows only when it has read value: what depends on it, is read later. */
@@ -127,7 +123,7 @@ static __always_inline int answer_of_net4(void *map, const struct rg_index_heade
 
 	if (!header->nets4)
 		return header->other4 ? RG_INDEX_ASK : RG_INDEX_NONE;
-	line = index_line(map, RG_INDEX_TABLES + RG_INDEX_NET_LINE(net));
+	line = index_line(map, RG_INDEX_NET_LINE(net));
 	if (!line)
 		return RG_INDEX_ASK;
 	switch (line->words[RG_INDEX_NET_WORD(net)] >> RG_INDEX_NET_SHIFT(net) & 3) {
@@ -142,24 +138,24 @@ static __always_inline int answer_of_net4(void *map, const struct rg_index_heade
 	}
 }
 
-/* addr: host order. */
-static __always_inline int find_addr4(void *map, const struct rg_index_header *header, __u32 addr,
-				      __u64 now)
+/* hash: of the address, rg_index_mix4(); net: its /24, as a number. */
+static __always_inline int find_addr4(void *map, const struct rg_index_header *header, __u32 hash,
+				      __u32 net, __u64 now)
 {
-	__u32 hash = rg_index_mix4(addr, header->seed), key = hash & RG_INDEX_KEY4_MASK;
+	__u32 key = hash & RG_INDEX_KEY4_MASK;
 	__u64 epoch = header->epoch;
 	__u32 home = header->hosts4 + rg_index_home(hash, header->buckets4) + zero_after(epoch);
 
-	if (!header->buckets4)
-		return answer_of_net4(map, header, addr >> (32 - RG_INDEX_NET4_BITS));
-	if (!key)
+	if (unlikely(!header->buckets4))
+		return answer_of_net4(map, header, net);
+	if (unlikely(!key))
 		return RG_INDEX_ASK;
 	for (__u32 i = 0; i < RG_INDEX_PROBES && i < header->probes4; i++) {
 		__u32 payload = probe_hosts4(index_line(map, home + i), key,
 					     HALVES((__u64)key << RG_INDEX_KEY4_SHIFT));
 
 		if (payload == PROBE_NOTHING)
-			return answer_of_net4(map, header, addr >> (32 - RG_INDEX_NET4_BITS));
+			return answer_of_net4(map, header, net);
 		if (payload != PROBE_GOES_ON)
 			return answer_of(header, payload, epoch, now);
 	}
@@ -195,9 +191,19 @@ static __always_inline __u64 net6_of(const struct rg_syn *syn)
 	return bpf_be64_to_cpu(syn->addr_halves[0]);
 }
 
-static __always_inline int part_is_off(const struct rg_settings *settings, enum rg_index_part part)
+/* What settings->index says of a part: its place, and how many filters it has. 0: the trie answers. */
+struct in_force {
+	__u32 place;
+	__u32 filter_bits;
+};
+
+static __always_inline int get_in_force(__u32 index, enum rg_index_part part, struct in_force *ret)
 {
-	return !(settings->index >> part & 1);
+	__u32 byte = index >> 8 * part & 0xff;
+
+	ret->place = RG_INDEX_PLACE(part, (byte & 3) - 1);
+	ret->filter_bits = byte >> 2;
+	return byte;
 }
 
 static __always_inline const struct rg_index_seen *get_seen(void)
@@ -207,22 +213,49 @@ static __always_inline const struct rg_index_seen *get_seen(void)
 	return bpf_map_lookup_elem(&seen, &zero);
 }
 
-/* Whether a local list has anything in the address's /24. */
-static __always_inline int lists_touch4(const struct rg_syn *syn)
-{
-	const struct rg_index_seen *table = get_seen();
-	__u32 net = host4_of(syn) >> (32 - RG_INDEX_NET4_BITS);
+/* What is to be known of an IPv4 address before it is looked for. */
+struct look4 {
+	const struct rg_index_seen *seen;
+	__u64 seed;
+	__u64 bits; /* of its filters */
+	__u32 addr; /* host order */
+	__u32 hash;
+};
 
-	return !table || table->nets4[net / 64] >> net % 64 & 1;
+static __always_inline struct look4 begin_look4(const struct rg_settings *settings,
+						const struct rg_syn *syn,
+						const struct rg_index_seen *table)
+{
+	__u32 addr = host4_of(syn), hash = rg_index_mix4(addr, settings->index_seed);
+
+	return (struct look4){
+		.seen = table,
+		.seed = settings->index_seed,
+		.bits = rg_index_filter_bits(hash),
+		.addr = addr,
+		.hash = hash,
+	};
 }
 
-/* Whether any hosts are in the address's /23: the second level cache has all of these bits. */
-static __always_inline int hosts_touch4(const struct rg_syn *syn)
+/* Whether a local list has anything in the address's /23. */
+static __always_inline int lists_touch4(const struct look4 *look)
 {
-	const struct rg_index_seen *table = get_seen();
-	__u32 net = host4_of(syn) >> (32 - RG_INDEX_WIDE4_BITS);
+	__u32 bit = rg_index_near4(look->addr);
 
-	return !table || table->hosts4[net / 64] >> net % 64 & 1;
+	return look->seen->near4[bit / 64] >> bit % 64 & 1;
+}
+
+/* Whether a host or peer may be there. */
+static __always_inline int is_filtered4(const struct look4 *look, const struct in_force *force)
+{
+	__u64 at = rg_index_filter_of(look->addr, look->seed, force->filter_bits);
+	__u32 place = force->place - RG_INDEX_PLACE(RG_INDEX_HOSTS, 0);
+
+	/* Of a shift in 32 bits the verifier knows no bound. */
+	at = keep_value(at) & (RG_INDEX_FILTERS - 1);
+	if (place >= RG_INDEX_FILTERED)
+		return 0; /* can't happen, the verifier wants it */
+	return (look->bits & ~look->seen->filters4[place][at]) != 0;
 }
 
 /* For each part a bit that says "look", and RG_INDEX_ASKS further up one that says "ask". */
@@ -233,7 +266,7 @@ static __always_inline __u32 seen6(const struct rg_syn *syn)
 	__u32 wide;
 
 	if (!table)
-		return RG_INDEX_ALL << RG_INDEX_ASKS; /* can't happen, the verifier wants it */
+		return RG_INDEX_ASK_ALL; /* can't happen, the verifier wants it */
 	wide = key >> (64 - RG_INDEX_WIDE6_BITS);
 	keep_check(&wide); /* or it is two bytes swapped, of which old verifiers know no bound */
 	wide &= (1 << RG_INDEX_WIDE6_BITS) - 1;
@@ -241,57 +274,84 @@ static __always_inline __u32 seen6(const struct rg_syn *syn)
 }
 
 /* Global functions, so that the verifier walks each search once. */
-__attribute__((noinline)) int find_host4(__u32 part, const struct rg_syn *syn)
+__attribute__((noinline)) int find_host4(__u32 place, __u32 hash, __u32 net, __u64 now)
 {
-	void *map = bpf_map_lookup_elem(&indexes, &part);
-	struct rg_index_header *header;
+	const struct rg_index_seen *table = get_seen();
+	void *map = bpf_map_lookup_elem(&indexes, &place);
 
-	if (!map || !syn)
+	if (unlikely(!map || !table || net >> RG_INDEX_NET4_BITS))
 		return RG_INDEX_ASK;
-	header = (struct rg_index_header *)index_line(map, 0);
-	return header ? find_addr4(map, header, host4_of(syn), syn->now) : RG_INDEX_ASK;
+	return find_addr4(map, &table->headers[place & (RG_INDEX_PLACES - 1)], hash, net, now);
 }
 
-__attribute__((noinline)) int find_net6(__u32 part, const struct rg_syn *syn)
+__attribute__((noinline)) int find_net6(__u32 place, __u64 key, __u64 now)
 {
-	void *map = bpf_map_lookup_elem(&indexes, &part);
-	struct rg_index_header *header;
+	const struct rg_index_seen *table = get_seen();
+	void *map = bpf_map_lookup_elem(&indexes, &place);
 
-	if (!map || !syn)
+	if (!map || !table)
 		return RG_INDEX_ASK;
-	header = (struct rg_index_header *)index_line(map, 0);
-	return header ? find_key6(map, header, net6_of(syn), syn->now) : RG_INDEX_ASK;
+	return find_key6(map, &table->headers[place & (RG_INDEX_PLACES - 1)], key, now);
 }
 
 /* RG_INDEX_NONE: there is no live entry. RG_INDEX_ASK: the trie knows. Else the answer. */
 struct rg_found {
 	__u32 lists;
 	__u32 hosts; /* counts if lists has nothing */
+	__u32 peers; /* counts if neither has */
 };
 
-/* Hosts first: their answer says whether the lists need be looked into. */
+static __always_inline __u32 find_part4(__u32 index, enum rg_index_part part,
+					const struct look4 *look, __u64 now)
+{
+	struct in_force force;
+
+	if (unlikely(!get_in_force(index, part, &force)))
+		return RG_INDEX_ASK;
+	if (part == RG_INDEX_LISTS ? !lists_touch4(look) : is_filtered4(look, &force))
+		return RG_INDEX_NONE;
+	return find_host4(force.place, look->hash, look->addr >> (32 - RG_INDEX_NET4_BITS), now);
+}
+
+static __always_inline int must_heed(__u32 answer)
+{
+	return answer <= RG_INDEX_ASK || answer & RG_INDEX_HEED;
+}
+
+/* Hosts and peers first: their answer says whether the lists need be looked into. */
 static __always_inline void index_find4(const struct rg_settings *settings,
 					const struct rg_syn *syn, struct rg_found *found)
 {
-	if (part_is_off(settings, RG_INDEX_HOSTS))
-		found->hosts = RG_INDEX_ASK;
+	const struct rg_index_seen *table = get_seen();
+	struct in_force force;
+	struct look4 look;
+	__u32 index;
+
+	if (unlikely(!table))
+		return; /* can't happen, the verifier wants it */
+	index = settings->index; /* once: a place goes with its filters */
+	look = begin_look4(settings, syn, table);
+	found->hosts = find_part4(index, RG_INDEX_HOSTS, &look, syn->now);
+	if (found->hosts <= RG_INDEX_ASK)
+		found->peers = find_part4(index, RG_INDEX_PEERS, &look, syn->now);
+	/* Lists without an index may have something anywhere. */
+	if (!get_in_force(index, RG_INDEX_LISTS, &force) ||
+	    (must_heed(found->hosts) && must_heed(found->peers)))
+		found->lists = find_part4(index, RG_INDEX_LISTS, &look, syn->now);
 	else
-		found->hosts = hosts_touch4(syn) ? find_host4(RG_INDEX_HOSTS, syn) : RG_INDEX_NONE;
-	if (part_is_off(settings, RG_INDEX_LISTS))
-		found->lists = RG_INDEX_ASK;
-	else if (found->hosts > RG_INDEX_ASK && !(found->hosts & RG_INDEX_HEED))
 		found->lists = RG_INDEX_NONE;
-	else
-		found->lists = lists_touch4(syn) ? find_host4(RG_INDEX_LISTS, syn) : RG_INDEX_NONE;
 	found->hosts &= ~RG_INDEX_HEED;
+	found->peers &= ~RG_INDEX_HEED;
 }
 
 static __always_inline __u32 find_part6(const struct rg_settings *settings, enum rg_index_part part,
 					__u32 where, const struct rg_syn *syn)
 {
-	if (part_is_off(settings, part) || where >> (part + RG_INDEX_ASKS) & 1)
+	struct in_force force;
+
+	if (!get_in_force(settings->index, part, &force) || where >> (part + RG_INDEX_ASKS) & 1)
 		return RG_INDEX_ASK;
-	return where >> part & 1 ? find_net6(part, syn) : RG_INDEX_NONE;
+	return where >> part & 1 ? find_net6(force.place, net6_of(syn), syn->now) : RG_INDEX_NONE;
 }
 
 static __always_inline void index_find(const struct rg_settings *settings, const struct rg_syn *syn,
@@ -299,15 +359,18 @@ static __always_inline void index_find(const struct rg_settings *settings, const
 {
 	__u32 where;
 
-	if (syn->version == 4) {
+	*found = (struct rg_found){ RG_INDEX_ASK, RG_INDEX_ASK, RG_INDEX_ASK };
+	if (likely(syn->version == 4)) {
 		index_find4(settings, syn, found);
 		return;
 	}
 	where = seen6(syn);
 	found->lists = find_part6(settings, RG_INDEX_LISTS, where, syn);
-	found->hosts = found->lists > RG_INDEX_ASK ?
-			       RG_INDEX_NONE :
-			       find_part6(settings, RG_INDEX_HOSTS, where, syn);
+	if (found->lists > RG_INDEX_ASK)
+		return;
+	found->hosts = find_part6(settings, RG_INDEX_HOSTS, where, syn);
+	if (found->hosts <= RG_INDEX_ASK)
+		found->peers = find_part6(settings, RG_INDEX_PEERS, where, syn);
 }
 
 #endif

@@ -21,6 +21,7 @@
 #endif
 
 #include "../maps/layout.h"
+#include "compiler.bpf.h"
 
 #include <bpf/bpf_endian.h>
 
@@ -115,19 +116,6 @@ struct rg_cursor {
 	void *end;
 };
 
-/* Makes the compiler forget what it knows of a value, so that it keeps the check that follows. */
-static __always_inline void keep_check(__u32 *value)
-{
-	asm volatile("" : "+r"(*value));
-}
-
-/* The same, so that it does not make a branch of arithmetic. */
-static __always_inline __u64 keep_value(__u64 value)
-{
-	asm volatile("" : "+r"(value));
-	return value;
-}
-
 static __always_inline void *take(struct rg_cursor *cursor, __u32 size)
 {
 	void *start = cursor->pos;
@@ -157,7 +145,7 @@ static __always_inline enum rg_parsed parse_tcp(struct rg_packet *packet, struct
 						int first_fragment)
 {
 	packet->tcp = take(cursor, TCP_HEADER_SIZE);
-	if (!packet->tcp)
+	if (unlikely(!packet->tcp))
 		return bad(packet, first_fragment ? RG_LOSS_FRAGMENT_SHORT : RG_LOSS_BAD_TCP);
 	if (!opens_connection(packet->tcp)) {
 		/* Bytes past the IP length are padding, and the rest may come in a fragment. */
@@ -187,14 +175,14 @@ static __always_inline enum rg_parsed parse_ipv4(struct rg_packet *packet, struc
 	__u16 fragment, offset;
 	__u32 header_len;
 
-	if (!ip || ip->version != 4 || ip->ihl < 5)
+	if (unlikely(!ip || ip->version != 4 || ip->ihl < 5))
 		return bad(packet, RG_LOSS_BAD_IPV4);
 	if (ip->protocol != IPPROTO_TCP)
 		return RG_PARSED_OTHER;
 	header_len = ip->ihl * 4;
 	/* From the start again: the verifier takes a difference of lengths for unbounded. */
 	cursor->pos = ip;
-	if (!take(cursor, header_len))
+	if (unlikely(!take(cursor, header_len)))
 		return bad(packet, RG_LOSS_BAD_IPV4);
 	packet->ip = ip;
 	packet->version = 4;
@@ -203,7 +191,7 @@ static __always_inline enum rg_parsed parse_ipv4(struct rg_packet *packet, struc
 
 	fragment = bpf_ntohs(ip->frag_off);
 	offset = fragment & IPV4_FRAGMENT_OFFSET;
-	if (offset)
+	if (unlikely(offset))
 		return parse_later_fragment(packet, ip->protocol, offset * 8);
 	return parse_tcp(packet, cursor, fragment & IPV4_MORE_FRAGMENTS);
 }
@@ -295,10 +283,10 @@ static __always_inline enum rg_parsed rg_parse(struct rg_packet *packet, void *d
 	__be16 proto;
 
 	packet->eth = take(&cursor, sizeof(*packet->eth));
-	if (!packet->eth)
+	if (unlikely(!packet->eth))
 		return RG_PARSED_OTHER;
 	proto = packet->eth->h_proto;
-	for (int i = 0; i < RG_MAX_VLAN_TAGS && is_vlan(proto); i++) {
+	for (int i = 0; i < RG_MAX_VLAN_TAGS && unlikely(is_vlan(proto)); i++) {
 		struct rg_vlan *vlan = take(&cursor, sizeof(*vlan));
 
 		if (!vlan)
@@ -306,7 +294,7 @@ static __always_inline enum rg_parsed rg_parse(struct rg_packet *packet, void *d
 		proto = vlan->proto;
 	}
 	packet->l3_offset = cursor.pos - data;
-	if (proto == bpf_htons(ETH_P_IP))
+	if (likely(proto == bpf_htons(ETH_P_IP)))
 		return parse_ipv4(packet, &cursor);
 	if (proto == bpf_htons(ETH_P_IPV6))
 		return parse_ipv6(packet, &cursor);
@@ -320,10 +308,10 @@ static __always_inline enum rg_parsed rg_parse(struct rg_packet *packet, void *d
  */
 static __always_inline enum rg_parsed rg_check_syn(struct rg_packet *packet, __u32 frame_len)
 {
-	if ((int)packet->tcp_len < TCP_HEADER_SIZE || packet->tcp->doff < 5 ||
-	    packet->tcp_len < packet->tcp->doff * 4u)
+	if (unlikely((int)packet->tcp_len < TCP_HEADER_SIZE || packet->tcp->doff < 5 ||
+		     packet->tcp_len < packet->tcp->doff * 4u))
 		return bad(packet, RG_LOSS_BAD_TCP);
-	if (packet->l3_offset + packet->l3_len > frame_len)
+	if (unlikely(packet->l3_offset + packet->l3_len > frame_len))
 		return bad(packet, RG_LOSS_BAD_LENGTH);
 	return RG_PARSED_SYN;
 }
@@ -336,7 +324,7 @@ static __always_inline void map_v4(const __be32 *v4, struct rg_addr *addr)
 
 static __always_inline void describe_addresses(const struct rg_packet *packet, struct rg_syn *syn)
 {
-	if (packet->version == 4) {
+	if (likely(packet->version == 4)) {
 		const struct iphdr *ip = packet->ip;
 
 		map_v4(&ip->saddr, &syn->addr);
@@ -354,7 +342,7 @@ static __always_inline __u32 dscp_of(const struct rg_packet *packet)
 {
 	const __u8 *ip = packet->ip;
 
-	return packet->version == 4 ? ip[1] >> 2 : (__u32)(ip[0] << 2 & 0x3c) | ip[1] >> 6;
+	return likely(packet->version == 4) ? ip[1] >> 2 : (__u32)(ip[0] << 2 & 0x3c) | ip[1] >> 6;
 }
 
 /* Fills what the packet says; peer, now and second are the caller's. After rg_check_syn(). */

@@ -9,6 +9,7 @@
 #include "vmlinux.h"
 
 #include "../maps/maps.bpf.h"
+#include "compiler.bpf.h"
 
 static __always_inline void count(__u32 index)
 {
@@ -42,7 +43,7 @@ static __always_inline struct rg_cpu *this_cpu(void)
 	struct rg_cpu *cpu = bpf_map_lookup_elem(&cpus, &zero);
 	__u64 second;
 
-	if (!cpu || cpu->jiffies == jiffies)
+	if (!cpu || likely(cpu->jiffies == jiffies))
 		return cpu;
 	cpu->now = bpf_ktime_get_boot_ns();
 	second = cpu->now / RG_NSEC_PER_SEC;

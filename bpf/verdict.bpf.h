@@ -86,7 +86,7 @@ static __always_inline int decide_by_lists(const struct rg_settings *settings,
 
 	if (answer == RG_INDEX_NONE)
 		return 0;
-	if (answer != RG_INDEX_ASK) {
+	if (likely(answer != RG_INDEX_ASK)) {
 		decide_class(settings, answer >> RG_INDEX_CLASS_SHIFT, decision);
 		return 1;
 	}
@@ -103,7 +103,7 @@ static __always_inline int decide_by_lists(const struct rg_settings *settings,
  */
 static __always_inline __u32 hits_of(const struct rg_settings *settings, const struct rg_cpu *cpu)
 {
-	if (cpu->syns < RG_EXACT_HITS(settings->exact_per_second))
+	if (unlikely(cpu->syns < RG_EXACT_HITS(settings->exact_per_second)))
 		return 1;
 	/* Others in each second: at a steady rate an error would add up. */
 	return is_sampled(cpu->syns + (cpu->second << 32), RG_SAMPLED_HITS) ? RG_SAMPLED_HITS : 0;
@@ -128,7 +128,6 @@ static __always_inline void add_hits(const struct rg_verdict *verdict, __u32 hit
 		details->hits += hits;
 }
 
-/* By verdicts, and by clean peers that the index knows. */
 static __always_inline int decide_by_hosts(const struct rg_settings *settings,
 					   const struct rg_cpu *cpu, const struct rg_syn *syn,
 					   __u32 answer, struct rg_decision *decision)
@@ -138,10 +137,10 @@ static __always_inline int decide_by_hosts(const struct rg_settings *settings,
 
 	if (answer == RG_INDEX_NONE)
 		return 0;
-	hits = cpu && answer != RG_INDEX_CLEAN ? hits_of(settings, cpu) : 0;
-	if (answer != RG_INDEX_ASK) {
+	hits = cpu ? hits_of(settings, cpu) : 0;
+	if (likely(answer != RG_INDEX_ASK)) {
 		read_answer(answer, decision);
-		if (!hits)
+		if (likely(!hits))
 			return 1;
 	}
 	verdict = longest_live(RG_TRIE_VERDICTS, syn);
@@ -200,8 +199,10 @@ static __always_inline struct rg_decision decide(const struct rg_settings *setti
 	struct rg_found found;
 
 	index_find(settings, syn, &found);
-	if (!decide_by_lists(settings, syn, found.lists, &decision))
-		decide_by_hosts(settings, cpu, syn, found.hosts, &decision);
+	if (!decide_by_lists(settings, syn, found.lists, &decision) &&
+	    !decide_by_hosts(settings, cpu, syn, found.hosts, &decision) &&
+	    found.peers > RG_INDEX_ASK)
+		read_answer(found.peers, &decision);
 	return decision;
 }
 

@@ -27,18 +27,19 @@ struct rg_flow {
 
 struct rg_settings {
 	/* A cache line: what every SYN needs. */
+	__u64 index_seed; /* of all hashes in the index: peers choose their addresses; 0: not drawn yet */
 	__u32 layout; /* RG_LAYOUT_VERSION of who built the maps */
 	enum rg_mode mode;
-	__u32 index; /* bit by enum rg_index_part: look there before the trie */
+	__u32 index; /* what is in force: RG_INDEX_IN_FORCE() of each part */
 	__u32 exact_per_second; /* SYNs on each CPU: over it hits and attempts are estimated */
-	__u32 tag_dscp; /* 1..63; 0: no action tags */
+	__u16 ports[RG_MAX_PORTS]; /* host order */
 	enum rg_action blocked; /* action for local lists */
 	enum rg_action unknown; /* hold, pass or drop */
 	enum rg_action overload; /* pass or drop: the ring buffer is full */
-	__u8 pad; /* zero */
-	__u32 steering; /* 1: connections can reach the responder */
-	__u32 port_count;
-	__u16 ports[RG_MAX_PORTS]; /* host order */
+	__u8 port_count;
+	__u8 tag_dscp; /* 1..63; 0: no action tags */
+	__u8 steering; /* 1: connections can reach the responder */
+	__u8 pad[2]; /* zero */
 	/* The others. */
 	__u64 heartbeat; /* ns of CLOCK_BOOTTIME, the agent's last sign of life */
 	__u64 heartbeat_timeout; /* ns */

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The index: what the tries say, laid out so that a packet from a listed host touches one cache line.
- * It has two parts: local lists, and hosts, which are `verdicts` and the clean peers of `peers`;
- * nobody is in both. It is derived: user space writes it through mmap after the trie
- * (userspace/index.c), and where it does not know, it says "ask" and the trie answers.
+ * It has three parts: local lists, hosts, which are `verdicts`, and the clean peers of `peers`. It is
+ * derived: user space writes it through mmap after the trie (userspace/index.c), and where it does not
+ * know, it says "ask" and the trie answers.
  *
- * A part is an array of lines of 64 bytes:
+ * A part has a header, which lies in `seen`, and an array of lines of 64 bytes:
  *
- *   line 0     the header
  *   nets4      two bits for each IPv4 /24, enum rg_index_net; only if the header says so
  *   hosts4     buckets of sixteen slots of four bytes, one for each IPv4 host
  *   nets6      buckets of four keys and their four words, one for each IPv6 /64
@@ -20,12 +19,12 @@
  * A slot of hosts4 has 18 bits of the address, mixed so that nothing is lost; the others follow from
  * the bucket. Most hosts lie in one of the two slots that the search begins with, their pair.
  *
- * Local lists come before hosts. So that a host need not be looked for in both, its answer says
- * whether the lists have anything near it.
+ * Local lists come before hosts, and hosts before peers. So that a host or a peer need not be looked
+ * for in the lists too, its answer says whether they have anything near it.
  *
- * `seen`, one for both parts, saves most other addresses a look: it has a bit for each IPv4 /23 with
- * hosts (1 MiB, which the second level cache has room for), one for each /24 that a list touches, and
- * bits of both parts for each IPv6 /32 (by hash) and /16. A bit too many costs a look, no more.
+ * `seen`, one for all parts, saves most looks for what is not there: it has filters of IPv4 hosts and
+ * peers, a bit for each /23 that a list touches, and bits of all parts for each IPv6 /32 (by hash) and
+ * /16. A bit too many costs a look, no more.
  *
  * Slots are written and read as a whole, so a reader sees the old answer or the new one. Times count
  * from the header's epoch. It moves on in steps: first every slot is written anew, for the new epoch,
@@ -36,8 +35,17 @@
 
 #include "types.h"
 
-/* Keys of the map `indexes`; the trie answers unless settings.index has the part's bit. */
-enum rg_index_part { RG_INDEX_LISTS = 0, RG_INDEX_HOSTS, RG_INDEXES };
+enum rg_index_part { RG_INDEX_LISTS = 0, RG_INDEX_HOSTS, RG_INDEX_PEERS, RG_INDEXES };
+
+/*
+ * A part has two places, each of them an element of the map `indexes`, a header and filters: a new index
+ * comes into the one that is not in force. settings.index has a byte for each part: the lowest bits say
+ * which place is in force (1 or 2; 0: none, the trie answers), the others how many filters it has: 2^n.
+ */
+#define RG_INDEX_PLACES 8 /* of all parts; a power of two */
+#define RG_INDEX_PLACE(part, which) (2 * (part) + (which))
+#define RG_INDEX_IN_FORCE(part, which, filter_bits) \
+	((1U + (which) + ((filter_bits) << 2)) << 8 * (part))
 
 #define RG_INDEX_WORDS 8
 
@@ -50,41 +58,49 @@ struct rg_index_line {
 
 #define RG_INDEX_ANSWERS 14
 
-/* Line 0. */
 struct rg_index_header {
 	__u64 epoch; /* from which times count, units of 2^33 ns of CLOCK_BOOTTIME */
-	__u64 seed; /* of the buckets' numbers: peers choose their addresses */
+	__u64 seed; /* settings.index_seed */
 	__u32 hosts4; /* first line */
 	__u32 buckets4; /* 0: there are no hosts */
 	__u32 nets6;
 	__u32 buckets6;
 	__u16 answers[RG_INDEX_ANSWERS]; /* what payloads mean */
 	__u8 probes4; /* buckets of a search, RG_INDEX_PROBES at most */
-	__u8 nets4; /* not 0: there is one, at RG_INDEX_TABLES */
+	__u8 nets4; /* not 0: there is one, from line 0 on */
 	__u8 other4; /* not 0: there are IPv4 entries that are neither hosts nor in nets4: ask */
 	__u8 pad; /* zero */
 };
 
 #define RG_INDEX_NET4_BITS 24
-#define RG_INDEX_WIDE4_BITS 23
-#define RG_INDEX_WIDE4_NETS (1 << (RG_INDEX_NET4_BITS - RG_INDEX_WIDE4_BITS))
+#define RG_INDEX_NEAR4_BITS 23
 #define RG_INDEX_NET6_BITS 19
 #define RG_INDEX_WIDE6_BITS 16
 
 /* In nets6 and wide6 bit `part`: look; bit RG_INDEX_ASKS + part: ask. */
 #define RG_INDEX_ASKS RG_INDEXES
-#define RG_INDEX_ALL ((1U << RG_INDEXES) - 1)
+#define RG_INDEX_ASK_ALL (((1U << RG_INDEXES) - 1) << RG_INDEX_ASKS)
+
+/*
+ * Bloom filters (Bloom, CACM 13(7), 1970), each address in one word: three bits of 64. With ten hosts
+ * for each word one of 20 other addresses is looked for in vain, with a million hosts one of 30. Those
+ * of a /24 share a word, so that a crowded network is no burden to others.
+ */
+#define RG_INDEX_FILTER_BITS 17 /* at most: 1 MiB, for which the second level cache has room */
+#define RG_INDEX_FILTERS (1 << RG_INDEX_FILTER_BITS)
+#define RG_INDEX_FILTER_HOSTS 10
+/* Places of hosts and of peers; lists have no filters. */
+#define RG_INDEX_FILTERED (RG_INDEX_PLACE(RG_INDEX_PEERS, 2) - RG_INDEX_PLACE(RG_INDEX_HOSTS, 0))
 
 struct rg_index_seen {
-	/* A bit each, the lowest first. */
-	__u64 nets4[(1 << RG_INDEX_NET4_BITS) / 64]; /* IPv4 /24s that a list touches */
-	__u64 hosts4[(1 << RG_INDEX_WIDE4_BITS) / 64]; /* IPv4 /23s with a host in them */
+	struct rg_index_header headers[RG_INDEX_PLACES];
+	__u64 filters4[RG_INDEX_FILTERED][RG_INDEX_FILTERS];
+	__u64 near4[(1 << RG_INDEX_NEAR4_BITS) / 64]; /* IPv4 /23s that a list touches, lowest bit first */
 	__u8 nets6[1 << RG_INDEX_NET6_BITS]; /* hashes of IPv6 /32s, see rg_index_net6() */
 	__u8 wide6[1 << RG_INDEX_WIDE6_BITS]; /* IPv6 /16s that an entry shorter than /32 touches */
 };
 
 /* nets4 of a part: 32 /24s in a word. */
-#define RG_INDEX_TABLES 1 /* the line after the header */
 #define RG_INDEX_NETS4_LINES (1 << (RG_INDEX_NET4_BITS + 1 - 9))
 #define RG_INDEX_NET_LINE(net) ((net) >> 8)
 #define RG_INDEX_NET_WORD(net) ((net) >> 5 & 7)
@@ -174,6 +190,24 @@ static inline __u32 rg_index_mix4(__u32 addr, __u64 seed)
 	addr = (addr ^ addr >> 15) + (__u32)(seed >> 32);
 	addr *= 0x846ca68bU;
 	return addr ^ addr >> 16;
+}
+
+/* Where an IPv4 address is in rg_index_seen.near4. */
+static inline __u32 rg_index_near4(__u32 addr)
+{
+	return addr >> (32 - RG_INDEX_NEAR4_BITS);
+}
+
+/* Which of 2^bits filters, one at least, an IPv4 address is in. */
+static inline __u32 rg_index_filter_of(__u32 addr, __u64 seed, __u32 bits)
+{
+	return ((addr >> 8 ^ (__u32)(seed >> 16)) * 0x9e3779b1U) >> (32 - bits);
+}
+
+/* Its bits there. hash: rg_index_mix4() */
+static inline __u64 rg_index_filter_bits(__u32 hash)
+{
+	return 1ULL << (hash & 63) | 1ULL << (hash >> 6 & 63) | 1ULL << (hash >> 12 & 63);
 }
 
 /* Which of so many buckets. */

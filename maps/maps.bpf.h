@@ -57,9 +57,9 @@ struct {
 } verdict_details SEC(".maps");
 
 /*
- * What the tries and `peers` say, laid out to be found at once: see index.h. Key: enum rg_index_part.
+ * What the tries and `peers` say, laid out to be found at once: see index.h. Key: RG_INDEX_PLACE().
  * Writer: agent, through mmap of `seen` and the inner arrays. Reader: XDP. Crowded: the agent puts a
- * larger one in its place.
+ * larger one into the part's other place.
  */
 struct index_lines {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -79,7 +79,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, RG_INDEXES);
+	__uint(max_entries, RG_INDEX_PLACES);
 	__type(key, __u32);
 	__array(values, struct index_lines);
 } indexes SEC(".maps");

@@ -63,11 +63,11 @@ static void write_ports(volatile struct rg_settings *settings, const struct rg_c
 	if (old + count <= RG_MAX_PORTS) {
 		for (unsigned int i = 0; i < count; i++)
 			settings->ports[old + i] = conf->ports[i];
-		__atomic_store_n(&settings->port_count, old + count, __ATOMIC_RELEASE);
+		__atomic_store_n(&settings->port_count, (__u8)(old + count), __ATOMIC_RELEASE);
 	}
 	for (unsigned int i = 0; i < count; i++)
 		settings->ports[i] = conf->ports[i];
-	__atomic_store_n(&settings->port_count, count, __ATOMIC_RELEASE);
+	__atomic_store_n(&settings->port_count, (__u8)count, __ATOMIC_RELEASE);
 }
 
 static void write_flow(volatile struct rg_flow *flow, uint64_t token_time, uint64_t burst)
@@ -100,7 +100,7 @@ static void write_settings(struct rg_agent *agent)
 	fill_mask(settings->bucket_mask6, conf->throttle_ipv6_prefix);
 	write_flow(&settings->throttle, conf->qil_throttle.token_time, conf->qil_throttle.burst);
 	write_gates(settings, conf->new_peers_per_second);
-	settings->tag_dscp = rg_conf_uses(conf, RG_ACTION_TAG) ? conf->tag_dscp : 0;
+	settings->tag_dscp = rg_conf_uses(conf, RG_ACTION_TAG) ? (__u8)conf->tag_dscp : 0;
 	settings->steering = rg_steering_works(&agent->steering);
 	settings->heartbeat_timeout = conf->heartbeat_timeout * 1000000ULL;
 	settings->pending_time =

@@ -452,7 +452,7 @@ static json_t *describe_maps(const struct rg_agent *agent)
 /* The index of each part that has one; null: its trie answers. */
 static json_t *describe_index(const struct rg_agent *agent)
 {
-	static const char *const parts[RG_INDEXES] = { "lists", "hosts" };
+	static const char *const parts[RG_INDEXES] = { "lists", "hosts", "peers" };
 	struct rg_indexes_count count = rg_verdicts_indexes(agent->verdicts);
 	json_t *all = json_object();
 
@@ -460,9 +460,8 @@ static json_t *describe_index(const struct rg_agent *agent)
 		const struct rg_index_count *part = &count.parts[i];
 
 		json_object_set_new(all, parts[i],
-				    part->bytes ? json_pack("{s:I, s:I, s:I, s:I, s:I}", "hosts",
-							    (json_int_t)part->hosts4, "clean",
-							    (json_int_t)part->clean, "nets",
+				    part->bytes ? json_pack("{s:I, s:I, s:I, s:I}", "hosts",
+							    (json_int_t)part->hosts4, "nets",
 							    (json_int_t)part->nets6, "crowded",
 							    (json_int_t)part->crowded, "bytes",
 							    (json_int_t)part->bytes) :

@@ -252,7 +252,7 @@ static void print_maps(const json_t *maps)
 
 static void print_index(const json_t *index)
 {
-	static const char *const parts[] = { "lists", "hosts" };
+	static const char *const parts[] = { "lists", "hosts", "peers" };
 
 	printf("index:");
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {

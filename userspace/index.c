@@ -7,38 +7,39 @@
 
 #include <endian.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 
 /* Prefixes from /25 to /31 become hosts, as long as they are so many at most. */
 #define SPREAD_MAX (1 << 18)
+/* The filters are made anew when so many hosts more than half of those that are there have gone. */
+#define GONE_MAX 65536
 /* The epoch moves on before what lasts half an hour is over the finest scale: every 4.6 min. */
 #define EPOCH_STEP 32
-/* What every index has, so that a code tells whether a peer is clean. */
-#define CODE_CLEAN 1
-#define CODE_CLEAN_HEED 2
 /* An answer that no code stands for. */
 #define ASK_ALWAYS (RG_INDEX_CODE_ASK << RG_INDEX_CODE_SHIFT)
 
 /* Of rg_index_seen, what this part has in it, whatever others or an earlier one have. */
 struct own {
-	uint64_t nets4[(1 << RG_INDEX_NET4_BITS) / 64]; /* of lists */
-	uint64_t hosts4[(1 << RG_INDEX_WIDE4_BITS) / 64]; /* of hosts */
+	uint64_t near4[(1 << RG_INDEX_NEAR4_BITS) / 64]; /* of lists */
 	uint8_t nets6[1 << RG_INDEX_NET6_BITS];
 	uint8_t wide6[1 << RG_INDEX_WIDE6_BITS];
 };
 
 struct rg_index {
 	struct rg_index_line *lines;
-	struct rg_index_header *header; /* line 0 */
+	struct rg_index_header *header; /* first, then where packets find it */
+	struct rg_index_header first;
 	struct rg_index_seen *seen; /* of all parts; NULL: not shown yet */
+	__u64 *filters4; /* of hosts or peers: 2^filter_bits; first our own, then where packets find them */
+	bool is_placed; /* header and filters are */
+	uint32_t filter_bits;
 	struct own *own; /* mapped, so that only what is touched takes memory */
 	uint32_t part;
 	uint32_t line_count;
 	struct rg_table hosts4, nets6;
-	size_t clean; /* slots of clean peers */
 	size_t spread; /* hosts made of prefixes */
 	size_t written; /* entries put since it is there */
 	size_t unsaid; /* those whose answer found no number */
+	size_t gone; /* hosts taken out since the filters were made: they have their bits still */
 };
 
 void rg_index_measure(const struct rg_list_item *items, size_t count, struct rg_index_size *ret)
@@ -67,9 +68,19 @@ static uint32_t nets4_lines(const struct rg_index_size *size)
 
 uint32_t rg_index_lines(const struct rg_index_size *size)
 {
-	return RG_INDEX_TABLES + nets4_lines(size) +
-	       rg_table_lines(rg_table_buckets(RG_TABLE_HOSTS4, size->hosts4)) +
+	return nets4_lines(size) + rg_table_lines(rg_table_buckets(RG_TABLE_HOSTS4, size->hosts4)) +
 	       rg_table_lines(rg_table_buckets(RG_TABLE_NETS6, size->nets6));
+}
+
+/* 2^n filters are enough for as many hosts as there is room for. Lists use none. */
+static uint32_t filter_bits(const struct rg_index *index)
+{
+	size_t hosts = index->part == RG_INDEX_LISTS ? 0 : rg_table_room(&index->hosts4);
+	uint32_t bits = 1;
+
+	while (bits < RG_INDEX_FILTER_BITS && hosts > (size_t)RG_INDEX_FILTER_HOSTS << bits)
+		bits++;
+	return bits;
 }
 
 static struct rg_table table_at(const struct rg_index *index, uint32_t first,
@@ -89,15 +100,13 @@ static void lay_out(struct rg_index *index, const struct rg_index_size *size)
 	struct rg_index_header *header = index->header;
 
 	header->nets4 = size->nets4;
-	header->hosts4 = RG_INDEX_TABLES + nets4_lines(size);
+	header->hosts4 = nets4_lines(size);
 	index->hosts4 = table_at(index, header->hosts4, RG_TABLE_HOSTS4, size->hosts4);
 	header->buckets4 = index->hosts4.buckets;
 	header->probes4 = (uint8_t)index->hosts4.probes;
 	header->nets6 = header->hosts4 + rg_table_lines(header->buckets4);
 	index->nets6 = table_at(index, header->nets6, RG_TABLE_NETS6, size->nets6);
 	header->buckets6 = index->nets6.buckets;
-	header->answers[CODE_CLEAN - 1] = RG_INDEX_CLEAN;
-	header->answers[CODE_CLEAN_HEED - 1] = RG_INDEX_CLEAN | RG_INDEX_HEED;
 }
 
 static void *map_memory(int fd, size_t size)
@@ -116,30 +125,34 @@ static uint64_t epoch_at(uint64_t now)
 	return units ? units - 1 : 0;
 }
 
-int rg_index_new(struct rg_index **ret, const struct rg_index_place *place,
+int rg_index_new(struct rg_index **ret, const struct rg_index_origin *origin,
 		 const struct rg_index_size *size)
 {
 	struct rg_index *index = calloc(1, sizeof(*index));
-	uint64_t seed = place->seed;
 
 	if (!index)
 		return -ENOMEM;
-	index->seen = place->seen;
-	index->part = place->part;
+	index->seen = origin->seen;
+	index->part = origin->part;
 	index->line_count = rg_index_lines(size);
-	index->lines = map_memory(place->fd, index->line_count * sizeof(*index->lines));
+	index->lines = map_memory(origin->fd, index->line_count * sizeof(*index->lines));
 	index->own = map_memory(-1, sizeof(*index->own));
-	if (!index->lines || !index->own ||
-	    (!seed && getrandom(&seed, sizeof(seed), 0) != sizeof(seed))) {
+	if (!index->lines || !index->own) {
 		int err = -errno;
 
 		rg_index_free(index);
 		return err;
 	}
-	index->header = (struct rg_index_header *)index->lines;
-	index->header->epoch = epoch_at(place->now);
-	index->header->seed = seed;
+	index->header = &index->first;
+	index->header->epoch = epoch_at(origin->now);
+	index->header->seed = origin->seed;
 	lay_out(index, size);
+	index->filter_bits = filter_bits(index);
+	index->filters4 = calloc(1UL << index->filter_bits, sizeof(*index->filters4));
+	if (!index->filters4) {
+		rg_index_free(index);
+		return -ENOMEM;
+	}
 	*ret = index;
 	return 0;
 }
@@ -152,6 +165,8 @@ void rg_index_free(struct rg_index *index)
 		munmap(index->lines, index->line_count * sizeof(*index->lines));
 	if (index->own)
 		munmap(index->own, sizeof(*index->own));
+	if (!index->is_placed)
+		free(index->filters4);
 	rg_table_close(&index->hosts4);
 	rg_table_close(&index->nets6);
 	free(index);
@@ -230,14 +245,6 @@ static bool is_over(const struct rg_index *index, uint32_t payload, uint64_t now
 	return !is_for_ever(payload) && until_units(index, payload) <= now >> RG_INDEX_UNIT_SHIFT;
 }
 
-/* Of a clean peer. What is crowded is taken for a verdict: then the trie says what it is. */
-static bool is_clean(uint32_t payload)
-{
-	uint32_t code = payload >> RG_INDEX_CODE_SHIFT;
-
-	return code == CODE_CLEAN || code == CODE_CLEAN_HEED;
-}
-
 /* The answer of a payload, 0: ask. */
 static uint32_t meaning_of(const struct rg_index *index, uint32_t payload)
 {
@@ -263,21 +270,25 @@ static uint32_t code_of(struct rg_index *index, uint32_t answer)
 
 static bool has_nearby(const struct rg_index_seen *seen, uint32_t addr)
 {
-	return load(&seen->nets4[addr >> 14]) >> (addr >> 8) % 64 & 1;
+	uint32_t bit = rg_index_near4(addr);
+
+	return load(&seen->near4[bit / 64]) >> bit % 64 & 1;
 }
 
-static bool has_hosts(const struct rg_index_seen *seen, uint32_t addr)
+/* addr's filter, and its bits there. */
+static uint32_t filter_of(const struct rg_index *index, uint32_t addr, uint64_t *bits)
 {
-	uint32_t wide = addr >> (32 - RG_INDEX_WIDE4_BITS);
+	uint64_t seed = index->header->seed;
 
-	return load(&seen->hosts4[wide / 64]) >> wide % 64 & 1;
+	*bits = rg_index_filter_bits(rg_index_mix4(addr, seed));
+	return rg_index_filter_of(addr, seed, index->filter_bits);
 }
 
 /* The answer, and whether an IPv4 host has to heed the local lists. */
 static uint32_t answer_at(const struct rg_index *index, bool is4, uint64_t key, uint32_t answer)
 {
 	answer &= RG_INDEX_ANSWER_MASK;
-	if (answer && is4 && index->part == RG_INDEX_HOSTS &&
+	if (answer && is4 && index->part != RG_INDEX_LISTS &&
 	    (!index->seen || has_nearby(index->seen, (uint32_t)key)))
 		answer |= RG_INDEX_HEED;
 	return answer;
@@ -293,21 +304,43 @@ static uint32_t answer_for(const struct rg_index_entry *entry)
 
 /* ---- what is seen ---- */
 
-static void see_bit(uint64_t *own, __u64 *shown, uint32_t bit)
+/* Of lists: an IPv4 address. */
+static void see_near4(struct rg_index *index, uint32_t addr)
 {
-	own[bit / 64] |= 1ULL << bit % 64;
+	uint32_t bit = rg_index_near4(addr);
+	__u64 *shown = index->seen ? &index->seen->near4[bit / 64] : NULL;
+
+	index->own->near4[bit / 64] |= 1ULL << bit % 64;
 	if (shown)
-		store(&shown[bit / 64], shown[bit / 64] | 1ULL << bit % 64);
+		store(shown, *shown | 1ULL << bit % 64);
 }
 
-static void see_net4(struct rg_index *index, uint32_t net)
+/* What is not lists: bits of a filter. */
+static void see_filter(struct rg_index *index, uint32_t at, uint64_t bits)
 {
-	struct rg_index_seen *seen = index->seen;
+	store(&index->filters4[at], index->filters4[at] | bits);
+}
+
+static void see_host4(struct rg_index *index, uint32_t addr)
+{
+	uint64_t bits;
+	uint32_t at = filter_of(index, addr, &bits);
 
 	if (index->part == RG_INDEX_LISTS)
-		see_bit(index->own->nets4, seen ? seen->nets4 : NULL, net);
+		see_near4(index, addr);
 	else
-		see_bit(index->own->hosts4, seen ? seen->hosts4 : NULL, net / RG_INDEX_WIDE4_NETS);
+		see_filter(index, at, bits);
+}
+
+/* count /24s from net on. What is not lists is rare here: its filters let all pass. */
+static void see_nets4(struct rg_index *index, uint32_t net, uint32_t count)
+{
+	if (index->part == RG_INDEX_LISTS)
+		for (uint32_t end = net + count; net < end; net++)
+			see_near4(index, net << 8);
+	else
+		for (uint32_t at = 0; at < 1U << index->filter_bits; at++)
+			see_filter(index, at, UINT64_MAX);
 }
 
 static void store_byte(__u8 *byte, unsigned int value)
@@ -343,11 +376,11 @@ static void settle_bytes(const uint8_t *own, __u8 *bytes, size_t count, uint8_t 
 }
 
 /* keep: with others' bits too, as before it has taken their place. Whether any bit is another now. */
-static bool settle_bits(const uint64_t *own, __u64 *shown, size_t count, bool keep)
+static bool settle_near4(const uint64_t *own, __u64 *shown, bool keep)
 {
 	bool changes = false;
 
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < (1 << RG_INDEX_NEAR4_BITS) / 64; i++) {
 		uint64_t fresh = own[i] | (keep ? shown[i] : 0);
 
 		if (fresh == shown[i])
@@ -368,9 +401,7 @@ static bool settle(struct rg_index *index, bool keep)
 	mask = keep ? 0 : mask;
 	settle_bytes(own->nets6, seen->nets6, ARRAY_SIZE(seen->nets6), mask);
 	settle_bytes(own->wide6, seen->wide6, ARRAY_SIZE(seen->wide6), mask);
-	if (index->part == RG_INDEX_LISTS)
-		return settle_bits(own->nets4, seen->nets4, ARRAY_SIZE(own->nets4), keep);
-	return settle_bits(own->hosts4, seen->hosts4, ARRAY_SIZE(own->hosts4), keep);
+	return index->part == RG_INDEX_LISTS && settle_near4(own->near4, seen->near4, keep);
 }
 
 bool rg_index_show(struct rg_index *index, struct rg_index_seen *seen)
@@ -395,8 +426,8 @@ static struct rg_table *table_of(struct rg_index *index, bool is4)
 static void set_nets4(struct rg_index *index, uint32_t net, uint32_t count, enum rg_index_net state)
 {
 	for (uint32_t end = net + count; net < end; net++) {
-		uint32_t line = RG_INDEX_TABLES + RG_INDEX_NET_LINE(net);
-		__u64 *word = &index->lines[line].words[RG_INDEX_NET_WORD(net)];
+		struct rg_index_line *line = &index->lines[RG_INDEX_NET_LINE(net)];
+		__u64 *word = &line->words[RG_INDEX_NET_WORD(net)];
 		uint32_t shift = RG_INDEX_NET_SHIFT(net);
 
 		if (!shift && end - net >= 32) {
@@ -424,27 +455,21 @@ static int put_nowhere(struct rg_index *index, uint32_t addr)
 static int put_key(struct rg_index *index, bool is4, uint64_t key, uint32_t answer, uint64_t units)
 {
 	struct rg_table *table = table_of(index, is4);
-	uint32_t payload = code_of(index, answer_at(index, is4, key, answer));
-	size_t before = table->count;
-	uint32_t old;
-	int ret;
+	uint32_t payload = code_of(index, answer_at(index, is4, key, answer)), old;
 
 	if (!table->buckets)
 		return put_nowhere(index, (uint32_t)key);
 	payload |= units == FOR_GOOD ? RG_INDEX_FOREVER : time_of(index, units);
-	ret = rg_table_put(table, key, payload, &old);
-	if (old || table->count > before)
-		index->clean += (size_t)is_clean(payload) - (size_t)is_clean(old);
-	return ret;
+	return rg_table_put(table, key, payload, &old);
 }
 
 static void remove_slot(struct rg_index *index, struct rg_table *table, const struct rg_slot *slot)
 {
-	index->clean -= is_clean(slot->payload);
+	index->gone += table->kind == RG_TABLE_HOSTS4;
 	rg_table_remove(table, slot);
 }
 
-static void remove_key(struct rg_index *index, bool is4, uint64_t key, bool clean)
+static void remove_key(struct rg_index *index, bool is4, uint64_t key)
 {
 	struct rg_table *table = table_of(index, is4);
 	struct rg_slot slot;
@@ -452,21 +477,13 @@ static void remove_key(struct rg_index *index, bool is4, uint64_t key, bool clea
 
 	if (!table->buckets)
 		return;
-	if (!rg_table_find(table, key, &slot, &ends)) {
-		if (!clean)
-			rg_table_forget(table, key);
-	} else if (is_clean(slot.payload) == clean) {
+	if (rg_table_find(table, key, &slot, &ends))
 		remove_slot(index, table, &slot);
-	}
+	else
+		rg_table_forget(table, key);
 }
 
 /* ---- entries ---- */
-
-static void see_nets4(struct rg_index *index, uint32_t net, uint32_t count)
-{
-	for (uint32_t end = net + count; net < end; net++)
-		see_net4(index, net);
-}
 
 static enum rg_index_net net_state(const struct rg_index_entry *entry)
 {
@@ -568,7 +585,7 @@ int rg_index_put(struct rg_index *index, const struct rg_index_entry *entry)
 		put_all4(index);
 	if (is_host4(prefix)) {
 		ret = put_host4(index, addr, entry);
-		see_net4(index, addr >> 8);
+		see_host4(index, addr);
 		return ret;
 	}
 	if (is_net6(prefix)) {
@@ -582,12 +599,12 @@ int rg_index_put(struct rg_index *index, const struct rg_index_entry *entry)
 	return 0;
 }
 
-void rg_index_remove(struct rg_index *index, const struct rg_prefix *prefix, bool clean)
+void rg_index_remove(struct rg_index *index, const struct rg_prefix *prefix)
 {
 	if (is_host4(prefix))
-		remove_key(index, true, host4(&prefix->addr), clean);
+		remove_key(index, true, host4(&prefix->addr));
 	else if (is_net6(prefix))
-		remove_key(index, false, net6(&prefix->addr), clean);
+		remove_key(index, false, net6(&prefix->addr));
 }
 
 static struct rg_prefix prefix_of(const struct rg_table *table, uint64_t key)
@@ -616,6 +633,7 @@ struct walk {
 	uint64_t epoch; /* move: the next one */
 	size_t count; /* removed */
 	struct rg_index *to; /* copy */
+	uint64_t *filters4; /* refilter */
 	int err; /* copy */
 };
 
@@ -639,8 +657,6 @@ static void flush_slot(void *arg, struct rg_slot *slot)
 	struct walk *walk = arg;
 	struct rg_prefix key;
 
-	if (!is_clean(slot->payload))
-		return;
 	key = prefix_of(walk->table, slot->key);
 	if (!walk->prefix ||
 	    (key.len >= walk->prefix->len && rg_prefix_covers(walk->prefix, &key.addr)))
@@ -659,7 +675,7 @@ static void sweep_slot(void *arg, struct rg_slot *slot)
 {
 	struct walk *walk = arg;
 
-	if (is_clean(slot->payload) && is_over(walk->index, slot->payload, walk->now))
+	if (is_over(walk->index, slot->payload, walk->now))
 		remove_visited(walk, slot);
 }
 
@@ -714,16 +730,47 @@ void rg_index_heed(struct rg_index *index)
 		rg_table_walk(&index->hosts4, heed_slot, &walk);
 }
 
+static void filter_host(struct walk *walk, uint32_t addr)
+{
+	uint64_t bits;
+	uint32_t at = filter_of(walk->index, addr, &bits);
+
+	walk->filters4[at] |= bits;
+}
+
+static void filter_slot(void *arg, struct rg_slot *slot)
+{
+	filter_host(arg, (uint32_t)slot->key);
+}
+
+void rg_index_refilter(struct rg_index *index)
+{
+	struct walk walk = { .index = index };
+	size_t count = 1UL << index->filter_bits;
+
+	if (index->gone < index->hosts4.count / 2 + GONE_MAX || index->header->other4)
+		return;
+	walk.filters4 = calloc(count, sizeof(*walk.filters4));
+	if (!walk.filters4)
+		return; /* another time */
+	rg_table_walk(&index->hosts4, filter_slot, &walk);
+	for (size_t i = 0; i < index->hosts4.crowded_count; i++)
+		filter_host(&walk, (uint32_t)index->hosts4.crowded[i]);
+	for (size_t i = 0; i < count; i++)
+		if (index->filters4[i] != walk.filters4[i])
+			store(&index->filters4[i], walk.filters4[i]);
+	free(walk.filters4);
+	index->gone = 0;
+}
+
 /* Of what has no slot; all of the part's bits are set in `seen` already. */
 static void copy_own(struct rg_index *to, const struct rg_index *from)
 {
 	const uint8_t asks = (uint8_t)(1 << (from->part + RG_INDEX_ASKS));
 
 	to->header->other4 = from->header->other4;
-	if (from->header->other4) {
-		memcpy(to->own->nets4, from->own->nets4, sizeof(to->own->nets4));
-		memcpy(to->own->hosts4, from->own->hosts4, sizeof(to->own->hosts4));
-	}
+	if (from->header->other4)
+		see_nets4(to, 0, 1U << RG_INDEX_NET4_BITS);
 	for (size_t i = 0; i < ARRAY_SIZE(from->own->nets6); i++)
 		if (from->own->nets6[i] & asks)
 			to->own->nets6[i] |= asks;
@@ -735,7 +782,7 @@ static void copy_own(struct rg_index *to, const struct rg_index *from)
 static int copy_key(struct rg_index *to, bool is4, uint64_t key, uint32_t answer, uint64_t until)
 {
 	if (is4)
-		see_net4(to, (uint32_t)key >> 8);
+		see_host4(to, (uint32_t)key);
 	else
 		see_net6(to, (uint32_t)(key >> 32), to->part);
 	return put_key(to, is4, key, answer, until) < 0 ? -ENOMEM : 0;
@@ -752,11 +799,13 @@ static void copy_slot(void *arg, struct rg_slot *slot)
 				     meaning_of(walk->index, slot->payload), until);
 }
 
-/* What the trie alone knows is to be asked there. */
+/* What the trie alone knows is to be asked there. Of a peer nobody asks: it is one that is not known. */
 static int copy_crowded(struct rg_index *to, const struct rg_table *table)
 {
 	int err = 0;
 
+	if (to->part == RG_INDEX_PEERS)
+		return 0;
 	for (size_t i = 0; !err && i < table->crowded_count; i++)
 		err = copy_key(to, table->kind == RG_TABLE_HOSTS4, table->crowded[i], 0, FOR_GOOD);
 	return err;
@@ -785,14 +834,12 @@ static uint32_t answer_of(const struct rg_index *index, uint32_t payload, uint64
 
 	if (is_over(index, payload, now))
 		return RG_INDEX_ASK;
-	if (index->header->other4 && answer == RG_INDEX_CLEAN)
-		return RG_INDEX_ASK;
 	return answer ? answer : RG_INDEX_ASK;
 }
 
 static uint32_t answer_of_net4(const struct rg_index *index, uint32_t net)
 {
-	const struct rg_index_line *line = index->lines + RG_INDEX_TABLES + RG_INDEX_NET_LINE(net);
+	const struct rg_index_line *line = &index->lines[RG_INDEX_NET_LINE(net)];
 
 	if (!index->header->nets4)
 		return index->header->other4 ? RG_INDEX_ASK : RG_INDEX_NONE;
@@ -808,13 +855,21 @@ static uint32_t answer_of_net4(const struct rg_index *index, uint32_t net)
 	}
 }
 
+static bool may_have4(const struct rg_index *index, uint32_t addr)
+{
+	uint64_t bits;
+	uint32_t at = filter_of(index, addr, &bits);
+
+	return index->part == RG_INDEX_LISTS ? has_nearby(index->seen, addr) :
+					       !(bits & ~load(&index->filters4[at]));
+}
+
 static uint32_t find_host4(const struct rg_index *index, uint32_t addr, uint64_t now)
 {
 	struct rg_slot slot;
 	bool ends = true;
 
-	if (index->part == RG_INDEX_LISTS ? !has_nearby(index->seen, addr) :
-					    !has_hosts(index->seen, addr))
+	if (!may_have4(index, addr))
 		return RG_INDEX_NONE;
 	if (index->hosts4.buckets && rg_table_find(&index->hosts4, addr, &slot, &ends))
 		return answer_of(index, slot.payload, now);
@@ -857,6 +912,24 @@ uint64_t rg_index_until(const struct rg_index *index, const struct rg_addr *addr
 					   until_units(index, slot.payload) << RG_INDEX_UNIT_SHIFT;
 }
 
+uint32_t rg_index_place(struct rg_index *index, struct rg_index_seen *seen, uint32_t place)
+{
+	uint32_t which = place - RG_INDEX_PLACE(index->part, 0);
+
+	seen->headers[place] = *index->header;
+	index->header = &seen->headers[place];
+	if (index->part != RG_INDEX_LISTS) {
+		__u64 *filters4 = seen->filters4[place - RG_INDEX_PLACE(RG_INDEX_HOSTS, 0)];
+
+		memcpy(filters4, index->filters4, sizeof(*filters4) << index->filter_bits);
+		if (!index->is_placed)
+			free(index->filters4);
+		index->filters4 = filters4;
+		index->is_placed = true;
+	}
+	return RG_INDEX_IN_FORCE(index->part, which, index->filter_bits);
+}
+
 const struct rg_index_header *rg_index_header(const struct rg_index *index)
 {
 	return index->header;
@@ -867,7 +940,6 @@ struct rg_index_count rg_index_count(const struct rg_index *index)
 	return (struct rg_index_count){
 		.hosts4 = index->hosts4.count,
 		.nets6 = index->nets6.count,
-		.clean = index->clean,
 		.crowded = index->hosts4.crowded_count + index->nets6.crowded_count,
 		.bytes = (size_t)index->line_count * sizeof(*index->lines),
 	};

@@ -26,7 +26,7 @@ void rg_index_measure(const struct rg_list_item *items, size_t count, struct rg_
 /* Lines of a map for this size; at most UINT32_MAX. */
 uint32_t rg_index_lines(const struct rg_index_size *size);
 
-struct rg_index_place {
+struct rg_index_origin {
 	/*
 	 * Of all parts; the caller's, and stays as long as the index. NULL: not before rg_index_show(), as
 	 * for an index that is filled by another thread.
@@ -35,11 +35,11 @@ struct rg_index_place {
 	enum rg_index_part part;
 	int fd; /* an mmapable array of rg_index_lines() empty lines; the caller's */
 	uint64_t now; /* ns of CLOCK_BOOTTIME */
-	uint64_t seed; /* of the buckets' numbers; 0: drawn at random */
+	uint64_t seed; /* of all parts: settings.index_seed */
 };
 
 /* 0 or a negative error. */
-int rg_index_new(struct rg_index **ret, const struct rg_index_place *place,
+int rg_index_new(struct rg_index **ret, const struct rg_index_origin *origin,
 		 const struct rg_index_size *size);
 void rg_index_free(struct rg_index *index);
 
@@ -57,22 +57,24 @@ struct rg_index_entry {
  */
 int rg_index_put(struct rg_index *index, const struct rg_index_entry *entry);
 /*
- * Takes it out, if it is a host or a /64, and there as a clean peer (clean) or as anything else; other
- * prefixes stay as "ask". Not for an index with nets4.
+ * Takes it out, if it is a host or a /64; other prefixes stay as "ask". Not for an index with nets4.
  */
-void rg_index_remove(struct rg_index *index, const struct rg_prefix *prefix, bool clean);
-/* Removes clean peers within prefix (NULL: all). Returns how many. */
+void rg_index_remove(struct rg_index *index, const struct rg_prefix *prefix);
+/* Removes hosts and /64s within prefix (NULL: all). Returns how many. */
 size_t rg_index_flush(struct rg_index *index, const struct rg_prefix *prefix);
 
-/* Removes clean peers that are over at now, as far as the index knows. Returns how many. */
+/* Removes what is over at now, as far as the index knows. Returns how many. */
 size_t rg_index_sweep(struct rg_index *index, uint64_t now);
 /* Times are known the more exactly the later their epoch is: moves it to now, if it is worth it. */
 void rg_index_move(struct rg_index *index, uint64_t now);
 /*
- * Of hosts: each of them says whether the lists in `seen` have anything nearby. To be called after
+ * Of hosts or peers: each of them says whether the lists in `seen` have anything nearby. To be called after
  * rg_index_show() of lists was true, before these are in force. Else a few hosts too many say so.
  */
 void rg_index_heed(struct rg_index *index);
+
+/* Of hosts or peers: filters without those that have gone, if they are many. 20 ns a host. */
+void rg_index_refilter(struct rg_index *index);
 
 /*
  * Now packets are led to what is in it: to be called before it takes another one's place. True: also
@@ -97,12 +99,16 @@ uint32_t rg_index_find(const struct rg_index *index, const struct rg_addr *addr,
  */
 uint64_t rg_index_until(const struct rg_index *index, const struct rg_addr *addr, uint64_t now);
 
+/*
+ * Brings its header and its filters to a place (RG_INDEX_PLACE()) in seen that is not in force until
+ * now, and keeps them up to date there. Returns RG_INDEX_IN_FORCE().
+ */
+uint32_t rg_index_place(struct rg_index *index, struct rg_index_seen *seen, uint32_t place);
 /* As XDP has it. */
 const struct rg_index_header *rg_index_header(const struct rg_index *index);
 
 struct rg_index_count {
 	size_t hosts4, nets6; /* in their slots */
-	size_t clean; /* of them, clean peers */
 	size_t crowded; /* without a slot: the trie answers */
 	size_t bytes; /* of memory */
 };

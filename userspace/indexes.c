@@ -33,15 +33,18 @@ static int make(const struct rg_indexes *indexes, enum rg_index_part which,
 {
 	struct rg_mapped_index part = { .fd = rg_loader_new_index(indexes->loader,
 								  rg_index_lines(size)) };
-	const struct rg_index_place place = { .seen = seen,
-					      .part = which,
-					      .fd = part.fd,
-					      .now = rg_now() };
+	const struct rg_index_origin origin = {
+		.seen = seen,
+		.part = which,
+		.fd = part.fd,
+		.now = rg_now(),
+		.seed = rg_loader_maps(indexes->loader)->settings->index_seed
+	};
 	int err;
 
 	if (part.fd < 0)
 		return part.fd;
-	err = rg_index_new(&part.index, &place, size);
+	err = rg_index_new(&part.index, &origin, size);
 	if (err)
 		rg_mapped_index_drop(&part);
 	else
@@ -51,16 +54,26 @@ static int make(const struct rg_indexes *indexes, enum rg_index_part which,
 
 static void give_up(struct rg_indexes *indexes, enum rg_index_part which)
 {
-	(void)rg_loader_set_index(indexes->loader, which, -1);
+	(void)rg_loader_set_index(indexes->loader, which, -1, 0);
 	rg_mapped_index_drop(&indexes->parts[which]);
 	indexes->failed++;
+}
+
+/* fresh is complete: from now on packets look into it. 0 or a negative error. */
+static int enforce(const struct rg_indexes *indexes, enum rg_index_part which,
+		   const struct rg_mapped_index *fresh)
+{
+	uint32_t place = rg_loader_index_place(indexes->loader, which);
+	uint32_t force = rg_index_place(fresh->index, indexes->seen, place);
+
+	return rg_loader_set_index(indexes->loader, which, fresh->fd, force);
 }
 
 /* fresh, which is complete, takes the place of what is there. */
 static void replace(struct rg_indexes *indexes, enum rg_index_part which,
 		    struct rg_mapped_index *fresh)
 {
-	if (indexes->in_force && rg_loader_set_index(indexes->loader, which, fresh->fd)) {
+	if (indexes->in_force && enforce(indexes, which, fresh)) {
 		rg_mapped_index_drop(fresh);
 		give_up(indexes, which);
 		return;
@@ -84,11 +97,12 @@ int rg_indexes_new(struct rg_indexes **ret, struct rg_loader *loader, bool on, u
 	for (int i = 0; i < RG_INDEXES; i++) {
 		indexes->parts[i].fd = -1;
 		if (!on)
-			(void)rg_loader_set_index(loader, i, -1);
+			(void)rg_loader_set_index(loader, i, -1, 0);
+		/* Without memory for it the tries do. */
+		else if (i != RG_INDEX_LISTS &&
+			 make(indexes, i, &size, indexes->seen, &indexes->parts[i]))
+			give_up(indexes, i);
 	}
-	/* Without memory for it the tries do. */
-	if (on && make(indexes, RG_INDEX_HOSTS, &size, indexes->seen, &indexes->parts[RG_INDEX_HOSTS]))
-		give_up(indexes, RG_INDEX_HOSTS);
 	indexes->on = on;
 	indexes->in_force = !on;
 	*ret = indexes;
@@ -109,7 +123,7 @@ void rg_indexes_enforce(struct rg_indexes *indexes)
 	for (int i = 0; i < RG_INDEXES && !indexes->in_force; i++) {
 		if (!indexes->parts[i].index)
 			continue;
-		if (rg_loader_set_index(indexes->loader, i, indexes->parts[i].fd))
+		if (enforce(indexes, i, &indexes->parts[i]))
 			give_up(indexes, i);
 		else
 			rg_index_settle(indexes->parts[i].index);
@@ -122,14 +136,31 @@ static size_t half_more(size_t count, size_t min)
 	return count + count / 2 > min ? count + count / 2 : min;
 }
 
+/* A clean peer takes 6 to 20 bytes here and 144 in `peers`, so we know more of them. */
+static size_t most_entries(const struct rg_indexes *indexes, enum rg_index_part part)
+{
+	return part == RG_INDEX_PEERS ? KNOWN_FOR_ONE * indexes->max_peers : SIZE_MAX;
+}
+
+/* Half as many more, but not more than there will ever be, or a little. */
+static size_t room_for(const struct rg_indexes *indexes, enum rg_index_part part, size_t count,
+		       size_t min)
+{
+	size_t room = half_more(count, min), most = most_entries(indexes, part);
+
+	if (room <= most)
+		return room;
+	return most > count + count / 16 ? most : count + count / 16;
+}
+
 /* A copy with more room, and without what is stale. */
 static void renew(struct rg_indexes *indexes, enum rg_index_part which)
 {
 	struct rg_mapped_index *old = &indexes->parts[which], fresh;
 	struct rg_index_count count = rg_index_count(old->index);
 	const struct rg_index_size size = {
-		.hosts4 = half_more(count.hosts4, FIRST_HOSTS),
-		.nets6 = half_more(count.nets6, FIRST_NETS),
+		.hosts4 = room_for(indexes, which, count.hosts4, FIRST_HOSTS),
+		.nets6 = room_for(indexes, which, count.nets6, FIRST_NETS),
 	};
 	int err = make(indexes, which, &size, indexes->seen, &fresh);
 
@@ -147,42 +178,46 @@ static void renew(struct rg_indexes *indexes, enum rg_index_part which)
 uint64_t rg_indexes_peer_until(const struct rg_indexes *indexes, const struct rg_addr *peer,
 			       uint64_t now)
 {
-	const struct rg_index *index = indexes->parts[RG_INDEX_HOSTS].index;
+	const struct rg_index *index = indexes->parts[RG_INDEX_PEERS].index;
 
-	if (!index || rg_index_find(index, peer, now) != RG_INDEX_CLEAN)
-		return 0;
-	return rg_index_until(index, peer, now);
+	return index ? rg_index_until(index, peer, now) : 0;
+}
+
+static bool is_full(const struct rg_indexes *indexes, enum rg_index_part part)
+{
+	struct rg_index_count count = rg_index_count(indexes->parts[part].index);
+
+	return count.hosts4 + count.nets6 >= most_entries(indexes, part);
 }
 
 void rg_indexes_put(struct rg_indexes *indexes, const struct rg_index_entry *entry)
 {
-	struct rg_index *index = indexes->parts[RG_INDEX_HOSTS].index;
+	enum rg_index_part part = entry->class == RG_CLASS_CLEAN ? RG_INDEX_PEERS : RG_INDEX_HOSTS;
+	struct rg_index *index = indexes->parts[part].index;
 	int ret;
 
 	if (!index)
 		return;
-	/* A clean peer takes 6 to 20 bytes here and 144 in `peers`, so we know more of them. */
-	if (entry->class == RG_CLASS_CLEAN &&
-	    rg_index_count(index).clean >= KNOWN_FOR_ONE * indexes->max_peers) {
-		rg_index_remove(index, &entry->prefix, false);
+	if (is_full(indexes, part) && rg_index_find(index, &entry->prefix.addr, 0) == RG_INDEX_NONE)
 		return;
-	}
 	ret = rg_index_put(index, entry);
 	if (ret < 0)
-		give_up(indexes, RG_INDEX_HOSTS);
+		give_up(indexes, part);
 	else if (ret)
-		renew(indexes, RG_INDEX_HOSTS);
+		renew(indexes, part);
 }
 
 void rg_indexes_remove(struct rg_indexes *indexes, const struct rg_prefix *prefix, bool clean)
 {
-	if (indexes->parts[RG_INDEX_HOSTS].index)
-		rg_index_remove(indexes->parts[RG_INDEX_HOSTS].index, prefix, clean);
+	struct rg_index *index = indexes->parts[clean ? RG_INDEX_PEERS : RG_INDEX_HOSTS].index;
+
+	if (index)
+		rg_index_remove(index, prefix);
 }
 
 size_t rg_indexes_flush(struct rg_indexes *indexes, const struct rg_prefix *prefix)
 {
-	struct rg_index *index = indexes->parts[RG_INDEX_HOSTS].index;
+	struct rg_index *index = indexes->parts[RG_INDEX_PEERS].index;
 
 	return index ? rg_index_flush(index, prefix) : 0;
 }
@@ -190,9 +225,8 @@ size_t rg_indexes_flush(struct rg_indexes *indexes, const struct rg_prefix *pref
 bool rg_indexes_may_have(const struct rg_indexes *indexes, const struct rg_addr *addr)
 {
 	const struct rg_index *index = indexes->parts[RG_INDEX_HOSTS].index;
-	uint32_t answer = index ? rg_index_find(index, addr, 0) : RG_INDEX_ASK;
 
-	return answer != RG_INDEX_NONE && answer != RG_INDEX_CLEAN;
+	return !index || rg_index_find(index, addr, 0) != RG_INDEX_NONE;
 }
 
 static int put_list(struct rg_index *index, const struct rg_lists *lists)
@@ -238,8 +272,10 @@ void rg_indexes_swap_lists(struct rg_indexes *indexes, struct rg_mapped_index *d
 		give_up(indexes, RG_INDEX_LISTS);
 		return;
 	}
-	if (rg_index_show(draft->index, indexes->seen) && indexes->parts[RG_INDEX_HOSTS].index)
-		rg_index_heed(indexes->parts[RG_INDEX_HOSTS].index);
+	if (rg_index_show(draft->index, indexes->seen))
+		for (int i = RG_INDEX_HOSTS; i < RG_INDEXES; i++)
+			if (indexes->parts[i].index)
+				rg_index_heed(indexes->parts[i].index);
 	replace(indexes, RG_INDEX_LISTS, draft);
 	*draft = (struct rg_mapped_index)RG_MAPPED_INDEX_NONE;
 }
@@ -252,11 +288,17 @@ void rg_indexes_sweep(struct rg_indexes *indexes, uint64_t now)
 	for (int i = 0; i < RG_INDEXES; i++)
 		if (indexes->parts[i].index)
 			rg_index_move(indexes->parts[i].index, now);
-	if (!indexes->parts[RG_INDEX_HOSTS].index)
-		return;
-	rg_index_sweep(indexes->parts[RG_INDEX_HOSTS].index, now);
-	if (rg_index_is_stale(indexes->parts[RG_INDEX_HOSTS].index))
-		renew(indexes, RG_INDEX_HOSTS);
+	/* What is not in the other parts any more, others tell. */
+	if (indexes->parts[RG_INDEX_PEERS].index)
+		rg_index_sweep(indexes->parts[RG_INDEX_PEERS].index, now);
+	for (int i = RG_INDEX_HOSTS; i < RG_INDEXES; i++) {
+		if (!indexes->parts[i].index)
+			continue;
+		if (rg_index_is_stale(indexes->parts[i].index))
+			renew(indexes, i);
+		else
+			rg_index_refilter(indexes->parts[i].index);
+	}
 }
 
 struct rg_indexes_count rg_indexes_count(const struct rg_indexes *indexes)

@@ -15,6 +15,7 @@
 #include <linux/if_link.h>
 #include <net/if.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 
 #define LINK_PREFIX "link_" /* rg_pin_link_name() */
@@ -233,6 +234,18 @@ static int pin_programs(struct rg_loader *loader)
 	return 0;
 }
 
+/*
+ * Peers choose their addresses, so they must not know where these come to lie. Once for as long as the
+ * maps are there: an index in force is of this seed. 0 or -errno.
+ */
+static int draw_seed(struct rg_settings *settings)
+{
+	while (!settings->index_seed)
+		if (getrandom(&settings->index_seed, sizeof(settings->index_seed), 0) < 0)
+			return -errno;
+	return 0;
+}
+
 static int map_all(struct rg_loader *loader)
 {
 	const struct filter_bpf *skeleton = loader->skeleton;
@@ -240,7 +253,7 @@ static int map_all(struct rg_loader *loader)
 
 	maps->settings = map_memory(bpf_map__fd(skeleton->maps.settings),
 				    (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE);
-	if (!maps->settings)
+	if (!maps->settings || draw_seed(maps->settings))
 		return -errno;
 	maps->seen = map_memory(bpf_map__fd(skeleton->maps.seen), sizeof(*maps->seen),
 				PROT_READ | PROT_WRITE);
@@ -844,21 +857,35 @@ int rg_loader_new_index(const struct rg_loader *loader, uint32_t lines)
 	return fd < 0 ? -errno : fd;
 }
 
-int rg_loader_set_index(struct rg_loader *loader, enum rg_index_part part, int fd)
+/* settings.index has 1 + which of the part's places is in force. */
+uint32_t rg_loader_index_place(const struct rg_loader *loader, enum rg_index_part part)
+{
+	return RG_INDEX_PLACE(part, (loader->maps.settings->index >> 8 * part & 3) == 1);
+}
+
+static int empty_place(const struct rg_loader *loader, uint32_t place)
 {
 	int map = bpf_map__fd(loader->skeleton->maps.indexes);
-	__u32 *in_force = &loader->maps.settings->index;
-	uint32_t key = part;
 
-	/* First the map, then the word that sends packets there; back the other way round. */
-	if (fd < 0) {
-		*in_force &= ~(1U << part);
-		return bpf_map_delete_elem(map, &key) && errno != ENOENT ? -errno : 0;
-	}
-	if (bpf_map_update_elem(map, &key, &fd, BPF_ANY))
+	return bpf_map_delete_elem(map, &place) && errno != ENOENT ? -errno : 0;
+}
+
+/*
+ * First the map, then the byte that sends packets there, then away with the one before: with that the
+ * kernel waits for the packets that are still looking there, so the place is free when it returns.
+ */
+int rg_loader_set_index(struct rg_loader *loader, enum rg_index_part part, int fd, uint32_t force)
+{
+	uint32_t place = rg_loader_index_place(loader, part), other = place ^ 1;
+	int map = bpf_map__fd(loader->skeleton->maps.indexes), err;
+	__u32 *in_force = &loader->maps.settings->index;
+	uint32_t rest = *in_force & ~(0xffU << 8 * part);
+
+	if (fd >= 0 && bpf_map_update_elem(map, &place, &fd, BPF_ANY))
 		return -errno;
-	*in_force |= 1U << part;
-	return 0;
+	__atomic_store_n(in_force, rest | force, __ATOMIC_RELEASE);
+	err = fd >= 0 ? 0 : empty_place(loader, place);
+	return err ? err : empty_place(loader, other);
 }
 
 int rg_loader_current_list(const struct rg_loader *loader)

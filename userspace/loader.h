@@ -80,8 +80,10 @@ int rg_loader_release(struct rg_loader *loader, unsigned int ifindex, const void
 
 /* A new, empty map for an index of so many lines; the caller closes it. Or -errno. In any thread. */
 int rg_loader_new_index(const struct rg_loader *loader, uint32_t lines);
-/* Puts it in force; -1: none. 0 or -errno. */
-int rg_loader_set_index(struct rg_loader *loader, enum rg_index_part part, int fd);
+/* The place (RG_INDEX_PLACE()) that the part's next index will have: no packet looks there. */
+uint32_t rg_loader_index_place(const struct rg_loader *loader, enum rg_index_part part);
+/* Puts it in force there, as rg_index_place() says; fd -1 and 0: none. 0 or -errno. */
+int rg_loader_set_index(struct rg_loader *loader, enum rg_index_part part, int fd, uint32_t force);
 
 /* A new, empty list trie for `lists`; the caller closes it. In any thread. */
 int rg_loader_new_list(const struct rg_loader *loader);

@@ -135,7 +135,7 @@ static void add_gauges(struct evbuffer *page, const struct rg_agent *agent)
 
 static void add_index(struct evbuffer *page, const struct rg_agent *agent)
 {
-	static const char *const parts[RG_INDEXES] = { "lists", "hosts" };
+	static const char *const parts[RG_INDEXES] = { "lists", "hosts", "peers" };
 	struct rg_indexes_count count = rg_verdicts_indexes(agent->verdicts);
 
 	begin(page, "index_entries", "gauge", "Entries that are found without the trie.");

@@ -22,6 +22,11 @@ static size_t entries_for(enum rg_table_kind kind, size_t buckets)
 	return kind == RG_TABLE_HOSTS4 ? entries4_for(buckets) : buckets * 3 / 2;
 }
 
+size_t rg_table_room(const struct rg_table *table)
+{
+	return entries_for(table->kind, table->buckets);
+}
+
 uint32_t rg_table_probes(enum rg_table_kind kind, uint32_t buckets)
 {
 	uint32_t probes = buckets / RG_INDEX_BUCKETS4_MIN;
@@ -390,7 +395,7 @@ int rg_table_put(struct rg_table *table, uint64_t key, uint32_t payload, uint32_
 		__atomic_store_n(&search.room->words[search.room_at], key, __ATOMIC_RELEASE);
 	store(table, search.room, search.room_at, search.word | payload);
 	table->count++;
-	return table->count > entries_for(table->kind, table->buckets);
+	return table->count > rg_table_room(table);
 }
 
 void rg_table_walk(struct rg_table *table, void (*visit)(void *arg, struct rg_slot *slot), void *arg)

@@ -30,6 +30,8 @@ struct rg_table {
  * left to the trie.
  */
 uint32_t rg_table_buckets(enum rg_table_kind kind, size_t entries);
+/* So many entries; more are reason for a larger table. */
+size_t rg_table_room(const struct rg_table *table);
 uint32_t rg_table_probes(enum rg_table_kind kind, uint32_t buckets);
 uint32_t rg_table_lines(uint32_t buckets);
 /* Frees what the table has beside its lines. */

@@ -54,6 +54,7 @@ static struct bpf_program *load_repgate(const struct population *population, boo
 	struct filter_bpf *skel = filter_bpf__open();
 	struct rg_settings *settings;
 	struct fill_maps maps;
+	uint32_t index = 0;
 	int err;
 
 	if (!skel)
@@ -71,12 +72,12 @@ static struct bpf_program *load_repgate(const struct population *population, boo
 				   .peers = bpf_map__fd(skel->maps.peers),
 				   .indexes = bpf_map__fd(skel->maps.indexes),
 				   .seen = bpf_map__fd(skel->maps.seen) };
-	err = fill_maps(&maps, population, with_index);
+	err = fill_maps(&maps, population, with_index ? &index : NULL);
 	settings = mmap(NULL, sizeof(*settings), PROT_READ | PROT_WRITE, MAP_SHARED,
 			bpf_map__fd(skel->maps.settings), 0);
 	if (err || settings == MAP_FAILED)
 		die(err ? -err : errno, "filling the maps");
-	fill_settings(settings, FILTERED_PORT, with_index);
+	fill_settings(settings, FILTERED_PORT, index);
 	return skel->progs.filter;
 }
 

@@ -12,6 +12,7 @@
 
 #include <bpf/bpf.h>
 
+#define FILL_SEED 0x5eed5eed5eedULL
 #define DAY (86400 * RG_NSEC_PER_SEC)
 #define AT_ONCE 4096 /* entries of one system call */
 
@@ -147,23 +148,25 @@ static struct batch *new_batch(struct batch *batch, int map, size_t key_size, si
 
 /* An index of its own map, which it keeps alive; NULL: errno says why not. */
 static struct rg_index *make_index(const struct fill_maps *maps, enum rg_index_part part,
-				   const struct rg_index_size *size, int *fd)
+				   const struct rg_index_size *size, int *fd, uint32_t *in_force)
 {
-	struct rg_index_place place = { .part = part, .now = fill_now() };
+	struct rg_index_origin origin = { .part = part, .now = fill_now(), .seed = FILL_SEED };
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);
 	struct rg_index *index = NULL;
-	uint32_t key = part;
+	uint32_t key = RG_INDEX_PLACE(part, 0);
 
 	*fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "index_lines", sizeof(key),
 			     sizeof(struct rg_index_line), rg_index_lines(size), &opts);
 	if (*fd < 0)
 		return NULL;
-	place.fd = *fd;
-	place.seen =
-		mmap(NULL, sizeof(*place.seen), PROT_READ | PROT_WRITE, MAP_SHARED, maps->seen, 0);
-	if (place.seen == MAP_FAILED)
+	origin.fd = *fd;
+	origin.seen =
+		mmap(NULL, sizeof(*origin.seen), PROT_READ | PROT_WRITE, MAP_SHARED, maps->seen, 0);
+	if (origin.seen == MAP_FAILED)
 		return NULL;
-	errno = -rg_index_new(&index, &place, size);
+	errno = -rg_index_new(&index, &origin, size);
+	if (!errno)
+		*in_force |= rg_index_place(index, origin.seen, key);
 	if (!errno && bpf_map_update_elem(maps->indexes, &key, fd, BPF_ANY)) {
 		rg_index_free(index);
 		return NULL;
@@ -213,24 +216,25 @@ static int index_prefixes(struct rg_index *index, const struct population *popul
 }
 
 /* As the agent does; the indexes themselves stay with the map. */
-static int fill_index(const struct fill_maps *maps, const struct population *population)
+static int fill_index(const struct fill_maps *maps, const struct population *population,
+		      uint32_t *in_force)
 {
 	for (int part = 0; part < RG_INDEXES; part++) {
 		struct rg_index_size size = { .nets4 = part == RG_INDEX_LISTS };
 		struct rg_index *index;
 		int fd, err = 0;
 
-		if (part == RG_INDEX_HOSTS)
+		if (part != RG_INDEX_LISTS)
 			size.hosts4 =
-				population->count[CROWD_LISTED] + population->count[CROWD_CLEAN];
-		index = make_index(maps, part, &size, &fd);
+				population->count[part == RG_INDEX_HOSTS ? CROWD_LISTED : CROWD_CLEAN];
+		index = make_index(maps, part, &size, &fd, in_force);
 		if (!index)
 			return -errno;
 		if (part == RG_INDEX_LISTS) {
 			err = index_prefixes(index, population);
 		} else {
-			index_hosts(index, population, CROWD_LISTED);
-			index_hosts(index, population, CROWD_CLEAN);
+			index_hosts(index, population,
+				    part == RG_INDEX_HOSTS ? CROWD_LISTED : CROWD_CLEAN);
 		}
 		rg_index_free(index);
 		close(fd);
@@ -240,7 +244,7 @@ static int fill_index(const struct fill_maps *maps, const struct population *pop
 	return 0;
 }
 
-int fill_maps(const struct fill_maps *maps, const struct population *population, bool with_index)
+int fill_maps(const struct fill_maps *maps, const struct population *population, uint32_t *in_force)
 {
 	struct batch *batch = malloc(sizeof(*batch));
 	int err;
@@ -263,7 +267,7 @@ int fill_maps(const struct fill_maps *maps, const struct population *population,
 					   sizeof(struct rg_peer)),
 				 population);
 	free(batch);
-	return err || !with_index ? err : fill_index(maps, population);
+	return err || !in_force ? err : fill_index(maps, population, in_force);
 }
 
 void fill_gates(struct rg_settings *settings, bool are_open)
@@ -274,7 +278,7 @@ void fill_gates(struct rg_settings *settings, bool are_open)
 	}
 }
 
-void fill_settings(struct rg_settings *settings, uint16_t port, bool with_index)
+void fill_settings(struct rg_settings *settings, uint16_t port, uint32_t index)
 {
 	struct rg_settings fresh = {
 		.layout = RG_LAYOUT_VERSION,
@@ -289,7 +293,8 @@ void fill_settings(struct rg_settings *settings, uint16_t port, bool with_index)
 		.samples_per_second = 100,
 		.exact_per_second = 0, /* as in a flood, from its first packet on */
 		.steering = 1,
-		.index = with_index ? RG_INDEX_ALL : 0,
+		.index_seed = FILL_SEED,
+		.index = index,
 		.port_count = 1,
 		.ports = { port },
 	};

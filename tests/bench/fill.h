@@ -23,12 +23,13 @@ struct fill_sizes fill_sizes(const struct population *population, uint32_t spare
 
 /*
  * Stores listed hosts as verdicts (standard, drop), prefixes as blocked list entries, clean ones as
- * known peers; all stay for a day. with_index: also the indexes over them. 0 or -errno.
+ * known peers; all stay for a day. index: also the indexes over them, and what settings.index
+ * is to be then; NULL: none. 0 or -errno.
  */
-int fill_maps(const struct fill_maps *maps, const struct population *population, bool with_index);
+int fill_maps(const struct fill_maps *maps, const struct population *population, uint32_t *index);
 
 /* A filter without an agent: enforces on port, and believes that an agent lives. */
-void fill_settings(struct rg_settings *settings, uint16_t port, bool with_index);
+void fill_settings(struct rg_settings *settings, uint16_t port, uint32_t index);
 
 /*
  * New peers are told to an agent, or, if not, all dropped as a flood's are: as over

@@ -47,7 +47,7 @@ int main(int argc, char **argv)
 	err = population_make(&population, counts, 0);
 	if (!err)
 		/* What is derived from the maps, the next agent derives itself. */
-		err = fill_maps(&maps, &population, false);
+		err = fill_maps(&maps, &population, NULL);
 	if (err)
 		fprintf(stderr, "fill_pins: %s\n", strerror(-err));
 	return err ? EXIT_FAILURE : EXIT_SUCCESS;

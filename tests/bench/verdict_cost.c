@@ -193,12 +193,13 @@ static void fill(struct bench *bench)
 					.indexes = bpf_map__fd(bench->skel->maps.indexes),
 					.seen = bpf_map__fd(bench->skel->maps.seen) };
 	double began = now_ns(CLOCK_MONOTONIC);
-	int err = fill_maps(&maps, &bench->population, bench->with_index);
+	uint32_t index = 0;
+	int err = fill_maps(&maps, &bench->population, bench->with_index ? &index : NULL);
 
 	if (err)
 		die(-err, "filling the maps");
 	bench->fill_seconds = (now_ns(CLOCK_MONOTONIC) - began) / 1e9;
-	fill_settings(bench->settings, FILTERED_PORT, bench->with_index);
+	fill_settings(bench->settings, FILTERED_PORT, index);
 }
 
 /* Sattolo's shuffle: one cycle through all lines. In pages as small as those of maps. */
