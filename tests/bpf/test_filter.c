@@ -392,7 +392,7 @@ static void test_ports(void **state)
 	for (uint32_t i = 0; i < RG_MAX_PORTS; i++)
 		settings->ports[i] = (uint16_t)(25 + 4096 * i);
 	for (uint32_t count = 0; count <= RG_MAX_PORTS; count++) {
-		settings->port_count = count;
+		settings->port_count = (uint8_t)count;
 		for (uint32_t i = 0; i < RG_MAX_PORTS; i++) {
 			struct packet_spec spec = { .local_port = settings->ports[i] };
 
@@ -402,7 +402,7 @@ static void test_ports(void **state)
 		}
 	}
 	/* A count that is too high reads no further than the ports. */
-	settings->port_count = UINT32_MAX;
+	settings->port_count = UINT8_MAX;
 	assert_int_equal(send_spec(run, &(struct packet_spec){}), XDP_DROP);
 }
 

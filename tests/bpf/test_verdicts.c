@@ -61,11 +61,18 @@ int rg_loader_new_index(const struct rg_loader *loader, uint32_t lines)
 		       BPF_F_MMAPABLE);
 }
 
-int rg_loader_set_index(struct rg_loader *loader, enum rg_index_part part, int fd)
+uint32_t rg_loader_index_place(const struct rg_loader *loader, enum rg_index_part part)
 {
-	(void)loader;
-	(void)part;
-	(void)fd;
+	return RG_INDEX_PLACE(part, (loader->maps.settings->index >> 8 * part & 3) == 1);
+}
+
+/* There are no packets, so it has no map to go to. */
+int rg_loader_set_index(struct rg_loader *loader, enum rg_index_part part, int fd, uint32_t force)
+{
+	__u32 *in_force = &loader->maps.settings->index;
+
+	assert_true((fd >= 0) == (force != 0));
+	*in_force = (*in_force & ~(0xffU << 8 * part)) | force;
 	return 0;
 }
 
@@ -115,6 +122,7 @@ static struct rg_maps make_maps(uint32_t size)
 		    maps.zones >= 0);
 	maps.details = map_memory(maps.verdict_details, size * sizeof(*maps.details));
 	maps.seen = map_memory(-1, sizeof(*maps.seen));
+	maps.settings = map_memory(-1, sizeof(*maps.settings));
 	return maps;
 }
 
@@ -126,6 +134,7 @@ static void drop_maps(struct rg_maps *maps)
 	close(maps->zones);
 	munmap(maps->details, maps->details_count * sizeof(*maps->details));
 	munmap(maps->seen, sizeof(*maps->seen));
+	munmap(maps->settings, sizeof(*maps->settings));
 }
 
 /* ---- an agent ---- */
@@ -155,7 +164,6 @@ static struct bed new_bed(bool index)
 static void agent_restarts(struct bed *bed)
 {
 	rg_verdicts_free(bed->verdicts);
-	memset(bed->loader.maps.seen, 0, sizeof(*bed->loader.maps.seen));
 	bed->loader.took_over = true;
 	agent_begins(bed);
 }

@@ -62,9 +62,9 @@ static atomic_uint_fast64_t totals[RG_STAT_MAX];
 
 /* One index: its map and the memory that it has, from state to state. */
 struct index_map {
-	struct rg_index_size size;
+	struct rg_index_size size; /* of this state */
 	struct rg_index *index;
-	size_t bytes;
+	size_t bytes; /* enough for the largest */
 	void *memory;
 	int fd;
 };
@@ -84,6 +84,8 @@ struct lab {
 	const uint8_t *records;
 	struct index_map indexes[RG_INDEXES];
 	struct rg_index_seen *seen;
+	__u32 index_places; /* settings.index of this state, if all parts are to be looked into */
+	bool no_lists; /* of the lists there is no index in this state */
 	uint32_t peer_len6; /* bits of an IPv6 address that make a peer */
 	int sockets[RG_RESPONDER_SOCKETS];
 	uint32_t responders; /* which of them are in the map */
@@ -175,7 +177,9 @@ static void map_all(struct lab *lab)
 	lab->records = producer + page;
 }
 
-/* As small as can be: so some of a state's /64s find their buckets full. */
+#define LARGEST 700000 /* hosts: 2^17 filters */
+
+/* Each is in both of its part's places; its header is in one of them, see place_index(). */
 static void make_indexes(struct lab *lab)
 {
 	const struct bpf_object *object = lab->skel->obj;
@@ -189,18 +193,21 @@ static void make_indexes(struct lab *lab)
 
 	lab->seen = map_pages(lab->skel->maps.seen, sizeof(*lab->seen), 0, true);
 	for (uint32_t i = 0; i < RG_INDEXES; i++) {
+		const uint32_t places[] = { RG_INDEX_PLACE(i, 0), RG_INDEX_PLACE(i, 1) };
+		int fd = bpf_map__fd(lab->skel->maps.indexes);
 		struct index_map *map = &lab->indexes[i];
 		uint32_t lines;
 
 		map->size.nets4 = i == RG_INDEX_LISTS;
-		map->size.hosts4 = 1;
+		map->size.hosts4 = LARGEST;
 		lines = rg_index_lines(&map->size);
 		map->fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "index", 4,
 					 sizeof(struct rg_index_line), lines, &opts);
 		map->bytes = lines * sizeof(struct rg_index_line);
 		map->memory = mmap(NULL, map->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, map->fd, 0);
 		if (map->fd < 0 || map->memory == MAP_FAILED ||
-		    bpf_map_update_elem(bpf_map__fd(lab->skel->maps.indexes), &i, &map->fd, BPF_ANY)) {
+		    bpf_map_update_elem(fd, &places[0], &map->fd, BPF_ANY) ||
+		    bpf_map_update_elem(fd, &places[1], &map->fd, BPF_ANY)) {
 			fprintf(stderr, "no index: %m\n");
 			exit(EXIT_FAILURE);
 		}
@@ -441,44 +448,120 @@ static void add_bucket(struct lab *lab)
 	     "buckets");
 }
 
+/*
+ * Mostly as small as can be: of IPv6 always, so that some of a state's /64s find their buckets full. For
+ * IPv4 with 2^13 filters to 2^17, or no table at all, as of lists.
+ */
+static void choose_size(struct lab *lab, struct rg_index_size *size)
+{
+	static const size_t rooms4[] = { 1, 1, 1, 1, 0, 90000, 200000, 400000, LARGEST };
+
+	size->hosts4 = rooms4[rng_below(&lab->rng, sizeof(rooms4) / sizeof(rooms4[0]))];
+}
+
+/* What another index has left behind its lines, nobody reads. */
 static struct rg_index *fresh_index(struct lab *lab, enum rg_index_part part)
 {
 	struct index_map *map = &lab->indexes[part];
-	const struct rg_index_place place = { .seen = lab->seen,
-					      .part = part,
-					      .fd = map->fd,
-					      .now = lab->first_now - SECOND };
+	const struct rg_index_origin origin = { .seen = lab->seen,
+						.part = part,
+						.fd = map->fd,
+						.now = lab->first_now - SECOND,
+						.seed = lab->model.settings.index_seed };
 
-	memset(map->memory, 0, map->bytes);
+	choose_size(lab, &map->size);
+	memset(map->memory, 0, rg_index_lines(&map->size) * sizeof(struct rg_index_line));
 	rg_index_free(map->index);
 	map->index = NULL;
-	errno = -rg_index_new(&map->index, &place, &map->size);
+	errno = -rg_index_new(&map->index, &origin, &map->size);
 	must(errno, "index");
 	return map->index;
 }
 
-static void put_into(struct lab *lab, struct rg_index *index, const struct rg_index_entry *entry)
+static void fill_randomly(struct lab *lab, void *memory, size_t size)
 {
-	struct rg_index_entry other = *entry;
+	uint8_t *bytes = memory;
 
-	/* A neighbour that comes and goes leaves a slot behind that is free, but not empty. */
-	other.prefix.addr.bytes[15] ^= (uint8_t)(1 + rng_below(&lab->rng, 255));
-	other.prefix.addr.bytes[7] ^= (uint8_t)(1 + rng_below(&lab->rng, 255));
-	if (rng_percent(&lab->rng, 30) && other.prefix.len == RG_ADDR_BITS) {
-		must(rg_index_put(index, &other) < 0, "index");
-		rg_index_remove(index, &other.prefix, other.class == RG_CLASS_CLEAN);
+	for (size_t i = 0; i < size; i += sizeof(uint64_t)) {
+		uint64_t random = rng_next(&lab->rng);
+
+		memcpy(bytes + i, &random, sizeof(random));
 	}
+}
+
+/* Where packets are not sent there may be anything, and in the filters that an index does not use. */
+static void litter(struct lab *lab, uint32_t place)
+{
+	struct rg_index_header *header = &lab->seen->headers[place];
+	uint32_t how = rng_below(&lab->rng, 4);
+	__u64 *filters4;
+
+	memset(header, 0, sizeof(*header));
+	if (how)
+		fill_randomly(lab, header, sizeof(*header));
+	if (place < RG_INDEX_PLACE(RG_INDEX_HOSTS, 0))
+		return;
+	filters4 = lab->seen->filters4[place - RG_INDEX_PLACE(RG_INDEX_HOSTS, 0)];
+	if (how == 1)
+		fill_randomly(lab, filters4, sizeof(lab->seen->filters4[0]));
+	else
+		memset(filters4, how == 2 ? 0xff : 0, sizeof(lab->seen->filters4[0]));
+}
+
+/* In either place; by what is in the other one nobody would be found, or others. */
+static void place_index(struct lab *lab, enum rg_index_part part)
+{
+	uint32_t place = RG_INDEX_PLACE(part, rng_below(&lab->rng, 2));
+
+	litter(lab, place);
+	litter(lab, place ^ 1);
+	lab->index_places |= rg_index_place(lab->indexes[part].index, lab->seen, place);
+}
+
+static bool is_entry(const struct lab *lab, enum rg_index_part part, const struct rg_prefix *prefix)
+{
+	const struct model_trie *trie = part == RG_INDEX_LISTS ? &lab->model.lists :
+								 &lab->model.verdicts;
+	model_addr addr = model_read_addr(prefix->addr.bytes);
+
+	if (part == RG_INDEX_PEERS)
+		return model_find_peer(&lab->model, addr);
+	for (unsigned int i = 0; i < trie->count; i++)
+		if (trie->at[i].len == prefix->len && trie->at[i].addr == addr)
+			return true;
+	return false;
+}
+
+/* Comes and goes, and leaves a slot behind that is free, but not empty, and bits in the filters. */
+static void put_neighbour(struct lab *lab, enum rg_index_part part, const struct rg_index_entry *entry)
+{
+	struct rg_index *index = lab->indexes[part].index;
+	struct rg_index_entry other = *entry;
+	bool is4 = model_read_addr(entry->prefix.addr.bytes) >> 32 == 0xffff;
+
+	other.prefix.addr.bytes[is4 ? 15 : 7] ^= (uint8_t)(1 + rng_below(&lab->rng, 255));
+	if (other.prefix.len != (is4 ? RG_ADDR_BITS : 64) || is_entry(lab, part, &other.prefix))
+		return;
+	must(rg_index_put(index, &other) < 0, "index");
+	rg_index_remove(index, &other.prefix);
+}
+
+static void put_into(struct lab *lab, enum rg_index_part part, const struct rg_index_entry *entry)
+{
+	struct rg_index *index = lab->indexes[part].index;
+
+	/* Nothing is taken out of an index with nets4, as lists have one. */
+	if (part != RG_INDEX_LISTS && rng_percent(&lab->rng, 30))
+		put_neighbour(lab, part, entry);
 	must(rg_index_put(index, entry) < 0, "index");
-	if (rng_percent(&lab->rng, 10)) {
-		rg_index_remove(index, &entry->prefix, entry->class == RG_CLASS_CLEAN);
-		must(rg_index_put(index, entry) < 0, "index");
-	}
+	if (part == RG_INDEX_LISTS || !rng_percent(&lab->rng, 10))
+		return;
+	rg_index_remove(index, &entry->prefix);
+	must(rg_index_put(index, entry) < 0, "index");
 }
 
 static void index_trie(struct lab *lab, enum rg_index_part part, const struct model_trie *trie)
 {
-	struct rg_index *index = fresh_index(lab, part);
-
 	/* Shorter prefixes first: of the lists' index that is part of the contract. */
 	for (uint32_t len = 0; len <= RG_ADDR_BITS; len++)
 		for (unsigned int i = 0; i < trie->count; i++) {
@@ -492,28 +575,12 @@ static void index_trie(struct lab *lab, enum rg_index_part part, const struct mo
 			};
 
 			if (at->len == len)
-				put_into(lab, index, &entry);
+				put_into(lab, part, &entry);
 		}
-}
-
-/* A peer that is in both has its verdict there; the agent knows no such one. */
-static bool has_verdict(const struct lab *lab, const struct rg_prefix *prefix)
-{
-	const struct model_trie *trie = &lab->model.verdicts;
-
-	for (unsigned int i = 0; i < trie->count; i++) {
-		struct rg_addr addr = model_write_addr(trie->at[i].addr);
-
-		if (trie->at[i].len == prefix->len && !memcmp(&addr, &prefix->addr, sizeof(addr)))
-			return true;
-	}
-	return false;
 }
 
 static void index_peers(struct lab *lab)
 {
-	struct rg_index *index = lab->indexes[RG_INDEX_HOSTS].index;
-
 	for (int i = 0; i < MODEL_PEERS; i++) {
 		const struct model_peer *peer = &lab->model.peers[i];
 		struct rg_index_entry entry = { .class = RG_CLASS_CLEAN,
@@ -526,23 +593,60 @@ static void index_peers(struct lab *lab)
 		entry.prefix.addr = model_write_addr(peer->key);
 		entry.prefix.len = peer->key >> 32 == 0xffff ? RG_ADDR_BITS : lab->peer_len6;
 		entry.expiry = peer->expiry;
-		if (!has_verdict(lab, &entry.prefix))
-			put_into(lab, index, &entry);
+		put_into(lab, RG_INDEX_PEERS, &entry);
 	}
+}
+
+static void index_part(struct lab *lab, enum rg_index_part part)
+{
+	if (part == RG_INDEX_PEERS)
+		index_peers(lab);
+	else if (part == RG_INDEX_HOSTS)
+		index_trie(lab, part, &lab->model.verdicts);
+	else if (!lab->no_lists)
+		index_trie(lab, part, &lab->model.lists);
+}
+
+/* settings.index: mostly all parts. */
+static __u32 choose_parts(struct lab *lab)
+{
+	uint32_t parts = rng_percent(&lab->rng, 80) ? ~0U : rng_below(&lab->rng, 1 << RG_INDEXES);
+	uint32_t mask = 0;
+
+	if (lab->no_lists)
+		parts &= ~(1U << RG_INDEX_LISTS);
+	for (uint32_t i = 0; i < RG_INDEXES; i++)
+		mask |= parts >> i & 1 ? 0xffU << 8 * i : 0;
+	return lab->index_places & mask;
 }
 
 /* Which of them are looked into, settings.index says. */
 static void make_index(struct lab *lab)
 {
+	/* Lists come first, as when the agent starts, or last, as when they are reloaded. */
+	uint32_t first = rng_below(&lab->rng, 2);
+
 	/* What another state's entries leave behind only makes more looks necessary. */
 	if (rng_percent(&lab->rng, 70))
 		memset(lab->seen, 0, sizeof(*lab->seen));
-	index_trie(lab, RG_INDEX_LISTS, &lab->model.lists);
-	index_trie(lab, RG_INDEX_HOSTS, &lab->model.verdicts);
-	index_peers(lab);
+	lab->index_places = 0;
+	for (int i = 0; i < RG_INDEXES; i++) {
+		enum rg_index_part part = (enum rg_index_part)((first + (uint32_t)i) % RG_INDEXES);
+		bool before = rng_percent(&lab->rng, 50);
+
+		fresh_index(lab, part);
+		if (before)
+			place_index(lab, part);
+		index_part(lab, part);
+		if (!before)
+			place_index(lab, part);
+	}
+	rg_index_heed(lab->indexes[RG_INDEX_HOSTS].index);
+	rg_index_heed(lab->indexes[RG_INDEX_PEERS].index);
 	for (int i = 0; i < RG_INDEXES; i++)
 		if (rng_percent(&lab->rng, 50))
 			rg_index_settle(lab->indexes[i].index);
+	lab->settings->index = lab->model.settings.index = choose_parts(lab);
 }
 
 static void write_mask(__u64 ret[2], uint32_t len)
@@ -585,10 +689,10 @@ static void turn_settings(struct lab *lab)
 	settings->overload = rng_percent(rng, 50) ? RG_ACTION_PASS : RG_ACTION_DROP;
 	settings->blocked = blocked[rng_below(rng, 4)];
 	settings->steering = rng_percent(rng, 85);
-	settings->index = rng_percent(rng, 80) ? RG_INDEX_ALL : rng_below(rng, 4);
-	settings->tag_dscp = rng_percent(rng, 20) ? 0 : rng_below(rng, 64);
+	settings->index = choose_parts(lab);
+	settings->tag_dscp = rng_percent(rng, 20) ? 0 : (__u8)rng_below(rng, 64);
 	lab->world.dscp = settings->tag_dscp;
-	settings->port_count = rng_percent(rng, 50) ? 4 : rng_below(rng, RG_MAX_PORTS + 3);
+	settings->port_count = rng_percent(rng, 50) ? 4 : (__u8)rng_below(rng, RG_MAX_PORTS + 3);
 	for (int i = 0; i < RG_MAX_PORTS; i++)
 		settings->ports[i] = i < 4 ? lab->world.ports[i] : (uint16_t)rng_next(rng);
 	settings->throttle.token_time = (1 + rng_below(rng, 3)) * TOKEN;
@@ -605,6 +709,9 @@ static void make_settings(struct lab *lab)
 	struct rng *rng = &lab->rng;
 
 	memset(settings, 0, sizeof(*settings));
+	settings->index_seed = rng_next(rng);
+	lab->index_places = 0; /* not made yet */
+	lab->no_lists = rng_percent(rng, 15);
 	settings->pending_time = rng_percent(rng, 90) ? FAR : 0;
 	lab->peer_len6 = lens6[rng_below(rng, 8)];
 	write_mask(settings->peer_mask6, lab->peer_len6);

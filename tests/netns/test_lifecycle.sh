@@ -102,7 +102,7 @@ start_and_stop() {
 	check "the program is on the interface" xdp_attached
 	same "status: mode" enforce "$(ctl --json status | jq -r .mode)"
 	check "status: the index is in force" jq -e \
-		'.index | .lists and .hosts and .failed == 0' <<<"$(ctl --json status)"
+		'.index | .lists and .hosts and .peers and .failed == 0' <<<"$(ctl --json status)"
 	same "status: interface" 'mx0 native' "$(ctl --json status |
 		jq -r '.interfaces[0] | "\(.name) \(.mode)"')"
 	same "a listed peer is dropped" timeout "$(met "$STANDARD")"
