@@ -17,18 +17,19 @@
 #	ipset-raw     iptables with ipset, in raw PREROUTING
 #	ipset-input   the same in INPUT
 #	none          no filter
+#	pass          XDP_PASS of everything: what XDP itself costs on the way to the stack
 #
 #	uniform   SYNs to port 25, each listed source as likely as any other
 #	zipf      the same, some sources much more likely
 #	clean     SYNs of hosts that no filter lists, and that repgate knows as clean
-#	served    the same, where somebody listens
+#	kept      the same, where somebody listens who keeps them: 200,000 a second
+#	served    the same in a flood that is answered by SYN cookies
 #	unknown   SYNs of hosts that nobody knows (repgate: over new_peers_per_second)
 #	other     SYNs to another port
 #	ack       packets to port 25 that are no SYNs
 #
 # What passes is dropped by one nftables rule in input, the same behind each. What
-# is served is answered, by SYN cookies in a flood as this one, and the answer is
-# dropped by a rule in output.
+# is served or kept is answered, and the answer is dropped by a rule in output.
 # ROUNDS, MILLISECONDS_EACH (or SECONDS_EACH), SIZES and FILTERS can be set, and
 # KNOWN, the peers that repgate knows as clean: by default as many as are listed.
 
@@ -63,7 +64,7 @@ drop_end() {
 }
 
 read -r -a VARIANTS <<<"$(index_variants)"
-ALL=(bare repgate xdp-filter nft-netdev nft-input ipset-raw ipset-input none)
+ALL=(bare repgate xdp-filter nft-netdev nft-input ipset-raw ipset-input none pass)
 [ "${#VARIANTS[@]}" -eq 1 ] || ALL+=(repgate-index)
 [ -z "${FILTERS:-}" ] || read -r -a ALL <<<"$FILTERS"
 READY=()
@@ -139,8 +140,13 @@ dead_end() {
 	END
 }
 
-# serve FILTER: from now on somebody listens
+# serve FILTER TRAFFIC: from now on somebody listens
 serve() {
+	local backlog=1024
+	if [ "$2" = kept ]; then
+		backlog=1048576
+		on "$1" sysctl -qw net.core.somaxconn=$backlog net.ipv4.tcp_max_syn_backlog=$backlog
+	fi
 	on "$1" nft -f - <<-END
 	delete table inet behind
 	table inet behind {
@@ -151,8 +157,8 @@ serve() {
 	}
 	END
 	nsenter --net="/run/netns/$1" -- perl -MIO::Socket::INET -e '
-		IO::Socket::INET->new(LocalPort => 25, Listen => 1024, ReuseAddr => 1) or die "port 25: $!";
-		$| = 1; print "ready\n"; sleep 60' >"$BED/listener.log" &
+		IO::Socket::INET->new(LocalPort => 25, Listen => $ARGV[0], ReuseAddr => 1) or die "port 25: $!";
+		$| = 1; print "ready\n"; sleep 60' $backlog >"$BED/listener.log" &
 	BED_PID[listener]=$!
 	must "nobody listens" wait_for 10 is_ready listener
 }
@@ -195,6 +201,10 @@ attached() {
 
 bare_up() {
 	on bare ip link set dev "r$1" xdpdrv object "$BENCH/drop.bpf.o" section xdp
+}
+
+pass_up() {
+	on pass ip link set dev "r$1" xdpdrv object "$BUILD/tests/pass.bpf.o" section xdp
 }
 
 none_up() {
@@ -284,21 +294,23 @@ passed() {
 behaves() {
 	local want=0
 	case $1/$2 in
-	*/clean | */served | */other | */ack | none/* | nft-input/* | ipset-*) want=$3 ;;
+	*/clean | */served | */kept | */other | */ack | none/* | pass/* | nft-input/* | ipset-*) want=$3 ;;
 	esac
 	[ $(($4 > want ? $4 - want : want - $4)) -le $(($3 / 100 + 1000)) ]
 }
 
 # flood FILTER SIZE TRAFFIC ROUND
 flood() {
-	local name=$1 before used result sent port=25 crowd=$3 options=() let_in
+	local name=$1 before used result sent lost port=25 crowd=$3 options=() let_in
 	case $3 in
 	uniform | zipf) crowd=listed-$3 ;;
 	served) crowd=clean ;;
+	kept) crowd=clean options=(--rate 200000 --bursts) ;;
 	other) crowd=clean port=$OTHER_PORT ;;
 	ack) crowd=clean options=(--ack) ;;
 	esac
-	[ "$3" != served ] || serve "$name"
+	case $3 in served | kept) serve "$name" "$3" ;; esac
+	lost=$(not_kept "$name")
 	let_in=$(passed "$name")
 	SEED=$((SEED + 1))
 	before=$(on_cpu "$name")
@@ -307,12 +319,22 @@ flood() {
 	used=$(($(on_cpu "$name") - before))
 	sent=$(jq .sent <<<"$result")
 	let_in=$(($(passed "$name") - let_in))
-	[ "$3" != served ] || serve_no_more "$name"
+	lost=$(($(not_kept "$name") - lost))
+	case $3 in served | kept) serve_no_more "$name" ;; esac
+	[ "$3" != kept ] || must "$name: $lost of $sent were not kept" [ "$lost" -le $((sent / 100)) ]
 	must "$name, $3: $let_in of $sent passed" behaves "$name" "$3" "$sent" "$let_in"
 	jq -c --arg filter "$name" --argjson size "$2" --arg traffic "$3" --argjson round "$4" \
 		--argjson used "$used" \
 		'{ filter: $filter, size: $size, traffic: $traffic, round: $round, sent,
 		   lost: .dropped, ns: ($used / .sent) }' <<<"$result" >>"$ROUND_LINES"
+}
+
+# not_kept FILTER: SYNs that found no room so far, or were answered by cookies
+not_kept() {
+	on "$1" awk '$1 == "TcpExt:" && !count { count = split($0, name); next }
+		$1 == "TcpExt:" { for (i = 2; i <= count; i++)
+			if (name[i] ~ /^(SyncookiesSent|ListenDrops|TCPReqQFullDrop)$/) sum += $i }
+		END { print sum + 0 }' /proc/net/netstat
 }
 
 # Which traffic says something about a filter.
@@ -321,8 +343,8 @@ traffics() {
 	[ "$2" -ne 1048576 ] || list+=" zipf"
 	case $1 in
 	bare) list="uniform" ;;
-	none) list="clean served other ack" ;;
-	repgate*) list+=" served unknown other ack" ;;
+	none | pass) list="clean kept served other ack" ;;
+	repgate*) list+=" kept served unknown other ack" ;;
 	esac
 	echo "$list"
 }
@@ -397,7 +419,8 @@ def pick($what; $value; $unit; $bar): if $bar == null or $value == null
 			"\(.size | size)"; 1000 / .ns.median; "Mpps")),
 	($sizes[] as $size | ("repgate", "repgate-index") as $we |
 		(["other", "SYNs to another port", 1.05], ["ack", "no SYNs", 1.05],
-		 ["clean", "known clean SYNs", 1.10], ["served", "known clean SYNs, answered", 1.10]) as [$traffic, $what, $bar] |
+		 ["clean", "known clean SYNs, dropped by a rule", 1.10], ["kept", "known clean SYNs to a listener", 1.10],
+		 ["served", "known clean SYNs of a flood, answered by cookies", 1.10]) as [$traffic, $what, $bar] |
 		($rounds | at($we; $size; $traffic)) as $ours | select($ours | length > 0) |
 		at_most("\($we) to no filter, \($what), \($size | size)";
 			ratio($ours; $rounds | at("none"; $size; $traffic)); "x time"; $bar)),
