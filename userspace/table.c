@@ -377,7 +377,7 @@ int rg_table_put(struct rg_table *table, uint64_t key, uint32_t payload, uint32_
 
 	*old = 0;
 	if (is_mute(table, key))
-		return put_crowded(table, key);
+		return add_crowded(table, key); /* in a larger table, too */
 	search = begin(table, key);
 	if (look_for(table, &search, &slot, &ends)) {
 		*old = slot.payload;

@@ -2060,6 +2060,23 @@ static void test_filter_rate(void **state)
 	}
 }
 
+/* However often it is put: a larger table would have no slot for it either. */
+static void test_mute_is_no_reason(void **state)
+{
+	const struct rg_index_size size = { .hosts4 = 1 };
+	struct rg_index *index = make_part(RG_INDEX_HOSTS, &size);
+	struct rg_index_entry entry = { .prefix = v4(0x0a000000, 32), .class = RG_CLASS_QIL };
+
+	(void)state;
+	for (uint32_t addr = 0x0a000000; !is_mute(&entry.prefix.addr); addr++)
+		entry.prefix = v4(addr, 32);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(rg_index_put(index, &entry), 0);
+	assert_int_equal(rg_index_count(index).crowded, 1);
+	assert_int_equal(find(index, entry.prefix), RG_INDEX_ASK);
+	rg_index_free(index);
+}
+
 static void test_stale(void **state)
 {
 	const struct rg_index_size size = { .hosts4 = 1000 };
@@ -2168,6 +2185,7 @@ int main(void)
 		TEST(test_filters),
 		TEST(test_filters_of_prefixes),
 		TEST(test_filter_rate),
+		TEST(test_mute_is_no_reason),
 		TEST(test_stale),
 		TEST(test_stale_answers),
 		TEST(test_until),
