@@ -10,8 +10,11 @@
 
 /* Prefixes from /25 to /31 become hosts, as long as they are so many at most. */
 #define SPREAD_MAX (1 << 18)
-/* The filters are made anew when so many hosts more than half of those that are there have gone. */
-#define GONE_MAX 65536
+/*
+ * The filters are made anew when half as many hosts have gone as are there, and one of so many that the
+ * filters are enough for.
+ */
+#define GONE_OF 16
 /* The epoch moves on before what lasts half an hour is over the finest scale: every 4.6 min. */
 #define EPOCH_STEP 32
 /* An answer that no code stands for. */
@@ -746,9 +749,9 @@ static void filter_slot(void *arg, struct rg_slot *slot)
 void rg_index_refilter(struct rg_index *index)
 {
 	struct walk walk = { .index = index };
-	size_t count = 1UL << index->filter_bits;
+	size_t count = 1UL << index->filter_bits, few = count * RG_INDEX_FILTER_HOSTS / GONE_OF;
 
-	if (index->gone < index->hosts4.count / 2 + GONE_MAX || index->header->other4)
+	if (index->gone < index->hosts4.count / 2 + few || index->header->other4)
 		return;
 	walk.filters4 = calloc(count, sizeof(*walk.filters4));
 	if (!walk.filters4)
