@@ -644,6 +644,33 @@ static void test_flush_since(void **state)
 	end_bed(&bed);
 }
 
+/* Another configuration has its actions also where the trie is full. */
+static void test_full_and_applied(void **state)
+{
+	static const struct rg_outcome country = { .class = RG_CLASS_BLOCKED,
+						   .action = RG_ACTION_RESET,
+						   .reason = RG_REASON_COUNTRY,
+						   .ttl = HOUR };
+	struct bed bed = new_bed(true);
+	struct rg_conf conf = bed.conf;
+
+	(void)state;
+	conf.blocked_action = RG_ACTION_DROP;
+	agent_begins(&bed);
+	for (uint32_t i = 0; i < SIZE; i++) {
+		const struct rg_prefix peer = host(i);
+
+		assert_int_equal(
+			rg_verdicts_put(bed.verdicts, &peer, &country, RG_NO_ZONE, rg_now()), 0);
+	}
+	rg_verdicts_apply(bed.verdicts, &conf);
+	for (uint32_t i = 0; i < SIZE; i++)
+		assert_int_equal(must_get(&bed, i).action, RG_ACTION_DROP);
+	assert_int_equal(rg_verdicts_count(bed.verdicts).failed, 0);
+	assert_int_equal(rg_verdicts_count(bed.verdicts).details, SIZE);
+	end_bed(&bed);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -652,7 +679,7 @@ int main(void)
 		cmocka_unit_test(test_churn),	    cmocka_unit_test(test_take_over),
 		cmocka_unit_test(test_strays),	    cmocka_unit_test(test_full_trie),
 		cmocka_unit_test(test_other_sizes), cmocka_unit_test(test_restore),
-		cmocka_unit_test(test_flush_since),
+		cmocka_unit_test(test_flush_since), cmocka_unit_test(test_full_and_applied),
 	};
 	int fd = new_map(BPF_MAP_TYPE_ARRAY, 4, 4, 1, 0);
 
