@@ -6,6 +6,7 @@
 #define FIRST_HOSTS 65536 /* the least table of hosts, 1 MiB, has room for them */
 #define FIRST_NETS 4096
 #define KNOWN_FOR_ONE 8 /* clean peers, for each entry of `peers` */
+#define CROWDED_MAX 4096 /* each put compares with all of them */
 #define SWEEP_TIME (10 * RG_NSEC_PER_SEC)
 
 struct rg_indexes {
@@ -16,6 +17,7 @@ struct rg_indexes {
 	bool in_force;
 	size_t max_peers;
 	uint64_t next_sweep;
+	uint64_t retry_at[RG_INDEXES]; /* for which there was no memory to be renewed */
 	uint64_t failed;
 };
 
@@ -169,10 +171,13 @@ static void renew(struct rg_indexes *indexes, enum rg_index_part which)
 		if (err)
 			rg_mapped_index_drop(&fresh);
 	}
-	if (err)
-		give_up(indexes, which);
-	else
+	if (!err) {
 		replace(indexes, which, &fresh);
+		return;
+	}
+	/* The old one still answers, and leaves to the trie what it has no room for. */
+	indexes->retry_at[which] = rg_now() + SWEEP_TIME;
+	indexes->failed++;
 }
 
 uint64_t rg_indexes_peer_until(const struct rg_indexes *indexes, const struct rg_addr *peer,
@@ -201,10 +206,10 @@ void rg_indexes_put(struct rg_indexes *indexes, const struct rg_index_entry *ent
 	if (is_full(indexes, part) && rg_index_find(index, &entry->prefix.addr, 0) == RG_INDEX_NONE)
 		return;
 	ret = rg_index_put(index, entry);
-	if (ret < 0)
-		give_up(indexes, part);
-	else if (ret)
+	if (ret > 0 && rg_now() >= indexes->retry_at[part])
 		renew(indexes, part);
+	else if (ret < 0 || rg_index_count(index).crowded > CROWDED_MAX)
+		give_up(indexes, part);
 }
 
 void rg_indexes_remove(struct rg_indexes *indexes, const struct rg_prefix *prefix, bool clean)

@@ -60,7 +60,7 @@ void rg_indexes_sweep(struct rg_indexes *indexes, uint64_t now);
 
 struct rg_indexes_count {
 	struct rg_index_count parts[RG_INDEXES];
-	uint64_t failed; /* parts that had to be given up: the trie answers, but slowly */
+	uint64_t failed; /* parts given up, or not renewed, for lack of memory: the trie answers, but slowly */
 };
 struct rg_indexes_count rg_indexes_count(const struct rg_indexes *indexes);
 
