@@ -17,12 +17,12 @@
 #define GONE_OF 16
 /* The epoch moves on before what lasts half an hour is over the finest scale: every 4.6 min. */
 #define EPOCH_STEP 32
+#define NEAR4_WORDS ((1 << RG_INDEX_NEAR4_BITS) / 64)
 /* An answer that no code stands for. */
 #define ASK_ALWAYS (RG_INDEX_CODE_ASK << RG_INDEX_CODE_SHIFT)
 
 /* Of rg_index_seen, what this part has in it, whatever others or an earlier one have. */
 struct own {
-	uint64_t near4[(1 << RG_INDEX_NEAR4_BITS) / 64]; /* of lists */
 	uint8_t nets6[1 << RG_INDEX_NET6_BITS];
 	uint8_t wide6[1 << RG_INDEX_WIDE6_BITS];
 };
@@ -35,6 +35,8 @@ struct rg_index {
 	__u64 *filters4; /* of hosts or peers: 2^filter_bits; first our own, then where packets find them */
 	bool is_placed; /* header and filters are */
 	uint32_t filter_bits;
+	__u64 *near4; /* of lists: NEAR4_WORDS; first our own, after rg_index_settle() those in seen */
+	bool is_settled;
 	struct own *own; /* mapped, so that only what is touched takes memory */
 	uint32_t part;
 	uint32_t line_count;
@@ -152,7 +154,9 @@ int rg_index_new(struct rg_index **ret, const struct rg_index_origin *origin,
 	lay_out(index, size);
 	index->filter_bits = filter_bits(index);
 	index->filters4 = calloc(1UL << index->filter_bits, sizeof(*index->filters4));
-	if (!index->filters4) {
+	if (index->part == RG_INDEX_LISTS)
+		index->near4 = calloc(NEAR4_WORDS, sizeof(*index->near4));
+	if (!index->filters4 || (index->part == RG_INDEX_LISTS && !index->near4)) {
 		rg_index_free(index);
 		return -ENOMEM;
 	}
@@ -170,6 +174,8 @@ void rg_index_free(struct rg_index *index)
 		munmap(index->own, sizeof(*index->own));
 	if (!index->is_placed)
 		free(index->filters4);
+	if (!index->is_settled)
+		free(index->near4);
 	rg_table_close(&index->hosts4);
 	rg_table_close(&index->nets6);
 	free(index);
@@ -313,7 +319,7 @@ static void see_near4(struct rg_index *index, uint32_t addr)
 	uint32_t bit = rg_index_near4(addr);
 	__u64 *shown = index->seen ? &index->seen->near4[bit / 64] : NULL;
 
-	index->own->near4[bit / 64] |= 1ULL << bit % 64;
+	store(&index->near4[bit / 64], index->near4[bit / 64] | 1ULL << bit % 64);
 	if (shown)
 		store(shown, *shown | 1ULL << bit % 64);
 }
@@ -379,11 +385,11 @@ static void settle_bytes(const uint8_t *own, __u8 *bytes, size_t count, uint8_t 
 }
 
 /* keep: with others' bits too, as before it has taken their place. Whether any bit is another now. */
-static bool settle_near4(const uint64_t *own, __u64 *shown, bool keep)
+static bool settle_near4(const __u64 *own, __u64 *shown, bool keep)
 {
 	bool changes = false;
 
-	for (size_t i = 0; i < (1 << RG_INDEX_NEAR4_BITS) / 64; i++) {
+	for (size_t i = 0; i < NEAR4_WORDS; i++) {
 		uint64_t fresh = own[i] | (keep ? shown[i] : 0);
 
 		if (fresh == shown[i])
@@ -404,7 +410,7 @@ static bool settle(struct rg_index *index, bool keep)
 	mask = keep ? 0 : mask;
 	settle_bytes(own->nets6, seen->nets6, ARRAY_SIZE(seen->nets6), mask);
 	settle_bytes(own->wide6, seen->wide6, ARRAY_SIZE(seen->wide6), mask);
-	return index->part == RG_INDEX_LISTS && settle_near4(own->near4, seen->near4, keep);
+	return index->part == RG_INDEX_LISTS && settle_near4(index->near4, seen->near4, keep);
 }
 
 bool rg_index_show(struct rg_index *index, struct rg_index_seen *seen)
@@ -416,6 +422,11 @@ bool rg_index_show(struct rg_index *index, struct rg_index_seen *seen)
 void rg_index_settle(struct rg_index *index)
 {
 	(void)settle(index, false);
+	if (index->part != RG_INDEX_LISTS || index->is_settled)
+		return;
+	free(index->near4);
+	index->near4 = index->seen->near4;
+	index->is_settled = true;
 }
 
 /* ---- slots ---- */
