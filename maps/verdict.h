@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Values of `lists`, `verdicts`, `peers` and `zones`. Times are ns of CLOCK_BOOTTIME where nothing else is said. */
+/*
+ * Values of `lists`, `verdicts`, `peers` and `zones`. Times are ns of CLOCK_BOOTTIME, where they are not
+ * said to be seconds.
+ */
 #ifndef REPGATE_MAPS_VERDICT_H
 #define REPGATE_MAPS_VERDICT_H
 
