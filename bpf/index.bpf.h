@@ -245,7 +245,7 @@ static __always_inline int lists_touch4(const struct look4 *look)
 	return look->seen->near4[bit / 64] >> bit % 64 & 1;
 }
 
-/* Whether a host or peer may be there. */
+/* Whether the filters say for certain that no host or peer is there. */
 static __always_inline int is_filtered4(const struct look4 *look, const struct in_force *force)
 {
 	__u64 at = rg_index_filter_of(look->addr, look->seed, force->filter_bits);
