@@ -45,7 +45,7 @@ RG_LDFLAGS := -pie -pthread -Wl,-z,relro,-z,now
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -DBPF_NO_PRESERVE_ACCESS_INDEX -Wall -Wextra -Werror -I. -Ibpf
 
 AGENT := main agent addr commands config control dispatcher dns dnsbl due events geo hash health history index indexes inquiry judge links \
-	listing lists loader log metrics names never notify policy privileges recent refusals reply report responder saved slots smtp stats steering \
+	listing lists loader log metrics names never notify policy privileges recent refusals releaser reply report responder saved slots smtp stats steering \
 	table tester turns verdicts watch
 CTL := ctl addr config dnsbl names reply
 AGENT_OBJECTS := $(AGENT:%=$(BUILD)/userspace/%.o) $(BUILD)/maps/pin.o
@@ -136,7 +136,7 @@ $(BUILD)/tests/%: tests/tools/%.c $(firstword $(MAKEFILE_LIST)) | $(BUILD)/tests
 	$(Q)$(CC) $(CFLAGS) -std=gnu11 $(WARNINGS) $< -o $@
 
 # What each unit test is made of; with ASan and UBSan whatever SANITIZE says.
-UNITS := addr dnsbl due history index lists parse policy config dns reply slots smtp table turns
+UNITS := addr dnsbl due history index lists parse policy config dns releaser reply slots smtp table turns
 SOURCES_addr := userspace/addr.c
 SOURCES_dnsbl := userspace/dnsbl.c userspace/addr.c
 SOURCES_due := userspace/due.c userspace/addr.c
@@ -147,6 +147,7 @@ SOURCES_parse := tests/bpf/packet.c
 SOURCES_policy := userspace/policy.c
 SOURCES_config := userspace/config.c userspace/dnsbl.c userspace/addr.c userspace/names.c userspace/reply.c
 SOURCES_reply := userspace/reply.c userspace/addr.c
+SOURCES_releaser := userspace/releaser.c
 # It includes the file itself, to see each of its stores.
 INCLUDED_table := userspace/table.c
 SOURCES_smtp := userspace/smtp.c userspace/reply.c userspace/addr.c

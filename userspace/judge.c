@@ -4,6 +4,7 @@
 #include "addr.h"
 #include "hash.h"
 #include "log.h"
+#include "releaser.h"
 
 #include <uthash.h>
 
@@ -38,10 +39,10 @@ struct suspect {
 
 struct rg_judge {
 	struct rg_judge_court court;
+	struct rg_releaser *releaser;
 	uint64_t judged_at[JUDGED_SLOTS];
 	struct suspect *suspects;
 	struct rg_judge_count count;
-	bool release_complained;
 };
 
 int rg_judge_new(struct rg_judge **ret, const struct rg_judge_court *court)
@@ -50,6 +51,10 @@ int rg_judge_new(struct rg_judge **ret, const struct rg_judge_court *court)
 
 	if (!judge)
 		return -ENOMEM;
+	if (rg_releaser_new(&judge->releaser, court->loader)) {
+		free(judge);
+		return -ENOMEM;
+	}
 	judge->court = *court;
 	/* Of what happened before, an earlier agent knew. */
 	for (size_t i = 0; i < JUDGED_SLOTS; i++)
@@ -81,6 +86,7 @@ void rg_judge_free(struct rg_judge *judge)
 		rg_inquiry_cancel(suspect->inquiry);
 		free_suspect(suspect);
 	}
+	rg_releaser_free(judge->releaser);
 	free(judge);
 }
 
@@ -103,25 +109,8 @@ void rg_judge_local(const struct rg_judge *judge, const struct rg_addr *addr,
 	}
 }
 
-static void send_on(struct rg_judge *judge, uint32_t ifindex, const void *frame, size_t len)
-{
-	int err = rg_loader_release(judge->court.loader, ifindex, frame, len);
-
-	if (!err) {
-		judge->count.released++;
-		return;
-	}
-	judge->count.release_failed++;
-	if (judge->release_complained)
-		return;
-	judge->release_complained = true;
-	rg_log_warning("a held SYN could not be released (%s): peers wait for their retransmission "
-		       "instead; said once, counted as release_failed",
-		       strerror(-err));
-}
-
 /* The verdict is in force: what waited for it goes on, and meets it. */
-static void release_held(struct suspect *suspect)
+static void release_held(struct suspect *suspect, bool is_clean)
 {
 	/* In the order of arrival; new ones were put in front. */
 	struct held *held = suspect->held, *in_order = NULL, *next;
@@ -133,7 +122,8 @@ static void release_held(struct suspect *suspect)
 	}
 	suspect->held = in_order;
 	for (held = in_order; held; held = held->next)
-		send_on(suspect->judge, held->ifindex, held->frame, held->len);
+		rg_releaser_put(suspect->judge->releaser, held->ifindex, held->frame, held->len,
+				is_clean);
 }
 
 static uint64_t *judged_at(struct rg_judge *judge, const struct rg_addr *key)
@@ -187,7 +177,7 @@ static void conclude(struct suspect *suspect, const struct rg_evidence *evidence
 	err = store(suspect, &outcome);
 	/* Without its verdict in the map a listed peer's SYN would pass. */
 	if (!err || outcome.action == RG_ACTION_PASS)
-		release_held(suspect);
+		release_held(suspect, outcome.action == RG_ACTION_PASS);
 	*judged_at(judge, &suspect->key) = rg_now();
 	judge->court.judged(judge->court.arg, &suspect->addr, conf, &outcome);
 }
@@ -320,7 +310,8 @@ void rg_judge_syn(struct rg_judge *judge, const struct rg_event_syn *syn)
 	} else if (is_judged(judge, syn, &peer)) {
 		judge->count.known++;
 		if (syn->frame_len)
-			send_on(judge, syn->head.ifindex, syn->frame, syn->frame_len);
+			rg_releaser_put(judge->releaser, syn->head.ifindex, syn->frame,
+					syn->frame_len, false);
 	} else {
 		begin(judge, &peer, syn);
 	}
@@ -328,5 +319,10 @@ void rg_judge_syn(struct rg_judge *judge, const struct rg_event_syn *syn)
 
 struct rg_judge_count rg_judge_count(const struct rg_judge *judge)
 {
-	return judge->count;
+	struct rg_releaser_count releaser = rg_releaser_count(judge->releaser);
+	struct rg_judge_count count = judge->count;
+
+	count.released = releaser.released;
+	count.release_failed = releaser.failed;
+	return count;
 }

@@ -788,41 +788,52 @@ const struct rg_attachment *rg_loader_attachment(const struct rg_loader *loader,
 	return index < loader->count ? &loader->attachments[index].shown : NULL;
 }
 
-/* The frame into the stack, or out of the interface. 0 or -errno. */
-static int send_on(struct rg_loader *loader, unsigned int ifindex, const void *frame, size_t len,
-		   bool arrives)
+/* In generic mode the injected frame meets the filter on its way. */
+static bool is_generic(const struct rg_loader *loader, unsigned int ifindex)
 {
-	struct __sk_buff context = { .ifindex = ifindex, .cb = { arrives ? BPF_F_INGRESS : 0 } };
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = (__u32)len,
-		    .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = 1);
+	for (unsigned int i = 0; i < loader->count; i++)
+		if (loader->attachments[i].shown.ifindex == ifindex &&
+		    loader->attachments[i].shown.mode == RG_XDP_GENERIC)
+			return true;
+	return false;
+}
 
-	if (bpf_prog_test_run_opts(bpf_program__fd(loader->skeleton->progs.send_on), &opts))
+int rg_loader_judge(const struct rg_loader *loader, unsigned int ifindex, const void *frame,
+		    size_t len, struct rg_passage *ret)
+{
+	struct xdp_md context = { .data_end = (__u32)len, .ingress_ifindex = ifindex };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = (__u32)len,
+		    .data_out = ret->frame, .data_size_out = sizeof(ret->frame), .ctx_in = &context,
+		    .ctx_size_in = sizeof(context), .repeat = 1);
+
+	ret->ifindex = ifindex;
+	ret->arrives = true;
+	if (is_generic(loader, ifindex)) {
+		ret->len = (uint32_t)len;
+		memcpy(ret->frame, frame, len);
+		return 1;
+	}
+	if (bpf_prog_test_run_opts(bpf_program__fd(loader->skeleton->progs.release), &opts))
 		return -errno;
-	return opts.retval ? -ENOBUFS : 0;
+	ret->len = opts.data_size_out;
+	ret->arrives = opts.retval == XDP_PASS;
+	return opts.retval == XDP_PASS || opts.retval == XDP_TX;
 }
 
 /*
  * Not on live frames: for each call the kernel makes a page pool, fills it and takes it down again,
  * which is three quarters of what it costs.
  */
-int rg_loader_release(struct rg_loader *loader, unsigned int ifindex, const void *frame, size_t len)
+int rg_loader_send_on(const struct rg_loader *loader, const struct rg_passage *passage)
 {
-	struct xdp_md context = { .data_end = (__u32)len, .ingress_ifindex = ifindex };
-	uint8_t made[RG_FRAME_SIZE + 64];
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = (__u32)len,
-		    .data_out = made, .data_size_out = sizeof(made), .ctx_in = &context,
-		    .ctx_size_in = sizeof(context), .repeat = 1);
+	struct __sk_buff context = { .ifindex = passage->ifindex,
+				     .cb = { passage->arrives ? BPF_F_INGRESS : 0 } };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = passage->frame, .data_size_in = passage->len,
+		    .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = 1);
 
-	/* In generic mode the injected frame meets the filter on its way. */
-	for (unsigned int i = 0; i < loader->count; i++)
-		if (loader->attachments[i].shown.ifindex == ifindex &&
-		    loader->attachments[i].shown.mode == RG_XDP_GENERIC)
-			return send_on(loader, ifindex, frame, len, true);
-	if (bpf_prog_test_run_opts(bpf_program__fd(loader->skeleton->progs.release), &opts))
+	if (bpf_prog_test_run_opts(bpf_program__fd(loader->skeleton->progs.send_on), &opts))
 		return -errno;
-	if (opts.retval == XDP_PASS || opts.retval == XDP_TX)
-		return send_on(loader, ifindex, made, opts.data_size_out, opts.retval == XDP_PASS);
-	return 0;
+	return opts.retval ? -ENOBUFS : 0;
 }
 
 int rg_loader_new_list(const struct rg_loader *loader)

@@ -72,11 +72,22 @@ struct rg_attachment {
 /* NULL past the last. */
 const struct rg_attachment *rg_loader_attachment(const struct rg_loader *loader, unsigned int index);
 
+/* A frame on its way: into the stack, as if it had just arrived on ifindex, or out of there. */
+struct rg_passage {
+	uint32_t ifindex;
+	uint32_t len; /* bytes */
+	bool arrives;
+	uint8_t frame[RG_FRAME_SIZE + 64]; /* from the Ethernet header on */
+};
+
 /*
- * Sends a held frame on its way again, as if it had just arrived on ifindex: it is judged by the
- * verdicts in force and counted. 0 or a negative error.
+ * Judges a held frame by the verdicts in force, as if it had just arrived on ifindex, and counts it.
+ * 1: it is to be sent on, as ret says, or the answer to it is; 0: not; or -errno.
  */
-int rg_loader_release(struct rg_loader *loader, unsigned int ifindex, const void *frame, size_t len);
+int rg_loader_judge(const struct rg_loader *loader, unsigned int ifindex, const void *frame,
+		    size_t len, struct rg_passage *ret);
+/* 0 or -errno. In any thread. */
+int rg_loader_send_on(const struct rg_loader *loader, const struct rg_passage *passage);
 
 /* A new, empty map for an index of so many lines; the caller closes it. Or -errno. In any thread. */
 int rg_loader_new_index(const struct rg_loader *loader, uint32_t lines);
