@@ -31,9 +31,12 @@ stats() {
 	ctl --json stats
 }
 
-# ns that the agent wanted its core and did not have it
+# ns that the agent's loop wanted its core and did not have it, but for its other threads
 agent_wait_ns() {
-	cut -d " " -f 2 "/proc/${BED_PID[repgated]}/schedstat"
+	local pid=${BED_PID[repgated]}
+	awk -v "loop=/proc/$pid/task/$pid/schedstat" '
+		{ sum += FILENAME == loop ? $2 : -$1 }
+		END { printf "%d\n", sum }' "/proc/$pid"/task/*/schedstat
 }
 
 # Questions that got no answer

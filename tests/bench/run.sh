@@ -75,7 +75,7 @@ table() {
 
 plot() {
 	[ -s "$out/drop.json" ] || return 0
-	jq -r '.cases[] | select(.traffic == "uniform") |
+	jq -r '.cases[] | select(.traffic == "uniform" and .filter != "repgate-few") |
 		[.size, .filter, .ns.median, .share] | @tsv' "$out/drop.json" |
 		awk -f "$here/plot.awk" >"$out/drop.svg"
 }

@@ -474,11 +474,13 @@ zones_stop() {
 
 # delay_start MILLISECONDS: puts dns_delay between repgated and unbound. To be
 # called before repgate_config, which writes the RESOLVER that this sets. What
-# was asked is in $BED/queries, one query a line: name, tab, type.
+# was asked is in $BED/queries, one query a line: name, tab, type; how long the
+# answers took in $BED/answers: name, tab, microseconds.
 delay_start() {
 	: >"$BED/queries"
+	: >"$BED/answers"
 	spawn dns_delay "$BUILD/tests/dns_delay" --delay "$1" \
-		--log "$BED/queries" 127.0.0.1:5354 127.0.0.1:53
+		--log "$BED/queries" --times "$BED/answers" 127.0.0.1:5354 127.0.0.1:53
 	must "dns_delay does not listen" wait_for 5 udp_open 5354
 	RESOLVER=127.0.0.1:5354
 }

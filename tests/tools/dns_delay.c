@@ -6,6 +6,9 @@
  * came. Put between repgated and its resolver it makes DNS as slow as a test
  * needs it, and its log tells which names were asked, and how often.
  *
+ * It also tells how long each answer took, its delay included: from the
+ * query's arrival, as the kernel noted it, until the answer is handed back.
+ *
  * Queries get an id of their own on the way to the server, so that one socket
  * carries all of them: up to 65536 may be outstanding. TCP is not forwarded.
  */
@@ -45,6 +48,7 @@ union addr {
 struct query {
 	union addr client;
 	uint64_t asked; /* nanoseconds, CLOCK_MONOTONIC; 0: slot is free */
+	uint64_t came; /* nanoseconds, CLOCK_REALTIME */
 	uint16_t id; /* the client's, network byte order */
 };
 
@@ -52,6 +56,7 @@ struct answer {
 	struct answer *next;
 	union addr client;
 	uint64_t due; /* nanoseconds, CLOCK_MONOTONIC */
+	uint64_t came; /* the query, nanoseconds, CLOCK_REALTIME */
 	size_t len;
 	uint8_t data[];
 };
@@ -59,19 +64,29 @@ struct answer {
 struct forwarder {
 	int clients, server; /* sockets */
 	uint64_t delay; /* nanoseconds */
-	FILE *log; /* NULL: none */
+	FILE *log, *times; /* NULL: none */
 	uint16_t next_id;
 	struct query queries[UINT16_MAX + 1];
 	/* One delay for all, so answers become due in the order they come. */
 	struct answer *first, **last;
 };
 
-static uint64_t now_nsec(void)
+static uint64_t nsec_of(const struct timespec *ts)
+{
+	return (uint64_t)ts->tv_sec * NSEC_PER_SEC + (uint64_t)ts->tv_nsec;
+}
+
+static uint64_t clock_nsec(clockid_t clock)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
+	clock_gettime(clock, &ts);
+	return nsec_of(&ts);
+}
+
+static uint64_t now_nsec(void)
+{
+	return clock_nsec(CLOCK_MONOTONIC);
 }
 
 __attribute__((format(printf, 2, 3)))
@@ -209,7 +224,7 @@ static struct query *take_slot(struct forwarder *f, uint64_t now)
 }
 
 static void take_query(struct forwarder *f, uint8_t *data, size_t len,
-		       const union addr *client)
+		       const union addr *client, uint64_t came)
 {
 	uint64_t now = now_nsec();
 	struct query *query;
@@ -225,6 +240,7 @@ static void take_query(struct forwarder *f, uint8_t *data, size_t len,
 	}
 	query->client = *client;
 	query->asked = now;
+	query->came = came;
 	memcpy(&query->id, data, sizeof(query->id));
 	id = htons((uint16_t)(query - f->queries));
 	memcpy(data, &id, sizeof(id));
@@ -253,6 +269,7 @@ static void take_answer(struct forwarder *f, const uint8_t *data, size_t len)
 	answer->next = NULL;
 	answer->client = query->client;
 	answer->due = now_nsec() + f->delay;
+	answer->came = query->came;
 	answer->len = len;
 	memcpy(answer->data, data, len);
 	memcpy(answer->data, &query->id, sizeof(query->id));
@@ -260,20 +277,42 @@ static void take_answer(struct forwarder *f, const uint8_t *data, size_t len)
 	f->last = &answer->next;
 }
 
+/* When the kernel had it, or now if it does not say. */
+static uint64_t arrival(struct msghdr *message)
+{
+	struct cmsghdr *note = CMSG_FIRSTHDR(message);
+	struct timespec ts;
+
+	for (; note; note = CMSG_NXTHDR(message, note)) {
+		if (note->cmsg_level != SOL_SOCKET ||
+		    note->cmsg_type != SO_TIMESTAMPNS)
+			continue;
+		memcpy(&ts, CMSG_DATA(note), sizeof(ts));
+		return nsec_of(&ts);
+	}
+	return clock_nsec(CLOCK_REALTIME);
+}
+
 static void read_clients(struct forwarder *f)
 {
+	_Alignas(struct cmsghdr) uint8_t notes[256];
 	uint8_t data[UINT16_MAX];
+	struct iovec part = { .iov_base = data, .iov_len = sizeof(data) };
 	union addr client;
-	socklen_t size;
 	ssize_t len;
 
 	for (;;) {
-		size = sizeof(client);
-		len = recvfrom(f->clients, data, sizeof(data), 0, &client.sa,
-			       &size);
+		struct msghdr message = { .msg_name = &client,
+					  .msg_namelen = sizeof(client),
+					  .msg_iov = &part,
+					  .msg_iovlen = 1,
+					  .msg_control = notes,
+					  .msg_controllen = sizeof(notes) };
+
+		len = recvmsg(f->clients, &message, 0);
 		if (len < 0)
 			break;
-		take_query(f, data, (size_t)len, &client);
+		take_query(f, data, (size_t)len, &client, arrival(&message));
 	}
 	if (errno != EAGAIN)
 		complain(errno, "reading a query");
@@ -290,12 +329,23 @@ static void read_server(struct forwarder *f)
 		complain(errno, "reading an answer");
 }
 
+static void note_time(struct forwarder *f, const struct answer *answer)
+{
+	uint64_t took = clock_nsec(CLOCK_REALTIME) - answer->came;
+	char name[DNS_NAME_MAX + 1];
+	size_t end;
+
+	if (f->times && read_name(answer->data, answer->len, name, &end))
+		fprintf(f->times, "%s\t%ju\n", name, (uintmax_t)took / 1000);
+}
+
 static void send_due(struct forwarder *f)
 {
 	struct answer *answer;
 	uint64_t now = now_nsec();
 
 	while ((answer = f->first) && answer->due <= now) {
+		note_time(f, answer);
 		if (sendto(f->clients, answer->data, answer->len, 0,
 			   &answer->client.sa, addr_len(&answer->client)) < 0)
 			complain(errno, "handing an answer back");
@@ -317,6 +367,9 @@ static int forward(struct forwarder *f)
 
 	for (;;) {
 		timeout = NULL;
+		/* When there is time for it. */
+		if (!f->first && f->times)
+			fflush(f->times);
 		if (f->first) {
 			now = now_nsec();
 			now = f->first->due > now ? f->first->due - now : 0;
@@ -338,6 +391,7 @@ static bool open_forwarder(struct forwarder *f, const char *listen_text,
 			   const char *server_text)
 {
 	union addr listen_addr, server_addr;
+	int one = 1;
 
 	f->last = &f->first;
 	if (!parse_endpoint(listen_text, &listen_addr)) {
@@ -353,6 +407,11 @@ static bool open_forwarder(struct forwarder *f, const char *listen_text,
 	if (f->clients < 0 || f->server < 0) {
 		complain(-(f->clients < 0 ? f->clients : f->server),
 			 "opening a socket");
+		return false;
+	}
+	if (f->times && setsockopt(f->clients, SOL_SOCKET, SO_TIMESTAMPNS, &one,
+				   sizeof(one))) {
+		complain(errno, "asking for times of arrival");
 		return false;
 	}
 	if (bind(f->clients, &listen_addr.sa, addr_len(&listen_addr))) {
@@ -391,7 +450,9 @@ static int usage(void)
 {
 	fputs("usage: dns_delay [options] LISTEN:PORT SERVER:PORT\n"
 	      "  -d, --delay MS   hold each answer for MS, up to 60000 (0)\n"
-	      "  -l, --log FILE   append one line a query: name, tab, type\n",
+	      "  -l, --log FILE   append one line a query: name, tab, type\n"
+	      "  -t, --times FILE append one line an answer: name, tab,\n"
+	      "                   microseconds that it took\n",
 	      stderr);
 	return 2;
 }
@@ -401,18 +462,22 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		{ "delay", required_argument, NULL, 'd' },
 		{ "log", required_argument, NULL, 'l' },
+		{ "times", required_argument, NULL, 't' },
 		{}
 	};
 	static struct forwarder f;
 	int option, err;
 
-	while ((option = getopt_long(argc, argv, "d:l:", options, NULL)) >= 0) {
+	while ((option = getopt_long(argc, argv, "d:l:t:", options, NULL)) >= 0) {
 		if (option == 'd' && parse_delay(optarg, &f.delay))
 			continue;
-		if (option != 'l')
+		if (option == 'l')
+			f.log = open_log(optarg);
+		else if (option == 't')
+			f.times = fopen(optarg, "ae");
+		else
 			return usage();
-		f.log = open_log(optarg);
-		if (!f.log) {
+		if (option == 'l' ? !f.log : !f.times) {
 			complain(errno, "%s", optarg);
 			return EXIT_FAILURE;
 		}
