@@ -36,7 +36,13 @@ agent_wait_ns() {
 	local pid=${BED_PID[repgated]}
 	awk -v "loop=/proc/$pid/task/$pid/schedstat" '
 		{ sum += FILENAME == loop ? $2 : -$1 }
-		END { printf "%d\n", sum }' "/proc/$pid"/task/*/schedstat
+		END { printf "%.0f\n", sum }' "/proc/$pid"/task/*/schedstat
+}
+
+# waited_since NS: 0 at least, as other threads run also while the loop wants nothing
+waited_since() {
+	local ns=$(($(agent_wait_ns) - $1))
+	echo $((ns > 0 ? ns : 0))
 }
 
 # Questions that got no answer
@@ -67,7 +73,7 @@ measure() {
 	wait_for 20 idle || progress "agent: inquiries are still open"
 	took=$(($(now_us) - began))
 	after=$(stats)
-	agent=$(($(agent_cpu_us) - agent)) waited=$(($(agent_wait_ns) - waited))
+	agent=$(($(agent_cpu_us) - agent)) waited=$(waited_since "$waited")
 	server=$(($(cpu_us "${BED_PID[rbldnsd]}") - server))
 	jq -nc --arg index "$index" --argjson rate "$rate" --argjson flood "$result" \
 		--argjson before "$before" --argjson after "$after" --argjson took "$took" --argjson at_end "$at_end" \

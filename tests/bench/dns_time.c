@@ -2,16 +2,14 @@
 /*
  * dns_time - how long a DNS list takes to answer
  *
- * Reads IPv4 addresses, asks for the A record of each below ZONE, and prints for each how many
- * microseconds the answer took, in the order of the answers. One question at a time, or (--at-once)
- * all of them together, as an agent asks that meets so many new peers.
+ * Reads IPv4 addresses, asks for the A record of each below ZONE, one question at a time, and
+ * prints for each how many microseconds the answer took.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -120,13 +118,11 @@ static void read_addresses(struct run *run)
 static int reach(const char *host, const char *port)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port)) };
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), room = 8 << 20;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	if (inet_pton(AF_INET, host, &to.sin_addr) != 1 || !to.sin_port)
 		die("%s port %s is not a server", host, port);
-	/* All answers come at once, and none may be lost. */
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) ||
-	    connect(fd, (struct sockaddr *)&to, sizeof(to)))
+	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)))
 		die("%s: %s", host, strerror(errno));
 	return fd;
 }
@@ -134,22 +130,17 @@ static int reach(const char *host, const char *port)
 int main(int argc, char **argv)
 {
 	static struct run run;
-	bool at_once = argc == 5 && !strcmp(argv[1], "--at-once");
 
-	if (argc != 4 && !at_once) {
-		fputs("usage: dns_time [--at-once] HOST PORT ZONE <ADDRESSES\n", stderr);
+	if (argc != 4) {
+		fputs("usage: dns_time HOST PORT ZONE <ADDRESSES\n", stderr);
 		return 2;
 	}
-	argv += at_once;
 	run.zone = argv[3];
 	run.fd = reach(argv[1], argv[2]);
 	read_addresses(&run);
 	for (unsigned int id = 0; id < run.count; id++) {
 		ask(&run, id);
-		if (!at_once)
-			hear(&run);
-	}
-	for (unsigned int i = 0; at_once && i < run.count; i++)
 		hear(&run);
+	}
 	return EXIT_SUCCESS;
 }
