@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "listing.h"
 
-#include <pthread.h>
-#include <signal.h>
+#include "thread.h"
+
 #include <sys/eventfd.h>
 
 struct rg_listing {
@@ -64,20 +64,6 @@ static void *make(void *arg)
 	return NULL;
 }
 
-/* Signals are the loop's: the thread has them all blocked. */
-static int start_thread(struct rg_listing *listing)
-{
-	sigset_t all, before;
-	int err;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = pthread_create(&listing->thread, NULL, make, listing);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	listing->has_thread = !err;
-	return -err;
-}
-
 static void join(struct rg_listing *listing)
 {
 	if (listing->has_thread)
@@ -120,7 +106,8 @@ int rg_listing_start(struct rg_listing **ret, struct event_base *base,
 		return rg_fail(error, err, "lists can't be loaded: %s", strerror(-err));
 	}
 	/* Where no thread may be made the loop waits, as it does at the start. */
-	if (start_thread(listing))
+	listing->has_thread = !rg_thread_start(&listing->thread, make, listing);
+	if (!listing->has_thread)
 		make(listing);
 	*ret = listing;
 	return 0;

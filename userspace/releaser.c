@@ -2,10 +2,9 @@
 #include "releaser.h"
 
 #include "log.h"
+#include "thread.h"
 
-#include <pthread.h>
 #include <semaphore.h>
-#include <signal.h>
 #include <stdatomic.h>
 
 #define SLOTS 1024 /* a power of two: the numbers of frames run over */
@@ -64,20 +63,14 @@ static void *work(void *arg)
 	}
 }
 
-/* Signals are the loop's: the thread has them all blocked. */
 static void start_thread(struct rg_releaser *releaser)
 {
-	sigset_t all, before;
-	int err;
+	int err = rg_thread_start(&releaser->thread, work, releaser);
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = pthread_create(&releaser->thread, NULL, work, releaser);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	releaser->state = err ? THREAD_NEVER : THREAD_RUNS;
 	if (err)
 		rg_log_warning("held SYNs are released without a thread of their own: %s",
-			       strerror(err));
+			       strerror(-err));
 }
 
 void rg_releaser_put(struct rg_releaser *releaser, uint32_t ifindex, const void *frame, size_t len,

@@ -143,7 +143,7 @@ bed_up
 one_zone
 zones_start
 listener_start
-delay_start "$DNS_MS"
+delay_start "$DNS_MS" --times "$BED/answers"
 for variant in $(index_variants); do
 	one_variant "$variant"
 done

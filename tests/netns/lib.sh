@@ -472,15 +472,13 @@ zones_stop() {
 	stop rbldnsd || true
 }
 
-# delay_start MILLISECONDS: puts dns_delay between repgated and unbound. To be
+# delay_start MILLISECONDS [OPTION...]: puts dns_delay between repgated and unbound. To be
 # called before repgate_config, which writes the RESOLVER that this sets. What
-# was asked is in $BED/queries, one query a line: name, tab, type; how long the
-# answers took in $BED/answers: name, tab, microseconds.
+# was asked is in $BED/queries, one query a line: name, tab, type.
 delay_start() {
 	: >"$BED/queries"
-	: >"$BED/answers"
-	spawn dns_delay "$BUILD/tests/dns_delay" --delay "$1" \
-		--log "$BED/queries" --times "$BED/answers" 127.0.0.1:5354 127.0.0.1:53
+	spawn dns_delay "$BUILD/tests/dns_delay" --delay "$1" "${@:2}" \
+		--log "$BED/queries" 127.0.0.1:5354 127.0.0.1:53
 	must "dns_delay does not listen" wait_for 5 udp_open 5354
 	RESOLVER=127.0.0.1:5354
 }
