@@ -33,23 +33,28 @@ TEST_PACKAGES := libcmocka-dev iproute2 ethtool procps rbldnsd unbound postfix s
 	libio-socket-inet6-perl perl bind9-dnsutils jq tcpdump nftables libidn12 libgnutls-dane0
 
 LIBS := libbpf libxdp libcares libevent_core libevent_extra libconfig jansson libmaxminddb libsystemd
-WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-error=deprecated-declarations
+WERROR ?= 1 # 0: warnings are no errors, for packagers with other compilers
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(if $(filter 1,$(WERROR)),-Werror)
 # Recursive on purpose: pkg-config is asked when something is compiled, not for `make deps`.
 LIB_CFLAGS = $(shell pkg-config --cflags $(LIBS))
 LIB_LIBS = $(shell pkg-config --libs $(LIBS))
 CFLAGS ?= -O2 -g
-RG_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DRG_VERSION='"$(VERSION)"' $(WARNINGS) -I$(BUILD) -Iuserspace \
-	-fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE -pthread
+# A distribution that sets its own _FORTIFY_SOURCE keeps it.
+FORTIFY := $(if $(findstring _FORTIFY_SOURCE,$(CFLAGS) $(CPPFLAGS)),,-D_FORTIFY_SOURCE=2)
+# Every quoted include is written from here: "base/addr.h" of userspace/, "maps/types.h" of the top.
+INCLUDES := -I$(BUILD) -Iuserspace -I.
+RG_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DRG_VERSION='"$(VERSION)"' $(WARNINGS) $(INCLUDES) \
+	-fstack-protector-strong $(FORTIFY) -fPIE -pthread
 RG_LDFLAGS := -pie -pthread -Wl,-z,relro,-z,now
 # Packet headers don't move between kernels: no CO-RE relocations, and no need for the kernel's BTF.
-BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -DBPF_NO_PRESERVE_ACCESS_INDEX -Wall -Wextra -Werror -I. -Ibpf
+BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -DBPF_NO_PRESERVE_ACCESS_INDEX -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror) -I. -Ibpf
 
-AGENT := main agent addr commands config control dispatcher dns dnsbl due events geo hash health history index indexes inquiry judge links \
-	listing lists loader log metrics names never notify policy privileges recent refusals releaser reply report responder saved slots smtp stats steering \
-	table tester turns verdicts watch
-CTL := ctl addr config dnsbl names reply
-AGENT_OBJECTS := $(AGENT:%=$(BUILD)/userspace/%.o) $(BUILD)/maps/pin.o
-CTL_OBJECTS := $(CTL:%=$(BUILD)/userspace/%.o)
+# Everything but the two programs' own files is one library; each program takes from it what it calls.
+MAIN_SOURCES := userspace/daemon/main.c $(wildcard userspace/ctl/*.c)
+LIB_SOURCES := $(filter-out $(MAIN_SOURCES),$(sort $(wildcard userspace/*/*.c))) maps/pin.c
+LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
+CTL_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard userspace/ctl/*.c))
+LIBRARY := $(BUILD)/librepgate.a
 
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -72,7 +77,7 @@ test-deps: | $(BUILD)/
 
 # --------------------------------------------------------------------------- build
 
-$(BUILD)/ $(BUILD)/bpf/ $(BUILD)/maps/ $(BUILD)/userspace/ $(BUILD)/tests/:
+$(BUILD)/ $(BUILD)/bpf/ $(BUILD)/tests/:
 	$(Q)mkdir -p $@
 
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c vmlinux.h $(wildcard bpf/*.h maps/*.h) $(firstword $(MAKEFILE_LIST)) | $(BUILD)/bpf/
@@ -83,22 +88,27 @@ $(BUILD)/%.skel.h: $(BUILD)/bpf/%.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name $(*F)_bpf >$@
 
-$(BUILD)/userspace/loader.o: $(BUILD)/filter.skel.h
+$(foreach build,asan fuzz,$(BUILD)/$(build)/userspace/kernel/loader.o) $(BUILD)/userspace/kernel/loader.o: $(BUILD)/filter.skel.h
 
-$(BUILD)/%.o: %.c $(MAKEFILE_LIST) | $(BUILD)/userspace/ $(BUILD)/maps/
+$(BUILD)/%.o: %.c $(firstword $(MAKEFILE_LIST))
 	$(call say,CC,$@)
-	$(Q)$(CC) $(CFLAGS) $(RG_CFLAGS) $(LIB_CFLAGS) $(SANITIZERS) -MMD -MP -c $< -o $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(RG_CFLAGS) $(LIB_CFLAGS) $(SANITIZERS) -MMD -MP -c $< -o $@
 
-$(BUILD)/repgated: $(AGENT_OBJECTS)
+$(LIBRARY): $(LIB_OBJECTS)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/repgated: $(BUILD)/userspace/daemon/main.o $(LIBRARY)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(SANITIZERS) $(RG_LDFLAGS) $(LDFLAGS) $^ -o $@ $(LIB_LIBS)
 
-$(BUILD)/repgatectl: $(CTL_OBJECTS)
+$(BUILD)/repgatectl: $(CTL_OBJECTS) $(LIBRARY)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(SANITIZERS) $(RG_LDFLAGS) $(LDFLAGS) $^ -o $@ \
 		$(shell pkg-config --libs libconfig jansson)
 
--include $(wildcard $(BUILD)/*/*.d)
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
 # In the repository: made anew only when it is asked for.
 ifneq ($(filter vmlinux.h,$(MAKECMDGOALS)),)
@@ -131,49 +141,42 @@ $(BUILD)/tests/syn_flood: tests/tools/syn_flood.c tests/tools/syn_flood.h $(BUIL
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CFLAGS) $(RG_CFLAGS) -I$(BUILD)/tests $< -o $@ $(shell pkg-config --cflags --libs libbpf)
 
-$(BUILD)/tests/%: tests/tools/%.c $(firstword $(MAKEFILE_LIST)) | $(BUILD)/tests/
+$(filter-out %.o %/syn_flood,$(TOOLS)): $(BUILD)/tests/%: tests/tools/%.c $(firstword $(MAKEFILE_LIST)) | $(BUILD)/tests/
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CFLAGS) -std=gnu11 $(WARNINGS) $< -o $@
 
-# What each unit test is made of; with ASan and UBSan whatever SANITIZE says.
-UNITS := addr dnsbl due history index lists parse policy config dns releaser reply slots smtp table turns
-SOURCES_addr := userspace/addr.c
-SOURCES_dnsbl := userspace/dnsbl.c userspace/addr.c
-SOURCES_due := userspace/due.c userspace/addr.c
-SOURCES_history := userspace/history.c userspace/report.c userspace/names.c
-SOURCES_index := userspace/index.c userspace/table.c userspace/addr.c
-SOURCES_lists := userspace/lists.c userspace/addr.c
-SOURCES_parse := tests/bpf/packet.c
-SOURCES_policy := userspace/policy.c
-SOURCES_config := userspace/config.c userspace/dnsbl.c userspace/addr.c userspace/names.c userspace/reply.c
-SOURCES_reply := userspace/reply.c userspace/addr.c
-SOURCES_releaser := userspace/releaser.c
-# It includes the file itself, to see each of its stores.
-INCLUDED_table := userspace/table.c
-SOURCES_smtp := userspace/smtp.c userspace/reply.c userspace/addr.c
-SOURCES_dns := userspace/dns.c
-SOURCES_slots := userspace/slots.c
-SOURCES_turns := userspace/turns.c
-UNIT_TESTS := $(UNITS:%=$(BUILD)/tests/unit_%)
-BPF_TESTS := $(patsubst %,$(BUILD)/tests/bpf_%,filter actions throttle steer index verdicts)
-BPF_SHARED := $(patsubst %,tests/bpf/%.c,rows net run packet)
-NETNS_TESTS := $(sort $(wildcard tests/netns/test_*.sh))
-TEST_CFLAGS = -O1 -g -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -I$(BUILD) -Iuserspace -Itests/bpf \
+# The same library with ASan and UBSan, whatever SANITIZE says, for the unit and packet tests.
+TEST_CFLAGS = -O1 -g -std=gnu11 -D_GNU_SOURCE -DRG_VERSION='"$(VERSION)"' -Wall -Wextra -Werror $(INCLUDES) -Itests/packet \
 	$(LIB_CFLAGS) -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+ASAN_LIBRARY := $(BUILD)/asan/librepgate.a
 
-.SECONDEXPANSION:
-$(BUILD)/tests/unit_%: tests/unit/test_%.c $$(SOURCES_%) $$(INCLUDED_%) $(wildcard userspace/*.h maps/*.h bpf/*.h) | $(BUILD)/tests/
+$(BUILD)/asan/%.o: %.c $(firstword $(MAKEFILE_LIST))
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(TEST_CFLAGS) $(COVERAGE) -MMD -MP -c $< -o $@
+
+$(ASAN_LIBRARY): $(LIB_SOURCES:%.c=$(BUILD)/asan/%.o)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+# A test that includes the .c file of a module, or defines its functions itself, takes its place.
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(sort $(wildcard tests/unit/*/test_*.c)))
+PACKET_TESTS := $(patsubst %,$(BUILD)/tests/packet/test_%,filter actions throttle steer index verdicts)
+PACKET_SHARED := $(patsubst %,$(BUILD)/asan/tests/packet/%.o,rows net run packet)
+E2E_TESTS := $(sort $(wildcard tests/e2e/test_*.sh))
+
+$(PACKET_SHARED) $(PACKET_TESTS): $(BUILD)/filter.skel.h
+$(BUILD)/tests/unit/%: tests/unit/%.c $(ASAN_LIBRARY) $(BUILD)/asan/tests/packet/packet.o
 	$(call say,TEST,$@)
-	$(Q)$(CC) $(TEST_CFLAGS) $(filter-out $(INCLUDED_$*),$(filter %.c,$^)) -o $@ -lcmocka $(LIB_LIBS)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(TEST_CFLAGS) $(COVERAGE) -MMD -MP $(filter %.c %.o %.a,$^) -o $@ -lcmocka $(LIB_LIBS)
 
-BPF_SOURCES_index := userspace/index.c userspace/table.c userspace/addr.c
-BPF_SOURCES_verdicts := $(patsubst %,userspace/%.c,verdicts slots due indexes index table lists dnsbl addr)
-$(BUILD)/tests/bpf_%: tests/bpf/test_%.c $(BPF_SHARED) $$(BPF_SOURCES_$$*) $(BUILD)/filter.skel.h \
-		$(wildcard tests/bpf/*.h maps/*.h) | $(BUILD)/tests/
+$(BUILD)/tests/packet/%: tests/packet/%.c $(PACKET_SHARED) $(ASAN_LIBRARY)
 	$(call say,TEST,$@)
-	$(Q)$(CC) $(TEST_CFLAGS) $(filter %.c,$^) -o $@ -lcmocka $(LIB_LIBS)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(TEST_CFLAGS) $(COVERAGE) -MMD -MP $(filter %.c %.o %.a,$^) -o $@ -lcmocka $(LIB_LIBS)
 
-tests: all $(TOOLS) $(UNIT_TESTS) $(BPF_TESTS)
+tests: all $(TOOLS) $(UNIT_TESTS) $(PACKET_TESTS)
 
 demo: test-deps ## show the main job: own namespaces, local zones, a real mail server (as root)
 	$(Q)$(MAKE) all $(TOOLS)
@@ -181,7 +184,7 @@ demo: test-deps ## show the main job: own namespaces, local zones, a real mail s
 
 check: test-deps ## build and pass the tests: unit, packet rows, end to end (as root)
 	$(Q)$(MAKE) tests
-	$(Q)BUILD=$(BUILD) tests/run.sh $(BUILD)/logs $(UNIT_TESTS) $(BPF_TESTS) $(NETNS_TESTS)
+	$(Q)BUILD=$(BUILD) tests/run.sh $(BUILD)/logs $(UNIT_TESTS) $(PACKET_TESTS) $(E2E_TESTS)
 
 VM_PACKAGES := qemu-system-x86 busybox-static cpio kmod xz-utils zstd xdp-tools systemd dbus
 
@@ -201,7 +204,7 @@ soak: test-deps ## half an hour of everything with an ASan build: memory stays f
 # --------------------------------------------------------------------------- bench
 
 BENCH := $(patsubst %,$(BUILD)/bench/%,verdict_cost attach addresses fill_pins dns_time)
-BENCH_SHARED := tests/bench/fill.c tests/bench/population.c userspace/index.c userspace/table.c userspace/addr.c
+BENCH_SHARED := tests/bench/fill.c tests/bench/population.c
 # What repgate is compared with; the bench says which of them are missing.
 BENCH_PACKAGES := xdp-tools ipset iptables
 
@@ -221,25 +224,20 @@ $(BUILD)/bench/%.skel.h: $(BUILD)/bench/%.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name $(*F)_bpf >$@
 
-$(BUILD)/bench/%: tests/bench/%.c $(BENCH_SHARED) $(BUILD)/bench/verdict.skel.h $(BUILD)/filter.skel.h \
-		$(wildcard tests/bench/*.h maps/*.h) $(firstword $(MAKEFILE_LIST)) | $(BUILD)/bench/
+$(BUILD)/bench/%: tests/bench/%.c $(BENCH_SHARED) $(BUILD)/bench/verdict.skel.h $(BUILD)/filter.skel.h $(LIBRARY) \
+		$(wildcard tests/bench/*.h) | $(BUILD)/bench/
 	$(call say,CC,$@)
-	$(Q)$(CC) $(CFLAGS) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) -I$(BUILD) -I$(BUILD)/bench -Iuserspace \
-		$(filter %.c,$^) -o $@ -lbpf -lpthread -lm
+	$(Q)$(CC) $(CFLAGS) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(INCLUDES) -I$(BUILD)/bench \
+		$(filter %.c %.a,$^) -o $@ -lbpf -lpthread -lm
 
 # --------------------------------------------------------------------------- fuzzing
 
 FUZZ_FRAMES ?= 20000000
 FUZZ_SECONDS ?= 60
 FUZZERS := config lists dns control ring smtp
-FUZZ_CFLAGS = -g -O2 -std=gnu11 -D_GNU_SOURCE $(WARNINGS) -I$(BUILD) $(LIB_CFLAGS) \
-	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
-FUZZ_config := config dnsbl addr names reply
-FUZZ_lists := lists addr
-FUZZ_dns := dnsbl addr
-FUZZ_control := commands addr config dnsbl health history lists log names policy recent reply report steering
-FUZZ_ring := events
-FUZZ_smtp := smtp reply addr
+FUZZ_CFLAGS = -g -O2 -std=gnu11 -D_GNU_SOURCE -DRG_VERSION='"$(VERSION)"' $(WARNINGS) $(INCLUDES) $(LIB_CFLAGS) \
+	-fsanitize=address,undefined -fno-sanitize-recover=undefined
+FUZZ_LIBRARY := $(BUILD)/fuzz/librepgate.a
 FUZZ_OPTIONS_config := -detect_leaks=0 -max_len=8192
 FUZZ_OPTIONS_dns := -max_len=1500
 FUZZ_OPTIONS_ring := -max_len=400
@@ -249,14 +247,24 @@ $(BUILD)/fuzz/:
 	$(Q)mkdir -p $@
 
 # Not with ASan: it is the programs in the kernel that are tried, as many frames as possible.
-$(BUILD)/fuzz/fuzz_filter: $(addprefix tests/fuzz/,fuzz_filter.c model.c frames.c) userspace/index.c userspace/table.c userspace/addr.c \
-		$(BUILD)/filter.skel.h $(wildcard tests/fuzz/*.h maps/*.h userspace/index.h) | $(BUILD)/fuzz/
+$(BUILD)/fuzz/fuzz_filter: $(addprefix tests/fuzz/,fuzz_filter.c model.c frames.c) $(LIBRARY) \
+		$(BUILD)/filter.skel.h $(wildcard tests/fuzz/*.h) | $(BUILD)/fuzz/
 	$(call say,FUZZ,$@)
-	$(Q)$(CC) -O2 -g -std=gnu11 -D_GNU_SOURCE $(WARNINGS) -I$(BUILD) -Iuserspace $(filter %.c,$^) -o $@ -lbpf -lpthread
+	$(Q)$(CC) -O2 -g -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(INCLUDES) $(filter %.c %.a,$^) -o $@ -lbpf -lpthread
 
-$(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c $$(addprefix userspace/,$$(addsuffix .c,$$(FUZZ_$$*))) $(wildcard userspace/*.[ch] maps/*.h) | $(BUILD)/fuzz/
+# The library once more, with libFuzzer's coverage (clang).
+$(BUILD)/fuzz/%.o: %.c $(firstword $(MAKEFILE_LIST))
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c $< -o $@
+
+$(FUZZ_LIBRARY): $(LIB_SOURCES:%.c=$(BUILD)/fuzz/%.o)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(FUZZERS:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c $(FUZZ_LIBRARY)
 	$(call say,FUZZ,$@)
-	$(Q)$(CLANG) $(FUZZ_CFLAGS) $< $(FUZZ_$*:%=userspace/%.c) -o $@ $(LIB_LIBS)
+	$(Q)$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer -MMD -MP $(filter %.c %.a,$^) -o $@ $(LIB_LIBS)
 
 fuzz-filter: $(BUILD)/fuzz/fuzz_filter ## random frames: the XDP programs against a model (FUZZ_FRAMES=20000000, as root)
 	$(Q)$< --frames $(FUZZ_FRAMES) --seed $$(date +%s)

@@ -9,7 +9,7 @@
 
 struct rg_decision {
 	/* No padding: it is a global function's argument. */
-	__u32 class; /* enum rg_class */
+	__u32 peer_class; /* enum rg_class */
 	__u32 action; /* enum rg_action */
 	__u32 zone;
 };
@@ -42,36 +42,36 @@ static __always_inline int copy_frame(struct xdp_md *ctx, struct rg_event_syn *e
 	return bpf_xdp_load_bytes(ctx, 0, event->frame, len);
 }
 
-enum rg_told {
-	RG_TOLD, /* as asked */
-	RG_TOLD_NOT_HELD, /* the agent will judge the peer; its SYN is not in the event */
-	RG_TOLD_NOTHING, /* the ring buffer is full */
+enum rg_event_result {
+	RG_EVENT_SENT, /* as asked */
+	RG_EVENT_SENT_NOT_HELD, /* the agent will judge the peer; its SYN is not in the event */
+	RG_EVENT_SENT_NOTHING, /* the ring buffer is full */
 };
 
-static __always_inline enum rg_told tell_syn(struct xdp_md *ctx, const struct rg_syn *syn,
-					     int with_frame)
+static __always_inline enum rg_event_result tell_syn(struct xdp_md *ctx, const struct rg_syn *syn,
+						     int with_frame)
 {
 	struct rg_event_syn *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
-	enum rg_told told = RG_TOLD;
+	enum rg_event_result told = RG_EVENT_SENT;
 
 	if (!event) {
 		count_loss(RG_LOSS_RING_FULL);
-		return RG_TOLD_NOTHING;
+		return RG_EVENT_SENT_NOTHING;
 	}
 	__builtin_memset(event, 0, sizeof(*event));
 	fill_head(&event->head, ctx, syn);
 	event->head.kind = RG_EVENT_SYN;
-	event->head.class = RG_CLASS_UNKNOWN;
+	event->head.peer_class = RG_CLASS_UNKNOWN;
 	event->head.zone = RG_NO_ZONE;
 	event->seq = syn->seq;
 	if (with_frame && rg_config.can_hold) {
 		if (syn->frame_len > RG_FRAME_SIZE) {
 			count_loss(RG_LOSS_HOLD_TOO_LONG);
-			told = RG_TOLD_NOT_HELD;
+			told = RG_EVENT_SENT_NOT_HELD;
 		} else if (copy_frame(ctx, event, syn->frame_len)) {
 			count_loss(RG_LOSS_HOLD_COPY);
 			event->frame_len = 0;
-			told = RG_TOLD_NOT_HELD;
+			told = RG_EVENT_SENT_NOT_HELD;
 		}
 	}
 	bpf_ringbuf_submit(event, 0);
@@ -111,7 +111,7 @@ static __always_inline void tell_refused(struct xdp_md *ctx, const struct rg_set
 	__builtin_memset(event, 0, sizeof(*event));
 	fill_head(event, ctx, syn);
 	event->kind = RG_EVENT_REFUSED;
-	event->class = decision->class;
+	event->peer_class = decision->peer_class;
 	event->action = decision->action;
 	event->zone = decision->zone;
 	bpf_ringbuf_submit(event, 0);

@@ -60,7 +60,7 @@ __attribute__((noinline)) int account_attempt(struct xdp_md *ctx, const struct r
 	if (!note_attempt(hash_flow(syn->addr_halves, syn->port), syn->second))
 		return 0;
 	table = table_of(settings, decision->action);
-	count_attempts(table + decision->class * RG_ACTION_MAX + decision->action, weight);
+	count_attempts(table + decision->peer_class * RG_ACTION_MAX + decision->action, weight);
 	if (is_told(decision->action, table))
 		tell_refused(ctx, settings, syn, decision);
 	return 0;
@@ -74,9 +74,9 @@ static __always_inline void account(struct xdp_md *ctx, const struct rg_settings
 	__u32 table = table_of(settings, decision->action);
 	__u32 weight = weight_of(settings, cpu, syn->addr_halves, syn->port);
 
-	count(table + decision->class * RG_ACTION_MAX + decision->action);
+	count(table + decision->peer_class * RG_ACTION_MAX + decision->action);
 	if (decision->action != RG_ACTION_PASS &&
-	    (decision->class == RG_CLASS_UNKNOWN || decision->class == RG_CLASS_PENDING))
+	    (decision->peer_class == RG_CLASS_UNKNOWN || decision->peer_class == RG_CLASS_PENDING))
 		return;
 	if (unlikely(weight))
 		account_attempt(ctx, settings, syn, decision, weight);
@@ -91,7 +91,8 @@ static __always_inline void settle(struct xdp_md *ctx, const struct rg_settings 
 			decision->action = RG_ACTION_PASS;
 	} else if (unlikely(is_answered(decision->action)) && settings->mode != RG_MODE_MONITOR &&
 		   !responder_listens(ctx, settings, syn, decision->action)) {
-		decision->action = decision->class == RG_CLASS_QIL ? RG_ACTION_RESET : RG_ACTION_DROP;
+		decision->action = decision->peer_class == RG_CLASS_QIL ? RG_ACTION_RESET :
+									  RG_ACTION_DROP;
 	}
 }
 
@@ -106,7 +107,7 @@ __attribute__((noinline)) int judge(struct xdp_md *ctx, const struct rg_settings
 		return RG_ACTION_PASS; /* can't happen, the verifier wants it */
 	read_clock(cpu, syn);
 	decision = decide(settings, cpu, syn);
-	if (likely(decision.class != RG_CLASS_NONE)) {
+	if (likely(decision.peer_class != RG_CLASS_NONE)) {
 		settle(ctx, settings, syn, &decision);
 	} else {
 		find_peer(settings, syn);

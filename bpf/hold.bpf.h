@@ -103,7 +103,7 @@ static __always_inline struct rg_decision hold_pending(struct xdp_md *ctx,
 	if (action == RG_ACTION_PASS)
 		return decided(RG_CLASS_PENDING, RG_ACTION_PASS);
 	if (action == RG_ACTION_HOLD && take_flow(peer, flow_of(syn))) {
-		if (tell_syn(ctx, syn, 1) == RG_TOLD)
+		if (tell_syn(ctx, syn, 1) == RG_EVENT_SENT)
 			return decided(RG_CLASS_PENDING, RG_ACTION_HOLD);
 	}
 	return decided(RG_CLASS_PENDING, RG_ACTION_DROP);
@@ -164,9 +164,9 @@ static __always_inline struct rg_decision hold_unknown(struct xdp_md *ctx,
 		return decided(RG_CLASS_PENDING,
 			       action == RG_ACTION_PASS ? RG_ACTION_PASS : RG_ACTION_DROP);
 	switch (tell_syn(ctx, syn, action == RG_ACTION_HOLD)) {
-	case RG_TOLD:
+	case RG_EVENT_SENT:
 		return decided(RG_CLASS_UNKNOWN, action);
-	case RG_TOLD_NOT_HELD:
+	case RG_EVENT_SENT_NOT_HELD:
 		return decided(RG_CLASS_UNKNOWN, RG_ACTION_DROP);
 	default:
 		/* Without the mark the peer's next SYN tries again. */

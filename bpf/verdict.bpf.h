@@ -70,11 +70,11 @@ static __always_inline void *longest_live(enum rg_trie which, const struct rg_sy
 	return bpf_map_lookup_elem(trie, &key);
 }
 
-static __always_inline void decide_class(const struct rg_settings *settings, enum rg_class class,
-					 struct rg_decision *decision)
+static __always_inline void decide_class(const struct rg_settings *settings,
+					 enum rg_class peer_class, struct rg_decision *decision)
 {
-	decision->class = class;
-	decision->action = class == RG_CLASS_APPROVED ? RG_ACTION_PASS : settings->blocked;
+	decision->peer_class = peer_class;
+	decision->action = peer_class == RG_CLASS_APPROVED ? RG_ACTION_PASS : settings->blocked;
 }
 
 /* answer: the index's, as in rg_found. */
@@ -93,7 +93,7 @@ static __always_inline int decide_by_lists(const struct rg_settings *settings,
 	entry = longest_live(RG_TRIE_LISTS, syn);
 	if (!entry)
 		return 0;
-	decide_class(settings, entry->class, decision);
+	decide_class(settings, entry->peer_class, decision);
 	return 1;
 }
 
@@ -113,7 +113,7 @@ static __always_inline void read_answer(__u32 answer, struct rg_decision *decisi
 {
 	__u32 zone = answer & RG_INDEX_ZONE_MASK;
 
-	decision->class = answer >> RG_INDEX_CLASS_SHIFT;
+	decision->peer_class = answer >> RG_INDEX_CLASS_SHIFT;
 	decision->action = answer >> RG_INDEX_ACTION_SHIFT & 15;
 	decision->zone = zone == RG_INDEX_NO_ZONE ? RG_NO_ZONE : zone;
 }
@@ -149,7 +149,7 @@ static __always_inline int decide_by_hosts(const struct rg_settings *settings,
 	if (hits)
 		add_hits(verdict, hits);
 	if (answer == RG_INDEX_ASK) {
-		decision->class = verdict->class;
+		decision->peer_class = verdict->peer_class;
 		decision->action = verdict->action;
 		decision->zone = verdict->zone;
 	}
@@ -183,9 +183,9 @@ static __always_inline void find_peer(const struct rg_settings *settings, struct
 	__builtin_memcpy(&syn->peer, half, sizeof(half));
 }
 
-static __always_inline struct rg_decision decided(enum rg_class class, enum rg_action action)
+static __always_inline struct rg_decision decided(enum rg_class peer_class, enum rg_action action)
 {
-	return (struct rg_decision){ .class = class, .action = action, .zone = RG_NO_ZONE };
+	return (struct rg_decision){ .peer_class = peer_class, .action = action, .zone = RG_NO_ZONE };
 }
 
 /*

@@ -21,7 +21,7 @@ struct rg_event_head {
 	__u32 ifindex; /* where it arrived */
 	__u16 peer_port; /* host order */
 	__u16 local_port; /* host order */
-	enum rg_class class;
+	enum rg_class peer_class;
 	enum rg_action action;
 	__u8 pad[6]; /* zero */
 };

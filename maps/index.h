@@ -2,7 +2,7 @@
 /*
  * The index: what the tries say, laid out so that a packet from a listed host touches one cache line.
  * It has three parts: local lists, hosts, which are `verdicts`, and the clean peers of `peers`. It is
- * derived: user space writes it through mmap after the trie (userspace/index.c), and where it does not
+ * derived: user space writes it through mmap after the trie (userspace/index/index.c), and where it does not
  * know, it says "ask" and the trie answers.
  *
  * A part has a header, which lies in `seen`, and an array of lines of 64 bytes:
@@ -182,7 +182,7 @@ static inline __u32 rg_index_hash(__u64 key)
 	return (__u32)(((key ^ key >> 32) * 0xd6e8feb86659fd93ULL) >> 32);
 }
 
-/* The upper bits make a bucket's number; see userspace/table.c for the way back. */
+/* The upper bits make a bucket's number; see userspace/index/index_table.c for the way back. */
 static inline __u32 rg_index_mix4(__u32 addr, __u64 seed)
 {
 	addr ^= (__u32)seed;

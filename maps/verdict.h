@@ -18,7 +18,7 @@ struct rg_lease {
 	__u32 word; /* each kind's own */
 	__u16 half; /* each kind's own */
 	__u8 prefix_len; /* bits */
-	enum rg_class class;
+	enum rg_class peer_class;
 };
 
 /* `lists`: a local entry. Only approved entries, and blocked ones that none of them covers. */
@@ -27,7 +27,7 @@ struct rg_list_entry {
 	__u32 line; /* line in its file */
 	__u16 source; /* number of that file, see repgatectl list */
 	__u8 prefix_len;
-	enum rg_class class; /* RG_CLASS_APPROVED or RG_CLASS_BLOCKED */
+	enum rg_class peer_class; /* RG_CLASS_APPROVED or RG_CLASS_BLOCKED */
 };
 
 /* `verdicts`: what the zones or the countries said of a peer, as far as its SYN needs it. */
@@ -37,7 +37,7 @@ struct rg_verdict {
 	enum rg_action action;
 	__u8 zone; /* index into `zones`; RG_NO_ZONE if no zone said it */
 	__u8 prefix_len;
-	enum rg_class class;
+	enum rg_class peer_class;
 };
 
 #define RG_NO_ZONE 255
@@ -79,7 +79,7 @@ struct rg_bucket {
 /* `zones`: what the zone numbers of `verdicts` mean. The alias, never the zone's real name. */
 struct rg_zone_name {
 	char alias[RG_ALIAS_SIZE];
-	enum rg_class class; /* what its listing makes of a peer; RG_CLASS_NONE: unused slot */
+	enum rg_class peer_class; /* what its listing makes of a peer; RG_CLASS_NONE: unused slot */
 	__u8 pad[3]; /* zero */
 };
 

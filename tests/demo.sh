@@ -7,8 +7,8 @@
 # send a mail to it. Then a table compares what each sender should have met with
 # what it did meet, and says why. Exits 0 if they agree.
 
-# shellcheck source-path=SCRIPTDIR source=netns/lib.sh
-. "$(dirname "$0")/netns/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=e2e/lib.sh
+. "$(dirname "$0")/e2e/lib.sh"
 bed_reexec "$0" "$@"
 
 # Each answer of the name server takes that long, so that it can be seen how

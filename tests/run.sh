@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Runs test programs in the order given, prints what each check says (TAP: "ok ...", "not ok ..."),
-# and ends with "N passed, N failed". A program that fails without a "not ok" counts as a failure, and
+# Runs test programs of tests/ or $BUILD/tests/ in the order given, prints what each check says (TAP:
+# "ok ...", "not ok ..."), and ends with "N passed, N failed". A program that fails without a "not ok" counts as a failure, and
 # one that is skipped (exit 77) says why.
 #
 #   run.sh LOGDIR PROGRAM...
@@ -18,8 +18,10 @@ export CMOCKA_MESSAGE_OUTPUT=TAP
 export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1
 
 for program in "$@"; do
-	name=$(basename "$program" .sh)
+	name=${program##*tests/}
+	name=${name%.sh}
 	log=$logs/$name.log
+	mkdir -p "$(dirname "$log")"
 	begun=$(date +%s)
 	printf '\n== %s\n' "$name"
 	# Two minutes are ten times what any of them takes; a hang must not be the end of the run.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "fill.h"
 
-#include "index.h"
+#include "index/index.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -80,7 +80,7 @@ static int fill_prefixes(struct batch *batch, const struct population *populatio
 		struct rg_prefix key = { .len = RG_V4_PREFIX_BITS + prefix->len,
 					 .addr = fill_addr(prefix->addr) };
 		struct rg_list_entry entry = { .prefix_len = key.len,
-					       .class = RG_CLASS_BLOCKED,
+					       .peer_class = RG_CLASS_BLOCKED,
 					       .line = (uint32_t)i + 1 };
 
 		err = add(batch, &key, &entry);
@@ -98,7 +98,7 @@ static int fill_listed(struct batch *batch, const struct population *population)
 		struct rg_prefix key = { .len = RG_ADDR_BITS, .addr = fill_addr(hosts[i]) };
 		struct rg_verdict verdict = { .expiry = now + DAY,
 					      .prefix_len = key.len,
-					      .class = RG_CLASS_STANDARD,
+					      .peer_class = RG_CLASS_STANDARD,
 					      .action = RG_ACTION_DROP,
 					      .details = (uint32_t)i };
 
@@ -186,7 +186,7 @@ static void index_hosts(struct rg_index *index, const struct population *populat
 	struct rg_index_entry entry = {
 		.expiry = fill_now() + DAY,
 		.zone = crowd == CROWD_LISTED ? 0 : RG_NO_ZONE,
-		.class = crowd == CROWD_LISTED ? RG_CLASS_STANDARD : RG_CLASS_CLEAN,
+		.peer_class = crowd == CROWD_LISTED ? RG_CLASS_STANDARD : RG_CLASS_CLEAN,
 		.action = crowd == CROWD_LISTED ? RG_ACTION_DROP : RG_ACTION_PASS,
 		.prefix = { .len = RG_ADDR_BITS }
 	};
@@ -200,7 +200,7 @@ static void index_hosts(struct rg_index *index, const struct population *populat
 static int index_prefixes(struct rg_index *index, const struct population *population)
 {
 	struct prefix4 *prefixes = malloc(population->prefix_count * sizeof(*prefixes));
-	struct rg_index_entry entry = { .class = RG_CLASS_BLOCKED, .zone = RG_NO_ZONE };
+	struct rg_index_entry entry = { .peer_class = RG_CLASS_BLOCKED, .zone = RG_NO_ZONE };
 
 	if (!prefixes)
 		return -ENOMEM;

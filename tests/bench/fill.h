@@ -8,7 +8,7 @@
 
 #include "population.h"
 
-#include "../../maps/layout.h"
+#include "maps/layout.h"
 
 struct fill_maps {
 	int lists_now, verdicts, verdict_details, peers, indexes, seen; /* descriptors */

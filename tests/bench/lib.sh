@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# lib.sh - what the parts of the bench share, on top of tests/netns/lib.sh
+# lib.sh - what the parts of the bench share, on top of tests/e2e/lib.sh
 #
 # A part says on stderr what it does, and writes $BUILD/bench/PART.json:
 #
@@ -10,8 +10,8 @@
 #
 # and whatever else it measured, rounds included.
 
-# shellcheck source-path=SCRIPTDIR source=../netns/lib.sh
-. "$(dirname "${BASH_SOURCE[0]}")/../netns/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../e2e/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../e2e/lib.sh"
 
 BENCH=$BUILD/bench
 # Listed addresses. With 8388608 as well, growth to 8 M is judged; without the index that takes

@@ -19,8 +19,8 @@
 # cent of a pinned run means that something else runs here, and that the rates
 # say little. ROUNDS, SECONDS_EACH and SENDERS (sessions at once) can be set.
 
-# shellcheck source-path=SCRIPTDIR source=../netns/lib.sh
-. "$(dirname "$0")/../netns/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../e2e/lib.sh
+. "$(dirname "$0")/../e2e/lib.sh"
 bed_reexec "$0" "$@"
 
 ROUNDS=${ROUNDS:-5}

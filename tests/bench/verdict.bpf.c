@@ -87,7 +87,7 @@ static long look_up(__u32 index __attribute__((unused)), __u64 *now)
 	if (!settings || !cpu)
 		return 1;
 	make_syn(&syn, *now);
-	if (decide(settings, cpu, &syn).class != RG_CLASS_NONE ||
+	if (decide(settings, cpu, &syn).peer_class != RG_CLASS_NONE ||
 	    (bench_asks_peers && known_peer(&syn)))
 		bench_found++;
 	return 0;

@@ -424,10 +424,10 @@ static uint64_t count_of(const struct bench *bench, uint32_t stat)
 	return sum;
 }
 
-static void must_count(const struct bench *bench, enum rg_class class, enum rg_action action,
+static void must_count(const struct bench *bench, enum rg_class peer_class, enum rg_action action,
 		       uint64_t want, const char *what)
 {
-	uint64_t got = count_of(bench, RG_STAT_DONE + class * RG_ACTION_MAX + action);
+	uint64_t got = count_of(bench, RG_STAT_DONE + peer_class * RG_ACTION_MAX + action);
 
 	if (got != want)
 		die(0, "%s: %" PRIu64 " packets, not %" PRIu64, what, got, want);

@@ -8,7 +8,7 @@
  *	userspace/{config,dnsbl,addr,names,reply}.c -o fuzz_config -lconfig
  * fuzz_config -detect_leaks=0 -max_len=8192 -dict=tests/fuzz/config.dict NEW_DIRECTORY tests/fuzz/corpus_config
  */
-#include "../../userspace/config.h"
+#include "config/config.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

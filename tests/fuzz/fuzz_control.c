@@ -11,11 +11,11 @@
  *	-lconfig -ljansson -levent_core -lbpf -lsystemd
  * fuzz_control -max_len=4096 -dict=tests/fuzz/control.dict NEW_DIRECTORY tests/fuzz/corpus_control
  */
-#include "../../userspace/control.c" /* NOLINT: see above */
+#include "control/control.c" /* NOLINT: see above */
 
-#include "../../userspace/addr.h"
-#include "../../userspace/responder.h"
-#include "../../userspace/stats.h"
+#include "base/addr.h"
+#include "responder/responder.h"
+#include "kernel/stats.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -117,7 +117,7 @@ static int load_lists(struct rg_agent *its, struct rg_error *error)
 }
 
 /* Its turn is always now. */
-void rg_agent_reload(struct rg_agent *its, const struct rg_turn *turn)
+void rg_agent_reload(struct rg_agent *its, const struct rg_reload_request *turn)
 {
 	struct rg_error error = {};
 	int err = turn->begin ? turn->begin(turn->arg, &error) : 0;
@@ -137,10 +137,11 @@ void rg_agent_set_mode(struct rg_agent *its, enum rg_mode mode)
 	its->conf->mode = mode;
 }
 
-enum rg_action rg_agent_action(const struct rg_agent *its, enum rg_class class, enum rg_action action)
+enum rg_action rg_agent_action(const struct rg_agent *its, enum rg_class peer_class,
+			       enum rg_action action)
 {
 	(void)its;
-	return class == RG_CLASS_QIL ? RG_ACTION_RESET : action;
+	return peer_class == RG_CLASS_QIL ? RG_ACTION_RESET : action;
 }
 
 const struct rg_zone_count *rg_asker_count(const struct rg_asker *asker, uint32_t slot)
@@ -152,9 +153,9 @@ const struct rg_zone_count *rg_asker_count(const struct rg_asker *asker, uint32_
 	return &count;
 }
 
-const struct rg_health *rg_tester_health(const struct rg_tester *tester, uint32_t slot)
+const struct rg_zone_health *rg_zone_test_health(const struct rg_zone_test *tester, uint32_t slot)
 {
-	static const struct rg_health health = { .state = RG_HEALTH_OPEN, .why = "why" };
+	static const struct rg_zone_health health = { .state = RG_ZONE_HEALTH_OPEN, .why = "why" };
 
 	(void)tester;
 	must(slot < RG_MAX_ZONES, "slot");
@@ -217,7 +218,7 @@ void rg_inquiry_cancel(struct rg_inquiry *which)
 }
 
 static const struct rg_full_verdict verdict = { .expiry = UINT64_MAX,
-						.class = RG_CLASS_QIL,
+						.peer_class = RG_CLASS_QIL,
 						.action = RG_ACTION_TEMPFAIL,
 						.reason = RG_REASON_ZONE,
 						.zone = 1,
@@ -290,10 +291,10 @@ const char *rg_verdicts_zone(const struct rg_verdicts *verdicts, uint32_t slot)
 	return slot == 1 ? "two" : "";
 }
 
-struct rg_indexes_count rg_verdicts_indexes(const struct rg_verdicts *verdicts)
+struct rg_index_maps_count rg_verdicts_indexes(const struct rg_verdicts *verdicts)
 {
 	(void)verdicts;
-	return (struct rg_indexes_count){ .parts[RG_INDEX_HOSTS].bytes = 1 };
+	return (struct rg_index_maps_count){ .parts[RG_INDEX_HOSTS].bytes = 1 };
 }
 
 struct rg_verdicts_count rg_verdicts_count(const struct rg_verdicts *verdicts)
@@ -359,10 +360,10 @@ static void make_agent(void)
 		must(mkdtemp(directory) != NULL, "no directory");
 		atexit(remove_files);
 		agent.base = event_base_new();
-		must(!rg_recent_new(&agent.recent, follow, &control), "no events");
+		must(!rg_recent_events_new(&agent.recent, follow, &control), "no events");
 		must(!rg_history_new(&agent.history, directory), "no history");
 		rg_history_begin(agent.history, &nothing, 0, 1, rg_moment_now());
-		rg_recent_add(agent.recent, &event);
+		rg_recent_events_add(agent.recent, &event);
 	}
 	forget_lists();
 	agent.conf = load_conf();

@@ -8,9 +8,9 @@
  *	-lcares -levent_core
  * fuzz_dns -max_len=1500 -dict=tests/fuzz/dns.dict NEW_DIRECTORY tests/fuzz/corpus_dns
  */
-#include "../../userspace/dns.c" /* NOLINT: see above */
+#include "dnsbl/dns.c" /* NOLINT: see above */
 
-#include "../../userspace/dnsbl.h"
+#include "proto/dnsbl_query.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -24,7 +24,7 @@ static void must(bool right, const char *what)
 
 static void check(const struct rg_dns_answer *answer, const uint8_t *message, size_t len)
 {
-	struct rg_codes codes = {};
+	struct rg_dnsbl_codes codes = {};
 	uint32_t code = 0, ttl;
 
 	must(answer->status < RG_DNS_STATUS_MAX, "status");
@@ -33,7 +33,7 @@ static void check(const struct rg_dns_answer *answer, const uint8_t *message, si
 	     "records without OK, or OK without");
 	if (answer->status == RG_DNS_NONE && answer->has_ttl)
 		must(rg_dns_negative_ttl(message, len, &ttl) && ttl == answer->ttl, "negative TTL");
-	rg_codes_default(&codes);
+	rg_dnsbl_codes_default(&codes);
 	if (rg_dnsbl_match(&codes, answer->records, answer->count, &code) == RG_LISTED)
 		must(code >> 24 == 127, "listed by an address outside 127/8");
 }

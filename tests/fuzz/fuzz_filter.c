@@ -32,7 +32,7 @@
 #include <linux/bpf.h>
 
 #include "filter.skel.h"
-#include "index.h"
+#include "index/index.h"
 
 #define STATE_FRAMES 16384
 #define EPOCH_FRAMES 256 /* with the same settings */
@@ -343,10 +343,10 @@ static void add_list_entry(struct lab *lab)
 
 	if (!entry)
 		return;
-	entry->class = rng_percent(&lab->rng, 40) ? RG_CLASS_APPROVED : RG_CLASS_BLOCKED;
+	entry->peer_class = rng_percent(&lab->rng, 40) ? RG_CLASS_APPROVED : RG_CLASS_BLOCKED;
 	entry->expiry = rng_percent(&lab->rng, 40) ? 0 : pick_expiry(lab, 50);
 	key.addr = model_write_addr(entry->addr);
-	value.class = entry->class;
+	value.peer_class = entry->peer_class;
 	value.expiry = entry->expiry;
 	value.prefix_len = len;
 	must(bpf_map_update_elem(bpf_map__fd(lab->skel->maps.lists_now), &key, &value, BPF_NOEXIST),
@@ -366,7 +366,7 @@ static void add_verdict(struct lab *lab)
 	entry = model_add(&lab->model.verdicts, addr, key.len);
 	if (!entry)
 		return;
-	entry->class = classes[rng_below(&lab->rng, 6)];
+	entry->peer_class = classes[rng_below(&lab->rng, 6)];
 	entry->action = RG_ACTION_PASS + rng_below(&lab->rng, 7); /* to RG_ACTION_THROTTLE */
 	entry->zone = rng_percent(&lab->rng, 10) ? RG_NO_ZONE : rng_below(&lab->rng, RG_MAX_ZONES);
 	entry->expiry = pick_expiry(lab, 30);
@@ -374,7 +374,7 @@ static void add_verdict(struct lab *lab)
 	key.addr = model_write_addr(entry->addr);
 	value.expiry = entry->expiry;
 	value.prefix_len = key.len;
-	value.class = entry->class;
+	value.peer_class = entry->peer_class;
 	value.action = entry->action;
 	value.zone = entry->zone;
 	value.details = (uint32_t)(entry - lab->model.verdicts.at);
@@ -569,7 +569,7 @@ static void index_trie(struct lab *lab, enum rg_index_part part, const struct mo
 			const struct rg_index_entry entry = {
 				.prefix = { .len = len, .addr = model_write_addr(at->addr) },
 				.expiry = at->expiry,
-				.class = at->class,
+				.peer_class = at->peer_class,
 				.action = part == RG_INDEX_LISTS ? RG_ACTION_NONE : at->action,
 				.zone = at->zone,
 			};
@@ -583,7 +583,7 @@ static void index_peers(struct lab *lab)
 {
 	for (int i = 0; i < MODEL_PEERS; i++) {
 		const struct model_peer *peer = &lab->model.peers[i];
-		struct rg_index_entry entry = { .class = RG_CLASS_CLEAN,
+		struct rg_index_entry entry = { .peer_class = RG_CLASS_CLEAN,
 						.action = RG_ACTION_PASS,
 						.zone = RG_NO_ZONE };
 
@@ -1051,8 +1051,9 @@ static void print_trie(const struct model *model, const char *name, const struct
 
 		printf("%s: ", name);
 		print_addr(entry->addr);
-		printf("/%u class %d action %d zone %d hits %llu, %s\n", entry->len, entry->class,
-		       entry->action, (int)entry->zone, (unsigned long long)entry->hits,
+		printf("/%u class %d action %d zone %d hits %llu, %s\n", entry->len,
+		       entry->peer_class, entry->action, (int)entry->zone,
+		       (unsigned long long)entry->hits,
 		       !entry->expiry		  ? "for good" :
 		       entry->expiry > model->now ? "live" :
 						    "expired");

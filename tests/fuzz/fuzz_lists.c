@@ -8,8 +8,8 @@
  *	-fno-sanitize-recover=undefined tests/fuzz/fuzz_lists.c userspace/{lists,addr}.c -o fuzz_lists
  * fuzz_lists -max_len=4096 -dict=tests/fuzz/lists.dict NEW_DIRECTORY tests/fuzz/corpus_lists
  */
-#include "../../userspace/addr.h"
-#include "../../userspace/lists.h"
+#include "base/addr.h"
+#include "lists/lists.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -127,7 +127,7 @@ static void check_item(const struct rg_lists *lists, const struct rg_list_item *
 	must(item->len <= RG_ADDR_BITS, "length");
 	rg_prefix_mask(&masked);
 	must(!memcmp(&masked, &prefix, sizeof(masked)), "host bits");
-	must(item->class == RG_CLASS_APPROVED || item->class == RG_CLASS_BLOCKED, "class");
+	must(item->peer_class == RG_CLASS_APPROVED || item->peer_class == RG_CLASS_BLOCKED, "class");
 	before = i ? rg_list_prefix(&items[i - 1]) : prefix;
 	must(!i || rg_prefix_compare(&before, &prefix) < 0, "order");
 	must(rg_lists_source(lists, item->source) && item->line, "source");

@@ -8,7 +8,7 @@
  *	-lbpf -levent_core
  * fuzz_ring -max_len=400 NEW_DIRECTORY tests/fuzz/corpus_ring
  */
-#include "../../userspace/events.h"
+#include "kernel/ring.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -43,14 +43,14 @@ static void on_refused(void *arg, const struct rg_event_head *head)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct seen seen = {};
-	const struct rg_events_calls calls = { .syn = on_syn, .refused = on_refused, .arg = &seen };
+	const struct rg_ring_handlers calls = { .syn = on_syn, .refused = on_refused, .arg = &seen };
 	/* Records are aligned to 8, and end where they end. */
 	void *record = malloc(size ? size : 1);
 
 	if (!record)
 		return 0;
 	memcpy(record, data, size);
-	if (rg_events_dispatch(&calls, record, size) != (seen.calls == 1)) {
+	if (rg_ring_dispatch(&calls, record, size) != (seen.calls == 1)) {
 		fprintf(stderr, "broken: %u calls\n", seen.calls);
 		abort();
 	}

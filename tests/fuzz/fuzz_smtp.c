@@ -8,8 +8,8 @@
  *	-fno-sanitize-recover=undefined tests/fuzz/fuzz_smtp.c userspace/{smtp,reply,addr}.c -o fuzz_smtp
  * fuzz_smtp -max_len=4096 -dict=tests/fuzz/smtp.dict NEW_DIRECTORY tests/fuzz/corpus_smtp
  */
-#include "../../userspace/addr.h"
-#include "../../userspace/smtp.h"
+#include "base/addr.h"
+#include "proto/smtp.h"
 
 #define REPLIES (RG_SMTP_COMMANDS + 2) /* with the greeting and the 421 at the end */
 

@@ -336,7 +336,7 @@ struct way {
 	struct model *model;
 	const struct view *view;
 	struct model_result *result;
-	enum rg_class class;
+	enum rg_class peer_class;
 	enum rg_action action;
 	uint32_t zone;
 };
@@ -377,15 +377,15 @@ static bool look_up(struct way *way)
 
 	way->zone = RG_NO_ZONE;
 	if (entry) {
-		way->class = entry->class;
-		way->action = entry->class == RG_CLASS_APPROVED ? RG_ACTION_PASS :
-								  model->settings.blocked;
+		way->peer_class = entry->peer_class;
+		way->action = entry->peer_class == RG_CLASS_APPROVED ? RG_ACTION_PASS :
+								       model->settings.blocked;
 		return true;
 	}
 	entry = longest_live(model, &model->verdicts, way->view->from);
 	if (entry) {
 		entry->hits++;
-		way->class = entry->class;
+		way->peer_class = entry->peer_class;
 		way->action = entry->action;
 		way->zone = entry->zone;
 		return true;
@@ -393,7 +393,7 @@ static bool look_up(struct way *way)
 	peer = model_find_peer(model, way->result->peer);
 	if (!peer || peer->expiry <= model->now || peer->state != RG_PEER_CLEAN)
 		return false;
-	way->class = RG_CLASS_CLEAN;
+	way->peer_class = RG_CLASS_CLEAN;
 	way->action = RG_ACTION_PASS;
 	return true;
 }
@@ -441,7 +441,7 @@ static enum told tell_peer(struct way *way, bool holds)
 		return NOT_TOLD;
 	}
 	head = new_event(way, RG_EVENT_SYN, sizeof(*event));
-	head->class = RG_CLASS_UNKNOWN;
+	head->peer_class = RG_CLASS_UNKNOWN;
 	head->zone = RG_NO_ZONE;
 	event->seq = way->view->seq;
 	if (!holds || !way->model->can_hold)
@@ -468,7 +468,7 @@ static void tell_refused(struct way *way)
 		return;
 	}
 	head = new_event(way, RG_EVENT_REFUSED, sizeof(*head));
-	head->class = way->class;
+	head->peer_class = way->peer_class;
 	head->action = way->action;
 	head->zone = way->zone;
 }
@@ -500,9 +500,9 @@ static bool take_flow(struct way *way, struct model_peer *peer)
 	return true;
 }
 
-static void decide(struct way *way, enum rg_class class, enum rg_action action)
+static void decide(struct way *way, enum rg_class peer_class, enum rg_action action)
 {
-	way->class = class;
+	way->peer_class = peer_class;
 	way->action = action;
 }
 
@@ -698,7 +698,7 @@ static void settle(struct way *way)
 	if (way->action == RG_ACTION_THROTTLE && within_rate(way))
 		way->action = RG_ACTION_PASS;
 	else if (is_answered(way->action) && !monitors(way->model) && !can_be_answered(way))
-		way->action = way->class == RG_CLASS_QIL ? RG_ACTION_RESET : RG_ACTION_DROP;
+		way->action = way->peer_class == RG_CLASS_QIL ? RG_ACTION_RESET : RG_ACTION_DROP;
 }
 
 /* Who waits is an attempt when the agent has decided; the responder tells of its own sessions. */
@@ -707,12 +707,13 @@ static void account(struct way *way)
 	struct model *model = way->model;
 	bool passes = way->action == RG_ACTION_PASS;
 	bool refused = !passes && way->action != RG_ACTION_HOLD;
-	bool waits = !passes && (way->class == RG_CLASS_UNKNOWN || way->class == RG_CLASS_PENDING);
+	bool waits = !passes &&
+		     (way->peer_class == RG_CLASS_UNKNOWN || way->peer_class == RG_CLASS_PENDING);
 	bool monitored = refused && monitors(model);
 	bool first = !waits && is_first(model, way->view->from, way->view->port);
 	struct rg_count *count = &model->counts[monitored ? RG_STAT_MONITORED : RG_STAT_DONE];
 
-	count += way->class * RG_ACTION_MAX + way->action;
+	count += way->peer_class * RG_ACTION_MAX + way->action;
 	count->packets++;
 	count->attempts += first;
 	if (first && refused && (monitored || !is_answered(way->action)))

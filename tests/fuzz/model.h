@@ -10,7 +10,7 @@
 #ifndef REPGATE_TESTS_MODEL_H
 #define REPGATE_TESTS_MODEL_H
 
-#include "../../maps/layout.h"
+#include "maps/layout.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,7 +27,7 @@ struct model_prefix {
 	model_addr addr, mask;
 	uint64_t expiry; /* as in the map */
 	uint64_t hits;
-	enum rg_class class;
+	enum rg_class peer_class;
 	enum rg_action action; /* of verdicts */
 	uint32_t zone;
 	uint32_t len;

@@ -15,8 +15,8 @@
 # PERCENT. Prints a table and a verdict; exit status 0 if
 # all is well.
 
-# shellcheck source-path=SCRIPTDIR source=../netns/lib.sh
-. "$(dirname "$0")/../netns/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../e2e/lib.sh
+. "$(dirname "$0")/../e2e/lib.sh"
 
 ASAN=$BUILD/asan
 if [ -z "${BED_INSIDE:-}" ]; then

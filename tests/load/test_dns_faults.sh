@@ -9,8 +9,8 @@
 # works in any case. All end together: within 30 s each zone is back, and whom it
 # lists is refused again. Then the resolver itself is gone for a while.
 
-# shellcheck source-path=SCRIPTDIR source=../netns/lib.sh
-. "$(dirname "$0")/../netns/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../e2e/lib.sh
+. "$(dirname "$0")/../e2e/lib.sh"
 bed_reexec "$0" "$@"
 
 # Zone | what happens to it | its state then. "lateworld" answers so late that

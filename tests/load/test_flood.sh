@@ -17,8 +17,8 @@
 # the filter takes them, nothing is lost (checked), and the figures are the
 # filter's. The last flood does without, to see that the rest holds even so.
 
-# shellcheck source-path=SCRIPTDIR source=../netns/lib.sh
-. "$(dirname "$0")/../netns/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../e2e/lib.sh
+. "$(dirname "$0")/../e2e/lib.sh"
 bed_reexec "$0" "$@"
 
 FLOOD_SECONDS=${FLOOD_SECONDS:-8}

@@ -15,8 +15,8 @@
 # comes in the first EVENTS_MS of its round, and the next one 1.5 s later at the
 # earliest. A successor that dies while it starts is one event (kill_twice).
 
-# shellcheck source-path=SCRIPTDIR source=../netns/lib.sh
-. "$(dirname "$0")/../netns/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../e2e/lib.sh
+. "$(dirname "$0")/../e2e/lib.sh"
 bed_reexec "$0" "$@"
 
 ROUNDS=${ROUNDS:-12}

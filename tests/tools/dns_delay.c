@@ -89,8 +89,7 @@ static uint64_t now_nsec(void)
 	return clock_nsec(CLOCK_MONOTONIC);
 }
 
-__attribute__((format(printf, 2, 3)))
-static void complain(int error, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void complain(int error, const char *format, ...)
 {
 	va_list args;
 
@@ -105,8 +104,7 @@ static void complain(int error, const char *format, ...)
 
 static socklen_t addr_len(const union addr *addr)
 {
-	return addr->sa.sa_family == AF_INET ? sizeof(addr->in)
-					     : sizeof(addr->in6);
+	return addr->sa.sa_family == AF_INET ? sizeof(addr->in) : sizeof(addr->in6);
 }
 
 /* ADDRESS:PORT, an IPv6 address in brackets. */
@@ -141,8 +139,7 @@ static bool parse_endpoint(const char *text, union addr *addr)
 
 static int open_socket(const union addr *addr)
 {
-	int fd = socket(addr->sa.sa_family,
-			SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = socket(addr->sa.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int size = SOCKET_BUFFER;
 
 	if (fd < 0)
@@ -161,8 +158,7 @@ static bool read_name(const uint8_t *data, size_t len, char *name, size_t *end)
 
 	while (at < len && data[at]) {
 		label = data[at++];
-		if (label > DNS_LABEL_MAX || at + label > len ||
-		    out + label + 1 > DNS_NAME_MAX)
+		if (label > DNS_LABEL_MAX || at + label > len || out + label + 1 > DNS_NAME_MAX)
 			return false;
 		if (out)
 			name[out++] = '.';
@@ -205,8 +201,7 @@ static void log_query(struct forwarder *f, const uint8_t *data, size_t len)
 		return;
 	}
 	fprintf(f->log, "%s\t%s\n", name,
-		type_name((unsigned int)(data[end] << 8 | data[end + 1]),
-			  number, sizeof(number)));
+		type_name((unsigned int)(data[end] << 8 | data[end + 1]), number, sizeof(number)));
 }
 
 /* A slot whose id is free, NULL if 65536 queries are outstanding. */
@@ -223,8 +218,8 @@ static struct query *take_slot(struct forwarder *f, uint64_t now)
 	return NULL;
 }
 
-static void take_query(struct forwarder *f, uint8_t *data, size_t len,
-		       const union addr *client, uint64_t came)
+static void take_query(struct forwarder *f, uint8_t *data, size_t len, const union addr *client,
+		       uint64_t came)
 {
 	uint64_t now = now_nsec();
 	struct query *query;
@@ -284,8 +279,7 @@ static uint64_t arrival(struct msghdr *message)
 	struct timespec ts;
 
 	for (; note; note = CMSG_NXTHDR(message, note)) {
-		if (note->cmsg_level != SOL_SOCKET ||
-		    note->cmsg_type != SO_TIMESTAMPNS)
+		if (note->cmsg_level != SOL_SOCKET || note->cmsg_type != SO_TIMESTAMPNS)
 			continue;
 		memcpy(&ts, CMSG_DATA(note), sizeof(ts));
 		return nsec_of(&ts);
@@ -346,8 +340,8 @@ static void send_due(struct forwarder *f)
 
 	while ((answer = f->first) && answer->due <= now) {
 		note_time(f, answer);
-		if (sendto(f->clients, answer->data, answer->len, 0,
-			   &answer->client.sa, addr_len(&answer->client)) < 0)
+		if (sendto(f->clients, answer->data, answer->len, 0, &answer->client.sa,
+			   addr_len(&answer->client)) < 0)
 			complain(errno, "handing an answer back");
 		f->first = answer->next;
 		if (!f->first)
@@ -387,8 +381,7 @@ static int forward(struct forwarder *f)
 	}
 }
 
-static bool open_forwarder(struct forwarder *f, const char *listen_text,
-			   const char *server_text)
+static bool open_forwarder(struct forwarder *f, const char *listen_text, const char *server_text)
 {
 	union addr listen_addr, server_addr;
 	int one = 1;
@@ -405,12 +398,10 @@ static bool open_forwarder(struct forwarder *f, const char *listen_text,
 	f->clients = open_socket(&listen_addr);
 	f->server = open_socket(&server_addr);
 	if (f->clients < 0 || f->server < 0) {
-		complain(-(f->clients < 0 ? f->clients : f->server),
-			 "opening a socket");
+		complain(-(f->clients < 0 ? f->clients : f->server), "opening a socket");
 		return false;
 	}
-	if (f->times && setsockopt(f->clients, SOL_SOCKET, SO_TIMESTAMPNS, &one,
-				   sizeof(one))) {
+	if (f->times && setsockopt(f->clients, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof(one))) {
 		complain(errno, "asking for times of arrival");
 		return false;
 	}
@@ -459,12 +450,10 @@ static int usage(void)
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "delay", required_argument, NULL, 'd' },
-		{ "log", required_argument, NULL, 'l' },
-		{ "times", required_argument, NULL, 't' },
-		{}
-	};
+	static const struct option options[] = { { "delay", required_argument, NULL, 'd' },
+						 { "log", required_argument, NULL, 'l' },
+						 { "times", required_argument, NULL, 't' },
+						 {} };
 	static struct forwarder f;
 	int option, err;
 

@@ -114,8 +114,8 @@ static void any_form(number address, bool v6, char text[TEXT])
 		length += snprintf(text + length, (size_t)(TEXT - length),
 				   form == 2 ? "%s%04x" : "%s%x", i ? ":" : "", b[i] << 8 | b[i + 1]);
 	if (form == 4)
-		snprintf(text + length, (size_t)(TEXT - length), ":%u.%u.%u.%u", b[12], b[13], b[14],
-			 b[15]);
+		snprintf(text + length, (size_t)(TEXT - length), ":%u.%u.%u.%u", b[12], b[13],
+			 b[14], b[15]);
 }
 
 static number host_mask(bool v6, unsigned int length)
@@ -163,7 +163,8 @@ static void write_form(FILE *file, const struct entry *entry)
 static void write_entry(const struct entry *entry)
 {
 	static const char *const before[] = { "", "", "", " ", "\t" };
-	static const char *const after[] = { "", "", "", " ", "  # a comment", "\t# 192.0.2.25", "#x" };
+	static const char *const after[] = { "",  "", "", " ", "  # a comment", "\t# 192.0.2.25",
+					     "#x" };
 	FILE *file = lists[entry->kind][below(2)];
 
 	if (!below(10))
@@ -248,8 +249,8 @@ static size_t draw_entries(bool v6, number first, number last)
 static bool is_taken(bool v6, number address)
 {
 	for (size_t i = 0; i < peer_count; i++)
-		if (peers[i].v6 == v6 && (v6 ? peers[i].address >> 64 == address >> 64 :
-					       peers[i].address == address))
+		if (peers[i].v6 == v6 &&
+		    (v6 ? peers[i].address >> 64 == address >> 64 : peers[i].address == address))
 			return true;
 	return false;
 }
@@ -267,7 +268,8 @@ static unsigned int standard_record(void)
 
 static unsigned int qil_record(void)
 {
-	static const uint32_t errors[] = { 0x7ffffffc, 0x7ffffffe, 0x7fffffff, 0x7f000001, 0xc0000201 };
+	static const uint32_t errors[] = { 0x7ffffffc, 0x7ffffffe, 0x7fffffff, 0x7f000001,
+					   0xc0000201 };
 
 	if (!below(12))
 		return errors[below(5)];
@@ -321,11 +323,20 @@ static void draw_peers(bool v6, number first, number last, size_t begin, size_t 
 				&entries[begin + below((unsigned int)(entry_count - begin))];
 
 			switch (below(5)) {
-			case 0: address = entry->first; break;
-			case 1: address = entry->last; break;
-			case 2: address = entry->first - 1; break;
-			case 3: address = entry->last + 1; break;
-			default: address = within(entry->first, entry->last);
+			case 0:
+				address = entry->first;
+				break;
+			case 1:
+				address = entry->last;
+				break;
+			case 2:
+				address = entry->first - 1;
+				break;
+			case 3:
+				address = entry->last + 1;
+				break;
+			default:
+				address = within(entry->first, entry->last);
 			}
 			if (address < first || address > last)
 				continue;
@@ -458,7 +469,8 @@ int main(int argc, char **argv)
 	while (peer_count < v4_peers) {
 		number first = (number)10 << 24 | 21 << 16 | below(1024) << 6;
 
-		draw_peers(false, first, first + 63, draw_entries(false, first, first + 63), v4_peers);
+		draw_peers(false, first, first + 63, draw_entries(false, first, first + 63),
+			   v4_peers);
 	}
 	while (peer_count < all_peers) {
 		number first = (number)0x20010db80021ULL << 80 | (number)below(512) << 71;

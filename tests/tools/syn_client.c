@@ -102,8 +102,7 @@ static uint64_t now_usec(void)
 	return (uint64_t)ts.tv_sec * USEC_PER_SEC + (uint64_t)ts.tv_nsec / 1000;
 }
 
-__attribute__((format(printf, 2, 3), noreturn))
-static void die(int error, const char *format, ...)
+__attribute__((format(printf, 2, 3), noreturn)) static void die(int error, const char *format, ...)
 {
 	va_list args;
 
@@ -135,8 +134,7 @@ static bool parse_addr(const char *text, uint16_t port, union addr *addr)
 
 static socklen_t addr_len(const union addr *addr)
 {
-	return addr->sa.sa_family == AF_INET ? sizeof(addr->in)
-					     : sizeof(addr->in6);
+	return addr->sa.sa_family == AF_INET ? sizeof(addr->in) : sizeof(addr->in6);
 }
 
 static uint64_t parse_number(const char *text, const char *what, uint64_t max)
@@ -147,8 +145,7 @@ static uint64_t parse_number(const char *text, const char *what, uint64_t max)
 	errno = 0;
 	number = strtoull(text, &end, 10);
 	if (errno || end == text || *end || *text == '-' || number > max)
-		die(0, "%s: '%s' is not a number from 0 to %" PRIu64, what,
-		    text, max);
+		die(0, "%s: '%s' is not a number from 0 to %" PRIu64, what, text, max);
 	return number;
 }
 
@@ -158,8 +155,7 @@ static void add_source(struct run *run, const char *text)
 
 	if (run->count == run->capacity) {
 		run->capacity = run->capacity ? 2 * run->capacity : 1024;
-		run->peers = reallocarray(run->peers, run->capacity,
-					  sizeof(*run->peers));
+		run->peers = reallocarray(run->peers, run->capacity, sizeof(*run->peers));
 		if (!run->peers)
 			die(errno, "%zu peers", run->capacity);
 	}
@@ -203,17 +199,14 @@ static void raise_fd_limit(const struct run *run)
 	if (limit.rlim_max < need)
 		limit.rlim_max = need;
 	if (setrlimit(RLIMIT_NOFILE, &limit))
-		die(errno, "raising the limit of open files to %ju",
-		    (uintmax_t)need);
+		die(errno, "raising the limit of open files to %ju", (uintmax_t)need);
 }
 
 static void print_peer(const struct run *run, const struct peer *peer)
 {
 	static const char *const names[OUTCOME_MAX] = {
-		[OUTCOME_NONE] = "none",
-		[OUTCOME_CONNECTED] = "connected",
-		[OUTCOME_REFUSED] = "refused",
-		[OUTCOME_TIMEOUT] = "timeout",
+		[OUTCOME_NONE] = "none",       [OUTCOME_CONNECTED] = "connected",
+		[OUTCOME_REFUSED] = "refused", [OUTCOME_TIMEOUT] = "timeout",
 		[OUTCOME_ERROR] = "error",
 	};
 	const char *error;
@@ -268,10 +261,9 @@ static int open_socket(const struct peer *peer)
 
 	if (fd < 0)
 		die(errno, "opening a socket for %s", peer->name);
-	if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one,
+	if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one)) ||
+	    setsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_FREEBIND : IPV6_FREEBIND, &one,
 		       sizeof(one)) ||
-	    setsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6,
-		       v4 ? IP_FREEBIND : IPV6_FREEBIND, &one, sizeof(one)) ||
 	    bind(fd, &peer->source.sa, addr_len(&peer->source))) {
 		error = errno;
 		close(fd);
@@ -283,8 +275,8 @@ static int open_socket(const struct peer *peer)
 static void start_peer(struct run *run)
 {
 	struct peer *peer = &run->peers[run->started++];
-	const union addr *target = peer->source.sa.sa_family == AF_INET ?
-					   &run->target4 : &run->target6;
+	const union addr *target = peer->source.sa.sa_family == AF_INET ? &run->target4 :
+									  &run->target6;
 	struct epoll_event event = { .events = EPOLLOUT, .data.ptr = peer };
 
 	peer->fd = open_socket(peer);
@@ -292,8 +284,7 @@ static void start_peer(struct run *run)
 	if (epoll_ctl(run->epoll, EPOLL_CTL_ADD, peer->fd, &event))
 		die(errno, "watching the connection of %s", peer->name);
 	peer->started = now_usec();
-	if (connect(peer->fd, &target->sa, addr_len(target)) &&
-	    errno != EINPROGRESS)
+	if (connect(peer->fd, &target->sa, addr_len(target)) && errno != EINPROGRESS)
 		fail_peer(run, peer, errno);
 }
 
@@ -307,8 +298,7 @@ static size_t may_start(const struct run *run, uint64_t now)
 	if (room > STARTS_AT_ONCE)
 		room = STARTS_AT_ONCE;
 	if (run->per_second) {
-		due = (now - run->first_start) * run->per_second /
-			      USEC_PER_SEC + 1;
+		due = (now - run->first_start) * run->per_second / USEC_PER_SEC + 1;
 		if (due <= run->started)
 			return 0;
 		if (room > due - run->started)
@@ -383,10 +373,8 @@ static int time_to_wait(const struct run *run, uint64_t now)
 		next = run->peers[run->oldest].started + run->timeout;
 		until = next < until ? next : until;
 	}
-	if (run->per_second && run->started < run->count &&
-	    run->open < run->at_once) {
-		next = run->first_start +
-		       run->started * USEC_PER_SEC / run->per_second;
+	if (run->per_second && run->started < run->count && run->open < run->at_once) {
+		next = run->first_start + run->started * USEC_PER_SEC / run->per_second;
 		until = next < until ? next : until;
 	}
 	return until <= now ? 0 : (int)((until - now + 999) / 1000);
@@ -402,8 +390,7 @@ static void run_all(struct run *run)
 	while (run->started < run->count || run->open) {
 		for (start = may_start(run, now_usec()); start; start--)
 			start_peer(run);
-		n = epoll_wait(run->epoll, events, EVENTS_AT_ONCE,
-			       time_to_wait(run, now_usec()));
+		n = epoll_wait(run->epoll, events, EVENTS_AT_ONCE, time_to_wait(run, now_usec()));
 		if (n < 0 && errno != EINTR)
 			die(errno, "waiting for connections");
 		for (i = 0; i < n; i++)
@@ -436,13 +423,12 @@ static void print_summary(const struct run *run, uint64_t elapsed)
 			times[n++] = peer->took;
 	}
 	qsort(times, n, sizeof(*times), compare_times);
-	printf("# peers=%zu connected=%zu refused=%zu timeout=%zu error=%zu",
-	       run->count, counts[OUTCOME_CONNECTED], counts[OUTCOME_REFUSED],
-	       counts[OUTCOME_TIMEOUT], counts[OUTCOME_ERROR]);
+	printf("# peers=%zu connected=%zu refused=%zu timeout=%zu error=%zu", run->count,
+	       counts[OUTCOME_CONNECTED], counts[OUTCOME_REFUSED], counts[OUTCOME_TIMEOUT],
+	       counts[OUTCOME_ERROR]);
 	printf(" banners=%zu resent=%zu", banners, resent);
-	printf(" median_us=%" PRIu64 " p99_us=%" PRIu64 " max_us=%" PRIu64,
-	       n ? times[n / 2] : 0, n ? times[n * 99 / 100] : 0,
-	       n ? times[n - 1] : 0);
+	printf(" median_us=%" PRIu64 " p99_us=%" PRIu64 " max_us=%" PRIu64, n ? times[n / 2] : 0,
+	       n ? times[n * 99 / 100] : 0, n ? times[n - 1] : 0);
 	printf(" elapsed_us=%" PRIu64 "\n", elapsed);
 	free(times);
 }
@@ -453,11 +439,9 @@ static void parse_targets(struct run *run, char *hosts, const char *port_text)
 	char *host, *save = NULL;
 	union addr addr;
 
-	for (host = strtok_r(hosts, ",", &save); host;
-	     host = strtok_r(NULL, ",", &save)) {
+	for (host = strtok_r(hosts, ",", &save); host; host = strtok_r(NULL, ",", &save)) {
 		if (!parse_addr(host, port, &addr))
-			die(0, "host '%s' is not an IPv4 or IPv6 address",
-			    host);
+			die(0, "host '%s' is not an IPv4 or IPv6 address", host);
 		if (addr.sa.sa_family == AF_INET)
 			run->target4 = addr;
 		else
@@ -472,18 +456,15 @@ static void check_families(const struct run *run)
 	if (!run->count)
 		die(0, "no source addresses");
 	for (; peer < run->peers + run->count; peer++) {
-		const union addr *target =
-			peer->source.sa.sa_family == AF_INET ? &run->target4
-							     : &run->target6;
+		const union addr *target = peer->source.sa.sa_family == AF_INET ? &run->target4 :
+										  &run->target6;
 
 		if (!target->sa.sa_family)
-			die(0, "no host of the family of source %s",
-			    peer->name);
+			die(0, "no host of the family of source %s", peer->name);
 	}
 }
 
-__attribute__((noreturn))
-static void usage(int status)
+__attribute__((noreturn)) static void usage(int status)
 {
 	fputs("usage: syn_client [options] HOST[,HOST] PORT [SOURCE...]\n"
 	      "  One connection per SOURCE; with an IPv4 and an IPv6 HOST,\n"
@@ -538,23 +519,20 @@ static void parse_option(struct run *run, int option)
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "sources", required_argument, NULL, 'f' },
-		{ "at-once", required_argument, NULL, 'c' },
-		{ "rate", required_argument, NULL, 'r' },
-		{ "timeout", required_argument, NULL, 't' },
-		{ "banner", no_argument, NULL, 'b' },
-		{ "syns", no_argument, NULL, 'n' },
-		{ "summary", no_argument, NULL, 's' },
-		{ "quiet", no_argument, NULL, 'q' },
-		{ "help", no_argument, NULL, 'h' },
-		{}
-	};
+	static const struct option options[] = { { "sources", required_argument, NULL, 'f' },
+						 { "at-once", required_argument, NULL, 'c' },
+						 { "rate", required_argument, NULL, 'r' },
+						 { "timeout", required_argument, NULL, 't' },
+						 { "banner", no_argument, NULL, 'b' },
+						 { "syns", no_argument, NULL, 'n' },
+						 { "summary", no_argument, NULL, 's' },
+						 { "quiet", no_argument, NULL, 'q' },
+						 { "help", no_argument, NULL, 'h' },
+						 {} };
 	struct run run = { .at_once = 1000, .timeout = 3 * USEC_PER_SEC };
 	int option;
 
-	while ((option = getopt_long(argc, argv, "f:c:r:t:bnsqh", options,
-				     NULL)) >= 0)
+	while ((option = getopt_long(argc, argv, "f:c:r:t:bnsqh", options, NULL)) >= 0)
 		parse_option(&run, option);
 	if (argc - optind < 2)
 		usage(2);

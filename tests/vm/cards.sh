@@ -1,10 +1,10 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# cards.sh - the bed of tests/netns, between two virtio_net cards instead of a veth pair
+# cards.sh - the bed of tests/e2e, between two virtio_net cards instead of a veth pair
 
-# shellcheck source-path=SCRIPTDIR source=../netns/lib.sh
-. "$(dirname "${BASH_SOURCE[0]}")/../netns/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../e2e/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../e2e/lib.sh"
 
 BED_SLOW=${BED_SLOW:-1}
 

@@ -26,7 +26,7 @@
 #	BUILD		what was built, and where kernels are kept (.build)
 #	VM_ACCEL	qemu's accelerator (tcg; with kvm VM_SLOW should be 1)
 #	VM_SLOW		how much longer the tests wait (20)
-#	VM_TESTS	what to run, instead of the list below: "race bpf_filter test_native ..."
+#	VM_TESTS	what to run, instead of the list below: "race test_filter test_native ..."
 #	VM_LIMIT	minutes after which a guest is ended (60)
 #	FUZZ_FRAMES, FUZZ_SEED	for fuzz_filter.sh
 set -euo pipefail
@@ -177,7 +177,7 @@ module_unpack() {
 # test_program NAME: its file
 test_program() {
 	local file
-	for file in "$BUILD/tests/$1" "$TOP/tests/vm/$1.sh" "$TOP/tests/netns/$1.sh"; do
+	for file in "$BUILD/tests/packet/$1" "$TOP/tests/vm/$1.sh" "$TOP/tests/e2e/$1.sh"; do
 		[ ! -f "$file" ] || {
 			echo "$file"
 			return
@@ -287,7 +287,7 @@ session() {
 # kernel PACKAGE
 kernel() {
 	local version rows plain systemd
-	rows=("$BUILD"/tests/bpf_*)
+	mapfile -t rows < <(compgen -G "$BUILD/tests/packet/test_*" | grep -v '\.d$')
 	version=$(kernel_version "$1")
 	[ -n "$version" ] || die "$1: no such kernel in the apt sources"
 	kernel_fetch "$version"

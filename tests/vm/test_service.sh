@@ -8,8 +8,8 @@
 # systemd as process 1. Here is no mail server: who passes the filter is refused
 # by the kernel, who does not gets no answer.
 
-# shellcheck source-path=SCRIPTDIR source=../netns/lib.sh
-. "$(dirname "$0")/../netns/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../e2e/lib.sh
+. "$(dirname "$0")/../e2e/lib.sh"
 [ -s /vm/boot ] && [ -d /run/systemd/system ] ||
 	skip "this is not the guest of run.sh with systemd"
 

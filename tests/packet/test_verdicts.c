@@ -1,0 +1,692 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The writer of the verdicts, with maps of the kernel and a loader that is pretended: what each verdict
+ * says must be its own, however many there were before, and go with it through renewal, eviction,
+ * another agent and other maps. Without the index and with it.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <bpf/bpf.h>
+#include <sys/mman.h>
+
+#include "maps/layout.h"
+#include "base/addr.h"
+#include "store/verdicts.h"
+
+#define SIZE 64 /* verdicts */
+#define HOSTS (3 * SIZE)
+#define HOUR 3600 /* s */
+#define SKIPPED 77
+#define ZONE 3
+
+/* ---- the loader ---- */
+
+struct rg_loader {
+	struct rg_maps maps, old;
+	bool took_over, has_old;
+};
+
+const struct rg_maps *rg_loader_maps(const struct rg_loader *loader)
+{
+	return &loader->maps;
+}
+
+bool rg_loader_took_over(const struct rg_loader *loader)
+{
+	return loader->took_over;
+}
+
+const struct rg_maps *rg_loader_old_maps(const struct rg_loader *loader)
+{
+	return loader->has_old ? &loader->old : NULL;
+}
+
+static int new_map(enum bpf_map_type type, uint32_t key, uint32_t value, uint32_t count,
+		   uint32_t flags)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = flags);
+	int fd = bpf_map_create(type, "test", key, value, count, &opts);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int rg_loader_new_index(const struct rg_loader *loader, uint32_t lines)
+{
+	(void)loader;
+	return new_map(BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), sizeof(struct rg_index_line), lines,
+		       BPF_F_MMAPABLE);
+}
+
+uint32_t rg_loader_index_place(const struct rg_loader *loader, enum rg_index_part part)
+{
+	return RG_INDEX_PLACE(part, (loader->maps.settings->index >> 8 * part & 3) == 1);
+}
+
+/* There are no packets, so it has no map to go to. */
+int rg_loader_set_index(struct rg_loader *loader, enum rg_index_part part, int fd, uint32_t force)
+{
+	__u32 *in_force = &loader->maps.settings->index;
+
+	assert_true((fd >= 0) == (force != 0));
+	*in_force = (*in_force & ~(0xffU << 8 * part)) | force;
+	return 0;
+}
+
+int rg_loader_new_list(const struct rg_loader *loader)
+{
+	(void)loader;
+	return -ENOTSUP;
+}
+
+int rg_loader_current_list(const struct rg_loader *loader)
+{
+	(void)loader;
+	return -ENOTSUP;
+}
+
+int rg_loader_pin_list(const struct rg_loader *loader, int fd)
+{
+	(void)loader;
+	(void)fd;
+	return -ENOTSUP;
+}
+
+static void *map_memory(int fd, size_t size)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			    fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED, fd, 0);
+
+	assert_ptr_not_equal(memory, MAP_FAILED);
+	return memory;
+}
+
+static struct rg_maps make_maps(uint32_t size)
+{
+	struct rg_maps maps = {
+		.verdicts = new_map(BPF_MAP_TYPE_LPM_TRIE, sizeof(struct rg_prefix),
+				    sizeof(struct rg_verdict), size, BPF_F_NO_PREALLOC),
+		.verdict_details = new_map(BPF_MAP_TYPE_ARRAY, sizeof(uint32_t),
+					   sizeof(struct rg_verdict_details), size, BPF_F_MMAPABLE),
+		.peers = new_map(BPF_MAP_TYPE_HASH, sizeof(struct rg_addr), sizeof(struct rg_peer),
+				 HOSTS, 0),
+		.zones = new_map(BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), sizeof(struct rg_zone_name),
+				 RG_MAX_ZONES, 0),
+		.details_count = size,
+	};
+
+	assert_true(maps.verdicts >= 0 && maps.verdict_details >= 0 && maps.peers >= 0 &&
+		    maps.zones >= 0);
+	maps.details = map_memory(maps.verdict_details, size * sizeof(*maps.details));
+	maps.seen = map_memory(-1, sizeof(*maps.seen));
+	maps.settings = map_memory(-1, sizeof(*maps.settings));
+	return maps;
+}
+
+static void drop_maps(struct rg_maps *maps)
+{
+	close(maps->verdicts);
+	close(maps->verdict_details);
+	close(maps->peers);
+	close(maps->zones);
+	munmap(maps->details, maps->details_count * sizeof(*maps->details));
+	munmap(maps->seen, sizeof(*maps->seen));
+	munmap(maps->settings, sizeof(*maps->settings));
+}
+
+/* ---- an agent ---- */
+
+struct bed {
+	struct rg_loader loader;
+	struct rg_conf conf;
+	struct rg_verdicts *verdicts;
+};
+
+static void agent_begins(struct bed *bed)
+{
+	assert_int_equal(rg_verdicts_new(&bed->verdicts, &bed->loader, &bed->conf, NULL), 0);
+}
+
+static struct bed new_bed(bool index)
+{
+	struct bed bed = {
+		.loader = { .maps = make_maps(SIZE) },
+		.conf = { .index = index, .max_peers = HOSTS, .ipv6_prefix = 64 },
+	};
+
+	return bed;
+}
+
+/* The next agent has these maps. */
+static void agent_restarts(struct bed *bed)
+{
+	rg_verdicts_free(bed->verdicts);
+	bed->loader.took_over = true;
+	agent_begins(bed);
+}
+
+/* The next agent has new maps of another size. */
+static void agent_moves(struct bed *bed, uint32_t size)
+{
+	rg_verdicts_free(bed->verdicts);
+	bed->loader.old = bed->loader.maps;
+	bed->loader.maps = make_maps(size);
+	bed->loader.has_old = true;
+	agent_begins(bed);
+	drop_maps(&bed->loader.old);
+	bed->loader.has_old = false;
+}
+
+static void end_bed(struct bed *bed)
+{
+	rg_verdicts_free(bed->verdicts);
+	drop_maps(&bed->loader.maps);
+}
+
+/* ---- peers, and what is known of them ---- */
+
+/* IPv4 and IPv6 in turn. */
+static struct rg_prefix host(uint32_t number)
+{
+	struct rg_addr four = { .bytes = { [10] = 255, [11] = 255, 198, 18, number >> 8, number } };
+	struct rg_addr six = { .bytes = { 0x20, 1, 0xd, 0xb8, 0, 0, number >> 8, number } };
+
+	return rg_peer_of(number % 2 ? &six : &four, 64);
+}
+
+/* It tells whose it is. */
+static uint32_t code_of(uint32_t number)
+{
+	return 0x7f010000 + number;
+}
+
+static void put(struct bed *bed, uint32_t number, uint32_t ttl, uint64_t now)
+{
+	const struct rg_prefix peer = host(number);
+	const struct rg_outcome outcome = { .peer_class = RG_CLASS_STANDARD,
+					    .action = RG_ACTION_DROP,
+					    .reason = RG_REASON_ZONE,
+					    .code = code_of(number),
+					    .ttl = ttl };
+
+	assert_int_equal(rg_verdicts_put(bed->verdicts, &peer, &outcome, ZONE, now), 0);
+}
+
+static int get(const struct bed *bed, uint32_t number, struct rg_full_verdict *ret)
+{
+	const struct rg_prefix peer = host(number);
+
+	return rg_verdicts_find(bed->verdicts, &peer.addr, rg_now(), NULL, ret);
+}
+
+static struct rg_full_verdict must_get(const struct bed *bed, uint32_t number)
+{
+	struct rg_full_verdict full;
+
+	assert_int_equal(get(bed, number, &full), 0);
+	return full;
+}
+
+/* As XDP and bpftool see it. */
+static struct rg_verdict in_trie(const struct rg_maps *maps, uint32_t number)
+{
+	const struct rg_prefix key = host(number);
+	struct rg_verdict value;
+
+	assert_int_equal(bpf_map_lookup_elem(maps->verdicts, &key, &value), 0);
+	return value;
+}
+
+static struct rg_verdict_details *details_of(const struct bed *bed, uint32_t number)
+{
+	return &bed->loader.maps.details[in_trie(&bed->loader.maps, number).details];
+}
+
+struct seen {
+	const struct bed *bed;
+	uint32_t count;
+	bool taken[2 * SIZE];
+};
+
+static int see(void *arg, const struct rg_prefix *key, const struct rg_full_verdict *full)
+{
+	struct seen *seen = arg;
+	uint32_t number = full->code - code_of(0), details;
+	const struct rg_prefix want = host(number);
+
+	assert_int_equal(rg_prefix_compare(key, &want), 0);
+	details = in_trie(&seen->bed->loader.maps, number).details;
+	assert_true(details < seen->bed->loader.maps.details_count && !seen->taken[details]);
+	seen->taken[details] = true;
+	seen->count++;
+	return 0;
+}
+
+/* Each verdict has details of its own, and no others are taken. Returns how many there are. */
+static uint32_t check_all(const struct bed *bed)
+{
+	struct rg_verdicts_count count = rg_verdicts_count(bed->verdicts);
+	struct seen seen = { .bed = bed };
+
+	assert_int_equal(rg_verdicts_each(bed->verdicts, see, &seen), 0);
+	assert_int_equal(count.entries, seen.count);
+	assert_int_equal(count.details, seen.count);
+	return seen.count;
+}
+
+/* ---- tests ---- */
+
+static void check_renewal(bool index)
+{
+	struct bed bed = new_bed(index);
+	uint64_t now = rg_now(), second = now / RG_NSEC_PER_SEC;
+	struct rg_full_verdict full;
+	uint32_t details;
+
+	agent_begins(&bed);
+	put(&bed, 1, HOUR, now);
+	full = must_get(&bed, 1);
+	assert_int_equal(full.since, second * RG_NSEC_PER_SEC);
+	assert_int_equal(full.hits, 0);
+	assert_int_equal(full.code, code_of(1));
+	assert_int_equal(full.reason, RG_REASON_ZONE);
+	details = in_trie(&bed.loader.maps, 1).details;
+	details_of(&bed, 1)->hits += 7;
+
+	put(&bed, 1, 2 * HOUR, now + 5 * RG_NSEC_PER_SEC);
+	full = must_get(&bed, 1);
+	assert_int_equal(full.since, second * RG_NSEC_PER_SEC);
+	assert_int_equal(full.hits, 7);
+	assert_int_equal(full.expiry, now + (5 + 2 * HOUR) * RG_NSEC_PER_SEC);
+	assert_int_equal(in_trie(&bed.loader.maps, 1).details, details);
+	assert_int_equal(check_all(&bed), 1);
+
+	/* After its end it begins anew, but has been met as often. */
+	put(&bed, 1, HOUR, now + 3 * HOUR * RG_NSEC_PER_SEC);
+	full = must_get(&bed, 1);
+	assert_int_equal(full.since, (second + 3 * HOUR) * RG_NSEC_PER_SEC);
+	assert_int_equal(full.hits, 7);
+	assert_int_equal(check_all(&bed), 1);
+	end_bed(&bed);
+}
+
+static void test_renewal(void **state)
+{
+	(void)state;
+	check_renewal(false);
+	check_renewal(true);
+}
+
+/* What a removed verdict leaves behind is none of the next one's. */
+static void test_begins_at_nothing(void **state)
+{
+	struct bed bed = new_bed(true);
+	const struct rg_outcome country = { .peer_class = RG_CLASS_BLOCKED,
+					    .action = RG_ACTION_RESET,
+					    .reason = RG_REASON_COUNTRY,
+					    .ttl = HOUR };
+	const struct rg_prefix peer = host(2);
+	struct rg_full_verdict full;
+
+	(void)state;
+	agent_begins(&bed);
+	put(&bed, 1, HOUR, rg_now());
+	details_of(&bed, 1)->hits = 1234;
+	assert_int_equal(rg_verdicts_flush(bed.verdicts, NULL, RG_NO_ZONE), 1);
+	assert_int_equal(check_all(&bed), 0);
+	assert_int_equal(rg_verdicts_put(bed.verdicts, &peer, &country, RG_NO_ZONE, rg_now()), 0);
+	full = must_get(&bed, 2);
+	assert_int_equal(full.hits, 0);
+	assert_int_equal(full.code, 0);
+	assert_int_equal(full.zone, RG_NO_ZONE);
+	assert_int_equal(full.reason, RG_REASON_COUNTRY);
+	assert_int_equal(full.action, RG_ACTION_RESET);
+	end_bed(&bed);
+}
+
+/* Full, over, and full again; then the trie of other peers. */
+static void check_given_back(bool index)
+{
+	struct bed bed = new_bed(index);
+	uint64_t now = rg_now();
+
+	agent_begins(&bed);
+	for (uint32_t round = 0; round < 10; round++) {
+		for (uint32_t i = 0; i < SIZE; i++)
+			put(&bed, round * 10 + i, HOUR, now);
+		assert_int_equal(check_all(&bed), SIZE);
+		rg_verdicts_sweep(bed.verdicts, now + 2 * HOUR * RG_NSEC_PER_SEC);
+		assert_int_equal(check_all(&bed), 0);
+	}
+	assert_int_equal(rg_verdicts_count(bed.verdicts).expired, 10 * SIZE);
+	assert_int_equal(rg_verdicts_count(bed.verdicts).evicted, 0);
+	end_bed(&bed);
+}
+
+static void test_given_back(void **state)
+{
+	(void)state;
+	check_given_back(false);
+	check_given_back(true);
+}
+
+/* At full the one that ends first goes, be it the one that is renewed; the others stay what they are. */
+static void check_eviction(bool index)
+{
+	struct bed bed = new_bed(index);
+	struct rg_full_verdict full;
+	uint64_t now = rg_now();
+
+	agent_begins(&bed);
+	for (uint32_t i = 0; i < HOSTS; i++) {
+		put(&bed, i, HOUR + i * 10, now);
+		details_of(&bed, i)->hits = i;
+	}
+	assert_int_equal(check_all(&bed), SIZE);
+	assert_int_equal(rg_verdicts_count(bed.verdicts).evicted, HOSTS - SIZE);
+	for (uint32_t i = 0; i < HOSTS; i++) {
+		assert_int_equal(get(&bed, i, &full), i < HOSTS - SIZE ? -ENOENT : 0);
+		if (i >= HOSTS - SIZE)
+			assert_int_equal(full.hits, i);
+	}
+	for (uint32_t i = HOSTS - SIZE; i < HOSTS; i++) {
+		put(&bed, i, 2 * HOUR + i * 10, now);
+		full = must_get(&bed, i);
+		assert_int_equal(full.hits, i);
+		assert_int_equal(full.code, code_of(i));
+	}
+	/* Up to Linux 6.12 a full trie takes no new value either, so others may have gone. */
+	assert_in_range(check_all(&bed), SIZE - 1, SIZE);
+	end_bed(&bed);
+}
+
+static void test_eviction(void **state)
+{
+	(void)state;
+	check_eviction(false);
+	check_eviction(true);
+}
+
+/* One of all that can happen to a verdict, at random. */
+static void step(struct bed *bed, uint64_t now)
+{
+	static const struct rg_outcome clean = { .peer_class = RG_CLASS_CLEAN,
+						 .action = RG_ACTION_PASS,
+						 .reason = RG_REASON_NOT_LISTED,
+						 .ttl = HOUR };
+	uint32_t number = (uint32_t)random() % HOSTS;
+	const struct rg_prefix peer = host(number);
+
+	switch (random() % 32) {
+	case 0:
+		(void)rg_verdicts_flush(bed->verdicts, &peer, RG_NO_ZONE);
+		break;
+	case 1:
+		/* Those that end before it. */
+		rg_verdicts_sweep(bed->verdicts,
+				  now + (HOUR + (uint64_t)random() % HOUR) * RG_NSEC_PER_SEC);
+		break;
+	case 2:
+		agent_restarts(bed);
+		break;
+	case 3:
+		assert_int_equal(rg_verdicts_put(bed->verdicts, &peer, &clean, RG_NO_ZONE, now), 0);
+		break;
+	default:
+		put(bed, number, HOUR + (uint32_t)random() % HOUR, now);
+	}
+}
+
+static void check_churn(bool index)
+{
+	struct bed bed = new_bed(index);
+	uint64_t now = rg_now();
+
+	srandom(1);
+	agent_begins(&bed);
+	for (int i = 0; i < 20000; i++) {
+		step(&bed, now);
+		if (i % 50 == 0)
+			check_all(&bed);
+	}
+	check_all(&bed);
+	end_bed(&bed);
+}
+
+static void test_churn(void **state)
+{
+	(void)state;
+	check_churn(false);
+	check_churn(true);
+}
+
+static void test_take_over(void **state)
+{
+	struct bed bed = new_bed(true);
+	uint64_t now = rg_now(), second = now / RG_NSEC_PER_SEC;
+
+	(void)state;
+	agent_begins(&bed);
+	for (uint32_t i = 0; i < SIZE; i++) {
+		put(&bed, i, HOUR, now);
+		details_of(&bed, i)->hits = 100 + i;
+	}
+	agent_restarts(&bed);
+	assert_int_equal(check_all(&bed), SIZE);
+	for (uint32_t i = 0; i < SIZE; i++) {
+		struct rg_full_verdict full = must_get(&bed, i);
+
+		assert_int_equal(full.hits, 100 + i);
+		assert_int_equal(full.since, second * RG_NSEC_PER_SEC);
+	}
+	/* None of them is given to anybody else. */
+	rg_verdicts_flush(bed.verdicts, &(struct rg_prefix){ .len = 128, .addr = host(0).addr },
+			  RG_NO_ZONE);
+	put(&bed, SIZE, HOUR, now);
+	assert_int_equal(check_all(&bed), SIZE);
+	end_bed(&bed);
+}
+
+static void point_to(const struct bed *bed, uint32_t number, uint32_t details)
+{
+	const struct rg_prefix key = host(number);
+	struct rg_verdict value = in_trie(&bed->loader.maps, number);
+
+	value.details = details;
+	assert_int_equal(bpf_map_update_elem(bed->loader.maps.verdicts, &key, &value, BPF_EXIST), 0);
+}
+
+/* Somebody wrote into the trie: the details of others stay theirs. */
+static void test_strays(void **state)
+{
+	enum { COUNT = SIZE - 4 };
+	struct bed bed = new_bed(true);
+	uint64_t now = rg_now();
+	unsigned int kept = 0;
+
+	(void)state;
+	agent_begins(&bed);
+	for (uint32_t i = 0; i < COUNT; i++) {
+		put(&bed, i, HOUR, now);
+		details_of(&bed, i)->hits = 100 + i;
+	}
+	point_to(&bed, 10, in_trie(&bed.loader.maps, 11).details);
+	point_to(&bed, 20, SIZE);
+	point_to(&bed, 21, UINT32_MAX);
+	agent_restarts(&bed);
+	assert_int_equal(rg_verdicts_count(bed.verdicts).entries, COUNT);
+	assert_int_equal(rg_verdicts_count(bed.verdicts).details, COUNT);
+	assert_int_equal(rg_verdicts_count(bed.verdicts).failed, 0);
+	for (uint32_t i = 0; i < COUNT; i++) {
+		struct rg_full_verdict full = must_get(&bed, i);
+		bool stray = i == 20 || i == 21;
+
+		/* Of two that share them either may be the owner, and both are of number 11. */
+		assert_int_equal(full.code, stray ? 0 : code_of(i == 10 ? 11 : i));
+		if (i == 10 || i == 11)
+			kept += full.hits == 111;
+		else
+			assert_int_equal(full.hits, stray ? 0 : 100 + i);
+		for (uint32_t j = 0; j < i; j++)
+			assert_ptr_not_equal(details_of(&bed, i), details_of(&bed, j));
+	}
+	assert_int_equal(kept, 1);
+	end_bed(&bed);
+}
+
+/* The trie is full before the details are: entries of somebody else take room in it. */
+static void test_full_trie(void **state)
+{
+	enum { FOREIGN = 10 };
+	struct bed bed = new_bed(true);
+	uint64_t now = rg_now();
+
+	(void)state;
+	agent_begins(&bed);
+	for (uint32_t i = 0; i < FOREIGN; i++) {
+		const struct rg_prefix key = host(HOSTS + i);
+		const struct rg_verdict value = { .expiry = now, /* over: the agent shows it to nobody */
+						  .details = UINT32_MAX,
+						  .prefix_len = (uint8_t)key.len };
+
+		assert_int_equal(
+			bpf_map_update_elem(bed.loader.maps.verdicts, &key, &value, BPF_ANY), 0);
+	}
+	for (uint32_t i = 0; i < HOSTS; i++)
+		put(&bed, i, HOUR + i * 10, now);
+	assert_int_equal(check_all(&bed), SIZE - FOREIGN);
+	end_bed(&bed);
+}
+
+static void check_carried(uint32_t size)
+{
+	struct bed bed = new_bed(true);
+	uint64_t now = rg_now(), second = now / RG_NSEC_PER_SEC;
+	uint32_t first = size < SIZE ? SIZE - size : 0;
+
+	agent_begins(&bed);
+	for (uint32_t i = 0; i < SIZE; i++) {
+		put(&bed, i, HOUR + i * 10, now + i * RG_NSEC_PER_SEC);
+		details_of(&bed, i)->hits = 100 + i;
+	}
+	agent_moves(&bed, size);
+	assert_int_equal(check_all(&bed), SIZE - first);
+	for (uint32_t i = first; i < SIZE; i++) {
+		struct rg_full_verdict full = must_get(&bed, i);
+
+		assert_int_equal(full.hits, 100 + i);
+		assert_int_equal(full.since, (second + i) * RG_NSEC_PER_SEC);
+		assert_int_equal(full.zone, ZONE);
+		assert_int_equal(full.peer_class, RG_CLASS_STANDARD);
+		assert_int_equal(full.action, RG_ACTION_DROP);
+	}
+	end_bed(&bed);
+}
+
+static void test_other_sizes(void **state)
+{
+	(void)state;
+	check_carried(2 * SIZE);
+	check_carried(SIZE / 2);
+}
+
+static void test_restore(void **state)
+{
+	struct bed bed = new_bed(true);
+	uint64_t now = rg_now();
+	struct rg_full_verdict value = { .expiry = now + HOUR * RG_NSEC_PER_SEC,
+					 .since = 1,
+					 .hits = UINT64_MAX,
+					 .code = code_of(5),
+					 .zone = ZONE,
+					 .peer_class = RG_CLASS_QIL,
+					 .action = RG_ACTION_TEMPFAIL,
+					 .reason = RG_REASON_ZONE },
+			       full;
+	const struct rg_prefix peer = host(5);
+
+	(void)state;
+	agent_begins(&bed);
+	assert_int_equal(rg_verdicts_restore(bed.verdicts, &peer, &value), 0);
+	full = must_get(&bed, 5);
+	assert_int_equal(full.since, RG_NSEC_PER_SEC); /* not "never" */
+	assert_int_equal(full.hits, UINT64_MAX);
+	assert_int_equal(full.code, code_of(5));
+	assert_int_equal(full.peer_class, RG_CLASS_QIL);
+	assert_int_equal(full.action, RG_ACTION_TEMPFAIL);
+	/* What is there is newer. */
+	value.hits = 1;
+	assert_int_equal(rg_verdicts_restore(bed.verdicts, &peer, &value), 0);
+	assert_int_equal(must_get(&bed, 5).hits, UINT64_MAX);
+	assert_int_equal(check_all(&bed), 1);
+	end_bed(&bed);
+}
+
+/* A verdict knows its second only: rather one too many than one too few. */
+static void test_flush_since(void **state)
+{
+	struct bed bed = new_bed(true);
+	uint64_t second = rg_now() / RG_NSEC_PER_SEC * RG_NSEC_PER_SEC;
+
+	(void)state;
+	agent_begins(&bed);
+	put(&bed, 1, HOUR, second - 1);
+	put(&bed, 2, HOUR, second);
+	put(&bed, 3, HOUR, second + RG_NSEC_PER_SEC / 2);
+	assert_int_equal(rg_verdicts_flush_zone(bed.verdicts, ZONE, second + RG_NSEC_PER_SEC), 0);
+	assert_int_equal(
+		rg_verdicts_flush_zone(bed.verdicts, ZONE, second + RG_NSEC_PER_SEC / 2 - 1), 2);
+	assert_int_equal(check_all(&bed), 1);
+	must_get(&bed, 1);
+	end_bed(&bed);
+}
+
+/* Another configuration has its actions also where the trie is full. */
+static void test_full_and_applied(void **state)
+{
+	static const struct rg_outcome country = { .peer_class = RG_CLASS_BLOCKED,
+						   .action = RG_ACTION_RESET,
+						   .reason = RG_REASON_COUNTRY,
+						   .ttl = HOUR };
+	struct bed bed = new_bed(true);
+	struct rg_conf conf = bed.conf;
+
+	(void)state;
+	conf.blocked_action = RG_ACTION_DROP;
+	agent_begins(&bed);
+	for (uint32_t i = 0; i < SIZE; i++) {
+		const struct rg_prefix peer = host(i);
+
+		assert_int_equal(
+			rg_verdicts_put(bed.verdicts, &peer, &country, RG_NO_ZONE, rg_now()), 0);
+	}
+	rg_verdicts_apply(bed.verdicts, &conf);
+	for (uint32_t i = 0; i < SIZE; i++)
+		assert_int_equal(must_get(&bed, i).action, RG_ACTION_DROP);
+	assert_int_equal(rg_verdicts_count(bed.verdicts).failed, 0);
+	assert_int_equal(rg_verdicts_count(bed.verdicts).details, SIZE);
+	end_bed(&bed);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_renewal),	    cmocka_unit_test(test_begins_at_nothing),
+		cmocka_unit_test(test_given_back),  cmocka_unit_test(test_eviction),
+		cmocka_unit_test(test_churn),	    cmocka_unit_test(test_take_over),
+		cmocka_unit_test(test_strays),	    cmocka_unit_test(test_full_trie),
+		cmocka_unit_test(test_other_sizes), cmocka_unit_test(test_restore),
+		cmocka_unit_test(test_flush_since), cmocka_unit_test(test_full_and_applied),
+	};
+	int fd = new_map(BPF_MAP_TYPE_ARRAY, 4, 4, 1, 0);
+
+	if (fd == -EPERM) {
+		printf("skipped: no permission for BPF maps\n");
+		return SKIPPED;
+	}
+	close(fd);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

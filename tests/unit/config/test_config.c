@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Configuration files as rows: text -> good, or the line and the words of the error. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/config.h"
+
+#include <arpa/inet.h>
+#include <cmocka.h>
+#include <netinet/in.h>
+
+#define CODE "AB-CDEF-GHIJ-KLMN"
+#define LABEL "abcdefghijklmn"
+
+static char dir[] = "/tmp/repgate-test-config-XXXXXX";
+
+static void write_file(const char *name, const char *text)
+{
+	char path[200];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	fputs(text, file);
+	assert_int_equal(fclose(file), 0);
+}
+
+static int load(const char *text, struct rg_conf **conf, struct rg_error *error)
+{
+	char path[200];
+
+	write_file("repgate.conf", text);
+	snprintf(path, sizeof(path), "%s/repgate.conf", dir);
+	return rg_conf_load(conf, path, error);
+}
+
+#define IF "interfaces = [ \"eth0\" ];\n"
+
+static const struct row {
+	const char *text;
+	const char *place; /* ":LINE:" */
+	const char *words;
+} bad[] = {
+	{ "", "repgate.conf: ", "interfaces is missing" },
+	{ IF "interfaces = [ \"eth1\" ];\n", ":2:", "duplicate" },
+	{ IF "ers = {\n", ":", "syntax error" },
+	{ IF "mod = \"enforce\";\n", ":2:", "unknown key \"mod\"" },
+	{ IF "mode = \"strict\";\n", ":2:", "not one of \"enforce\", \"monitor\"" },
+	{ IF "mode = 1;\n", ":2:", "must be a string, not a number" },
+	{ "interfaces = [ 1 ];\n", ":1:", "list of strings" },
+	{ "interfaces = [ ];\n", ":1:", "1 to 16" },
+	{ "interfaces = [ \"a\", \"a\" ];\n", ":1:", "named twice" },
+	{ "interfaces = [ \"an-interface-name-too-long\" ];\n", ":1:", "not an interface name" },
+	{ IF "ports = [ 0 ];\n", ":2:", "not a port" },
+	{ IF "ports = [ 65536 ];\n", ":2:", "not a port" },
+	{ IF "ports = 25;\n", ":2:", "list of numbers" },
+	{ IF "ports = [ 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17 ];\n", ":2:", "1 to 16" },
+	{ IF "resolver = \"localhost\";\n", ":2:", "not an address" },
+	{ IF "resolver = \"127.0.0.1:99999\";\n", ":2:", "not an address" },
+	{ IF "resolver = \"[::1]53\";\n", ":2:", "not an address" },
+	{ IF "clean_ttl_min = 60;\n", ":2:", "with its unit" },
+	{ IF "clean_ttl_min = \"60\";\n", ":2:", "is no time" },
+	{ IF "clean_ttl_min = \"1.5m\";\n", ":2:", "is no time" },
+	{ IF "clean_ttl_min = \"-1s\";\n", ":2:", "is no time" },
+	{ IF "clean_ttl_min = \"1500ms\";\n", ":2:", "whole seconds" },
+	{ IF "clean_ttl_min = \"2h\";\nclean_ttl_max = \"1h\";\n", ":2:", "more than clean_ttl_max" },
+	{ IF "dns_tries = 0;\n", ":2:", "out of bounds: 1 to 10" },
+	{ IF "dns_timeout = \"1ms\";\n", ":2:", "out of bounds: 50ms to 30s" },
+	{ IF "ipv6_prefix = 129;\n", ":2:", "out of bounds" },
+	{ IF "ipv6_prefix = \"64\";\n", ":2:", "must be a number" },
+	{ IF "keep_on_stop = \"yes\";\n", ":2:", "true or false" },
+	{ IF "state_dir = \"var/lib\";\n", ":2:", "not an absolute path" },
+	{ IF "metrics_listen = \"9125\";\n", ":2:", "not ADDRESS:PORT" },
+	{ IF "blocked_action = \"tempfail\";\n", ":2:", "qil lists only" },
+	{ IF "blocked_action = \"hold\";\n", ":2:", "use \"drop\", \"reset\", \"tag\" or \"reject\"" },
+	{ IF "blocked_action = \"throttle\";\n", ":2:", "qil lists only" },
+	{ IF "tag_dscp = 64;\n", ":2:", "1 to 63" },
+	{ IF "tag_dscp = 0;\n", ":2:", "1 to 63" },
+	{ IF "qil_throttle = \"60/min\";\n", ":2:", "as in \"60/min burst 5\"" },
+	{ IF "qil_throttle = \"60/day burst 5\";\n", ":2:", "is not a rate" },
+	{ IF "qil_throttle = \"0/min burst 5\";\n", ":2:", "is not a rate" },
+	{ IF "qil_throttle = \"60/min burst 0\";\n", ":2:", "is not a rate" },
+	{ IF "qil_throttle = \"60/min burst 5 \";\n", ":2:", "is not a rate" },
+	{ IF "qil_throttle = \"-1/min burst 5\";\n", ":2:", "is not a rate" },
+	{ IF "throttle_ipv4_prefix = 33;\n", ":2:", "8 to 32" },
+	{ IF "reply_stage = \"data\";\n", ":2:", "\"rcpt\", \"greeting\"" },
+	{ IF "greet_delay = \"31s\";\n", ":2:", "out of bounds" },
+	{ IF "max_sessions = 0;\n", ":2:", "out of bounds" },
+	{ IF "responder_name = \"a b\";\n", ":2:", "not a host name" },
+	{ IF "blocked_reply = \"450 4.7.1 no\";\n", ":2:", "blocked_reply: " },
+	{ IF "blocked_reply = \"550 4.7.1 no\";\n", ":2:", "blocked_reply: " },
+	{ IF "blocked_reply = \"550 5.7.1\";\n", ":2:", "blocked_reply: " },
+	{ IF "blocked_action = \"pass\";\n", ":2:", "not an action" },
+	{ IF "on_dns_failure = \"drop\";\n", ":2:", "\"pass\", \"tempfail\"" },
+	{ IF "ers = { lists = [ \"qil\" ]; };\n", ":2:", "not one of \"rbl\"" },
+	{ IF "ers = {\n qil_action = \"reject\"; };\n", ":3:", "is permanent" },
+	{ IF "ers = {\n standard_action = \"tempfail\"; };\n", ":3:", "qil lists only" },
+	{ IF "ers = {\n qil_ttl_max = \"13h\"; };\n", ":3:", "out of bounds: 1s to 12h" },
+	{ IF "ers = {\n nonsense = 1; };\n", ":3:", "unknown key \"nonsense\" in ers" },
+	{ IF "ers = { activation_code_file = \"/nonexistent\"; };\n", ":2:", "No such file" },
+	{ IF "zones = {\n x = { kind = \"standard\"; }; };\n", ":3:", "no suffix" },
+	{ IF "zones = {\n x = { suffix = \"a.b\"; }; };\n", ":3:", "no kind" },
+	{ IF "zones = {\n x = { suffix = \"a.b\"; kind = \"allow\";\n action = \"drop\"; }; };\n",
+	  ":4:", "an allow list pass" },
+	{ IF "zones = {\n x = { suffix = \"a.b\"; kind = \"qil\";\n reply = \"550 5.7.1 no\"; }; };\n",
+	  ":3:", "zone \"x\": " },
+	{ IF "zones = {\n x = { suffix = \"a.b\"; kind = \"standard\";\n reply = \"550 5.7.1 see %u\"; }; };\n",
+	  ":3:", "zone \"x\": " },
+	{ IF "zones = {\n x = { suffix = \"AbCdEfGhIjKlMn.a.b\"; kind = \"standard\";\n reply = \"550 5.7.1 see "
+	     "AB-CDEF-ghij-klmn\"; }; };\n",
+	  ":3:", "shows the key" },
+	{ IF "zones = {\n x = { suffix = \"abcdefghijklmn.a.b\"; kind = \"standard\";\n url = "
+	     "\"http://a/abcdefghijklmn/%a\"; }; };\n",
+	  ":3:", "shows the key" },
+	{ IF "zones = {\n x = { suffix = \"a..b\"; kind = \"qil\"; }; };\n",
+	  ":3:", "not a domain name" },
+	{ IF "zones = {\n x = { suffix = \"a.b\"; kind = \"qil\";\n codes = [ \"10.0.0.1\" ]; }; };\n",
+	  ":4:", "outside 127.0.0.0/8" },
+	{ IF "zones = {\n x = { suffix = \"a.b\"; kind = \"qil\";\n codes = [ \"127.0.0.9-127.0.0.2\" ]; }; };\n",
+	  ":4:", "not an address, a range" },
+	{ IF "zones = {\n x = { suffix = \"a.b\"; kind = \"standard\";\n frob = 1; }; };\n",
+	  ":4:", "unknown key \"frob\" in zone \"x\"" },
+	{ IF "zones = {\n x = { suffix = \"a.b\"; kind = \"qil\";\n ttl_max = \"13h\"; }; };\n",
+	  ":3:", "12h at most" },
+};
+
+static void check_bad(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct rg_error error = {};
+		struct rg_conf *conf;
+
+		if (!load(bad[i].text, &conf, &error))
+			fail_msg("accepted: %s", bad[i].text);
+		if (!strstr(error.text, "repgate.conf:") || !strstr(error.text, bad[i].place) ||
+		    !strstr(error.text, bad[i].words))
+			fail_msg("%s -> \"%s\", wanted %s %s", bad[i].text, error.text,
+				 bad[i].place, bad[i].words);
+	}
+}
+
+static void check_defaults(void **state)
+{
+	struct rg_conf *conf;
+
+	(void)state;
+	assert_int_equal(load(IF, &conf, NULL), 0);
+	assert_int_equal(conf->mode, RG_MODE_ENFORCE);
+	assert_int_equal(conf->unknown, RG_ACTION_HOLD);
+	assert_int_equal(conf->ports[0], 25);
+	assert_int_equal(conf->ipv6_prefix, 64);
+	assert_int_equal(conf->heartbeat_timeout, 5000);
+	assert_string_equal(conf->pin_path, "/sys/fs/bpf/repgate");
+	assert_non_null(strstr(conf->warnings, "no zone"));
+	rg_conf_unref(conf);
+}
+
+static void check_resolver(void **state)
+{
+	const struct sockaddr_in6 *in6;
+	struct rg_conf *conf;
+
+	(void)state;
+	assert_int_equal(load(IF "resolver = \"[2001:db8::53]:5353\";\n", &conf, NULL), 0);
+	in6 = (const struct sockaddr_in6 *)&conf->resolver;
+	assert_int_equal(in6->sin6_family, AF_INET6);
+	assert_int_equal(ntohs(in6->sin6_port), 5353);
+	rg_conf_unref(conf);
+}
+
+static void load_ers(const char *code, const char *more, struct rg_conf **conf)
+{
+	char text[400];
+
+	write_file("code", code);
+	snprintf(text, sizeof(text), IF "ers = { activation_code_file = \"%s/code\"; %s };\n", dir,
+		 more);
+	assert_int_equal(load(text, conf, NULL), 0);
+}
+
+static bool counts(const struct rg_zone_conf *zone, uint32_t record)
+{
+	uint32_t code;
+
+	return rg_dnsbl_match(&zone->codes, &record, 1, &code) == RG_LISTED;
+}
+
+static void check_ers(void **state)
+{
+	static const char *const codes[] = { CODE, CODE "\n", LABEL, " ab-cdef-GHIJ-klmn\r\n" };
+	struct rg_conf *conf;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(codes); i++) {
+		load_ers(codes[i], "", &conf);
+		assert_int_equal(conf->zone_count, 2);
+		assert_string_equal(conf->zones[0].suffix, LABEL ".r.mail-abuse.com");
+		assert_string_equal(conf->zones[1].suffix, LABEL ".q.mail-abuse.com");
+		assert_string_equal(conf->zones[0].alias, "ers-standard");
+		assert_int_equal(conf->zones[0].action, RG_ACTION_DROP);
+		assert_int_equal(conf->zones[1].action, RG_ACTION_TEMPFAIL);
+		rg_conf_unref(conf);
+	}
+}
+
+static void check_ers_lists(void **state)
+{
+	struct rg_conf *conf;
+
+	(void)state;
+	load_ers(CODE, "", &conf);
+	for (uint32_t octet = 0; octet < 256; octet++)
+		assert_true(counts(&conf->zones[0], 0x7f010000 | octet));
+	assert_true(counts(&conf->zones[1], 0x7f000020));
+	rg_conf_unref(conf);
+	load_ers(CODE, "lists = [ \"rbl\", \"ops\" ];", &conf);
+	for (uint32_t octet = 0; octet < 16; octet++)
+		assert_int_equal(counts(&conf->zones[0], 0x7f010000 | octet), (octet & 9) != 0);
+	rg_conf_unref(conf);
+}
+
+static void check_secret(void **state)
+{
+	static const char *const wrong[] = { "AB-CDEF-GHIJ-KLM", "AB-CDEF-GHIJ-KLMNO",
+					     "AB_CDEF-GHIJ-KLMN", "" };
+	char text[400];
+
+	(void)state;
+	snprintf(text, sizeof(text), IF "ers = { activation_code_file = \"%s/code\"; };\n", dir);
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		struct rg_error error;
+		struct rg_conf *conf;
+
+		write_file("code", wrong[i]);
+		assert_int_not_equal(load(text, &conf, &error), 0);
+		assert_non_null(strstr(error.text, "does not hold an activation code"));
+		assert_null(strstr(error.text, "CDEF-GHIJ-KLM\n"));
+		assert_null(strcasestr(error.text, "ab_cdef"));
+	}
+}
+
+static void check_durations(void **state)
+{
+	uint64_t ms;
+
+	(void)state;
+	assert_int_equal(rg_duration_parse("250ms", &ms), 0);
+	assert_int_equal(ms, 250);
+	assert_int_equal(rg_duration_parse("2d", &ms), 0);
+	assert_int_equal(ms, 172800000);
+	assert_int_not_equal(rg_duration_parse("", &ms), 0);
+	assert_int_not_equal(rg_duration_parse("5 m", &ms), 0);
+	assert_int_not_equal(rg_duration_parse("5mm", &ms), 0);
+	assert_int_not_equal(rg_duration_parse("9999999999s", &ms), 0);
+}
+
+static void check_restart(void **state)
+{
+	struct rg_conf *old, *fresh;
+
+	(void)state;
+	assert_int_equal(load(IF, &old, NULL), 0);
+	assert_int_equal(load(IF "mode = \"monitor\";\nclean_ttl_min = \"5m\";\n", &fresh, NULL), 0);
+	assert_null(rg_conf_needs_restart(old, fresh));
+	rg_conf_unref(fresh);
+	assert_int_equal(load(IF "ipv6_prefix = 56;\n", &fresh, NULL), 0);
+	assert_string_equal(rg_conf_needs_restart(old, fresh), "ipv6_prefix");
+	rg_conf_unref(fresh);
+	rg_conf_unref(old);
+}
+
+static int make_dir(void **state)
+{
+	(void)state;
+	return mkdtemp(dir) ? 0 : -1;
+}
+
+static int remove_dir(void **state)
+{
+	static const char *const names[] = { "repgate.conf", "code" };
+	char path[200];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
+		(void)unlink(path);
+	}
+	return rmdir(dir);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(check_bad),	   cmocka_unit_test(check_defaults),
+		cmocka_unit_test(check_resolver),  cmocka_unit_test(check_ers),
+		cmocka_unit_test(check_ers_lists), cmocka_unit_test(check_secret),
+		cmocka_unit_test(check_durations), cmocka_unit_test(check_restart),
+	};
+
+	return cmocka_run_group_tests(tests, make_dir, remove_dir);
+}

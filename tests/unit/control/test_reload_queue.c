@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Who gets which load, in which order, and that everybody is told once. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "control/reload_queue.h"
+
+#include <cmocka.h>
+
+static struct rg_reload_queue *turns;
+static char said[200]; /* what happened, word by word */
+static int load_fails;
+
+static void say(const char *what, const char *who)
+{
+	size_t len = strlen(said);
+
+	snprintf(said + len, sizeof(said) - len, "%s%s%s", len ? " " : "", what, who);
+}
+
+static void check_said(const char *want)
+{
+	assert_string_equal(said, want);
+	*said = '\0';
+}
+
+static int load(void *arg, enum rg_reload_kind kind, struct rg_error *error)
+{
+	assert_ptr_equal(arg, &load_fails);
+	say("load:", kind == RG_RELOAD_CONF ? "conf" : "lists");
+	return load_fails ? rg_fail(error, load_fails, "no load") : 0;
+}
+
+static int begin(void *arg, struct rg_error *error)
+{
+	const char *name = arg;
+
+	say("begin:", name);
+	if (*name == 'X')
+		return rg_fail(error, -EPERM, "not begun");
+	return *name == 'N';
+}
+
+static void done(void *arg, int err, const struct rg_error *error)
+{
+	say(err ? "failed:" : "done:", arg);
+	if (err)
+		say("", error->text);
+}
+
+static void ask_again(void *arg, int err, const struct rg_error *error)
+{
+	static char name[] = "again";
+	const struct rg_reload_request turn = { .kind = RG_RELOAD_LISTS, .done = done, .arg = name };
+
+	done(arg, err, error);
+	rg_reload_queue_add(turns, &turn);
+}
+
+/* Names in capitals: with begin, which N has say "nothing to load" and X refuse. */
+static void ask(const char *name, enum rg_reload_kind kind)
+{
+	const struct rg_reload_request turn = { .kind = kind,
+						.begin = *name >= 'A' && *name <= 'Z' ? begin : NULL,
+						.done = done,
+						.arg = (void *)name };
+
+	rg_reload_queue_add(turns, &turn);
+}
+
+static void end(int err)
+{
+	struct rg_error error;
+
+	(void)rg_fail(&error, err, "bad");
+	rg_reload_queue_done(turns, err, &error);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	*said = '\0';
+	load_fails = 0;
+	return rg_reload_queue_new(&turns, load, &load_fails);
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	rg_reload_queue_free(turns);
+	return 0;
+}
+
+static void test_one(void **state)
+{
+	(void)state;
+	ask("a", RG_RELOAD_LISTS);
+	check_said("load:lists");
+	end(0);
+	check_said("done:a");
+	ask("A", RG_RELOAD_CONF);
+	check_said("begin:A load:conf");
+	end(-EINVAL);
+	check_said("failed:A bad");
+}
+
+/* One under way is not for those who ask later; the next one is for all of a kind. */
+static void test_shared(void **state)
+{
+	(void)state;
+	ask("a", RG_RELOAD_LISTS);
+	ask("b", RG_RELOAD_LISTS);
+	ask("c", RG_RELOAD_CONF);
+	ask("d", RG_RELOAD_LISTS);
+	ask("e", RG_RELOAD_CONF);
+	check_said("load:lists");
+	end(0);
+	check_said("done:a load:lists");
+	end(-EINVAL);
+	check_said("failed:b bad failed:d bad load:conf");
+	end(0);
+	check_said("done:c done:e");
+}
+
+/* Who changes files first has a load alone: it may fail because of them. */
+static void test_alone(void **state)
+{
+	(void)state;
+	ask("a", RG_RELOAD_LISTS);
+	ask("A", RG_RELOAD_LISTS);
+	ask("b", RG_RELOAD_LISTS);
+	ask("B", RG_RELOAD_LISTS);
+	ask("c", RG_RELOAD_LISTS);
+	check_said("load:lists");
+	end(0);
+	check_said("done:a begin:A load:lists");
+	end(-ENOSPC);
+	check_said("failed:A bad load:lists");
+	end(0);
+	check_said("done:b begin:B load:lists"); /* c asked after B: it wants what B writes loaded */
+	end(0);
+	check_said("done:B load:lists");
+	end(0);
+	check_said("done:c");
+}
+
+static void test_nothing_to_load(void **state)
+{
+	(void)state;
+	ask("N", RG_RELOAD_LISTS);
+	check_said("begin:N done:N");
+	ask("X", RG_RELOAD_LISTS);
+	check_said("begin:X failed:X not begun");
+	ask("a", RG_RELOAD_CONF);
+	ask("N", RG_RELOAD_LISTS);
+	ask("X", RG_RELOAD_LISTS);
+	ask("b", RG_RELOAD_CONF);
+	check_said("load:conf");
+	end(0);
+	check_said("done:a begin:N done:N begin:X failed:X not begun load:conf");
+	end(0);
+	check_said("done:b");
+}
+
+static void test_load_fails(void **state)
+{
+	(void)state;
+	load_fails = -EIO;
+	ask("a", RG_RELOAD_LISTS);
+	check_said("load:lists failed:a no load");
+	ask("A", RG_RELOAD_LISTS);
+	check_said("begin:A load:lists failed:A no load");
+}
+
+static void test_ask_again(void **state)
+{
+	const struct rg_reload_request turn = { .kind = RG_RELOAD_LISTS,
+						.done = ask_again,
+						.arg = (void *)"a" };
+
+	(void)state;
+	rg_reload_queue_add(turns, &turn);
+	ask("b", RG_RELOAD_CONF);
+	check_said("load:lists");
+	end(0);
+	check_said("done:a load:conf");
+	end(0);
+	check_said("done:b load:lists");
+	end(0);
+	check_said("done:again");
+}
+
+static void test_stop(void **state)
+{
+	(void)state;
+	ask("a", RG_RELOAD_LISTS);
+	ask("A", RG_RELOAD_LISTS);
+	ask("b", RG_RELOAD_CONF);
+	check_said("load:lists");
+	rg_reload_queue_free(turns);
+	turns = NULL;
+	check_said("failed:a repgated stops failed:A repgated stops failed:b repgated stops");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_one),	       TEST(test_shared),
+		TEST(test_alone),      TEST(test_nothing_to_load),
+		TEST(test_load_fails), TEST(test_ask_again),
+		TEST(test_stop),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The configuration file (libconfig syntax): every key known, typed and bounded. An unknown key, a
+ * wrong type or an impossible combination is an error with file:line.
+ */
+#ifndef REPGATE_CONFIG_CONFIG_H
+#define REPGATE_CONFIG_CONFIG_H
+
+#include "proto/dnsbl_query.h"
+
+#include "maps/config.h"
+#include "maps/verdict.h"
+
+#include <sys/socket.h>
+
+#define RG_MAX_INTERFACES 16
+#define RG_DEFAULT_CONFIG "/etc/repgate/repgate.conf"
+
+enum rg_xdp_mode { RG_XDP_NATIVE = 1, RG_XDP_GENERIC, RG_XDP_AUTO };
+
+/* How a program gets onto an interface: alone, or into libxdp's dispatcher, beside others. */
+enum rg_xdp_attach { RG_ATTACH_LINK = 1, RG_ATTACH_DISPATCHER };
+
+/* Which RFC 5782 test points of a zone are asked for: both, only the one that must not be listed. */
+enum rg_selftest { RG_SELFTEST_FULL = 1, RG_SELFTEST_NEGATIVE, RG_SELFTEST_OFF };
+
+/* One DNS list. */
+struct rg_zone_conf {
+	char alias[RG_ALIAS_SIZE]; /* what people see */
+	char *suffix; /* the real name; may hold a key: never shown */
+	uint32_t slot; /* its number in the map `zones`; the agent gives it */
+	enum rg_class peer_class; /* standard, qil, or approved: of kind allow */
+	enum rg_action action;
+	struct rg_dnsbl_codes codes;
+	uint32_t ttl_min, ttl_max; /* s */
+	unsigned int selftest; /* enum rg_selftest */
+	char *reply; /* template of the SMTP reply, see reply.h */
+	char *url; /* where people look the listing up, or NULL */
+};
+
+/* A token bucket: one token every token_time, at most burst of them. */
+struct rg_rate {
+	uint64_t token_time; /* ns */
+	uint32_t burst;
+};
+
+/* Shared by reference count: inquiries under way keep the configuration that they began with. */
+struct rg_conf {
+	unsigned int references;
+	char *path;
+	char *interfaces[RG_MAX_INTERFACES];
+	unsigned int interface_count;
+	uint16_t ports[RG_MAX_PORTS]; /* host order */
+	unsigned int port_count;
+	unsigned int mode; /* enum rg_mode */
+	unsigned int unknown, blocked_action, on_overload, on_dns_failure; /* enum rg_action */
+	unsigned int xdp_mode; /* enum rg_xdp_mode */
+	unsigned int xdp_attach; /* enum rg_xdp_attach */
+	struct sockaddr_storage resolver;
+	char *resolver_text;
+	struct rg_zone_conf zones[RG_MAX_ZONES];
+	unsigned int zone_count;
+	uint32_t clean_ttl_min, clean_ttl_max, failure_ttl; /* s */
+	uint32_t heartbeat_timeout, dns_timeout, hold_timeout; /* ms */
+	uint32_t dns_tries, dns_in_flight, ipv6_prefix;
+	uint32_t max_verdicts, max_peers, max_list, max_inquiries;
+	uint32_t log_per_second, new_peers_per_second;
+	uint32_t hit_share_window, hit_share_jump; /* answers; percentage points, 0: off */
+	uint32_t tag_dscp;
+	struct rg_rate qil_throttle;
+	uint32_t throttle_ipv4_prefix, throttle_ipv6_prefix; /* bits that have a bucket together */
+	unsigned int reply_stage; /* enum rg_smtp_stage */
+	uint32_t greet_delay; /* ms */
+	uint32_t max_sessions, max_sessions_per_peer;
+	char *responder_name; /* in greetings */
+	char *blocked_reply; /* template */
+	bool keep_on_stop, index;
+	char *pin_path, *state_dir, *control_socket, *control_group;
+	char *approved_dir, *blocked_dir, *country_database;
+	char *metrics_listen; /* "": none */
+	struct sockaddr_storage metrics_address;
+	unsigned int qil_level; /* as set at the service; shown, not used */
+	char *warnings; /* lines for the log, NULL if none */
+};
+
+/* 0 with one reference, or negative with "file:line: reason". */
+int rg_conf_load(struct rg_conf **ret, const char *path, struct rg_error *error);
+struct rg_conf *rg_conf_ref(struct rg_conf *conf);
+void rg_conf_unref(struct rg_conf *conf);
+
+/* The same list, read in the same way; actions and TTLs may differ. */
+bool rg_conf_same_zone(const struct rg_zone_conf *a, const struct rg_zone_conf *b);
+/* conf's zone that is the same as zone, or NULL. */
+const struct rg_zone_conf *rg_conf_find_zone(const struct rg_conf *conf,
+					     const struct rg_zone_conf *zone);
+
+/*
+ * Changes one setting while the agent runs: a key of the file that can, "standard_action" or
+ * "qil_action" for all zones of the class, or "ALIAS.action". 0, or -EINVAL with the reason; then
+ * nothing changed.
+ */
+int rg_conf_set(struct rg_conf *conf, const char *key, const char *value, struct rg_error *error);
+
+/*
+ * Writes one setting into the file of saved ones (path without ".conf", and ".saved.conf"), which is
+ * read after path. It replaces what was saved of these zones' actions. Nothing is checked here:
+ * rg_conf_set() has. 0 or negative.
+ */
+int rg_conf_save(const char *path, const char *key, const char *value, const char *const *zones,
+		 size_t zone_count, struct rg_error *error);
+
+/* True if any list's action is this one. */
+bool rg_conf_uses(const struct rg_conf *conf, enum rg_action action);
+
+/*
+ * The first key of fresh that differs from old and can't change while the agent runs, or NULL.
+ */
+const char *rg_conf_needs_restart(const struct rg_conf *old, const struct rg_conf *fresh);
+
+/* "90s", "10m", "24h", "1d", "250ms"; whole string. ms; 0, -EINVAL, -ERANGE. */
+int rg_duration_parse(const char *text, uint64_t *ms);
+
+#endif

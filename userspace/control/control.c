@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "control/control.h"
+
+#include "daemon/agent.h"
+#include "control/commands.h"
+#include "base/log.h"
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/listener.h>
+#include <grp.h>
+#include <sys/queue.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#define MAX_CLIENTS 64
+#define MAX_LINE 65536 /* bytes of a request */
+#define MAX_BACKLOG (64 * 1024 * 1024) /* bytes of answers that a client does not read */
+
+static const struct timeval idle_time = { .tv_sec = 60 };
+
+struct rg_client {
+	LIST_ENTRY(rg_client) entry;
+	struct rg_control *control;
+	struct bufferevent *stream;
+	bool follows;
+	bool half_closed;
+	void *waits_for;
+	void (*cancel)(void *what);
+};
+
+struct rg_control {
+	struct rg_agent *agent;
+	struct evconnlistener *listener;
+	LIST_HEAD(, rg_client) clients;
+	unsigned int client_count;
+	char *path;
+};
+
+static void drop_client(struct rg_client *client)
+{
+	if (client->waits_for)
+		client->cancel(client->waits_for);
+	LIST_REMOVE(client, entry);
+	client->control->client_count--;
+	bufferevent_free(client->stream);
+	free(client);
+}
+
+static void send_line(struct rg_client *client, json_t *line)
+{
+	char *text = line ? json_dumps(line, JSON_COMPACT) : NULL;
+	struct evbuffer *out = bufferevent_get_output(client->stream);
+
+	json_decref(line);
+	/* A text that is no UTF-8, or no memory: an answer all the same. */
+	if (!text)
+		text = strdup("{\"ok\":false,\"error\":\"the answer can't be shown\"}");
+	if (!text)
+		return;
+	evbuffer_add(out, text, strlen(text));
+	evbuffer_add(out, "\n", 1);
+	free(text);
+}
+
+void rg_client_answer(struct rg_client *client, json_t *result)
+{
+	send_line(client, json_pack("{s:b, s:o}", "ok", 1, "result", result));
+}
+
+void rg_client_refuse(struct rg_client *client, const char *format, ...)
+{
+	char text[640];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	send_line(client, json_pack("{s:b, s:s}", "ok", 0, "error", text));
+}
+
+void rg_client_set_follower(struct rg_client *client)
+{
+	client->follows = true;
+	bufferevent_set_timeouts(client->stream, NULL, &idle_time);
+}
+
+struct rg_agent *rg_client_agent(const struct rg_client *client)
+{
+	return client->control->agent;
+}
+
+void rg_client_wait(struct rg_client *client, void *what, void (*cancel)(void *what))
+{
+	client->waits_for = what;
+	client->cancel = cancel;
+	/* Its next lines wait too. */
+	if (what) {
+		bufferevent_disable(client->stream, EV_READ);
+	} else {
+		bufferevent_enable(client->stream, EV_READ);
+		bufferevent_trigger(client->stream, EV_READ, BEV_TRIG_DEFER_CALLBACKS);
+	}
+}
+
+void rg_control_follow(struct rg_control *control, const struct rg_recent_event *event)
+{
+	struct rg_client *client, *next;
+
+	for (client = LIST_FIRST(&control->clients); client; client = next) {
+		next = LIST_NEXT(client, entry);
+		if (!client->follows)
+			continue;
+		if (evbuffer_get_length(bufferevent_get_output(client->stream)) > MAX_BACKLOG)
+			drop_client(client);
+		else
+			send_line(client, json_pack("{s:o}", "event", rg_command_event(event)));
+	}
+}
+
+static void run_line(struct rg_client *client, const char *line, size_t len)
+{
+	json_error_t error;
+	json_t *request = json_loadb(line, len, JSON_REJECT_DUPLICATES, &error);
+
+	if (!json_is_object(request))
+		rg_client_refuse(client, "not a JSON object: %s",
+				 request ? "other type" : error.text);
+	else
+		rg_command_run(client, request);
+	json_decref(request);
+}
+
+static void on_read(struct bufferevent *stream, void *arg)
+{
+	struct evbuffer *in = bufferevent_get_input(stream);
+	struct rg_client *client = arg;
+	size_t len;
+	char *line;
+
+	while (!client->waits_for && (line = evbuffer_readln(in, &len, EVBUFFER_EOL_LF))) {
+		run_line(client, line, len);
+		free(line);
+	}
+	if (!client->waits_for && evbuffer_get_length(in) > MAX_LINE)
+		drop_client(client);
+}
+
+/* All that a client who sends no more was to get is out. */
+static void on_drained(struct bufferevent *stream, void *arg)
+{
+	struct rg_client *client = arg;
+
+	(void)stream;
+	if (client->half_closed && !client->waits_for)
+		drop_client(client);
+}
+
+static void on_end(struct bufferevent *stream, short what, void *arg)
+{
+	struct rg_client *client = arg;
+
+	/* `echo ... | socat - UNIX:...` closes its side and waits for the answer. */
+	client->half_closed = what & BEV_EVENT_EOF;
+	if (client->half_closed && !client->follows &&
+	    (client->waits_for || evbuffer_get_length(bufferevent_get_output(stream))))
+		return;
+	drop_client(client);
+}
+
+static void on_connection(struct evconnlistener *listener, evutil_socket_t fd,
+			  struct sockaddr *from, int len, void *arg)
+{
+	struct rg_control *control = arg;
+	struct rg_client *client;
+
+	(void)listener;
+	(void)from;
+	(void)len;
+	client = control->client_count < MAX_CLIENTS ? calloc(1, sizeof(*client)) : NULL;
+	if (client)
+		client->stream =
+			bufferevent_socket_new(control->agent->base, fd, BEV_OPT_CLOSE_ON_FREE);
+	if (!client || !client->stream) {
+		free(client);
+		close(fd);
+		return;
+	}
+	client->control = control;
+	LIST_INSERT_HEAD(&control->clients, client, entry);
+	control->client_count++;
+	bufferevent_setcb(client->stream, on_read, on_drained, on_end, client);
+	bufferevent_set_timeouts(client->stream, &idle_time, &idle_time);
+	bufferevent_enable(client->stream, EV_READ | EV_WRITE);
+}
+
+/* root and the group may talk to us. */
+static void set_access(const struct rg_conf *conf)
+{
+	const struct group *group = getgrnam(conf->control_group);
+
+	/* The service's own group needs no chown, which its sandbox forbids. */
+	if (chmod(conf->control_socket, 0660) ||
+	    (group && group->gr_gid != getegid() &&
+	     chown(conf->control_socket, (uid_t)-1, group->gr_gid)))
+		rg_log_warning("control socket %s: %m", conf->control_socket);
+	if (!group)
+		rg_log_info("no group \"%s\": repgatectl is for this user and root only",
+			    conf->control_group);
+}
+
+/* A socket file that nobody listens on is of an agent that died; one that answers is not ours. */
+static int remove_stale(const struct sockaddr_un *address, struct rg_error *error)
+{
+	RG_CLEANUP_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return rg_fail(error, -errno, "control socket: %m");
+	if (!connect(fd, (const struct sockaddr *)address, sizeof(*address)) || errno == EAGAIN)
+		return rg_fail(error, -EADDRINUSE,
+			       "control socket %s: another repgated answers there",
+			       address->sun_path);
+	/* EACCES: one that ran as another user left it in a directory that is ours now. */
+	if (errno == ECONNREFUSED || errno == EACCES)
+		(void)unlink(address->sun_path);
+	return 0;
+}
+
+static int make_parent(const char *path)
+{
+	RG_CLEANUP_FREE char *copy = strdup(path);
+	char *slash = copy ? strrchr(copy, '/') : NULL;
+
+	if (!slash || slash == copy)
+		return 0;
+	*slash = '\0';
+	return mkdir(copy, 0755) && errno != EEXIST ? -errno : 0;
+}
+
+static int listen_on(struct rg_control *control, struct rg_error *error)
+{
+	const struct rg_conf *conf = control->agent->conf;
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	mode_t mask;
+	int err;
+
+	if (strlen(conf->control_socket) >= sizeof(address.sun_path))
+		return rg_fail(error, -ENAMETOOLONG, "control_socket %s: longer than %zu bytes",
+			       conf->control_socket, sizeof(address.sun_path) - 1);
+	strcpy(address.sun_path, conf->control_socket);
+	(void)make_parent(conf->control_socket); /* bind says what is wrong */
+	err = remove_stale(&address, error);
+	if (err)
+		return err;
+	mask = umask(0177);
+	control->listener = evconnlistener_new_bind(control->agent->base, on_connection, control,
+						    LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC,
+						    16, (const struct sockaddr *)&address,
+						    sizeof(address));
+	err = -errno;
+	umask(mask);
+	if (!control->listener)
+		return rg_fail(error, err, "control socket %s: %s", conf->control_socket,
+			       strerror(-err));
+	set_access(conf);
+	return 0;
+}
+
+int rg_control_new(struct rg_control **ret, struct rg_agent *agent, struct rg_error *error)
+{
+	struct rg_control *control = calloc(1, sizeof(*control));
+	int err;
+
+	if (!control)
+		return rg_fail(error, -ENOMEM, "out of memory");
+	LIST_INIT(&control->clients);
+	control->agent = agent;
+	err = listen_on(control, error);
+	if (!err)
+		control->path = strdup(agent->conf->control_socket);
+	if (err)
+		rg_control_free(control);
+	else
+		*ret = control;
+	return err;
+}
+
+void rg_control_free(struct rg_control *control)
+{
+	struct rg_client *client;
+
+	if (!control)
+		return;
+	while ((client = LIST_FIRST(&control->clients)))
+		drop_client(client);
+	if (control->listener)
+		evconnlistener_free(control->listener);
+	if (control->path)
+		(void)unlink(control->path);
+	free(control->path);
+	free(control);
+}

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "index/index_maps.h"
+
+#include "base/addr.h"
+
+#define FIRST_HOSTS 65536 /* the least table of hosts, 1 MiB, has room for them */
+#define FIRST_NETS 4096
+#define KNOWN_FOR_ONE 8 /* clean peers, for each entry of `peers` */
+#define CROWDED_MAX 4096 /* each put compares with all of them */
+#define SWEEP_TIME (10 * RG_NSEC_PER_SEC)
+
+struct rg_index_maps {
+	struct rg_loader *loader;
+	struct rg_index_seen *seen; /* the loader's */
+	struct rg_mapped_index parts[RG_INDEXES];
+	bool on;
+	bool in_force;
+	size_t max_peers;
+	uint64_t next_sweep;
+	uint64_t retry_at[RG_INDEXES]; /* for which there was no memory to be renewed */
+	uint64_t failed;
+};
+
+void rg_mapped_index_drop(struct rg_mapped_index *draft)
+{
+	rg_index_free(draft->index);
+	rg_closep(&draft->fd);
+	*draft = (struct rg_mapped_index)RG_MAPPED_INDEX_NONE;
+}
+
+/* An index in a map of its own; seen as rg_index_place has it. 0 or a negative error. */
+static int make(const struct rg_index_maps *indexes, enum rg_index_part which,
+		const struct rg_index_size *size, struct rg_index_seen *seen,
+		struct rg_mapped_index *ret)
+{
+	struct rg_mapped_index part = { .fd = rg_loader_new_index(indexes->loader,
+								  rg_index_lines(size)) };
+	const struct rg_index_origin origin = {
+		.seen = seen,
+		.part = which,
+		.fd = part.fd,
+		.now = rg_now(),
+		.seed = rg_loader_maps(indexes->loader)->settings->index_seed
+	};
+	int err;
+
+	if (part.fd < 0)
+		return part.fd;
+	err = rg_index_new(&part.index, &origin, size);
+	if (err)
+		rg_mapped_index_drop(&part);
+	else
+		*ret = part;
+	return err;
+}
+
+static void give_up(struct rg_index_maps *indexes, enum rg_index_part which)
+{
+	(void)rg_loader_set_index(indexes->loader, which, -1, 0);
+	rg_mapped_index_drop(&indexes->parts[which]);
+	indexes->failed++;
+}
+
+/* fresh is complete: from now on packets look into it. 0 or a negative error. */
+static int enforce(const struct rg_index_maps *indexes, enum rg_index_part which,
+		   const struct rg_mapped_index *fresh)
+{
+	uint32_t place = rg_loader_index_place(indexes->loader, which);
+	uint32_t force = rg_index_place(fresh->index, indexes->seen, place);
+
+	return rg_loader_set_index(indexes->loader, which, fresh->fd, force);
+}
+
+/* fresh, which is complete, takes the place of what is there. */
+static void replace(struct rg_index_maps *indexes, enum rg_index_part which,
+		    struct rg_mapped_index *fresh)
+{
+	if (indexes->in_force && enforce(indexes, which, fresh)) {
+		rg_mapped_index_drop(fresh);
+		give_up(indexes, which);
+		return;
+	}
+	rg_mapped_index_drop(&indexes->parts[which]);
+	indexes->parts[which] = *fresh;
+	if (indexes->in_force)
+		rg_index_settle(fresh->index);
+}
+
+int rg_index_maps_new(struct rg_index_maps **ret, struct rg_loader *loader, bool on,
+		      uint32_t max_peers)
+{
+	const struct rg_index_size size = { .hosts4 = FIRST_HOSTS, .nets6 = FIRST_NETS };
+	struct rg_index_maps *indexes = calloc(1, sizeof(*indexes));
+
+	if (!indexes)
+		return -ENOMEM;
+	indexes->loader = loader;
+	indexes->seen = rg_loader_maps(loader)->seen;
+	indexes->max_peers = max_peers;
+	for (int i = 0; i < RG_INDEXES; i++) {
+		indexes->parts[i].fd = -1;
+		if (!on)
+			(void)rg_loader_set_index(loader, i, -1, 0);
+		/* Without memory for it the tries do. */
+		else if (i != RG_INDEX_LISTS &&
+			 make(indexes, i, &size, indexes->seen, &indexes->parts[i]))
+			give_up(indexes, i);
+	}
+	indexes->on = on;
+	indexes->in_force = !on;
+	*ret = indexes;
+	return 0;
+}
+
+void rg_index_maps_free(struct rg_index_maps *indexes)
+{
+	if (!indexes)
+		return;
+	for (int i = 0; i < RG_INDEXES; i++)
+		rg_mapped_index_drop(&indexes->parts[i]);
+	free(indexes);
+}
+
+void rg_index_maps_enforce(struct rg_index_maps *indexes)
+{
+	for (int i = 0; i < RG_INDEXES && !indexes->in_force; i++) {
+		if (!indexes->parts[i].index)
+			continue;
+		if (enforce(indexes, i, &indexes->parts[i]))
+			give_up(indexes, i);
+		else
+			rg_index_settle(indexes->parts[i].index);
+	}
+	indexes->in_force = true;
+}
+
+static size_t half_more(size_t count, size_t min)
+{
+	return count + count / 2 > min ? count + count / 2 : min;
+}
+
+/* A clean peer takes 6 to 20 bytes here and 144 in `peers`, so we know more of them. */
+static size_t most_entries(const struct rg_index_maps *indexes, enum rg_index_part part)
+{
+	return part == RG_INDEX_PEERS ? KNOWN_FOR_ONE * indexes->max_peers : SIZE_MAX;
+}
+
+/* Half as many more, but not more than there will ever be, or a little. */
+static size_t room_for(const struct rg_index_maps *indexes, enum rg_index_part part, size_t count,
+		       size_t min)
+{
+	size_t room = half_more(count, min), most = most_entries(indexes, part);
+
+	if (room <= most)
+		return room;
+	return most > count + count / 16 ? most : count + count / 16;
+}
+
+/* A copy with more room, and without what is stale. */
+static void renew(struct rg_index_maps *indexes, enum rg_index_part which)
+{
+	struct rg_mapped_index *old = &indexes->parts[which], fresh;
+	struct rg_index_count count = rg_index_count(old->index);
+	const struct rg_index_size size = {
+		.hosts4 = room_for(indexes, which, count.hosts4, FIRST_HOSTS),
+		.nets6 = room_for(indexes, which, count.nets6, FIRST_NETS),
+	};
+	int err = make(indexes, which, &size, indexes->seen, &fresh);
+
+	if (!err) {
+		err = rg_index_copy(fresh.index, old->index);
+		if (err)
+			rg_mapped_index_drop(&fresh);
+	}
+	if (!err) {
+		replace(indexes, which, &fresh);
+		return;
+	}
+	/* The old one still answers, and leaves to the trie what it has no room for. */
+	indexes->retry_at[which] = rg_now() + SWEEP_TIME;
+	indexes->failed++;
+}
+
+uint64_t rg_index_maps_peer_until(const struct rg_index_maps *indexes, const struct rg_addr *peer,
+				  uint64_t now)
+{
+	const struct rg_index *index = indexes->parts[RG_INDEX_PEERS].index;
+
+	return index ? rg_index_until(index, peer, now) : 0;
+}
+
+static bool is_full(const struct rg_index_maps *indexes, enum rg_index_part part)
+{
+	struct rg_index_count count = rg_index_count(indexes->parts[part].index);
+
+	return count.hosts4 + count.nets6 >= most_entries(indexes, part);
+}
+
+void rg_index_maps_put(struct rg_index_maps *indexes, const struct rg_index_entry *entry)
+{
+	enum rg_index_part part = entry->peer_class == RG_CLASS_CLEAN ? RG_INDEX_PEERS :
+									RG_INDEX_HOSTS;
+	struct rg_index *index = indexes->parts[part].index;
+	int ret;
+
+	if (!index)
+		return;
+	if (is_full(indexes, part) && rg_index_find(index, &entry->prefix.addr, 0) == RG_INDEX_NONE)
+		return;
+	ret = rg_index_put(index, entry);
+	if (ret > 0 && rg_now() >= indexes->retry_at[part])
+		renew(indexes, part);
+	else if (ret < 0 || rg_index_count(index).crowded > CROWDED_MAX)
+		give_up(indexes, part);
+}
+
+void rg_index_maps_remove(struct rg_index_maps *indexes, const struct rg_prefix *prefix, bool clean)
+{
+	struct rg_index *index = indexes->parts[clean ? RG_INDEX_PEERS : RG_INDEX_HOSTS].index;
+
+	if (index)
+		rg_index_remove(index, prefix);
+}
+
+size_t rg_index_maps_flush(struct rg_index_maps *indexes, const struct rg_prefix *prefix)
+{
+	struct rg_index *index = indexes->parts[RG_INDEX_PEERS].index;
+
+	return index ? rg_index_flush(index, prefix) : 0;
+}
+
+bool rg_index_maps_may_have(const struct rg_index_maps *indexes, const struct rg_addr *addr)
+{
+	const struct rg_index *index = indexes->parts[RG_INDEX_HOSTS].index;
+
+	return !index || rg_index_find(index, addr, 0) != RG_INDEX_NONE;
+}
+
+static int put_list(struct rg_index *index, const struct rg_lists *lists)
+{
+	size_t count;
+	const struct rg_list_item *items = rg_lists_items(lists, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct rg_index_entry entry = { .prefix = rg_list_prefix(&items[i]),
+						      .expiry = rg_lists_expiry(lists, &items[i]),
+						      .peer_class = items[i].peer_class,
+						      .zone = RG_NO_ZONE };
+		int ret = rg_index_put(index, &entry);
+
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+struct rg_mapped_index rg_index_maps_draft_lists(const struct rg_index_maps *indexes,
+						 const struct rg_lists *lists)
+{
+	struct rg_mapped_index draft = RG_MAPPED_INDEX_NONE;
+	const struct rg_list_item *items;
+	struct rg_index_size size;
+	size_t count;
+
+	if (!indexes->on)
+		return draft;
+	items = rg_lists_items(lists, &count);
+	rg_index_measure(items, count, &size);
+	if (!make(indexes, RG_INDEX_LISTS, &size, NULL, &draft) && put_list(draft.index, lists))
+		rg_mapped_index_drop(&draft);
+	return draft;
+}
+
+void rg_index_maps_swap_lists(struct rg_index_maps *indexes, struct rg_mapped_index *draft)
+{
+	if (!indexes->on)
+		return;
+	if (!draft->index) {
+		give_up(indexes, RG_INDEX_LISTS);
+		return;
+	}
+	if (rg_index_show(draft->index, indexes->seen))
+		for (int i = RG_INDEX_HOSTS; i < RG_INDEXES; i++)
+			if (indexes->parts[i].index)
+				rg_index_heed(indexes->parts[i].index);
+	replace(indexes, RG_INDEX_LISTS, draft);
+	*draft = (struct rg_mapped_index)RG_MAPPED_INDEX_NONE;
+}
+
+void rg_index_maps_sweep(struct rg_index_maps *indexes, uint64_t now)
+{
+	if (now < indexes->next_sweep)
+		return;
+	indexes->next_sweep = now + SWEEP_TIME;
+	for (int i = 0; i < RG_INDEXES; i++)
+		if (indexes->parts[i].index)
+			rg_index_move(indexes->parts[i].index, now);
+	/* What is not in the other parts any more, others tell. */
+	if (indexes->parts[RG_INDEX_PEERS].index)
+		rg_index_sweep(indexes->parts[RG_INDEX_PEERS].index, now);
+	for (int i = RG_INDEX_HOSTS; i < RG_INDEXES; i++) {
+		if (!indexes->parts[i].index)
+			continue;
+		if (rg_index_is_stale(indexes->parts[i].index))
+			renew(indexes, i);
+		else
+			rg_index_refilter(indexes->parts[i].index);
+	}
+}
+
+struct rg_index_maps_count rg_index_maps_count(const struct rg_index_maps *indexes)
+{
+	struct rg_index_maps_count count = { .failed = indexes->failed };
+
+	for (int i = 0; i < RG_INDEXES; i++)
+		if (indexes->parts[i].index)
+			count.parts[i] = rg_index_count(indexes->parts[i].index);
+	return count;
+}

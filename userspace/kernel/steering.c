@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "kernel/steering.h"
+
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+/* So many SYNs in so long a time passed, and none of them was steered. */
+#define ASTRAY_SYNS 8
+#define ASTRAY_TIME (3 * RG_NSEC_PER_SEC)
+/* Then it is tried again. */
+#define BYPASSED_TIME (300 * RG_NSEC_PER_SEC)
+
+struct diag_request {
+	struct nlmsghdr head;
+	struct inet_diag_req_v2 body;
+};
+
+/* Asks sock_diag(7) for listening TCP sockets of one family. */
+static int ask_listeners(int fd, uint8_t family)
+{
+	const struct diag_request request = {
+		.head = { .nlmsg_len = sizeof(request),
+			  .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+			  .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
+		.body = { .sdiag_family = family,
+			  .sdiag_protocol = IPPROTO_TCP,
+			  .idiag_states = 1 << TCP_LISTEN },
+	};
+
+	return send(fd, &request, sizeof(request), 0) < 0 ? -errno : 0;
+}
+
+static bool is_wanted(const struct nlmsghdr *message, const uint16_t *ports, unsigned int count)
+{
+	const struct inet_diag_msg *found = NLMSG_DATA(message);
+
+	if (message->nlmsg_len < NLMSG_LENGTH(sizeof(*found)))
+		return false;
+	for (unsigned int i = 0; i < count; i++)
+		if (__builtin_bswap16(found->id.idiag_sport) == ports[i])
+			return true;
+	return false;
+}
+
+/* Reads one dump to its end. 1: found, 0: not, or -errno. */
+static int read_listeners(int fd, const uint16_t *ports, unsigned int count)
+{
+	char buffer[16384] __attribute__((aligned(NLMSG_ALIGNTO)));
+	int found = 0;
+
+	for (;;) {
+		ssize_t len = recv(fd, buffer, sizeof(buffer), 0);
+		const struct nlmsghdr *message = (const void *)buffer;
+
+		if (len <= 0)
+			return len ? -errno : -EIO;
+		for (; NLMSG_OK(message, len); message = NLMSG_NEXT(message, len)) {
+			if (message->nlmsg_type == NLMSG_DONE)
+				return found;
+			if (message->nlmsg_type == NLMSG_ERROR)
+				return -EIO;
+			found |= is_wanted(message, ports, count);
+		}
+	}
+}
+
+int rg_steering_listener(const uint16_t *ports, unsigned int count)
+{
+	static const uint8_t families[] = { AF_INET, AF_INET6 };
+	RG_CLEANUP_CLOSE int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	int found = 0;
+
+	if (fd < 0)
+		return -errno;
+	for (size_t i = 0; !found && i < ARRAY_SIZE(families); i++) {
+		found = ask_listeners(fd, families[i]);
+		if (!found)
+			found = read_listeners(fd, ports, count);
+	}
+	return found;
+}
+
+static bool is_bridge_port(const struct rg_conf *conf)
+{
+	for (unsigned int i = 0; i < conf->interface_count; i++) {
+		char path[64];
+
+		snprintf(path, sizeof(path), "/sys/class/net/%s/brport", conf->interfaces[i]);
+		if (!access(path, F_OK))
+			return true;
+	}
+	return false;
+}
+
+/* SYNs that pass and come to no socket: destination NAT, or a firewall that drops them. */
+static bool goes_astray(struct rg_steering *steering, uint64_t passed, uint64_t steered, uint64_t now)
+{
+	if (steered != steering->steered || passed < steering->passed)
+		steering->astray = 0;
+	else if (passed != steering->passed && !steering->astray)
+		steering->astray_since = now;
+	if (steered == steering->steered && passed > steering->passed)
+		steering->astray += passed - steering->passed;
+	steering->passed = passed;
+	steering->steered = steered;
+	return steering->astray >= ASTRAY_SYNS && now - steering->astray_since >= ASTRAY_TIME;
+}
+
+static enum rg_steering_state look(struct rg_steering *steering, const struct rg_conf *conf,
+				   int listener, uint64_t passed, uint64_t steered, uint64_t now)
+{
+	bool astray = goes_astray(steering, passed, steered, now);
+
+	if (!steering->attached)
+		return RG_STEERING_NO_PROGRAM;
+	if (steering->state == RG_STEERING_BYPASSED) {
+		if (now - steering->bypassed_since < BYPASSED_TIME)
+			return RG_STEERING_BYPASSED;
+		/* Tried again, and by then one SYN that goes astray is enough to know. */
+		steering->astray = ASTRAY_SYNS - 1;
+		steering->astray_since = steering->bypassed_since;
+		return RG_STEERING_READY;
+	}
+	if (astray) {
+		steering->astray = 0;
+		steering->bypassed_since = now;
+		return RG_STEERING_BYPASSED;
+	}
+	if (listener)
+		return RG_STEERING_READY;
+	return is_bridge_port(conf) ? RG_STEERING_BRIDGED : RG_STEERING_NO_SERVER;
+}
+
+bool rg_steering_update(struct rg_steering *steering, const struct rg_conf *conf, int listener,
+			uint64_t passed, uint64_t steered, uint64_t now)
+{
+	enum rg_steering_state before = steering->state;
+
+	steering->state = look(steering, conf, listener, passed, steered, now);
+	return steering->state != before;
+}
+
+bool rg_steering_works(const struct rg_steering *steering)
+{
+	return steering->state == RG_STEERING_READY || steering->state == RG_STEERING_NO_SERVER;
+}
+
+const char *rg_steering_name(enum rg_steering_state state)
+{
+	static const char *const names[] = {
+		[RG_STEERING_READY] = "ready",	       [RG_STEERING_NO_PROGRAM] = "no program",
+		[RG_STEERING_NO_SERVER] = "no server", [RG_STEERING_BRIDGED] = "bridged",
+		[RG_STEERING_BYPASSED] = "bypassed",
+	};
+
+	return names[state];
+}
+
+const char *rg_steering_advice(enum rg_steering_state state)
+{
+	switch (state) {
+	case RG_STEERING_NO_PROGRAM:
+		return "the kernel refused the steering program: tempfail resets and reject drops";
+	case RG_STEERING_NO_SERVER:
+		return "nothing listens on a filtered port in this network namespace; if the mail "
+		       "server is in another one (router, bridge, container), tempfail and reject "
+		       "can't work: use tag, reset or drop";
+	case RG_STEERING_BRIDGED:
+		return "the interface is a port of a bridge and the mail server is not in this "
+		       "network namespace: tempfail resets and reject drops; use tag, reset or drop";
+	case RG_STEERING_BYPASSED:
+		return "connections pass the responder by (destination NAT to a container, or a "
+		       "firewall): tempfail resets and reject drops; use tag, reset or drop";
+	default:
+		return "";
+	}
+}

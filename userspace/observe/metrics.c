@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "observe/metrics.h"
+
+#include "daemon/agent.h"
+#include "base/names.h"
+#include "kernel/stats.h"
+
+#include <event2/buffer.h>
+#include <event2/http.h>
+#include <netinet/in.h>
+
+struct rg_metrics {
+	const struct rg_agent *agent;
+	struct evhttp *http;
+};
+
+static void begin(struct evbuffer *page, const char *name, const char *type, const char *help)
+{
+	evbuffer_add_printf(page, "# HELP repgate_%s %s\n# TYPE repgate_%s %s\n", name, help, name,
+			    type);
+}
+
+static void add_number(struct evbuffer *page, const char *name, const char *type, const char *help,
+		       double value)
+{
+	begin(page, name, type, help);
+	evbuffer_add_printf(page, "repgate_%s %.15g\n", name, value);
+}
+
+static void add_table(struct evbuffer *page, const struct rg_stats *stats, const char *name,
+		      const char *help, unsigned int table, bool attempts)
+{
+	begin(page, name, "counter", help);
+	for (unsigned int peer_class = RG_CLASS_APPROVED; peer_class < RG_CLASS_MAX; peer_class++) {
+		for (unsigned int action = RG_ACTION_PASS; action < RG_ACTION_MAX; action++) {
+			const struct rg_count *count = rg_stats_of(stats, table, peer_class, action);
+			unsigned long long value = attempts ? count->attempts : count->packets;
+
+			if (value)
+				evbuffer_add_printf(page,
+						    "repgate_%s{class=\"%s\",action=\"%s\"} %llu\n",
+						    name, rg_class_name(peer_class),
+						    rg_action_name(action), value);
+		}
+	}
+}
+
+static void add_losses(struct evbuffer *page, const struct rg_agent *agent)
+{
+	struct rg_loss_count losses[RG_LOSS_COUNTS];
+
+	if (rg_agent_losses(agent, losses))
+		return;
+	begin(page, "losses_total", "counter",
+	      "Packets and events dropped, lost or degraded, by cause.");
+	for (size_t i = 0; i < RG_LOSS_COUNTS; i++)
+		evbuffer_add_printf(page, "repgate_losses_total{cause=\"%s\"} %llu\n",
+				    losses[i].cause, (unsigned long long)losses[i].count);
+}
+
+static void add_answers(struct evbuffer *page, const char *zone, const struct rg_zone_count *count)
+{
+	static const char format[] = "repgate_zone_answers_total{zone=\"%s\",answer=\"%s\"} %llu\n";
+
+	evbuffer_add_printf(page, format, zone, "listed", (unsigned long long)count->listed);
+	evbuffer_add_printf(page, format, zone, "not listed", (unsigned long long)count->not_listed);
+	for (unsigned int status = 0; status < RG_DNS_STATUS_MAX; status++)
+		if (status != RG_DNS_NONE)
+			evbuffer_add_printf(page, format, zone,
+					    status == RG_DNS_OK ? "error code" :
+								  rg_dns_status_name(status),
+					    (unsigned long long)count->failed[status]);
+}
+
+static void add_states(struct evbuffer *page, const struct rg_agent *agent)
+{
+	const struct rg_conf *conf = agent->conf;
+
+	begin(page, "zone_state", "gauge", "1 for the state that the zone is in.");
+	for (unsigned int i = 0; i < conf->zone_count; i++) {
+		const struct rg_zone_health *health =
+			rg_zone_test_health(agent->tester, conf->zones[i].slot);
+
+		for (enum rg_zone_health_state state = 0; state < RG_ZONE_HEALTH_STATES; state++)
+			evbuffer_add_printf(page, "repgate_zone_state{zone=\"%s\",state=\"%s\"} %d\n",
+					    conf->zones[i].alias, rg_zone_health_name(state),
+					    health->state == state);
+	}
+}
+
+static void add_zones(struct evbuffer *page, const struct rg_agent *agent)
+{
+	const struct rg_conf *conf = agent->conf;
+
+	begin(page, "zone_asked_total", "counter", "Questions to each zone.");
+	for (unsigned int i = 0; i < conf->zone_count; i++)
+		evbuffer_add_printf(
+			page, "repgate_zone_asked_total{zone=\"%s\"} %llu\n", conf->zones[i].alias,
+			(unsigned long long)rg_asker_count(agent->asker, conf->zones[i].slot)->asked);
+	begin(page, "zone_answers_total", "counter", "Answers of each zone.");
+	for (unsigned int i = 0; i < conf->zone_count; i++)
+		add_answers(page, conf->zones[i].alias,
+			    rg_asker_count(agent->asker, conf->zones[i].slot));
+}
+
+static void add_gauges(struct evbuffer *page, const struct rg_agent *agent)
+{
+	struct rg_judge_count judge = rg_judge_count(agent->judge);
+	struct rg_verdicts_count verdicts = rg_verdicts_count(agent->verdicts);
+	struct rg_dns_load dns = rg_dns_load(agent->dns);
+
+	add_number(page, "monitor_mode", "gauge", "1 if nothing is refused.",
+		   agent->conf->mode == RG_MODE_MONITOR);
+	add_number(page, "uptime_seconds", "gauge", "Since the agent started.",
+		   (double)(rg_now() - agent->started) / 1e9);
+	add_number(page, "list_entries", "gauge", "Entries of the local lists in force.",
+		   (double)verdicts.list_entries);
+	add_number(page, "verdict_entries", "gauge", "Verdicts in the map.",
+		   (double)verdicts.entries);
+	add_number(page, "verdicts_stored_total", "counter", "Verdicts and clean peers stored.",
+		   (double)verdicts.stored);
+	add_number(page, "verdicts_expired_total", "counter", "Verdicts that ended.",
+		   (double)verdicts.expired);
+	add_number(page, "inquiries_total", "counter", "Peers asked about.", (double)judge.inquiries);
+	add_number(page, "inquiries_open", "gauge", "Peers being asked about.", (double)judge.open);
+	add_number(page, "held_released_total", "counter", "Held SYNs sent on their way.",
+		   (double)judge.released);
+	add_number(page, "dns_in_flight", "gauge", "Questions without an answer yet.",
+		   (double)dns.in_flight);
+	add_number(page, "dns_waiting", "gauge", "Questions that wait for dns_in_flight.",
+		   (double)dns.waiting);
+	add_number(page, "reloads_total", "counter", "Reloads.", (double)agent->reloads);
+	add_number(page, "reload_errors_total", "counter", "Reloads that were refused.",
+		   (double)agent->reload_errors);
+}
+
+static void add_index(struct evbuffer *page, const struct rg_agent *agent)
+{
+	static const char *const parts[RG_INDEXES] = { "lists", "hosts", "peers" };
+	struct rg_index_maps_count count = rg_verdicts_indexes(agent->verdicts);
+
+	begin(page, "index_entries", "gauge", "Entries that are found without the trie.");
+	for (int i = 0; i < RG_INDEXES; i++)
+		evbuffer_add_printf(page, "repgate_index_entries{part=\"%s\"} %zu\n", parts[i],
+				    count.parts[i].hosts4 + count.parts[i].nets6);
+	begin(page, "index_crowded", "gauge",
+	      "Entries that the trie answers for, for lack of a slot.");
+	for (int i = 0; i < RG_INDEXES; i++)
+		evbuffer_add_printf(page, "repgate_index_crowded{part=\"%s\"} %zu\n", parts[i],
+				    count.parts[i].crowded);
+	begin(page, "index_bytes", "gauge", "Memory of the index.");
+	for (int i = 0; i < RG_INDEXES; i++)
+		evbuffer_add_printf(page, "repgate_index_bytes{part=\"%s\"} %zu\n", parts[i],
+				    count.parts[i].bytes);
+	add_number(page, "index_failed_total", "counter",
+		   "Indexes given up for lack of memory: the tries answer.", (double)count.failed);
+}
+
+static void add_responder(struct evbuffer *page, const struct rg_agent *agent)
+{
+	struct rg_responder_count count = {};
+
+	if (agent->responder)
+		count = rg_responder_count(agent->responder);
+	add_number(page, "responder_works", "gauge", "1 if tempfail and reject are answered.",
+		   rg_steering_works(&agent->steering));
+	add_number(page, "responder_open", "gauge", "SMTP sessions with refused peers.",
+		   (double)count.open);
+	add_number(page, "responder_sessions_total", "counter", "SMTP sessions with refused peers.",
+		   (double)count.sessions);
+	add_number(page, "responder_refused_total", "counter", "Sessions that got their refusal.",
+		   (double)count.refused);
+	add_number(page, "responder_recipients_total", "counter", "Recipients refused.",
+		   (double)count.recipients);
+	add_number(page, "responder_lost_total", "counter",
+		   "Sessions that ended before the refusal.", (double)count.lost);
+	add_number(page, "responder_timeouts_total", "counter", "Sessions that took too long.",
+		   (double)count.timeouts);
+	add_number(page, "responder_early_talkers_total", "counter",
+		   "Peers that talked before the greeting.", (double)count.early);
+}
+
+static void on_request(struct evhttp_request *request, void *arg)
+{
+	const struct rg_agent *agent = ((struct rg_metrics *)arg)->agent;
+	struct evbuffer *page = evbuffer_new();
+	struct rg_stats stats;
+
+	if (!page || rg_stats_read(rg_loader_maps(agent->loader)->stats, &stats)) {
+		evhttp_send_error(request, 500, NULL);
+	} else {
+		add_table(page, &stats, "packets_total", "SYNs by class and action.", RG_STAT_DONE,
+			  false);
+		add_table(page, &stats, "attempts_total", "Connections tried, by class and action.",
+			  RG_STAT_DONE, true);
+		add_table(page, &stats, "monitored_packets_total",
+			  "SYNs that monitor mode let pass.", RG_STAT_MONITORED, false);
+		add_table(page, &stats, "monitored_attempts_total",
+			  "Connections that monitor mode let pass.", RG_STAT_MONITORED, true);
+		add_losses(page, agent);
+		add_zones(page, agent);
+		add_states(page, agent);
+		add_responder(page, agent);
+		add_index(page, agent);
+		add_gauges(page, agent);
+		evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type",
+				  "text/plain; version=0.0.4");
+		evhttp_send_reply(request, 200, "OK", page);
+	}
+	if (page)
+		evbuffer_free(page);
+}
+
+/* A socket of our own: evhttp's resolves the address and is silent about its errors. */
+static int listen_on(struct evhttp *http, const struct sockaddr_storage *address)
+{
+	socklen_t len = address->ss_family == AF_INET ? sizeof(struct sockaddr_in) :
+							sizeof(struct sockaddr_in6);
+	int fd = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1,
+	    err;
+
+	if (fd < 0)
+		return -errno;
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(fd, (const struct sockaddr *)address, len) || listen(fd, 16))
+		err = -errno;
+	else
+		err = evhttp_accept_socket(http, fd) ? -ENOMEM : 0;
+	if (err)
+		close(fd);
+	return err;
+}
+
+int rg_metrics_new(struct rg_metrics **ret, const struct rg_agent *agent, struct rg_error *error)
+{
+	const char *where = agent->conf->metrics_listen;
+	struct rg_metrics *metrics;
+	int err;
+
+	*ret = NULL;
+	if (!*where)
+		return 0;
+	metrics = calloc(1, sizeof(*metrics));
+	if (metrics)
+		metrics->http = evhttp_new(agent->base);
+	if (!metrics || !metrics->http) {
+		rg_metrics_free(metrics);
+		return rg_fail(error, -ENOMEM, "out of memory");
+	}
+	metrics->agent = agent;
+	evhttp_set_allowed_methods(metrics->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
+	evhttp_set_timeout(metrics->http, 10);
+	evhttp_set_max_headers_size(metrics->http, 8192);
+	evhttp_set_max_body_size(metrics->http, 0);
+	evhttp_set_cb(metrics->http, "/metrics", on_request, metrics);
+	err = listen_on(metrics->http, &agent->conf->metrics_address);
+	if (err) {
+		rg_metrics_free(metrics);
+		return rg_fail(error, err, "metrics_listen %s: %s", where, strerror(-err));
+	}
+	*ret = metrics;
+	return 0;
+}
+
+void rg_metrics_free(struct rg_metrics *metrics)
+{
+	if (!metrics)
+		return;
+	if (metrics->http)
+		evhttp_free(metrics->http);
+	free(metrics);
+}

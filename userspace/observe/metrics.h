@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Prometheus text on metrics_listen, path /metrics. The only module that knows evhttp. */
+#ifndef REPGATE_OBSERVE_METRICS_H
+#define REPGATE_OBSERVE_METRICS_H
+
+#include "base/util.h"
+
+struct rg_agent;
+struct rg_metrics;
+
+/* *ret is NULL if metrics_listen is "". */
+int rg_metrics_new(struct rg_metrics **ret, const struct rg_agent *agent, struct rg_error *error);
+void rg_metrics_free(struct rg_metrics *metrics);
+
+#endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* `repgatectl report`: the history of a period, summed up, as JSON. */
+#ifndef REPGATE_OBSERVE_REPORT_H
+#define REPGATE_OBSERVE_REPORT_H
+
+#include "observe/history.h"
+
+#include <jansson.h>
+
+/*
+ * name: "day", the hour that is now and the 23 before it; "week", today and the 6 days before it;
+ * "month", today and the 29 days before it. now: s since 1970. NULL: no such period, or no memory.
+ */
+json_t *rg_report(const struct rg_history *history, const char *name, int64_t now);
+
+/* {class: {action: number}} of one table of the counters; attempts, else packets. */
+json_t *rg_report_table(const struct rg_stats *stats, unsigned int table, bool attempts);
+
+#endif

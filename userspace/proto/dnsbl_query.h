@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a DNSBL is (RFC 5782): the name to ask for, and which answers mean "listed". Pure: no DNS, no
+ * clock, no log.
+ */
+#ifndef REPGATE_PROTO_DNSBL_QUERY_H
+#define REPGATE_PROTO_DNSBL_QUERY_H
+
+#include "base/util.h"
+
+#include "maps/types.h"
+
+#define RG_DNSBL_NAME_SIZE 256 /* RFC 1035, 2.3.4: 255 octets, and a NUL */
+#define RG_MAX_CODES 16
+
+/*
+ * Which A records count. An address counts if (address & mask) is within first..last; for a bit mask
+ * it must also have one of bits set. All in host order.
+ */
+struct rg_dnsbl_code_rule {
+	uint32_t mask;
+	uint32_t first;
+	uint32_t last;
+	uint32_t bits; /* 0: no bit needed */
+};
+
+struct rg_dnsbl_codes {
+	struct rg_dnsbl_code_rule rules[RG_MAX_CODES];
+	unsigned int count;
+};
+
+/*
+ * "127.0.0.2", "127.0.0.2-127.0.0.11", "127.1.0.0/24" or "127.1.0.0&0.0.0.3" (listed if the upper
+ * three octets agree and bit 1 or 2 of the last is set). Adds to codes. 0, -EINVAL, -ENOSPC.
+ */
+int rg_dnsbl_codes_add(struct rg_dnsbl_codes *codes, const char *text, struct rg_error *error);
+
+/* 127.0.0.2-127.0.0.254 and 127.1.0.0/24: for zones that name none. */
+void rg_dnsbl_codes_default(struct rg_dnsbl_codes *codes);
+
+/*
+ * The name that asks suffix for addr: octets or nibbles reversed (RFC 5782, 2.1 and 2.4), then
+ * ".suffix". 0 or -ENAMETOOLONG.
+ */
+int rg_dnsbl_name(const struct rg_addr *addr, const char *suffix, char name[RG_DNSBL_NAME_SIZE]);
+
+/* The same for 16 bytes that are asked by their nibbles, mapped IPv4 addresses too (RFC 5782, 2.4, 5). */
+int rg_dnsbl_name6(const uint8_t addr[16], const char *suffix, char name[RG_DNSBL_NAME_SIZE]);
+
+enum rg_listed {
+	RG_NOT_LISTED, /* no record counts */
+	RG_LISTED,
+	RG_LIST_BROKEN, /* an error code or an answer outside 127/8: no listing, the zone is ill */
+};
+
+/* All records count, not only the first. code gets the record that decided, host order. */
+enum rg_listed rg_dnsbl_match(const struct rg_dnsbl_codes *codes, const uint32_t *records,
+			      size_t count, uint32_t *code);
+
+/* min(max, max(min, ttl)) */
+static inline uint32_t rg_clamp_ttl(uint32_t ttl, uint32_t min, uint32_t max)
+{
+	return ttl < min ? min : ttl > max ? max : ttl;
+}
+
+#endif

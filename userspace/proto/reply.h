@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Texts of SMTP refusals: "CODE ENHANCED TEXT", as in "450 4.7.1 Mail from %a refused by %z, see %u".
+ * %a is the peer's address, %z the alias of the list, %u where the listing can be looked up (%a in it
+ * too), %% a percent sign; a newline begins a further line of the reply. Pure.
+ */
+#ifndef REPGATE_PROTO_REPLY_H
+#define REPGATE_PROTO_REPLY_H
+
+#include "base/util.h"
+
+#include "maps/types.h"
+
+#define RG_REPLY_LINES 8 /* of one reply */
+#define RG_REPLY_LINE 512 /* octets with CRLF (RFC 5321, 4.5.3.1.5) */
+#define RG_REPLY_SIZE (RG_REPLY_LINES * RG_REPLY_LINE + 1)
+
+/* What refuses a peer. Strings are the owner's. */
+struct rg_refusal {
+	const char *text; /* a checked template */
+	const char *alias; /* %z: the zone's alias, "local" for the blocked lists */
+	const char *url; /* %u, "" if there is none */
+	bool permanent; /* 5xx; else 4xx */
+};
+
+/*
+ * The template is right for every address: codes 450 and 451 if temporary, 550 and 554 if permanent;
+ * an enhanced code (RFC 3463) whose class is the code's first digit; printable ASCII; lines of at
+ * most 512 octets when %a is as long as an address gets; no unknown %-sequence; a text on each line.
+ * 0, or -EINVAL with the reason.
+ */
+int rg_reply_check(const struct rg_refusal *refusal, struct rg_error *error);
+
+/*
+ * The reply to addr as it is sent: CRLF after each line, code and enhanced code on each (RFC 5321,
+ * 4.2.1; RFC 2034, 4), a NUL. code 0: the template's, else in its place. Returns its length.
+ */
+size_t rg_reply_render(const struct rg_refusal *refusal, const struct rg_addr *addr,
+		       unsigned int code, char out[RG_REPLY_SIZE]);
+
+/* url with its %a filled in, cut to size. */
+void rg_reply_url(const char *url, const struct rg_addr *addr, char *out, size_t size);
+
+#endif

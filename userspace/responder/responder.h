@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The SMTP responder: listening sockets that only steered connections reach, sessions, their limits.
+ * What is said is smtp.c's; who is refused why, the caller's.
+ */
+#ifndef REPGATE_RESPONDER_RESPONDER_H
+#define REPGATE_RESPONDER_RESPONDER_H
+
+#include "kernel/loader.h"
+#include "proto/smtp.h"
+
+#include <event2/event.h>
+
+struct rg_responder;
+
+/* Of the event loop: refused peers come after everything else (event_base_priority_init()). */
+#define RG_PRIORITIES 3
+#define RG_PRIORITY_LOW 2
+
+enum rg_session_end {
+	RG_SESSION_QUIT, /* the peer said so */
+	RG_SESSION_CLOSED, /* we did, after the last reply */
+	RG_SESSION_LOST, /* the peer went without a word */
+	RG_SESSION_TIMEOUT, /* 30 s without a byte, or 300 s in all */
+	RG_SESSION_STOPPED, /* the agent stops */
+};
+
+/* A session that is over; valid during the call. */
+struct rg_session_report {
+	const struct rg_smtp *smtp;
+	enum rg_action action;
+	enum rg_session_end end;
+	bool early; /* talked before the greeting */
+	uint16_t port, local_port; /* host order; local_port is the one the peer meant */
+	uint64_t started; /* ns of CLOCK_BOOTTIME */
+};
+
+struct rg_responder_calls {
+	/*
+	 * Fills in why addr is refused, as action says. Its strings are conf's, which lives as long
+	 * as the session.
+	 */
+	void (*find)(void *arg, const struct rg_conf *conf, const struct rg_addr *addr,
+		     enum rg_action action, struct rg_refusal *refusal);
+	void (*ended)(void *arg, const struct rg_session_report *report);
+	void *arg;
+};
+
+struct rg_responder_count {
+	uint64_t sessions; /* accepted */
+	uint64_t open; /* now */
+	uint64_t refused; /* sessions that got their refusal */
+	uint64_t recipients; /* RCPTs refused */
+	uint64_t lost; /* the peer went before its refusal */
+	uint64_t timeouts;
+	uint64_t early; /* talked before the greeting */
+	uint64_t over_sessions, over_peer; /* got a 421 instead of a session */
+	uint64_t accept_failed; /* no descriptor or memory: accepting paused for a second */
+	struct rg_smtp_oddities odd;
+};
+
+/* conf: the one in force, changes on reload. Opens the sockets and puts them into `responder`. */
+int rg_responder_new(struct rg_responder **ret, struct event_base *base, struct rg_loader *loader,
+		     struct rg_conf **conf, const struct rg_responder_calls *calls,
+		     struct rg_error *error);
+/* Says goodbye to every session (421 4.3.2), reports them, closes. */
+void rg_responder_free(struct rg_responder *responder);
+
+/* Sessions at once: max_sessions, or fewer where the limit of open files is too low for them. */
+uint32_t rg_responder_limit(const struct rg_conf *conf);
+
+/* Ends the sessions that are too old. now: ns of CLOCK_BOOTTIME. */
+void rg_responder_tick(struct rg_responder *responder, uint64_t now);
+
+struct rg_responder_count rg_responder_count(const struct rg_responder *responder);
+
+#endif
