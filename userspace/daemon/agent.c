@@ -5,6 +5,7 @@
 #include "control/control.h"
 #include "kernel/ring.h"
 #include "kernel/netlink.h"
+#include "kernel/settings.h"
 #include "base/log.h"
 #include "observe/metrics.h"
 #include "base/names.h"
@@ -37,85 +38,10 @@ static const struct timeval tick_time = { .tv_sec = 1 };
 #define TRIM_TICKS 30
 #define TRIM_MAX_OPEN 1000
 
-/* A pending mark outlives any inquiry by this much; then the peer's next SYN asks again. */
-#define PENDING_SLACK (2 * RG_NSEC_PER_SEC)
-
-static void fill_mask(volatile __u64 to[2], unsigned int bits)
-{
-	struct rg_prefix all = { .len = bits };
-	__u64 mask[2];
-
-	memset(all.addr.bytes, 0xff, sizeof(all.addr.bytes));
-	rg_prefix_mask(&all);
-	memcpy(mask, all.addr.bytes, sizeof(all.addr.bytes));
-	to[0] = mask[0];
-	to[1] = mask[1];
-}
-
-/*
- * XDP reads along: the new ports come behind the old ones, then take their places, then the rest goes.
- * A port that stays is never missing, but for lists that do not fit in one behind the other.
- */
-static void write_ports(volatile struct rg_settings *settings, const struct rg_conf *conf)
-{
-	unsigned int old = settings->port_count, count = conf->port_count;
-
-	if (old + count <= RG_MAX_PORTS) {
-		for (unsigned int i = 0; i < count; i++)
-			settings->ports[old + i] = conf->ports[i];
-		__atomic_store_n(&settings->port_count, (__u8)(old + count), __ATOMIC_RELEASE);
-	}
-	for (unsigned int i = 0; i < count; i++)
-		settings->ports[i] = conf->ports[i];
-	__atomic_store_n(&settings->port_count, (__u8)count, __ATOMIC_RELEASE);
-}
-
-static void write_flow(volatile struct rg_flow *flow, uint64_t token_time, uint64_t burst)
-{
-	flow->token_time = token_time;
-	flow->depth = token_time * burst;
-}
-
-/*
- * New peers: two seconds' worth at once, as when a queue is flushed at us. Over that a quarter more
- * for those that come again, and on_overload = pass lets ten times as many by.
- */
-static void write_gates(volatile struct rg_settings *settings, uint32_t per_second)
-{
-	uint64_t time = RG_NSEC_PER_SEC / per_second, pass = time / 10 ? time / 10 : 1;
-
-	write_flow(&settings->gates[RG_GATE_NEW], time, 2ULL * per_second);
-	write_flow(&settings->gates[RG_GATE_RETRY], time * 4, per_second / 4 + 1);
-	write_flow(&settings->gates[RG_GATE_PASS], pass, 10ULL * per_second);
-}
-
-/* Member by member, as XDP reads along. */
 static void write_settings(struct rg_agent *agent)
 {
-	volatile struct rg_settings *settings = rg_loader_maps(agent->loader)->settings;
-	const struct rg_conf *conf = agent->conf;
-
-	fill_mask(settings->peer_mask6, conf->ipv6_prefix);
-	fill_mask(settings->bucket_mask4, RG_V4_PREFIX_BITS + conf->throttle_ipv4_prefix);
-	fill_mask(settings->bucket_mask6, conf->throttle_ipv6_prefix);
-	write_flow(&settings->throttle, conf->qil_throttle.token_time, conf->qil_throttle.burst);
-	write_gates(settings, conf->new_peers_per_second);
-	settings->tag_dscp = rg_conf_uses(conf, RG_ACTION_TAG) ? (__u8)conf->tag_dscp : 0;
-	settings->steering = rg_steering_works(&agent->steering);
-	settings->heartbeat_timeout = conf->heartbeat_timeout * 1000000ULL;
-	settings->pending_time =
-		(uint64_t)conf->dns_timeout * conf->dns_tries * 1000000ULL + PENDING_SLACK;
-	settings->unknown = conf->unknown;
-	if (conf->unknown == RG_ACTION_HOLD && !rg_loader_can_hold(agent->loader))
-		settings->unknown = RG_ACTION_DROP;
-	settings->overload = conf->on_overload;
-	settings->blocked = conf->blocked_action;
-	settings->samples_per_second = conf->log_per_second;
-	settings->exact_per_second = RG_EXACT_PER_SECOND;
-	settings->mode = conf->mode;
-	write_ports(settings, conf);
-	settings->heartbeat = rg_now();
-	settings->layout = RG_LAYOUT_VERSION;
+	rg_settings_write(rg_loader_maps(agent->loader)->settings, agent->conf,
+			  rg_steering_works(&agent->steering), rg_loader_can_hold(agent->loader));
 }
 
 static void describe_judged(struct rg_recent_event *event, const struct rg_conf *conf,
@@ -253,7 +179,8 @@ static void look_at_steering(struct rg_agent *agent, uint64_t now)
 		steering, agent->conf,
 		rg_steering_listener(agent->conf->ports, agent->conf->port_count),
 		passed_to_responder(&stats), stats.counts[RG_STAT_STEERED].packets, now);
-	rg_loader_maps(agent->loader)->settings->steering = rg_steering_works(steering);
+	rg_settings_set_steering(rg_loader_maps(agent->loader)->settings,
+				 rg_steering_works(steering));
 	if (!changed || !uses_responder(agent->conf))
 		return;
 	if (steering->state == RG_STEERING_READY)
@@ -459,7 +386,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	rg_loader_maps(agent->loader)->settings->heartbeat = now;
+	rg_settings_set_heartbeat(rg_loader_maps(agent->loader)->settings, now);
 	rg_notify_watchdog();
 	rg_verdicts_sweep(agent->verdicts, now);
 	look_at_indexes(agent);

@@ -8,6 +8,7 @@
 #define REPGATE_JUDGE_POLICY_H
 
 #include "config/config.h"
+#include "store/outcome.h"
 
 enum rg_zone_state {
 	RG_ZONE_NOT_ASKED, /* not needed, or not yet */
@@ -33,15 +34,6 @@ struct rg_evidence {
 	bool never_block;
 	bool overload; /* it was not asked about */
 	struct rg_finding zones[RG_MAX_ZONES]; /* as conf->zones */
-};
-
-struct rg_outcome {
-	enum rg_class peer_class;
-	enum rg_action action;
-	enum rg_reason reason;
-	unsigned int zone; /* of conf->zones, or RG_NO_ZONE */
-	uint32_t code;
-	uint32_t ttl; /* s; 0: not to be stored (a local list says it) */
 };
 
 void rg_policy_decide(const struct rg_conf *conf, const struct rg_evidence *evidence,

@@ -2,6 +2,7 @@
 #include "kernel/loader.h"
 
 #include "kernel/dispatcher.h"
+#include "kernel/settings.h"
 #include "filter.skel.h"
 #include "base/log.h"
 
@@ -15,7 +16,6 @@
 #include <linux/if_link.h>
 #include <net/if.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 
 #define LINK_PREFIX "link_" /* rg_pin_link_name() */
@@ -234,18 +234,6 @@ static int pin_programs(struct rg_loader *loader)
 	return 0;
 }
 
-/*
- * Peers choose their addresses, so they must not know where these come to lie. Once for as long as the
- * maps are there: an index in force is of this seed. 0 or -errno.
- */
-static int draw_seed(struct rg_settings *settings)
-{
-	while (!settings->index_seed)
-		if (getrandom(&settings->index_seed, sizeof(settings->index_seed), 0) < 0)
-			return -errno;
-	return 0;
-}
-
 static int map_all(struct rg_loader *loader)
 {
 	const struct filter_bpf *skeleton = loader->skeleton;
@@ -253,7 +241,7 @@ static int map_all(struct rg_loader *loader)
 
 	maps->settings = map_memory(bpf_map__fd(skeleton->maps.settings),
 				    (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE);
-	if (!maps->settings || draw_seed(maps->settings))
+	if (!maps->settings || rg_settings_draw_seed(maps->settings))
 		return -errno;
 	maps->seen = map_memory(bpf_map__fd(skeleton->maps.seen), sizeof(*maps->seen),
 				PROT_READ | PROT_WRITE);
@@ -889,12 +877,10 @@ int rg_loader_set_index(struct rg_loader *loader, enum rg_index_part part, int f
 {
 	uint32_t place = rg_loader_index_place(loader, part), other = place ^ 1;
 	int map = bpf_map__fd(loader->skeleton->maps.indexes), err;
-	__u32 *in_force = &loader->maps.settings->index;
-	uint32_t rest = *in_force & ~(0xffU << 8 * part);
 
 	if (fd >= 0 && bpf_map_update_elem(map, &place, &fd, BPF_ANY))
 		return -errno;
-	__atomic_store_n(in_force, rest | force, __ATOMIC_RELEASE);
+	rg_settings_set_index(loader->maps.settings, part, force);
 	err = fd >= 0 ? 0 : empty_place(loader, place);
 	return err ? err : empty_place(loader, other);
 }

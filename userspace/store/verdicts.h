@@ -11,7 +11,7 @@
 #include "index/index_maps.h"
 #include "lists/lists.h"
 #include "kernel/loader.h"
-#include "judge/policy.h"
+#include "store/outcome.h"
 
 #include <stdatomic.h>
 
