@@ -169,12 +169,12 @@ $(PACKET_SHARED) $(PACKET_TESTS): $(BUILD)/filter.skel.h
 $(BUILD)/tests/unit/%: tests/unit/%.c $(ASAN_LIBRARY) $(BUILD)/asan/tests/packet/packet.o
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(TEST_CFLAGS) $(COVERAGE) -MMD -MP $(filter %.c %.o %.a,$^) -o $@ -lcmocka $(LIB_LIBS)
+	$(Q)$(CC) $(TEST_CFLAGS) $(COVERAGE) -MMD -MP $< $(filter %.o %.a,$^) -o $@ -lcmocka $(LIB_LIBS)
 
 $(BUILD)/tests/packet/%: tests/packet/%.c $(PACKET_SHARED) $(ASAN_LIBRARY)
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(TEST_CFLAGS) $(COVERAGE) -MMD -MP $(filter %.c %.o %.a,$^) -o $@ -lcmocka $(LIB_LIBS)
+	$(Q)$(CC) $(TEST_CFLAGS) $(COVERAGE) -MMD -MP $< $(filter %.o %.a,$^) -o $@ -lcmocka $(LIB_LIBS)
 
 tests: all $(TOOLS) $(UNIT_TESTS) $(PACKET_TESTS)
 

@@ -1569,6 +1569,43 @@ const struct rg_zone_conf *rg_conf_find_zone(const struct rg_conf *conf,
 	return NULL;
 }
 
+const struct rg_zone_conf *rg_conf_zone_by_alias(const struct rg_conf *conf, const char *alias)
+{
+	for (unsigned int i = 0; i < conf->zone_count; i++)
+		if (!strcmp(conf->zones[i].alias, alias))
+			return &conf->zones[i];
+	return NULL;
+}
+
+const struct rg_zone_conf *rg_conf_zone_by_slot(const struct rg_conf *conf, uint32_t slot)
+{
+	for (unsigned int i = 0; i < conf->zone_count; i++)
+		if (conf->zones[i].slot == slot)
+			return &conf->zones[i];
+	return NULL;
+}
+
+struct rg_conf_actions rg_conf_actions(const struct rg_conf *conf)
+{
+	struct rg_conf_actions actions = { .blocked = conf->blocked_action,
+					   .on_dns_failure = conf->on_dns_failure };
+
+	for (unsigned int i = 0; i < conf->zone_count; i++)
+		if (conf->zones[i].slot < RG_MAX_ZONES)
+			actions.zones[conf->zones[i].slot] = conf->zones[i].action;
+	return actions;
+}
+
+bool rg_conf_changes_actions(const struct rg_conf_actions *before, const struct rg_conf *conf)
+{
+	const struct rg_conf_actions now = rg_conf_actions(conf);
+
+	for (uint32_t slot = 0; slot < RG_MAX_ZONES; slot++)
+		if (now.zones[slot] != RG_ACTION_NONE && now.zones[slot] != before->zones[slot])
+			return true;
+	return now.blocked != before->blocked || now.on_dns_failure != before->on_dns_failure;
+}
+
 static bool same_interfaces(const struct rg_conf *a, const struct rg_conf *b)
 {
 	if (a->interface_count != b->interface_count)

@@ -95,6 +95,30 @@ const struct rg_zone_conf *rg_conf_find_zone(const struct rg_conf *conf,
 					     const struct rg_zone_conf *zone);
 
 /*
+ * The zone with this alias, or with this slot in the map `zones`; NULL if there is none. Slots are
+ * valid after rg_verdicts_name_zones(). The zone lives as long as conf.
+ */
+const struct rg_zone_conf *rg_conf_zone_by_alias(const struct rg_conf *conf, const char *alias);
+const struct rg_zone_conf *rg_conf_zone_by_slot(const struct rg_conf *conf, uint32_t slot);
+
+/*
+ * What decides the actions of stored verdicts: rg_verdicts_apply() reads these settings. A copy,
+ * because rg_conf_set() changes a configuration in place.
+ */
+struct rg_conf_actions {
+	unsigned int blocked, on_dns_failure; /* enum rg_action */
+	unsigned int zones[RG_MAX_ZONES]; /* enum rg_action, by slot; RG_ACTION_NONE: no zone */
+};
+
+struct rg_conf_actions rg_conf_actions(const struct rg_conf *conf);
+
+/*
+ * True if verdicts that were stored under `before` need rg_verdicts_apply() under conf. A zone that
+ * conf does not have does not count: rg_verdicts_name_zones() removes its verdicts.
+ */
+bool rg_conf_changes_actions(const struct rg_conf_actions *before, const struct rg_conf *conf);
+
+/*
  * Changes one setting while the agent runs: a key of the file that can, "standard_action" or
  * "qil_action" for all zones of the class, or "ALIAS.action". 0, or -EINVAL with the reason; then
  * nothing changed.

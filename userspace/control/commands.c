@@ -203,15 +203,13 @@ static void explain(const struct rg_agent *agent, const struct rg_conf *conf,
 
 static json_t *url_of(const struct rg_conf *conf, const struct lookup *lookup, const char *alias)
 {
+	const struct rg_zone_conf *zone = rg_conf_zone_by_alias(conf, alias);
 	char url[512];
 
-	for (unsigned int i = 0; i < conf->zone_count; i++) {
-		if (strcmp(conf->zones[i].alias, alias) != 0 || !conf->zones[i].url)
-			continue;
-		rg_reply_url(conf->zones[i].url, &lookup->addr, url, sizeof(url));
-		return json_string(url);
-	}
-	return json_null();
+	if (!zone || !zone->url)
+		return json_null();
+	rg_reply_url(zone->url, &lookup->addr, url, sizeof(url));
+	return json_string(url);
 }
 
 static json_t *describe_lookup(const struct rg_agent *agent, const struct lookup *lookup,
@@ -984,20 +982,12 @@ static void run_set(struct rg_client *client, const json_t *request)
 
 /* ------------------------------------------------------ verdicts and the rest */
 
-static int slot_of(const struct rg_agent *agent, const char *alias)
-{
-	for (unsigned int i = 0; i < agent->conf->zone_count; i++)
-		if (!strcmp(agent->conf->zones[i].alias, alias))
-			return (int)agent->conf->zones[i].slot;
-	return -1;
-}
-
 static void run_flush(struct rg_client *client, const json_t *request)
 {
 	struct rg_agent *agent = rg_client_agent(client);
 	const char *what = get_string(request, "what");
 	struct rg_prefix prefix, *within = NULL;
-	uint32_t slot = RG_NO_ZONE;
+	const struct rg_zone_conf *zone = NULL;
 	size_t count;
 
 	if (what && !rg_prefix_parse(what, strlen(what), &prefix)) {
@@ -1005,13 +995,14 @@ static void run_flush(struct rg_client *client, const json_t *request)
 		/* Part of an IPv6 peer stands for the whole. */
 		if (!rg_addr_is_v4(&prefix.addr) && prefix.len > agent->conf->ipv6_prefix)
 			prefix = rg_peer_of(&prefix.addr, agent->conf->ipv6_prefix);
-	} else if (what && slot_of(agent, what) >= 0) {
-		slot = (uint32_t)slot_of(agent, what);
 	} else if (what) {
+		zone = rg_conf_zone_by_alias(agent->conf, what);
+	}
+	if (what && !within && !zone) {
 		rg_client_refuse(client, "\"%.60s\" is not an address, a prefix or a zone", what);
 		return;
 	}
-	count = rg_verdicts_flush(agent->verdicts, within, slot);
+	count = rg_verdicts_flush(agent->verdicts, within, zone ? zone->slot : RG_NO_ZONE);
 	rg_log_info("flushed %zu entries by repgatectl", count);
 	rg_client_answer(client, json_pack("{s:I}", "flushed", (json_int_t)count));
 }

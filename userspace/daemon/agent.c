@@ -486,14 +486,6 @@ static void log_warnings(const struct rg_conf *conf)
 	}
 }
 
-static const struct rg_zone_conf *zone_of(const struct rg_conf *conf, uint32_t slot)
-{
-	for (unsigned int i = 0; i < conf->zone_count; i++)
-		if (conf->zones[i].slot == slot)
-			return &conf->zones[i];
-	return NULL;
-}
-
 /* A zone that was not asked before, or is read differently: every verdict is in question. */
 static bool has_new_zone(const struct rg_conf *old, const struct rg_conf *fresh)
 {
@@ -503,23 +495,12 @@ static bool has_new_zone(const struct rg_conf *old, const struct rg_conf *fresh)
 	return false;
 }
 
-static bool has_new_action(const struct rg_conf *old, const struct rg_conf *fresh)
-{
-	for (unsigned int i = 0; i < fresh->zone_count; i++) {
-		const struct rg_zone_conf *before = zone_of(old, fresh->zones[i].slot);
-
-		if (!before || before->action != fresh->zones[i].action)
-			return true;
-	}
-	return old->blocked_action != fresh->blocked_action;
-}
-
 /* Counts of a zone that was there under another name are not this one's. */
 static void reset_counts(struct rg_agent *agent, const struct rg_conf *old)
 {
 	for (unsigned int i = 0; i < agent->conf->zone_count; i++) {
 		const struct rg_zone_conf *zone = &agent->conf->zones[i];
-		const struct rg_zone_conf *before = zone_of(old, zone->slot);
+		const struct rg_zone_conf *before = rg_conf_zone_by_slot(old, zone->slot);
 
 		if (!before || strcmp(before->alias, zone->alias) != 0) {
 			rg_asker_reset(agent->asker, zone->slot);
@@ -531,13 +512,14 @@ static void reset_counts(struct rg_agent *agent, const struct rg_conf *old)
 static void adopt_conf(struct rg_agent *agent, struct rg_conf *conf)
 {
 	struct rg_conf *old = agent->conf;
+	const struct rg_conf_actions before = rg_conf_actions(old);
 
 	(void)rg_agent_count(agent); /* as long as the zones are what they were */
 	agent->conf = conf;
 	write_settings(agent);
 	if (has_new_zone(old, conf))
 		rg_verdicts_flush(agent->verdicts, NULL, RG_NO_ZONE);
-	else if (has_new_action(old, conf))
+	else if (rg_conf_changes_actions(&before, conf))
 		rg_verdicts_apply(agent->verdicts, conf);
 	reset_counts(agent, old);
 	(void)rg_agent_count(agent);
@@ -621,25 +603,15 @@ static int start_load(void *arg, enum rg_reload_kind kind, struct rg_error *erro
 	return err;
 }
 
-/* A fingerprint of all that rg_verdicts_apply() applies. */
-static uint64_t actions_of(const struct rg_conf *conf)
-{
-	uint64_t sum = conf->blocked_action * RG_ACTION_MAX + conf->on_dns_failure;
-
-	for (unsigned int i = 0; i < conf->zone_count; i++)
-		sum = sum * 31 + conf->zones[i].action;
-	return sum;
-}
-
 int rg_agent_set(struct rg_agent *agent, const char *key, const char *value, struct rg_error *error)
 {
-	uint64_t before = actions_of(agent->conf);
+	const struct rg_conf_actions before = rg_conf_actions(agent->conf);
 	int err = rg_conf_set(agent->conf, key, value, error);
 
 	if (err)
 		return err;
 	write_settings(agent);
-	if (actions_of(agent->conf) != before)
+	if (rg_conf_changes_actions(&before, agent->conf))
 		rg_verdicts_apply(agent->verdicts, agent->conf);
 	rg_log_info("%s is %s, set by repgatectl", key, value);
 	return 0;

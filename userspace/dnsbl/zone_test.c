@@ -44,7 +44,7 @@ struct desk {
 	uint64_t asked_at; /* when the last quick test began; ns of CLOCK_BOOTTIME */
 	uint64_t passed_at; /* when the last one that was passed had begun */
 	uint64_t latency; /* ns of its answers, a moving average */
-	struct rg_zone_conf *zone; /* of conf; while a test is under way */
+	const struct rg_zone_conf *zone; /* of conf; while a test is under way */
 	struct rg_conf *conf; /* which keeps zone alive */
 };
 
@@ -58,18 +58,11 @@ struct rg_zone_test {
 	struct desk desks[RG_MAX_ZONES];
 };
 
-static struct rg_zone_conf *zone_of(struct rg_conf *conf, uint32_t slot)
-{
-	for (unsigned int i = 0; i < conf->zone_count; i++)
-		if (conf->zones[i].slot == slot)
-			return &conf->zones[i];
-	return NULL;
-}
-
 static void tell(struct desk *desk, bool changed)
 {
 	struct rg_zone_test *tester = desk->tester;
-	const struct rg_zone_conf *zone = zone_of(*tester->conf, (uint32_t)(desk - tester->desks));
+	const struct rg_zone_conf *zone =
+		rg_conf_zone_by_slot(*tester->conf, (uint32_t)(desk - tester->desks));
 
 	if (changed && zone)
 		tester->changed(tester->arg, zone, &desk->health);
@@ -235,7 +228,7 @@ static void begin_test(struct desk *desk, uint32_t slot)
 {
 	struct rg_conf *conf = *desk->tester->conf;
 
-	desk->zone = zone_of(conf, slot);
+	desk->zone = rg_conf_zone_by_slot(conf, slot);
 	if (!desk->zone)
 		return;
 	desk->conf = rg_conf_ref(conf);
@@ -278,7 +271,7 @@ static void on_quick(void *arg, const struct rg_dns_answer *answer)
 {
 	struct desk *desk = ((struct probe *)arg)->desk;
 	const struct rg_zone_conf *zone =
-		zone_of(*desk->tester->conf, (uint32_t)(desk - desk->tester->desks));
+		rg_conf_zone_by_slot(*desk->tester->conf, (uint32_t)(desk - desk->tester->desks));
 	char why[80] = "";
 	enum rg_zone_test_result result = zone ? read_point(zone, POINT_RANDOM, answer, why) :
 						 RG_ZONE_TEST_PASSED;
@@ -299,7 +292,7 @@ static void on_check_due(evutil_socket_t fd, short what, void *arg)
 {
 	struct desk *desk = arg;
 	const struct rg_zone_conf *zone =
-		zone_of(*desk->tester->conf, (uint32_t)(desk - desk->tester->desks));
+		rg_conf_zone_by_slot(*desk->tester->conf, (uint32_t)(desk - desk->tester->desks));
 	struct rg_zone_check *check;
 
 	(void)fd;

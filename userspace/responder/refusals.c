@@ -10,14 +10,6 @@
 /* The alias of who blocks without a zone: lists and countries. */
 #define LOCAL "local"
 
-static const struct rg_zone_conf *zone_in(const struct rg_conf *conf, uint32_t slot)
-{
-	for (unsigned int i = 0; i < conf->zone_count; i++)
-		if (conf->zones[i].slot == slot)
-			return &conf->zones[i];
-	return NULL;
-}
-
 void rg_refusals_find(const struct rg_verdicts *verdicts, const struct rg_lists *lists,
 		      const struct rg_conf *conf, const struct rg_addr *addr, enum rg_action action,
 		      struct rg_refusal *refusal)
@@ -31,7 +23,7 @@ void rg_refusals_find(const struct rg_verdicts *verdicts, const struct rg_lists 
 					"", false };
 	if (!item && !rg_verdicts_find(verdicts, addr, rg_now(), NULL, &verdict) &&
 	    verdict.zone != RG_NO_ZONE)
-		zone = zone_in(conf, verdict.zone);
+		zone = rg_conf_zone_by_slot(conf, verdict.zone);
 	if (action == RG_ACTION_REJECT &&
 	    (item ? item->peer_class == RG_CLASS_BLOCKED : verdict.peer_class == RG_CLASS_BLOCKED))
 		*refusal = blocked;

@@ -188,14 +188,6 @@ void rg_verdict_file_free(struct rg_verdict_file *saver)
 
 /* ------------------------------------------------------------------ loading */
 
-static const struct rg_zone_conf *zone_named(const struct rg_conf *conf, const char *alias)
-{
-	for (unsigned int i = 0; i < conf->zone_count; i++)
-		if (!strcmp(conf->zones[i].alias, alias))
-			return &conf->zones[i];
-	return NULL;
-}
-
 #define LAST_TIME \
 	(1LL << 40) /* s since 1970: the year 36812; sscanf(3) does not tell an overflow */
 
@@ -228,7 +220,7 @@ static int parse_line(const char *text, struct saved_line *line)
 static void take_line(const struct saved_line *line, struct rg_verdicts *verdicts,
 		      const struct rg_conf *conf, struct rg_verdict_file_count *count)
 {
-	const struct rg_zone_conf *zone = zone_named(conf, line->zone);
+	const struct rg_zone_conf *zone = rg_conf_zone_by_alias(conf, line->zone);
 	uint64_t now = rg_now(), age;
 	int64_t wall = (int64_t)time(NULL), left = line->until - wall;
 	struct rg_full_verdict value;

@@ -407,14 +407,6 @@ static int write_slot(struct rg_verdicts *verdicts, uint32_t slot, const char *a
 	return bpf_map_update_elem(verdicts->maps->zones, &slot, &name, BPF_ANY) ? -errno : 0;
 }
 
-static bool slot_is_used(const struct rg_conf *conf, unsigned int count, uint32_t slot)
-{
-	for (unsigned int i = 0; i < count; i++)
-		if (conf->zones[i].slot == slot)
-			return true;
-	return false;
-}
-
 int rg_verdicts_name_zones(struct rg_verdicts *verdicts, struct rg_conf *conf)
 {
 	int err = 0, fresh = 0;
@@ -426,7 +418,7 @@ int rg_verdicts_name_zones(struct rg_verdicts *verdicts, struct rg_conf *conf)
 	}
 	for (uint32_t slot = 0; slot < RG_MAX_ZONES; slot++) {
 		if (verdicts->zones[slot].peer_class == RG_CLASS_NONE ||
-		    slot_is_used(conf, conf->zone_count, slot))
+		    rg_conf_zone_by_slot(conf, slot))
 			continue;
 		rg_verdicts_flush(verdicts, NULL, slot);
 		write_slot(verdicts, slot, "", RG_CLASS_NONE);
@@ -795,6 +787,7 @@ struct apply {
 /* The action that conf wants for a verdict; NONE if conf would not say it any more. */
 static enum rg_action wanted_action(const struct rg_conf *conf, const struct rg_full_verdict *value)
 {
+	const struct rg_zone_conf *zone;
 	uint32_t code;
 
 	if (value->peer_class == RG_CLASS_APPROVED && value->zone == RG_NO_ZONE)
@@ -804,13 +797,10 @@ static enum rg_action wanted_action(const struct rg_conf *conf, const struct rg_
 								    RG_ACTION_NONE;
 	if (value->zone == RG_NO_ZONE)
 		return (enum rg_action)conf->blocked_action;
-	for (unsigned int i = 0; i < conf->zone_count; i++)
-		if (conf->zones[i].slot == value->zone)
-			return rg_dnsbl_match(&conf->zones[i].codes, &value->code, 1, &code) ==
-					       RG_LISTED ?
-				       conf->zones[i].action :
-				       RG_ACTION_NONE;
-	return RG_ACTION_NONE;
+	zone = rg_conf_zone_by_slot(conf, value->zone);
+	if (!zone || rg_dnsbl_match(&zone->codes, &value->code, 1, &code) != RG_LISTED)
+		return RG_ACTION_NONE;
+	return zone->action;
 }
 
 static int apply_to(void *arg, const void *key)

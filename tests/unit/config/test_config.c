@@ -273,6 +273,66 @@ static void check_restart(void **state)
 	rg_conf_unref(old);
 }
 
+#define ZONES                                                    \
+	"zones = { a = { suffix = \"a.b\"; kind = \"qil\"; };\n" \
+	"b = { suffix = \"b.b\"; kind = \"standard\"; }; };\n"
+
+/* Each setting that decides a stored verdict's action, by `set` and by a new file. */
+static void check_changes_actions(void **state)
+{
+	static const struct {
+		const char *file, *key, *value;
+		bool changes;
+	} rows[] = {
+		{ "", "mode", "monitor", false },
+		{ "", "tag_dscp", "5", false },
+		{ "", "blocked_action", "drop", false },
+		{ "blocked_action = \"reset\";\n", "blocked_action", "reset", true },
+		{ "on_dns_failure = \"tempfail\";\n", "on_dns_failure", "tempfail", true },
+		{ "", "a.action", "reset", true },
+		{ "", "standard_action", "tag", true },
+	};
+	struct rg_conf_actions before;
+	struct rg_conf *old, *fresh;
+	struct rg_error error;
+
+	(void)state;
+	assert_int_equal(load(IF ZONES, &old, NULL), 0);
+	old->zones[0].slot = 5; /* as rg_verdicts_name_zones() does */
+	before = rg_conf_actions(old);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char text[400];
+
+		snprintf(text, sizeof(text), IF ZONES "%s", rows[i].file);
+		assert_int_equal(load(text, &fresh, NULL), 0);
+		fresh->zones[0].slot = 5;
+		assert_int_equal(rg_conf_changes_actions(&before, fresh), *rows[i].file != '\0');
+		assert_int_equal(rg_conf_set(fresh, rows[i].key, rows[i].value, &error), 0);
+		assert_int_equal(rg_conf_changes_actions(&before, fresh), rows[i].changes);
+		rg_conf_unref(fresh);
+	}
+	/* A zone that is gone takes its verdicts with it: nothing is left to change. */
+	assert_int_equal(load(IF, &fresh, NULL), 0);
+	assert_false(rg_conf_changes_actions(&before, fresh));
+	rg_conf_unref(fresh);
+	rg_conf_unref(old);
+}
+
+static void check_find_zone(void **state)
+{
+	struct rg_conf *conf;
+
+	(void)state;
+	assert_int_equal(load(IF ZONES, &conf, NULL), 0);
+	conf->zones[0].slot = 5;
+	conf->zones[1].slot = 2;
+	assert_ptr_equal(rg_conf_zone_by_slot(conf, 2), &conf->zones[1]);
+	assert_null(rg_conf_zone_by_slot(conf, 3));
+	assert_ptr_equal(rg_conf_zone_by_alias(conf, "a"), &conf->zones[0]);
+	assert_null(rg_conf_zone_by_alias(conf, "A"));
+	rg_conf_unref(conf);
+}
+
 static int make_dir(void **state)
 {
 	(void)state;
@@ -295,10 +355,16 @@ static int remove_dir(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(check_bad),	   cmocka_unit_test(check_defaults),
-		cmocka_unit_test(check_resolver),  cmocka_unit_test(check_ers),
-		cmocka_unit_test(check_ers_lists), cmocka_unit_test(check_secret),
-		cmocka_unit_test(check_durations), cmocka_unit_test(check_restart),
+		cmocka_unit_test(check_bad),
+		cmocka_unit_test(check_defaults),
+		cmocka_unit_test(check_resolver),
+		cmocka_unit_test(check_ers),
+		cmocka_unit_test(check_ers_lists),
+		cmocka_unit_test(check_secret),
+		cmocka_unit_test(check_durations),
+		cmocka_unit_test(check_restart),
+		cmocka_unit_test(check_changes_actions),
+		cmocka_unit_test(check_find_zone),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);
