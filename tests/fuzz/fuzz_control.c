@@ -104,7 +104,7 @@ int rg_agent_count(struct rg_agent *its)
 
 static int load_lists(struct rg_agent *its, struct rg_error *error)
 {
-	const struct rg_list_places places = { its->conf->approved_dir, its->conf->blocked_dir,
+	const struct rg_list_paths places = { its->conf->approved_dir, its->conf->blocked_dir,
 					       its->conf->state_dir, 1000 };
 	struct rg_lists *fresh;
 	int err = rg_lists_load(&fresh, &places, error);

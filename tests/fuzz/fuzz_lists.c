@@ -9,6 +9,7 @@
  * fuzz_lists -max_len=4096 -dict=tests/fuzz/lists.dict NEW_DIRECTORY tests/fuzz/corpus_lists
  */
 #include "base/addr.h"
+#include "lists/list_edit.h"
 #include "lists/lists.h"
 
 #include <fcntl.h>
@@ -20,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static char directory[64], approved_dir[80], blocked_dir[80], state_dir[80];
 static char files[PARTS - 1][96], own_approved[96];
-static const struct rg_list_places places = {
+static const struct rg_list_paths paths = {
 	.approved_dir = approved_dir,
 	.blocked_dir = blocked_dir,
 	.state_dir = state_dir,
@@ -83,12 +84,12 @@ static void write_file(const char *name, const struct part *part)
 
 static bool is_live(const struct rg_lists *lists, const struct rg_list_item *item, uint64_t now)
 {
-	return !rg_list_until(item) || rg_lists_expiry(lists, item) > now;
+	return !rg_list_item_until(item) || rg_lists_expiry(lists, item) > now;
 }
 
 static bool covers(const struct rg_list_item *item, const struct rg_addr *addr)
 {
-	const struct rg_prefix prefix = rg_list_prefix(item);
+	const struct rg_prefix prefix = rg_list_item_prefix(item);
 
 	return rg_prefix_covers(&prefix, addr);
 }
@@ -109,7 +110,7 @@ static const struct rg_list_item *search(const struct rg_lists *lists, const str
 
 static bool is_nested(const struct rg_list_item *items, size_t i)
 {
-	const struct rg_prefix prefix = rg_list_prefix(&items[i]);
+	const struct rg_prefix prefix = rg_list_item_prefix(&items[i]);
 
 	for (size_t outer = 0; outer < i; outer++)
 		if (covers(&items[outer], &prefix.addr))
@@ -121,14 +122,14 @@ static void check_item(const struct rg_lists *lists, const struct rg_list_item *
 		       size_t i, uint64_t now)
 {
 	const struct rg_list_item *item = &items[i];
-	struct rg_prefix prefix = rg_list_prefix(item), masked = prefix, before;
+	struct rg_prefix prefix = rg_list_item_prefix(item), masked = prefix, before;
 	struct rg_addr last = rg_prefix_last(&prefix);
 
 	must(item->len <= RG_ADDR_BITS, "length");
 	rg_prefix_mask(&masked);
 	must(!memcmp(&masked, &prefix, sizeof(masked)), "host bits");
 	must(item->peer_class == RG_CLASS_APPROVED || item->peer_class == RG_CLASS_BLOCKED, "class");
-	before = i ? rg_list_prefix(&items[i - 1]) : prefix;
+	before = i ? rg_list_item_prefix(&items[i - 1]) : prefix;
 	must(!i || rg_prefix_compare(&before, &prefix) < 0, "order");
 	must(rg_lists_source(lists, item->source) && item->line, "source");
 	if (count < 200) {
@@ -146,10 +147,10 @@ static void check(const struct rg_lists *lists)
 	size_t count;
 	const struct rg_list_item *items = rg_lists_items(lists, &count);
 
-	must(count <= places.max_entries, "more entries than allowed");
+	must(count <= paths.max_entries, "more entries than allowed");
 	for (size_t i = 0; i < count; i++) {
 		check_item(lists, items, count, i, now);
-		must(!rg_list_until(&items[i]) || next <= rg_lists_expiry(lists, &items[i]),
+		must(!rg_list_item_until(&items[i]) || next <= rg_lists_expiry(lists, &items[i]),
 		     "next expiry");
 	}
 	must(rg_lists_same_countries(lists, lists), "countries differ from themselves");
@@ -162,13 +163,13 @@ static void add_and_remove(const struct part *part)
 	struct rg_lists *lists = NULL;
 	struct rg_error error = {};
 
-	if (entry && !rg_lists_check_entry(entry, &error)) {
-		must(!rg_lists_add(state_dir, RG_CLASS_APPROVED, entry, 0, "fuzz", &error),
+	if (entry && !rg_list_edit_check(entry, &error)) {
+		must(!rg_list_edit_add(state_dir, RG_CLASS_APPROVED, entry, 0, "fuzz", &error),
 		     error.text);
-		if (rg_lists_load(&lists, &places, &error))
+		if (rg_lists_load(&lists, &paths, &error))
 			must(strstr(error.text, "max_list") != NULL, error.text);
 		rg_lists_free(lists);
-		must(rg_lists_remove(state_dir, RG_CLASS_APPROVED, entry, &error) == 1,
+		must(rg_list_edit_remove(state_dir, RG_CLASS_APPROVED, entry, &error) == 1,
 		     "not removed");
 	} else if (entry) {
 		must(*error.text && !strchr(error.text, '\n'), error.text);
@@ -193,7 +194,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (int i = 0; i < PARTS - 1; i++)
 		write_file(files[i], &parts[i]);
 	(void)unlink(own_approved);
-	if (rg_lists_load(&lists, &places, &error)) {
+	if (rg_lists_load(&lists, &paths, &error)) {
 		must(!lists && *error.text && !strchr(error.text, '\n'), error.text);
 		return 0;
 	}

@@ -5,6 +5,7 @@
 #include "daemon/agent.h"
 #include "base/log.h"
 #include "base/names.h"
+#include "lists/list_edit.h"
 #include "observe/report.h"
 
 #include <arpa/inet.h>
@@ -105,7 +106,7 @@ static json_t *describe_lists(const struct rg_agent *agent, const struct lookup 
 	struct rg_prefix prefix;
 
 	if (item) {
-		prefix = rg_list_prefix(item);
+		prefix = rg_list_item_prefix(item);
 		json_array_append_new(lists,
 				      json_pack("{s:s, s:s, s:s, s:I, s:o}", "list",
 						rg_class_name(item->peer_class), "entry",
@@ -654,7 +655,7 @@ static void run_list(struct rg_client *client, const json_t *request)
 	entries = json_array();
 	items = rg_lists_items(agent->lists, &count);
 	for (size_t i = 0; i < count && shown < MAX_SHOWN; i++) {
-		const struct rg_prefix prefix = rg_list_prefix(&items[i]);
+		const struct rg_prefix prefix = rg_list_item_prefix(&items[i]);
 		char text[RG_PREFIX_TEXT];
 
 		if (only && strcmp(only, rg_class_name(items[i].peer_class)) != 0)
@@ -780,13 +781,13 @@ static int begin_add(void *arg, struct rg_error *error)
 		return err;
 	if (seconds)
 		until = (int64_t)rg_wall_time(rg_now()) + seconds;
-	err = rg_lists_add(state_dir, change->peer_class, entry, until,
+	err = rg_list_edit_add(state_dir, change->peer_class, entry, until,
 			   get_string(change->request, "comment"), error);
 	if (err)
 		return err;
 	change->added = 1;
 	change->removed =
-		rg_lists_remove(state_dir, other_class(change->peer_class), entry, &ignored);
+		rg_list_edit_remove(state_dir, other_class(change->peer_class), entry, &ignored);
 	return 0;
 }
 
@@ -798,9 +799,9 @@ static void end_add(void *arg, int err, const struct rg_error *error)
 	json_t *seconds = json_object_get(change->request, "for"), *answer = NULL;
 
 	if (err && change->added)
-		rg_lists_undo(state_dir, change->peer_class);
+		rg_list_edit_undo(state_dir, change->peer_class);
 	if (err && change->removed > 0)
-		rg_lists_undo(state_dir, other_class(change->peer_class));
+		rg_list_edit_undo(state_dir, other_class(change->peer_class));
 	if (!err) {
 		rg_log_info("%s %s by repgatectl", rg_class_name(change->peer_class), entry);
 		answer = json_pack("{s:s, s:s, s:o}", "entry", entry, "class",
@@ -853,11 +854,11 @@ static int begin_unlist(void *arg, struct rg_error *error)
 	struct change *change = arg;
 	const char *state_dir = change->agent->conf->state_dir;
 	const char *entry = get_string(change->request, "entry");
-	int approved = rg_lists_remove(state_dir, RG_CLASS_APPROVED, entry, error), blocked;
+	int approved = rg_list_edit_remove(state_dir, RG_CLASS_APPROVED, entry, error), blocked;
 
 	if (approved < 0)
 		return approved;
-	blocked = rg_lists_remove(state_dir, RG_CLASS_BLOCKED, entry, error);
+	blocked = rg_list_edit_remove(state_dir, RG_CLASS_BLOCKED, entry, error);
 	if (blocked < 0)
 		return blocked;
 	change->removed = approved + blocked;

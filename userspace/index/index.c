@@ -53,7 +53,7 @@ void rg_index_measure(const struct rg_list_item *items, size_t count, struct rg_
 
 	*ret = (struct rg_index_size){};
 	for (size_t i = 0; i < count; i++) {
-		const struct rg_prefix prefix = rg_list_prefix(&items[i]);
+		const struct rg_prefix prefix = rg_list_item_prefix(&items[i]);
 
 		if (!rg_addr_is_v4(&prefix.addr))
 			ret->nets6 += prefix.len == 64;

@@ -242,7 +242,7 @@ static int put_list(struct rg_index *index, const struct rg_lists *lists)
 	const struct rg_list_item *items = rg_lists_items(lists, &count);
 
 	for (size_t i = 0; i < count; i++) {
-		const struct rg_index_entry entry = { .prefix = rg_list_prefix(&items[i]),
+		const struct rg_index_entry entry = { .prefix = rg_list_item_prefix(&items[i]),
 						      .expiry = rg_lists_expiry(lists, &items[i]),
 						      .peer_class = items[i].peer_class,
 						      .zone = RG_NO_ZONE };

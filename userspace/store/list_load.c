@@ -34,11 +34,11 @@ static int load_geo(const struct rg_conf *conf, const struct rg_lists *lists,
 int rg_list_load_read(const struct rg_conf *conf, struct rg_lists **lists,
 		      struct rg_country_db **geo, struct rg_error *error)
 {
-	const struct rg_list_places places = { .approved_dir = conf->approved_dir,
-					       .blocked_dir = conf->blocked_dir,
-					       .state_dir = conf->state_dir,
-					       .max_entries = conf->max_list };
-	int err = rg_lists_load(lists, &places, error);
+	const struct rg_list_paths paths = { .approved_dir = conf->approved_dir,
+					     .blocked_dir = conf->blocked_dir,
+					     .state_dir = conf->state_dir,
+					     .max_entries = conf->max_list };
+	int err = rg_lists_load(lists, &paths, error);
 
 	if (err)
 		return err;

@@ -878,7 +878,7 @@ static int fill_list(int fd, const struct rg_lists *lists, const atomic_bool *st
 		if (*stop)
 			return -ECANCELED;
 		for (__u32 i = 0; i < batch; i++) {
-			keys[i] = rg_list_prefix(&items[i]);
+			keys[i] = rg_list_item_prefix(&items[i]);
 			values[i] = list_entry(lists, &items[i]);
 		}
 		items += batch;
@@ -891,14 +891,14 @@ static int fill_list(int fd, const struct rg_lists *lists, const atomic_bool *st
 
 static bool same_prefix(const struct rg_list_item *a, const struct rg_list_item *b)
 {
-	const struct rg_prefix x = rg_list_prefix(a), y = rg_list_prefix(b);
+	const struct rg_prefix x = rg_list_item_prefix(a), y = rg_list_item_prefix(b);
 
 	return !rg_prefix_compare(&x, &y);
 }
 
 static bool same_item(const struct rg_list_item *a, const struct rg_list_item *b)
 {
-	return same_prefix(a, b) && rg_list_until(a) == rg_list_until(b) &&
+	return same_prefix(a, b) && rg_list_item_until(a) == rg_list_item_until(b) &&
 	       a->peer_class == b->peer_class && a->source == b->source && a->line == b->line;
 }
 
@@ -1006,13 +1006,13 @@ static bool change_in_place(struct rg_verdicts *verdicts, const struct rg_lists 
 	if (fd < 0)
 		return false;
 	if (change->added) {
-		key = rg_list_prefix(change->added);
+		key = rg_list_item_prefix(change->added);
 		value = list_entry(lists, change->added);
 		return !bpf_map_update_elem(fd, &key, &value, BPF_ANY);
 	}
 	if (!change->removed)
 		return true;
-	key = rg_list_prefix(change->removed);
+	key = rg_list_item_prefix(change->removed);
 	return !bpf_map_delete_elem(fd, &key);
 }
 

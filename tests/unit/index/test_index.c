@@ -1458,7 +1458,7 @@ static void test_measured_fits(void **state)
 	rg_index_measure(list.items, ARRAY_SIZE(list.items), &size);
 	index = make(&size);
 	for (size_t i = 0; i < ARRAY_SIZE(list.items); i++) {
-		const struct rg_index_entry entry = { .prefix = rg_list_prefix(&list.items[i]),
+		const struct rg_index_entry entry = { .prefix = rg_list_item_prefix(&list.items[i]),
 						      .peer_class = RG_CLASS_BLOCKED,
 						      .zone = RG_NO_ZONE };
 

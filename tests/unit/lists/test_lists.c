@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 
 #include "base/addr.h"
+#include "lists/list_edit.h"
 #include "lists/lists.h"
 
 #define MAX_ENTRIES 1000000
@@ -29,11 +30,11 @@ typedef unsigned __int128 u128;
 #define V4_BASE ((u128)0xffff << 32)
 #define V6_BASE ((u128)0x20010db8 << 96)
 
-/* A directory of its own for each test, with the three places in it. */
+/* A directory of its own for each test, with the three directories in it. */
 struct bed {
 	char root[64];
 	char approved[96], blocked[96], state[96];
-	struct rg_list_places places;
+	struct rg_list_paths paths;
 };
 
 static int set_up(void **state)
@@ -50,7 +51,7 @@ static int set_up(void **state)
 	snprintf(bed->state, sizeof(bed->state), "%s/state", bed->root);
 	if (mkdir(bed->approved, 0755) || mkdir(bed->blocked, 0755) || mkdir(bed->state, 0755))
 		return -1;
-	bed->places = (struct rg_list_places){ bed->approved, bed->blocked, bed->state, MAX_ENTRIES };
+	bed->paths = (struct rg_list_paths){ bed->approved, bed->blocked, bed->state, MAX_ENTRIES };
 	*state = bed;
 	return 0;
 }
@@ -94,7 +95,7 @@ static struct rg_lists *load(const struct bed *bed)
 	struct rg_lists *lists = NULL;
 	struct rg_error error = {};
 
-	if (rg_lists_load(&lists, &bed->places, &error))
+	if (rg_lists_load(&lists, &bed->paths, &error))
 		fail_msg("%s", error.text);
 	return lists;
 }
@@ -359,7 +360,7 @@ static void test_mistakes(void **state)
 
 		write_text(bed->blocked, "b.list", mistakes[i].text);
 		snprintf(place, sizeof(place), "%s/b.list%s", bed->blocked, mistakes[i].place);
-		if (rg_lists_load(&lists, &bed->places, &error) != -EINVAL)
+		if (rg_lists_load(&lists, &bed->paths, &error) != -EINVAL)
 			fail_msg("taken: %s", mistakes[i].text);
 		assert_null(lists);
 		if (strncmp(error.text, place, strlen(place)) ||
@@ -373,7 +374,7 @@ static void check_entry(const char *text, int err)
 {
 	struct rg_error error = {};
 
-	if (rg_lists_check_entry(text, &error) != err)
+	if (rg_list_edit_check(text, &error) != err)
 		fail_msg("check of \"%s\"", text);
 	assert_int_equal(!error.text[0], !err);
 }
@@ -553,7 +554,7 @@ static void test_same_ends(void **state)
 	second = load(bed);
 	a = rg_lists_find(first, &addr, rg_now());
 	b = rg_lists_find(second, &addr, rg_now());
-	assert_int_equal(rg_list_until(a), rg_list_until(b));
+	assert_int_equal(rg_list_item_until(a), rg_list_item_until(b));
 	assert_true(rg_lists_same_ends(first, second));
 	apart = (int64_t)(rg_lists_expiry(first, a) - rg_lists_expiry(second, b));
 	assert_in_range(apart + 10000000, 0, 20000000);
@@ -593,18 +594,18 @@ static void test_each_its_own(void **state)
 	items = rg_lists_items(lists, &found);
 	assert_int_equal(found, count);
 	for (size_t i = 0; i < count; i++) {
-		const struct rg_prefix prefix = rg_list_prefix(&items[i]);
+		const struct rg_prefix prefix = rg_list_item_prefix(&items[i]);
 		uint64_t end = rg_lists_expiry(lists, &items[i]);
 
 		assert_string_equal(rg_prefix_format(&prefix, name), lines[i].entry);
 		assert_int_equal(items[i].line, i + 1);
-		assert_int_equal(rg_list_until(&items[i]), lines[i].until);
+		assert_int_equal(rg_list_item_until(&items[i]), lines[i].until);
 		assert_int_equal(end != 0, lines[i].until != 0);
 		assert_ptr_equal(rg_lists_find(lists, &prefix.addr, end ? end - 1 : 0), &items[i]);
 		assert_ptr_not_equal(rg_lists_find(lists, &prefix.addr, end), end ? &items[i] : NULL);
 	}
-	assert_int_equal(rg_list_until(rg_lists_find_country(lists, "DE")), 4102444807);
-	assert_int_equal(rg_list_until(rg_lists_find_country(lists, "FR")), 0);
+	assert_int_equal(rg_list_item_until(rg_lists_find_country(lists, "DE")), 4102444807);
+	assert_int_equal(rg_list_item_until(rg_lists_find_country(lists, "FR")), 0);
 	rg_lists_free(lists);
 }
 
@@ -781,7 +782,7 @@ static void refuse_load(const struct bed *bed, int err, const char *named)
 	struct rg_lists *lists = NULL;
 	struct rg_error error = {};
 
-	assert_int_equal(rg_lists_load(&lists, &bed->places, &error), err);
+	assert_int_equal(rg_lists_load(&lists, &bed->paths, &error), err);
 	assert_null(lists);
 	if (!strstr(error.text, named))
 		fail_msg("\"%s\" is not in: %s", named, error.text);
@@ -813,7 +814,7 @@ static void test_max_entries(void **state)
 {
 	struct bed *bed = *state;
 
-	bed->places.max_entries = 3;
+	bed->paths.max_entries = 3;
 	write_text(bed->blocked, "b.list", "1.1.1.1\n2.2.2.2\n3.3.3.3\n");
 	rg_lists_free(load(bed));
 	write_text(bed->blocked, "b.list", "1.1.1.1\n2.2.2.2\n3.3.3.3\n4.4.4.4\n");
@@ -880,14 +881,14 @@ static void add(const struct bed *bed, const char *entry, int64_t until, const c
 {
 	struct rg_error error = {};
 
-	if (rg_lists_add(bed->state, BLOCKED, entry, until, comment, &error))
+	if (rg_list_edit_add(bed->state, BLOCKED, entry, until, comment, &error))
 		fail_msg("%s: %s", entry, error.text);
 }
 
 static void drop(const struct bed *bed, const char *entry, int removed)
 {
 	struct rg_error error = {};
-	int ret = rg_lists_remove(bed->state, BLOCKED, entry, &error);
+	int ret = rg_list_edit_remove(bed->state, BLOCKED, entry, &error);
 
 	if (ret != removed)
 		fail_msg("%s: %d lines went, not %d: %s", entry, ret, removed, error.text);
@@ -913,7 +914,7 @@ static void test_add(void **state)
 	rg_lists_free(lists);
 	assert_non_null(strstr(read_state(bed, "blocked.list"), "again, two lines and a tab"));
 	assert_non_null(strstr(read_state(bed, "blocked.list"), "# until tomorrow"));
-	assert_int_equal(rg_lists_add(bed->state, APPROVED, "1.1.1.1", 0, NULL, NULL), 0);
+	assert_int_equal(rg_list_edit_add(bed->state, APPROVED, "1.1.1.1", 0, NULL, NULL), 0);
 	lists = load(bed);
 	assert_int_equal(class_of(lists, "1.1.1.1"), APPROVED);
 	rg_lists_free(lists);
@@ -928,13 +929,14 @@ static void test_add_refused(void **state)
 
 	add(bed, "1.1.1.1", 0, NULL);
 	for (size_t i = 0; i < ARRAY_SIZE(entries); i++) {
-		assert_int_equal(rg_lists_add(bed->state, BLOCKED, entries[i], 0, NULL, &error),
+		assert_int_equal(rg_list_edit_add(bed->state, BLOCKED, entries[i], 0, NULL, &error),
 				 -EINVAL);
-		assert_int_equal(rg_lists_remove(bed->state, BLOCKED, entries[i], &error), -EINVAL);
+		assert_int_equal(rg_list_edit_remove(bed->state, BLOCKED, entries[i], &error),
+				 -EINVAL);
 	}
 	assert_string_equal(read_state(bed, "blocked.list"), "1.1.1.1\n");
 	rmdir(bed->approved);
-	assert_int_equal(rg_lists_add("/nonexistent/repgate", BLOCKED, "1.1.1.1", 0, NULL, &error),
+	assert_int_equal(rg_list_edit_add("/nonexistent/repgate", BLOCKED, "1.1.1.1", 0, NULL, &error),
 			 -ENOENT);
 	assert_non_null(strstr(error.text, "/nonexistent/repgate"));
 }
@@ -1099,7 +1101,7 @@ static enum rg_class model_class(const struct model *model, u128 number)
 
 static bool covers(const struct rg_list_item *item, const struct rg_addr *addr)
 {
-	const struct rg_prefix prefix = rg_list_prefix(item);
+	const struct rg_prefix prefix = rg_list_item_prefix(item);
 
 	return rg_prefix_covers(&prefix, addr);
 }
@@ -1126,7 +1128,7 @@ static void check_items(const struct rg_lists *lists)
 
 	items = rg_lists_items(lists, &count);
 	for (size_t i = 0; i < count; i++) {
-		struct rg_prefix prefix = rg_list_prefix(&items[i]), masked = prefix, before;
+		struct rg_prefix prefix = rg_list_item_prefix(&items[i]), masked = prefix, before;
 		struct rg_addr last = rg_prefix_last(&prefix);
 
 		rg_prefix_mask(&masked);
@@ -1137,7 +1139,7 @@ static void check_items(const struct rg_lists *lists)
 			reached = last;
 		if (!i)
 			continue;
-		before = rg_list_prefix(&items[i - 1]);
+		before = rg_list_item_prefix(&items[i - 1]);
 		assert_true(rg_prefix_compare(&before, &prefix) < 0);
 	}
 }
@@ -1239,7 +1241,7 @@ static struct rg_lists *load_line(const struct bed *bed, const char *line, size_
 
 	*error = (struct rg_error){};
 	write_bytes(bed->blocked, "b.list", line, len);
-	if (rg_lists_load(&lists, &bed->places, error))
+	if (rg_lists_load(&lists, &bed->paths, error))
 		assert_true(error->text[0]);
 	return lists;
 }
@@ -1253,11 +1255,11 @@ static void assert_same_lists(const struct rg_lists *a, const struct rg_lists *b
 	    !rg_lists_same_countries(a, b))
 		fail_msg("not the same: %s", line);
 	for (size_t i = 0; i < a_count; i++) {
-		const struct rg_prefix p = rg_list_prefix(&x[i]), q = rg_list_prefix(&y[i]);
+		const struct rg_prefix p = rg_list_item_prefix(&x[i]), q = rg_list_item_prefix(&y[i]);
 
 		if (rg_prefix_compare(&p, &q) || x[i].line != y[i].line ||
 		    x[i].peer_class != y[i].peer_class || x[i].nested != y[i].nested ||
-		    rg_list_until(&x[i]) != rg_list_until(&y[i]))
+		    rg_list_item_until(&x[i]) != rg_list_item_until(&y[i]))
 			fail_msg("not the same: %s", line);
 	}
 }
@@ -1339,7 +1341,7 @@ static void test_garbage(void **state)
 		for (int i = 0; len && !(round % 2) && i < 3; i++)
 			bytes[next_random(&seed) % len] = (char)next_random(&seed);
 		write_bytes(bed->blocked, "b.list", bytes, len);
-		if (rg_lists_load(&lists, &bed->places, &error))
+		if (rg_lists_load(&lists, &bed->paths, &error))
 			assert_true(error.text[0]);
 		else
 			check_items(lists);

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "lists/list_edit.h"
+
+#include "base/addr.h"
+#include "lists/list_parse.h"
+
+char *rg_list_edit_path(const char *state_dir, enum rg_class peer_class)
+{
+	const char *name = peer_class == RG_CLASS_APPROVED ? "approved" : "blocked";
+	char *path;
+
+	return asprintf(&path, "%s/%s.list", state_dir, name) < 0 ? NULL : path;
+}
+
+int rg_list_edit_check(const char *text, struct rg_error *error)
+{
+	struct rg_addr first, last;
+	size_t len = strlen(text);
+	char shown[RG_LIST_SHOWN];
+
+	if (rg_list_parse_country(text, len) >= 0 || !rg_list_parse_bounds(text, len, &first, &last))
+		return 0;
+	return rg_fail(error, -EINVAL,
+		       "\"%s\" is not an address, a range, a prefix or a country code",
+		       rg_list_parse_printable(text, len, shown));
+}
+
+/* Whether two entries mean the same, in whatever notation. */
+static bool same_entry(const char *a, size_t a_len, const char *b)
+{
+	struct rg_addr a_first, a_last, b_first, b_last;
+	int country = rg_list_parse_country(a, a_len);
+	size_t b_len = strlen(b);
+
+	if (country >= 0)
+		return country == rg_list_parse_country(b, b_len);
+	return !rg_list_parse_bounds(a, a_len, &a_first, &a_last) &&
+	       !rg_list_parse_bounds(b, b_len, &b_first, &b_last) &&
+	       !rg_addr_compare(&a_first, &b_first) && !rg_addr_compare(&a_last, &b_last);
+}
+
+static bool line_names(const char *line, const char *entry)
+{
+	size_t len;
+	const char *text = rg_list_parse_find_entry(line, &len);
+
+	return same_entry(text, len, entry);
+}
+
+/* Copies the lines that do not name entry. Returns how many do, or a negative error. */
+static int copy_others(FILE *in, FILE *out, const char *entry)
+{
+	RG_CLEANUP_FREE char *line = NULL;
+	size_t size = 0;
+	int removed = 0;
+	ssize_t len;
+
+	while ((len = getline(&line, &size, in)) > 0) {
+		if (line_names(line, entry)) {
+			removed++;
+			continue;
+		}
+		fputs(line, out);
+		if (line[len - 1] != '\n') /* an editor left the last line without its end */
+			fputc('\n', out);
+	}
+	return ferror(in) ? -EIO : removed;
+}
+
+/* Down to the disk: after a power failure there is the old file or the new one, and it is whole. */
+static int flush(FILE *file)
+{
+	if (ferror(file))
+		return -EIO;
+	return fflush(file) || fsync(fileno(file)) ? -errno : 0;
+}
+
+/*
+ * Writes the class's file anew: its lines without those that name entry, then extra (may be NULL).
+ * Returns how many lines were removed, or a negative error.
+ */
+static int rewrite(const char *state_dir, enum rg_class peer_class, const char *entry,
+		   const char *extra, struct rg_error *error)
+{
+	RG_CLEANUP_FREE char *path = rg_list_edit_path(state_dir, peer_class);
+	RG_CLEANUP_FREE char *fresh = NULL, *before = NULL;
+	RG_CLEANUP_FCLOSE FILE *in = NULL, *out = NULL;
+	int removed, err;
+
+	if (!path || asprintf(&fresh, "%s.new", path) < 0 || asprintf(&before, "%s.before", path) < 0)
+		return rg_fail(error, -ENOMEM, "out of memory");
+	in = fopen(path, "re");
+	if (!in && errno != ENOENT)
+		return rg_fail(error, -errno, "%s: %m", path);
+	out = fopen(fresh, "we");
+	if (!out)
+		return rg_fail(error, -errno, "%s: %m", fresh);
+	removed = in ? copy_others(in, out, entry) : 0;
+	if (extra)
+		fputs(extra, out);
+	err = removed < 0 ? removed : flush(out);
+	(void)unlink(before);
+	if (!err && in && link(path, before))
+		err = -errno;
+	if (!err && rename(fresh, path))
+		err = -errno;
+	if (err) {
+		(void)unlink(fresh);
+		return rg_fail(error, err, "%s: %s", path, strerror(-err));
+	}
+	return removed;
+}
+
+int rg_list_edit_add(const char *state_dir, enum rg_class peer_class, const char *entry,
+		     int64_t until, const char *comment, struct rg_error *error)
+{
+	RG_CLEANUP_FREE char *line = NULL;
+	char until_text[40] = "", clean[200] = "";
+	int err = rg_list_edit_check(entry, error);
+
+	if (err)
+		return err;
+	if (until)
+		snprintf(until_text, sizeof(until_text), " until=%lld", (long long)until);
+	snprintf(clean, sizeof(clean), "%s", comment ? comment : "");
+	for (char *c = clean; *c; c++)
+		if ((unsigned char)*c < ' ')
+			*c = ' ';
+	if (asprintf(&line, "%s%s%s%s\n", entry, until_text, *clean ? " # " : "", clean) < 0)
+		return rg_fail(error, -ENOMEM, "out of memory");
+	err = rewrite(state_dir, peer_class, entry, line, error);
+	return err < 0 ? err : 0;
+}
+
+void rg_list_edit_undo(const char *state_dir, enum rg_class peer_class)
+{
+	RG_CLEANUP_FREE char *path = rg_list_edit_path(state_dir, peer_class), *before = NULL;
+
+	if (!path || asprintf(&before, "%s.before", path) < 0)
+		return;
+	/* Without a file before the change, the change made the file. */
+	if (rename(before, path) && errno == ENOENT)
+		(void)unlink(path);
+}
+
+int rg_list_edit_remove(const char *state_dir, enum rg_class peer_class, const char *entry,
+			struct rg_error *error)
+{
+	int err = rg_list_edit_check(entry, error);
+
+	return err ? err : rewrite(state_dir, peer_class, entry, NULL, error);
+}
