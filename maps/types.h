@@ -36,7 +36,7 @@ struct rg_prefix {
  * two nodes in the trie 64 each, not 96.
  */
 
-/* What is known of a peer (DESIGN: classes). */
+/* What is known of a peer; docs/actions.md lists the actions of each class. */
 enum rg_class {
 	RG_CLASS_NONE = 0,
 	RG_CLASS_APPROVED, /* local lists, countries */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the XDP programs must do, said a second time: from DESIGN.md, docs/architecture.md and the
+ * What the XDP programs must do, said a second time: from docs/architecture.md and the
  * headers in maps/, as plainly as possible and sharing no code with bpf/. Tries are lists that are
  * searched from one end to the other, attempts and held flows are remembered whole, buckets count.
  *

@@ -473,7 +473,7 @@ static int read_resolver(struct reader *reader, config_setting_t *setting)
 	return 0;
 }
 
-/* What a listing's action may be (DESIGN, classes and actions). */
+/* The actions that a zone of each kind may have; see docs/actions.md. */
 static int read_action(struct reader *reader, config_setting_t *setting, enum rg_class peer_class,
 		       unsigned int *ret)
 {

@@ -6,7 +6,7 @@
 /* An ill zone is tested after 5, 10, then every 20 s: it is back within 30 s of its recovery. */
 #define FIRST_GAP SECONDS(5)
 #define LAST_GAP SECONDS(20)
-/* A good one every 5 to 30 minutes (DESIGN, DNSBL rules). */
+/* A good zone is tested every 5 to 30 minutes; see docs/zones.md. */
 #define MIN_GOOD_GAP SECONDS(300)
 #define MAX_GOOD_GAP SECONDS(1800)
 

@@ -9,7 +9,7 @@
 
 #include "proto/reply.h"
 
-#define RG_SMTP_LINE 2048 /* octets of a command line with its end; DESIGN, SMTP replies */
+#define RG_SMTP_LINE 2048 /* octets of a command line with its end */
 #define RG_SMTP_COMMANDS 20 /* of one session */
 #define RG_SMTP_TEXT 256 /* kept of HELO, sender and recipient, NUL included */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * bpf/parse.bpf.h on the host. Every packet lies in an allocation of its exact size, so that ASan
- * sees a byte read too far; besides the rows, a second parser, written from DESIGN.md and the RFCs
+ * sees a byte read too far; besides the rows, a second parser, written from the RFCs
  * with indices instead of a cursor, must agree on every mutation.
  */
 #include <stdarg.h>
