@@ -59,7 +59,7 @@ LIBRARY := $(BUILD)/librepgate.a
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all deps test-deps demo check check-vm check-load soak bench install uninstall format help clean tests
+.PHONY: all deps test-deps demo check check-vm check-load soak bench install install-docs uninstall format help clean tests
 
 all: $(BUILD)/repgated $(BUILD)/repgatectl ## build repgated and repgatectl
 
@@ -163,6 +163,7 @@ $(ASAN_LIBRARY): $(LIB_SOURCES:%.c=$(BUILD)/asan/%.o)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(sort $(wildcard tests/unit/*/test_*.c)))
 PACKET_TESTS := $(patsubst %,$(BUILD)/tests/packet/test_%,filter actions throttle steer index verdicts)
 PACKET_SHARED := $(patsubst %,$(BUILD)/asan/tests/packet/%.o,rows net run packet)
+DOC_TESTS := $(sort $(wildcard tests/docs/test_*.sh))
 E2E_TESTS := $(sort $(wildcard tests/e2e/test_*.sh))
 
 $(PACKET_SHARED) $(PACKET_TESTS): $(BUILD)/filter.skel.h
@@ -184,7 +185,7 @@ demo: test-deps ## show the main job: own namespaces, local zones, a real mail s
 
 check: test-deps ## build and pass the tests: unit, packet rows, end to end (as root)
 	$(Q)$(MAKE) tests
-	$(Q)BUILD=$(BUILD) tests/run.sh $(BUILD)/logs $(UNIT_TESTS) $(PACKET_TESTS) $(E2E_TESTS)
+	$(Q)BUILD=$(BUILD) tests/run.sh $(BUILD)/logs $(UNIT_TESTS) $(PACKET_TESTS) $(DOC_TESTS) $(E2E_TESTS)
 
 VM_PACKAGES := qemu-system-x86 busybox-static cpio kmod xz-utils zstd xdp-tools systemd dbus
 
@@ -289,16 +290,12 @@ DOC := $(SHARE)/doc/repgate
 ETC := $(DESTDIR)$(SYSCONFDIR)/repgate
 SYSUSERS := $(DESTDIR)/usr/lib/sysusers.d
 
-install: all ## install programs, unit, manual pages and a sample configuration (DESTDIR, PREFIX)
-	install -d $(SBIN) $(BIN) $(MAN)/man5 $(MAN)/man8 $(DOC) $(SHARE)/repgate $(DESTDIR)$(UNITDIR) $(SYSUSERS)
+install: all install-docs ## install programs, unit, manual pages and a sample configuration (DESTDIR, PREFIX)
+	install -d $(SBIN) $(BIN) $(SHARE)/repgate $(DESTDIR)$(UNITDIR) $(SYSUSERS)
 	install -d -m 755 $(ETC) $(ETC)/approved.d $(ETC)/blocked.d
 	install -m 755 $(BUILD)/repgated $(SBIN)
 	install -m 755 $(BUILD)/repgatectl $(BIN)
 	install -m 755 maps/inspect.sh $(SHARE)/repgate
-	install -m 644 man/*.8 $(MAN)/man8
-	install -m 644 man/*.5 $(MAN)/man5
-	install -m 644 README.md COPYING docs/*.md docs/*.svg $(DOC)
-	install -m 644 maps/README.md $(DOC)/maps.md
 	sed 's|/usr/sbin/|$(PREFIX)/sbin/|g; s|/etc/repgate|$(SYSCONFDIR)/repgate|g' dist/repgate.service \
 		>$(BUILD)/repgate.service
 	install -m 644 $(BUILD)/repgate.service $(DESTDIR)$(UNITDIR)
@@ -310,6 +307,15 @@ install: all ## install programs, unit, manual pages and a sample configuration 
 	@if [ -z "$(DESTDIR)" ] && getent group repgate >/dev/null; then chgrp repgate $(ETC)/repgate.conf; fi
 	@if [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
 	@echo "Installed. Next: $(SYSCONFDIR)/repgate/repgate.conf, then systemctl enable --now repgate"
+
+# The pages keep their places in the tree, so that their links work.
+install-docs: ## install the manual pages and the documentation alone (DESTDIR, PREFIX)
+	install -d $(MAN)/man5 $(MAN)/man8 $(DOC)/docs $(DOC)/maps
+	install -m 644 man/*.8 $(MAN)/man8
+	install -m 644 man/*.5 $(MAN)/man5
+	install -m 644 README.md COPYING $(DOC)
+	install -m 644 docs/*.md docs/*.svg $(DOC)/docs
+	install -m 644 maps/README.md $(DOC)/maps
 
 uninstall: ## remove what install put in place, but not the configuration
 	@if [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]; then systemctl disable --now repgate || true; fi
