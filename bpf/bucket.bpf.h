@@ -11,9 +11,10 @@
 #include "stats.bpf.h"
 
 /* 1: taken. Several CPUs at once take what is there between them, and no more. */
-static __always_inline int take_from(struct rg_bucket *bucket, __u64 now, const struct rg_flow *flow)
+static __always_inline int take_from(struct rg_bucket *bucket, __u64 now,
+				     const struct rg_token_rate *rate)
 {
-	__u64 time = flow->token_time, depth = flow->depth;
+	__u64 time = rate->token_time, depth = rate->depth;
 
 	for (int i = 0; i < RG_BUCKET_TRIES; i++) {
 		__u64 old = bucket->full_at, from = old;

@@ -41,7 +41,7 @@ static __always_inline __u32 either_half(__u64 payloads)
 }
 
 /* Not payloads: the search is over, or goes on. */
-enum { PROBE_NOTHING = 0, PROBE_GOES_ON = RG_INDEX_FREED };
+enum { PROBE_NOTHING = 0, PROBE_GOES_ON = RG_INDEX_TOMBSTONE };
 
 /*
  * The payload of a key in this bucket, or what comes next. Most are found in the first word, and most
@@ -72,7 +72,7 @@ static __always_inline __u64 ones_if_zero(__u64 value)
 /* A word that is empty, and not only free, ends a search: its check is 0, and so is its lowest bit. */
 static __always_inline __u64 ends_search(__u64 word)
 {
-	return ones_if_zero(word >> RG_INDEX_CHECK6_SHIFT) & ~word & RG_INDEX_FREED;
+	return ones_if_zero(word >> RG_INDEX_CHECK6_SHIFT) & ~word & RG_INDEX_TOMBSTONE;
 }
 
 /*
@@ -201,21 +201,21 @@ static __always_inline int get_in_force(__u32 index, enum rg_index_part part, st
 {
 	__u32 byte = index >> 8 * part & 0xff;
 
-	ret->place = RG_INDEX_PLACE(part, (byte & 3) - 1);
+	ret->place = RG_INDEX_BANK(part, (byte & 3) - 1);
 	ret->filter_bits = byte >> 2;
 	return byte;
 }
 
-static __always_inline const struct rg_index_seen *get_seen(void)
+static __always_inline const struct rg_index_presence *get_seen(void)
 {
 	__u32 zero = 0;
 
-	return bpf_map_lookup_elem(&seen, &zero);
+	return bpf_map_lookup_elem(&presence, &zero);
 }
 
 /* What is to be known of an IPv4 address before it is looked for. */
 struct look4 {
-	const struct rg_index_seen *seen;
+	const struct rg_index_presence *seen;
 	__u64 seed;
 	__u64 bits; /* of its filters */
 	__u32 addr; /* host order */
@@ -224,7 +224,7 @@ struct look4 {
 
 static __always_inline struct look4 begin_look4(const struct rg_settings *settings,
 						const struct rg_syn *syn,
-						const struct rg_index_seen *table)
+						const struct rg_index_presence *table)
 {
 	__u32 addr = host4_of(syn), hash = rg_index_mix4(addr, settings->index_seed);
 
@@ -249,7 +249,7 @@ static __always_inline int lists_touch4(const struct look4 *look)
 static __always_inline int is_filtered4(const struct look4 *look, const struct in_force *force)
 {
 	__u64 at = rg_index_filter_of(look->addr, look->seed, force->filter_bits);
-	__u32 place = force->place - RG_INDEX_PLACE(RG_INDEX_HOSTS, 0);
+	__u32 place = force->place - RG_INDEX_BANK(RG_INDEX_HOSTS, 0);
 
 	/* Of a shift in 32 bits the verifier knows no bound. */
 	at = keep_value(at) & (RG_INDEX_FILTERS - 1);
@@ -261,7 +261,7 @@ static __always_inline int is_filtered4(const struct look4 *look, const struct i
 /* For each part a bit that says "look", and RG_INDEX_ASKS further up one that says "ask". */
 static __always_inline __u32 seen6(const struct rg_syn *syn)
 {
-	const struct rg_index_seen *table = get_seen();
+	const struct rg_index_presence *table = get_seen();
 	__u64 key = net6_of(syn);
 	__u32 wide;
 
@@ -276,22 +276,22 @@ static __always_inline __u32 seen6(const struct rg_syn *syn)
 /* Global functions, so that the verifier walks each search once. */
 __attribute__((noinline)) int find_host4(__u32 place, __u32 hash, __u32 net, __u64 now)
 {
-	const struct rg_index_seen *table = get_seen();
+	const struct rg_index_presence *table = get_seen();
 	void *map = bpf_map_lookup_elem(&indexes, &place);
 
 	if (unlikely(!map || !table || net >> RG_INDEX_NET4_BITS))
 		return RG_INDEX_ASK;
-	return find_addr4(map, &table->headers[place & (RG_INDEX_PLACES - 1)], hash, net, now);
+	return find_addr4(map, &table->headers[place & (RG_INDEX_BANKS - 1)], hash, net, now);
 }
 
 __attribute__((noinline)) int find_net6(__u32 place, __u64 key, __u64 now)
 {
-	const struct rg_index_seen *table = get_seen();
+	const struct rg_index_presence *table = get_seen();
 	void *map = bpf_map_lookup_elem(&indexes, &place);
 
 	if (!map || !table)
 		return RG_INDEX_ASK;
-	return find_key6(map, &table->headers[place & (RG_INDEX_PLACES - 1)], key, now);
+	return find_key6(map, &table->headers[place & (RG_INDEX_BANKS - 1)], key, now);
 }
 
 /* RG_INDEX_NONE: there is no live entry. RG_INDEX_ASK: the trie knows. Else the answer. */
@@ -315,14 +315,14 @@ static __always_inline __u32 find_part4(__u32 index, enum rg_index_part part,
 
 static __always_inline int must_heed(__u32 answer)
 {
-	return answer <= RG_INDEX_ASK || answer & RG_INDEX_HEED;
+	return answer <= RG_INDEX_ASK || answer & RG_INDEX_CHECK_LISTS;
 }
 
 /* Hosts and peers first: their answer says whether the lists need be looked into. */
 static __always_inline void index_find4(const struct rg_settings *settings,
 					const struct rg_syn *syn, struct rg_found *found)
 {
-	const struct rg_index_seen *table = get_seen();
+	const struct rg_index_presence *table = get_seen();
 	struct in_force force;
 	struct look4 look;
 	__u32 index;
@@ -340,8 +340,8 @@ static __always_inline void index_find4(const struct rg_settings *settings,
 		found->lists = find_part4(index, RG_INDEX_LISTS, &look, syn->now);
 	else
 		found->lists = RG_INDEX_NONE;
-	found->hosts &= ~RG_INDEX_HEED;
-	found->peers &= ~RG_INDEX_HEED;
+	found->hosts &= ~RG_INDEX_CHECK_LISTS;
+	found->peers &= ~RG_INDEX_CHECK_LISTS;
 }
 
 static __always_inline __u32 find_part6(const struct rg_settings *settings, enum rg_index_part part,

@@ -12,7 +12,7 @@
 #include "types.h"
 
 /* Changes when any map's key, value or meaning does: old pins are then rebuilt, not misread. */
-#define RG_LAYOUT_VERSION 7
+#define RG_LAYOUT_VERSION 8
 
 struct rg_config {
 	__u32 can_hold; /* bpf_xdp_load_bytes: Linux 5.18 */
@@ -20,7 +20,7 @@ struct rg_config {
 };
 
 /* A token bucket's rate, see struct rg_bucket. */
-struct rg_flow {
+struct rg_token_rate {
 	__u64 token_time; /* ns until the bucket gains a token */
 	__u64 depth; /* ns until an empty bucket is full: token_time x burst */
 };
@@ -47,8 +47,8 @@ struct rg_settings {
 	__u64 peer_mask6[2]; /* network order: the part of an IPv6 address that makes a peer */
 	__u64 bucket_mask4[2]; /* network order: the part of a mapped IPv4 address that has a bucket */
 	__u64 bucket_mask6[2]; /* network order: the same of an IPv6 address */
-	struct rg_flow throttle; /* of each throttled peer or network */
-	struct rg_flow gates[RG_GATES]; /* of all unknown peers together */
+	struct rg_token_rate throttle; /* of each throttled peer or network */
+	struct rg_token_rate gates[RG_GATES]; /* of all unknown peers together */
 	__u32 samples_per_second; /* refused attempts told to the agent, on each CPU */
 	__u32 pad2; /* zero */
 };

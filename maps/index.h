@@ -5,7 +5,7 @@
  * derived: user space writes it through mmap after the trie (userspace/index/index.c), and where it does not
  * know, it says "ask" and the trie answers.
  *
- * A part has a header, which lies in `seen`, and an array of lines of 64 bytes:
+ * A part has a header, which lies in `presence`, and an array of lines of 64 bytes:
  *
  *   nets4      two bits for each IPv4 /24, enum rg_index_net; only if the header says so
  *   hosts4     buckets of sixteen slots of four bytes, one for each IPv4 host
@@ -22,7 +22,7 @@
  * Local lists come before hosts, and hosts before peers. So that a host or a peer need not be looked
  * for in the lists too, its answer says whether they have anything near it.
  *
- * `seen`, one for all parts, saves most looks for what is not there: it has filters of IPv4 hosts and
+ * `presence`, one for all parts, saves most looks for what is not there: it has filters of IPv4 hosts and
  * peers, a bit for each /23 that a list touches, and bits of all parts for each IPv6 /32 (by hash) and
  * /16. A bit too many costs a look, no more.
  *
@@ -42,8 +42,8 @@ enum rg_index_part { RG_INDEX_LISTS = 0, RG_INDEX_HOSTS, RG_INDEX_PEERS, RG_INDE
  * comes into the one that is not in force. settings.index has a byte for each part: the lowest bits say
  * which place is in force (1 or 2; 0: none, the trie answers), the others how many filters it has: 2^n.
  */
-#define RG_INDEX_PLACES 8 /* of all parts; a power of two */
-#define RG_INDEX_PLACE(part, which) (2 * (part) + (which))
+#define RG_INDEX_BANKS 8 /* of all parts; a power of two */
+#define RG_INDEX_BANK(part, which) (2 * (part) + (which))
 #define RG_INDEX_IN_FORCE(part, which, filter_bits) \
 	((1U + (which) + ((filter_bits) << 2)) << 8 * (part))
 
@@ -90,10 +90,10 @@ struct rg_index_header {
 #define RG_INDEX_FILTERS (1 << RG_INDEX_FILTER_BITS)
 #define RG_INDEX_FILTER_HOSTS 10
 /* Places of hosts and of peers; lists have no filters. */
-#define RG_INDEX_FILTERED (RG_INDEX_PLACE(RG_INDEX_PEERS, 2) - RG_INDEX_PLACE(RG_INDEX_HOSTS, 0))
+#define RG_INDEX_FILTERED (RG_INDEX_BANK(RG_INDEX_PEERS, 2) - RG_INDEX_BANK(RG_INDEX_HOSTS, 0))
 
-struct rg_index_seen {
-	struct rg_index_header headers[RG_INDEX_PLACES];
+struct rg_index_presence {
+	struct rg_index_header headers[RG_INDEX_BANKS];
 	__u64 filters4[RG_INDEX_FILTERED][RG_INDEX_FILTERS];
 	__u64 near4[(1 << RG_INDEX_NEAR4_BITS) / 64]; /* IPv4 /23s that a list touches, lowest bit first */
 	__u8 nets6[1 << RG_INDEX_NET6_BITS]; /* hashes of IPv6 /32s, see rg_index_net6() */
@@ -128,7 +128,7 @@ enum rg_index_net {
 #define RG_INDEX_CHECK6_SHIFT 32
 
 /* Of a slot that is free, but not empty; payloads of others are larger. */
-#define RG_INDEX_FREED 1U
+#define RG_INDEX_TOMBSTONE 1U
 
 /*
  * A payload: a number, 1 for the first of the header's answers, then the time until which it is
@@ -156,7 +156,7 @@ enum rg_index_net {
 #define RG_INDEX_NO_ZONE 63
 
 #define RG_INDEX_ANSWER_MASK ((1U << 14) - 1)
-#define RG_INDEX_HEED (1U << 14) /* of a host: the local lists may have something to say */
+#define RG_INDEX_CHECK_LISTS (1U << 14) /* of a host: the local lists may have something to say */
 
 /* The answer of a clean peer; everything else in that part is a verdict. */
 #define RG_INDEX_CLEAN                                                                      \
@@ -192,7 +192,7 @@ static inline __u32 rg_index_mix4(__u32 addr, __u64 seed)
 	return addr ^ addr >> 16;
 }
 
-/* Where an IPv4 address is in rg_index_seen.near4. */
+/* Where an IPv4 address is in rg_index_presence.near4. */
 static inline __u32 rg_index_near4(__u32 addr)
 {
 	return addr >> (32 - RG_INDEX_NEAR4_BITS);
@@ -216,7 +216,7 @@ static inline __u32 rg_index_home(__u32 hash, __u32 buckets)
 	return (__u32)((__u64)hash * buckets >> 32);
 }
 
-/* Where an IPv6 /32, host order, is in rg_index_seen.nets6. */
+/* Where an IPv6 /32, host order, is in rg_index_presence.nets6. */
 static inline __u32 rg_index_net6(__u32 net)
 {
 	return rg_index_hash(net) >> (32 - RG_INDEX_NET6_BITS);

@@ -106,11 +106,11 @@ show settings '.[0].value
 	"agent: last sign of life \(($now - .heartbeat / 1e9) * 1000 | floor / 1000) s ago, silent after \(.heartbeat_timeout / 1e9) s"'
 
 heading "zones: what the zone numbers of the verdicts mean"
-show zones '[.[] | select(.value.class != "RG_CLASS_NONE")]
-	| rows([4, 32]; [.key, .value.alias, (.value.class | word)])'
+show zones '[.[] | select(.value.peer_class != "RG_CLASS_NONE")]
+	| rows([4, 32]; [.key, .value.alias, (.value.peer_class | word)])'
 
 heading "lists: the local lists in force (pinned as lists_now)"
-show lists_now 'rows([9, 44, 10]; [(.value.class | word), (.key | prefix),
+show lists_now 'rows([9, 44, 10]; [(.value.peer_class | word), (.key | prefix),
 	(.value.expiry | left), "file \(.value.source) line \(.value.line)"])'
 
 heading "verdicts: class, action, peer, time left, SYNs, reason"
@@ -122,7 +122,7 @@ dump verdicts | jq --arg pin "$pins/verdict_details" \
 	"$bpftool" -j batch file - >"$scratch"
 show verdicts 'INDEX($details[][].output.formatted; .key) as $of
 	| map(.value += ($of["\(.value.details)"].value // { hits: "-", reason: "no details", code: [] }))
-	| rows([9, 8, 44, 10, 8]; [(.value.class | word), (.value.action | word),
+	| rows([9, 8, 44, 10, 8]; [(.value.peer_class | word), (.value.action | word),
 	(.key | prefix), (.value.expiry | left), .value.hits,
 	(.value | "\(.reason | word)\(if .zone < 32 then " \($zones[.zone]) \(.code | code)" else "" end)")])' \
 	--argjson zones "$zones" --slurpfile details "$scratch"

@@ -57,8 +57,8 @@ struct {
 } verdict_details SEC(".maps");
 
 /*
- * What the tries and `peers` say, laid out to be found at once: see index.h. Key: RG_INDEX_PLACE().
- * Writer: agent, through mmap of `seen` and the inner arrays. Reader: XDP. Crowded: the agent puts a
+ * What the tries and `peers` say, laid out to be found at once: see index.h. Key: RG_INDEX_BANK().
+ * Writer: agent, through mmap of `presence` and the inner arrays. Reader: XDP. Crowded: the agent puts a
  * larger one into the part's other place.
  */
 struct index_lines {
@@ -74,12 +74,12 @@ struct {
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct rg_index_seen);
-} seen SEC(".maps");
+	__type(value, struct rg_index_presence);
+} presence SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, RG_INDEX_PLACES);
+	__uint(max_entries, RG_INDEX_BANKS);
 	__type(key, __u32);
 	__array(values, struct index_lines);
 } indexes SEC(".maps");

@@ -71,7 +71,7 @@ static struct bpf_program *load_repgate(const struct population *population, boo
 				   .verdict_details = bpf_map__fd(skel->maps.verdict_details),
 				   .peers = bpf_map__fd(skel->maps.peers),
 				   .indexes = bpf_map__fd(skel->maps.indexes),
-				   .seen = bpf_map__fd(skel->maps.seen) };
+				   .presence = bpf_map__fd(skel->maps.presence) };
 	err = fill_maps(&maps, population, with_index ? &index : NULL);
 	settings = mmap(NULL, sizeof(*settings), PROT_READ | PROT_WRITE, MAP_SHARED,
 			bpf_map__fd(skel->maps.settings), 0);

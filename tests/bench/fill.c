@@ -153,15 +153,15 @@ static struct rg_index *make_index(const struct fill_maps *maps, enum rg_index_p
 	struct rg_index_origin origin = { .part = part, .now = fill_now(), .seed = FILL_SEED };
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);
 	struct rg_index *index = NULL;
-	uint32_t key = RG_INDEX_PLACE(part, 0);
+	uint32_t key = RG_INDEX_BANK(part, 0);
 
 	*fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "index_lines", sizeof(key),
 			     sizeof(struct rg_index_line), rg_index_lines(size), &opts);
 	if (*fd < 0)
 		return NULL;
 	origin.fd = *fd;
-	origin.seen =
-		mmap(NULL, sizeof(*origin.seen), PROT_READ | PROT_WRITE, MAP_SHARED, maps->seen, 0);
+	origin.seen = mmap(NULL, sizeof(*origin.seen), PROT_READ | PROT_WRITE, MAP_SHARED,
+			   maps->presence, 0);
 	if (origin.seen == MAP_FAILED)
 		return NULL;
 	errno = -rg_index_new(&index, &origin, size);

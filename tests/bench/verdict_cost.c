@@ -191,7 +191,7 @@ static void fill(struct bench *bench)
 						bpf_map__fd(bench->skel->maps.verdict_details),
 					.peers = bpf_map__fd(bench->skel->maps.peers),
 					.indexes = bpf_map__fd(bench->skel->maps.indexes),
-					.seen = bpf_map__fd(bench->skel->maps.seen) };
+					.presence = bpf_map__fd(bench->skel->maps.presence) };
 	double began = now_ns(CLOCK_MONOTONIC);
 	uint32_t index = 0;
 	int err = fill_maps(&maps, &bench->population, bench->with_index ? &index : NULL);

@@ -50,7 +50,7 @@ dump_map() {
 }
 
 verdict_count() {
-	dump_map verdicts | grep -c '"class":' || true
+	dump_map verdicts | grep -c '"peer_class":' || true
 }
 
 swept() {

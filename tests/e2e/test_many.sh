@@ -76,7 +76,7 @@ same "nothing was lost" '{}' "$(ctl --json stats | jq -c '.losses |
 same "each peer was asked about once" "$PEERS 0" "$(ctl --json stats |
 	jq -r '"\(.inquiries.begun) \(.inquiries.open)"')"
 same "verdicts are in the map" $((2 * LISTED)) "$(in_mail bpftool map dump \
-	pinned "$REPGATE_PINS/verdicts" | grep -c '"class":')"
+	pinned "$REPGATE_PINS/verdicts" | grep -c '"peer_class":')"
 check "the agent stayed below $MEMORY_KB KB: $(memory VmHWM) KB ($BEFORE before)" \
 	test "$(memory VmHWM)" -lt $MEMORY_KB
 repgate_stop || not_ok "repgated stops" "status $?"

@@ -83,7 +83,7 @@ struct lab {
 	const unsigned long *producer;
 	const uint8_t *records;
 	struct index_map indexes[RG_INDEXES];
-	struct rg_index_seen *seen;
+	struct rg_index_presence *seen;
 	__u32 index_places; /* settings.index of this state, if all parts are to be looked into */
 	bool no_lists; /* of the lists there is no index in this state */
 	uint32_t peer_len6; /* bits of an IPv6 address that make a peer */
@@ -191,9 +191,9 @@ static void make_indexes(struct lab *lab)
 		    .btf_value_type_id =
 			    (__u32)btf__find_by_name_kind(btf, "rg_index_line", BTF_KIND_STRUCT));
 
-	lab->seen = map_pages(lab->skel->maps.seen, sizeof(*lab->seen), 0, true);
+	lab->seen = map_pages(lab->skel->maps.presence, sizeof(*lab->seen), 0, true);
 	for (uint32_t i = 0; i < RG_INDEXES; i++) {
-		const uint32_t places[] = { RG_INDEX_PLACE(i, 0), RG_INDEX_PLACE(i, 1) };
+		const uint32_t places[] = { RG_INDEX_BANK(i, 0), RG_INDEX_BANK(i, 1) };
 		int fd = bpf_map__fd(lab->skel->maps.indexes);
 		struct index_map *map = &lab->indexes[i];
 		uint32_t lines;
@@ -499,9 +499,9 @@ static void litter(struct lab *lab, uint32_t place)
 	memset(header, 0, sizeof(*header));
 	if (how)
 		fill_randomly(lab, header, sizeof(*header));
-	if (place < RG_INDEX_PLACE(RG_INDEX_HOSTS, 0))
+	if (place < RG_INDEX_BANK(RG_INDEX_HOSTS, 0))
 		return;
-	filters4 = lab->seen->filters4[place - RG_INDEX_PLACE(RG_INDEX_HOSTS, 0)];
+	filters4 = lab->seen->filters4[place - RG_INDEX_BANK(RG_INDEX_HOSTS, 0)];
 	if (how == 1)
 		fill_randomly(lab, filters4, sizeof(lab->seen->filters4[0]));
 	else
@@ -511,7 +511,7 @@ static void litter(struct lab *lab, uint32_t place)
 /* In either place; by what is in the other one nobody would be found, or others. */
 static void place_index(struct lab *lab, enum rg_index_part part)
 {
-	uint32_t place = RG_INDEX_PLACE(part, rng_below(&lab->rng, 2));
+	uint32_t place = RG_INDEX_BANK(part, rng_below(&lab->rng, 2));
 
 	litter(lab, place);
 	litter(lab, place ^ 1);
@@ -663,7 +663,7 @@ static void turn_gates(struct lab *lab)
 	struct rng *rng = &lab->rng;
 
 	for (int i = 0; i < RG_GATES; i++) {
-		struct rg_flow *gate = &lab->model.settings.gates[i];
+		struct rg_token_rate *gate = &lab->model.settings.gates[i];
 
 		gate->token_time = rng_percent(rng, 10) ? 0 : (1 + rng_below(rng, 3)) * TOKEN;
 		gate->depth = gate->token_time * bursts[rng_below(rng, 6)];
@@ -1074,11 +1074,11 @@ static void print_peers(const struct model *model)
 	}
 }
 
-static void print_flow(const char *name, const struct rg_flow *flow)
+static void print_rate(const char *name, const struct rg_token_rate *rate)
 {
 	printf("%s: a token in %llu s, %llu s deep\n", name,
-	       (unsigned long long)(flow->token_time / SECOND),
-	       (unsigned long long)(flow->depth / SECOND));
+	       (unsigned long long)(rate->token_time / SECOND),
+	       (unsigned long long)(rate->depth / SECOND));
 }
 
 static void print_settings(const struct lab *lab)
@@ -1101,9 +1101,9 @@ static void print_settings(const struct lab *lab)
 	print_addr(read_mask(s->bucket_mask6));
 	printf("\npending_time %llu; responders %x\n", (unsigned long long)s->pending_time,
 	       lab->model.responders);
-	print_flow("throttle", &s->throttle);
+	print_rate("throttle", &s->throttle);
 	for (int i = 0; i < RG_GATES; i++)
-		print_flow("gate", &s->gates[i]);
+		print_rate("gate", &s->gates[i]);
 }
 
 static void print_counts(const struct lab *lab)

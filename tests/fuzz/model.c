@@ -565,18 +565,18 @@ static bool is_first(struct model *model, model_addr addr, uint64_t salt)
  * A token of a bucket that is full at *full_at. What is refused changes nothing, but for a bucket that
  * is over a second deeper in debt than it can be: its rate was another one.
  */
-static bool take_token(const struct model *model, uint64_t *full_at, const struct rg_flow *flow)
+static bool take_token(const struct model *model, uint64_t *full_at, const struct rg_token_rate *rate)
 {
 	uint64_t missing = *full_at > model->now ? *full_at - model->now : 0;
 
-	bool was_deeper = missing > flow->depth + RG_NSEC_PER_SEC;
+	bool was_deeper = missing > rate->depth + RG_NSEC_PER_SEC;
 
-	if (missing + flow->token_time > flow->depth) {
+	if (missing + rate->token_time > rate->depth) {
 		if (was_deeper)
-			*full_at = model->now + flow->depth;
+			*full_at = model->now + rate->depth;
 		return false;
 	}
-	*full_at = model->now + missing + flow->token_time;
+	*full_at = model->now + missing + rate->token_time;
 	return true;
 }
 

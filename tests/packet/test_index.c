@@ -34,7 +34,7 @@ struct part {
 };
 
 static struct part parts[RG_INDEXES];
-static struct rg_index_seen *seen;
+static struct rg_index_presence *seen;
 static int indexes = -1; /* the map */
 static __u32 in_force; /* settings.index, when all parts are to be looked into */
 static uint64_t random_state = 0x9e3779b97f4a7c15ULL;
@@ -87,7 +87,7 @@ static void add_types(struct bpf_map_create_opts *opts)
 	struct bpf_map_info info = {};
 	uint32_t size = sizeof(info);
 
-	if (!types && !bpf_obj_get_info_by_fd(find_map("seen"), &info, &size)) {
+	if (!types && !bpf_obj_get_info_by_fd(find_map("presence"), &info, &size)) {
 		types = btf__load_from_kernel_by_id(info.btf_id);
 		fd = bpf_btf_get_fd_by_id(info.btf_id);
 	}
@@ -118,10 +118,10 @@ static __u32 byte_of(enum rg_index_part which)
 	return 0xffU << 8 * which;
 }
 
-/* The place that is not in force; see rg_loader_index_place(). */
+/* The place that is not in force; see rg_loader_index_bank(). */
 static uint32_t next_place(enum rg_index_part which)
 {
-	return RG_INDEX_PLACE(which, (in_force >> 8 * which & 3) == 1);
+	return RG_INDEX_BANK(which, (in_force >> 8 * which & 3) == 1);
 }
 
 static void set_in_force(struct run *run, __u32 index)
@@ -142,8 +142,8 @@ static void litter(uint32_t place)
 	static const int bytes[] = { 0, 0xff, 0x5a };
 
 	memset(&seen->headers[place], bytes[rnd(3)], sizeof(seen->headers[place]));
-	if (place >= RG_INDEX_PLACE(RG_INDEX_HOSTS, 0))
-		memset(seen->filters4[place - RG_INDEX_PLACE(RG_INDEX_HOSTS, 0)], bytes[rnd(3)],
+	if (place >= RG_INDEX_BANK(RG_INDEX_HOSTS, 0))
+		memset(seen->filters4[place - RG_INDEX_BANK(RG_INDEX_HOSTS, 0)], bytes[rnd(3)],
 		       sizeof(seen->filters4[0]));
 }
 
@@ -197,7 +197,7 @@ static struct run *indexed_run(const struct tuning *tuning, const struct rg_inde
 	if (!seen) {
 		indexes = find_map("indexes");
 		seen = mmap(NULL, sizeof(*seen), PROT_READ | PROT_WRITE, MAP_SHARED,
-			    find_map("seen"), 0);
+			    find_map("presence"), 0);
 		assert_true(seen != MAP_FAILED);
 	}
 	run_settings(run)->index_seed = SEED;
@@ -925,7 +925,7 @@ static int renew(struct duel *duel, enum rg_index_part which)
 static int swap_lists(struct duel *duel, bool turned)
 {
 	const struct rg_index_size size = { .hosts4 = 6 * FIXED, .nets6 = 6 * FIXED, .nets4 = rnd(2) };
-	struct rg_index_seen *shown = seen;
+	struct rg_index_presence *shown = seen;
 	struct part fresh = {};
 	int err;
 
@@ -1231,7 +1231,7 @@ static void place_both(struct flips *flips, enum rg_index_part which, const size
 {
 	for (uint32_t i = 0; i < 2; i++) {
 		const struct rg_index_size size = { .hosts4 = rooms4[i] };
-		const uint32_t place = RG_INDEX_PLACE(which, i);
+		const uint32_t place = RG_INDEX_BANK(which, i);
 
 		assert_int_equal(make_part(which, &size, &fresh[i]), 0);
 		litter(place);

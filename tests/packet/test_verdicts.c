@@ -61,9 +61,9 @@ int rg_loader_new_index(const struct rg_loader *loader, uint32_t lines)
 		       BPF_F_MMAPABLE);
 }
 
-uint32_t rg_loader_index_place(const struct rg_loader *loader, enum rg_index_part part)
+uint32_t rg_loader_index_bank(const struct rg_loader *loader, enum rg_index_part part)
 {
-	return RG_INDEX_PLACE(part, (loader->maps.settings->index >> 8 * part & 3) == 1);
+	return RG_INDEX_BANK(part, (loader->maps.settings->index >> 8 * part & 3) == 1);
 }
 
 /* There are no packets, so it has no map to go to. */
@@ -121,7 +121,7 @@ static struct rg_maps make_maps(uint32_t size)
 	assert_true(maps.verdicts >= 0 && maps.verdict_details >= 0 && maps.peers >= 0 &&
 		    maps.zones >= 0);
 	maps.details = map_memory(maps.verdict_details, size * sizeof(*maps.details));
-	maps.seen = map_memory(-1, sizeof(*maps.seen));
+	maps.presence = map_memory(-1, sizeof(*maps.presence));
 	maps.settings = map_memory(-1, sizeof(*maps.settings));
 	return maps;
 }
@@ -133,7 +133,7 @@ static void drop_maps(struct rg_maps *maps)
 	close(maps->peers);
 	close(maps->zones);
 	munmap(maps->details, maps->details_count * sizeof(*maps->details));
-	munmap(maps->seen, sizeof(*maps->seen));
+	munmap(maps->presence, sizeof(*maps->presence));
 	munmap(maps->settings, sizeof(*maps->settings));
 }
 

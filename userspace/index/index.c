@@ -21,7 +21,7 @@
 /* An answer that no code stands for. */
 #define ASK_ALWAYS (RG_INDEX_CODE_ASK << RG_INDEX_CODE_SHIFT)
 
-/* Of rg_index_seen, what this part has in it, whatever others or an earlier one have. */
+/* Of rg_index_presence, what this part has in it, whatever others or an earlier one have. */
 struct own {
 	uint8_t nets6[1 << RG_INDEX_NET6_BITS];
 	uint8_t wide6[1 << RG_INDEX_WIDE6_BITS];
@@ -31,7 +31,7 @@ struct rg_index {
 	struct rg_index_line *lines;
 	struct rg_index_header *header; /* first, then where packets find it */
 	struct rg_index_header first;
-	struct rg_index_seen *seen; /* of all parts; NULL: not shown yet */
+	struct rg_index_presence *seen; /* of all parts; NULL: not shown yet */
 	__u64 *filters4; /* of hosts or peers: 2^filter_bits; first our own, then where packets find them */
 	bool is_placed; /* header and filters are */
 	uint32_t filter_bits;
@@ -278,7 +278,7 @@ static uint32_t code_of(struct rg_index *index, uint32_t answer)
 	return ASK_ALWAYS;
 }
 
-static bool has_nearby(const struct rg_index_seen *seen, uint32_t addr)
+static bool has_nearby(const struct rg_index_presence *seen, uint32_t addr)
 {
 	uint32_t bit = rg_index_near4(addr);
 
@@ -300,7 +300,7 @@ static uint32_t answer_at(const struct rg_index *index, bool is4, uint64_t key, 
 	answer &= RG_INDEX_ANSWER_MASK;
 	if (answer && is4 && index->part != RG_INDEX_LISTS &&
 	    (!index->seen || has_nearby(index->seen, (uint32_t)key)))
-		answer |= RG_INDEX_HEED;
+		answer |= RG_INDEX_CHECK_LISTS;
 	return answer;
 }
 
@@ -405,7 +405,7 @@ static bool settle_near4(const __u64 *own, __u64 *shown, bool keep)
 static bool settle(struct rg_index *index, bool keep)
 {
 	uint8_t mask = (uint8_t)(1 << index->part | 1 << (index->part + RG_INDEX_ASKS));
-	struct rg_index_seen *seen = index->seen;
+	struct rg_index_presence *seen = index->seen;
 	struct own *own = index->own;
 
 	mask = keep ? 0 : mask;
@@ -414,7 +414,7 @@ static bool settle(struct rg_index *index, bool keep)
 	return index->part == RG_INDEX_LISTS && settle_near4(index->near4, seen->near4, keep);
 }
 
-bool rg_index_show(struct rg_index *index, struct rg_index_seen *seen)
+bool rg_index_show(struct rg_index *index, struct rg_index_presence *seen)
 {
 	index->seen = seen;
 	return settle(index, true);
@@ -779,7 +779,7 @@ void rg_index_refilter(struct rg_index *index)
 	index->gone = 0;
 }
 
-/* Of what has no slot; all of the part's bits are set in `seen` already. */
+/* Of what has no slot; all of the part's bits are set in `presence` already. */
 static void copy_own(struct rg_index *to, const struct rg_index *from)
 {
 	const uint8_t asks = (uint8_t)(1 << (from->part + RG_INDEX_ASKS));
@@ -895,7 +895,7 @@ static uint32_t find_host4(const struct rg_index *index, uint32_t addr, uint64_t
 
 static uint32_t find_net6(const struct rg_index *index, uint64_t key, uint64_t now)
 {
-	const struct rg_index_seen *seen = index->seen;
+	const struct rg_index_presence *seen = index->seen;
 	uint32_t where = seen->nets6[rg_index_net6((uint32_t)(key >> 32))] | seen->wide6[key >> 48];
 	struct rg_index_slot slot;
 	bool ends;
@@ -929,14 +929,14 @@ uint64_t rg_index_until(const struct rg_index *index, const struct rg_addr *addr
 					   until_units(index, slot.payload) << RG_INDEX_UNIT_SHIFT;
 }
 
-uint32_t rg_index_place(struct rg_index *index, struct rg_index_seen *seen, uint32_t place)
+uint32_t rg_index_place(struct rg_index *index, struct rg_index_presence *seen, uint32_t place)
 {
-	uint32_t which = place - RG_INDEX_PLACE(index->part, 0);
+	uint32_t which = place - RG_INDEX_BANK(index->part, 0);
 
 	seen->headers[place] = *index->header;
 	index->header = &seen->headers[place];
 	if (index->part != RG_INDEX_LISTS) {
-		__u64 *filters4 = seen->filters4[place - RG_INDEX_PLACE(RG_INDEX_HOSTS, 0)];
+		__u64 *filters4 = seen->filters4[place - RG_INDEX_BANK(RG_INDEX_HOSTS, 0)];
 
 		memcpy(filters4, index->filters4, sizeof(*filters4) << index->filter_bits);
 		if (!index->is_placed)

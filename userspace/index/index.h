@@ -31,7 +31,7 @@ struct rg_index_origin {
 	 * Of all parts; the caller's, and stays as long as the index. NULL: not before rg_index_show(), as
 	 * for an index that is filled by another thread.
 	 */
-	struct rg_index_seen *seen;
+	struct rg_index_presence *seen;
 	enum rg_index_part part;
 	int fd; /* an mmapable array of rg_index_lines() empty lines; the caller's */
 	uint64_t now; /* ns of CLOCK_BOOTTIME */
@@ -68,7 +68,7 @@ size_t rg_index_sweep(struct rg_index *index, uint64_t now);
 /* Times are known the more exactly the later their epoch is: moves it to now, if it is worth it. */
 void rg_index_move(struct rg_index *index, uint64_t now);
 /*
- * Of hosts or peers: each of them says whether the lists in `seen` have anything nearby. To be called after
+ * Of hosts or peers: each of them says whether the lists in `presence` have anything nearby. To be called after
  * rg_index_show() of lists was true, before these are in force. Else a few hosts too many say so.
  */
 void rg_index_heed(struct rg_index *index);
@@ -80,7 +80,7 @@ void rg_index_refilter(struct rg_index *index);
  * Now packets are led to what is in it: to be called before it takes another one's place. True: also
  * for IPv4 addresses for which there was nothing.
  */
-bool rg_index_show(struct rg_index *index, struct rg_index_seen *seen);
+bool rg_index_show(struct rg_index *index, struct rg_index_presence *seen);
 /*
  * To be called when it has taken another one's place, and packets look into it: what only the other
  * one had is no longer looked for.
@@ -100,10 +100,10 @@ uint32_t rg_index_find(const struct rg_index *index, const struct rg_addr *addr,
 uint64_t rg_index_until(const struct rg_index *index, const struct rg_addr *addr, uint64_t now);
 
 /*
- * Brings its header and its filters to a place (RG_INDEX_PLACE()) in seen that is not in force until
+ * Brings its header and its filters to a place (RG_INDEX_BANK()) in seen that is not in force until
  * now, and keeps them up to date there. Returns RG_INDEX_IN_FORCE().
  */
-uint32_t rg_index_place(struct rg_index *index, struct rg_index_seen *seen, uint32_t place);
+uint32_t rg_index_place(struct rg_index *index, struct rg_index_presence *seen, uint32_t place);
 /* As XDP has it. */
 const struct rg_index_header *rg_index_header(const struct rg_index *index);
 

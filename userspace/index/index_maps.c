@@ -11,7 +11,7 @@
 
 struct rg_index_maps {
 	struct rg_loader *loader;
-	struct rg_index_seen *seen; /* the loader's */
+	struct rg_index_presence *seen; /* the loader's */
 	struct rg_mapped_index parts[RG_INDEXES];
 	bool on;
 	bool in_force;
@@ -30,7 +30,7 @@ void rg_mapped_index_drop(struct rg_mapped_index *draft)
 
 /* An index in a map of its own; seen as rg_index_place has it. 0 or a negative error. */
 static int make(const struct rg_index_maps *indexes, enum rg_index_part which,
-		const struct rg_index_size *size, struct rg_index_seen *seen,
+		const struct rg_index_size *size, struct rg_index_presence *seen,
 		struct rg_mapped_index *ret)
 {
 	struct rg_mapped_index part = { .fd = rg_loader_new_index(indexes->loader,
@@ -65,7 +65,7 @@ static void give_up(struct rg_index_maps *indexes, enum rg_index_part which)
 static int enforce(const struct rg_index_maps *indexes, enum rg_index_part which,
 		   const struct rg_mapped_index *fresh)
 {
-	uint32_t place = rg_loader_index_place(indexes->loader, which);
+	uint32_t place = rg_loader_index_bank(indexes->loader, which);
 	uint32_t force = rg_index_place(fresh->index, indexes->seen, place);
 
 	return rg_loader_set_index(indexes->loader, which, fresh->fd, force);
@@ -95,7 +95,7 @@ int rg_index_maps_new(struct rg_index_maps **ret, struct rg_loader *loader, bool
 	if (!indexes)
 		return -ENOMEM;
 	indexes->loader = loader;
-	indexes->seen = rg_loader_maps(loader)->seen;
+	indexes->seen = rg_loader_maps(loader)->presence;
 	indexes->max_peers = max_peers;
 	for (int i = 0; i < RG_INDEXES; i++) {
 		indexes->parts[i].fd = -1;

@@ -95,7 +95,7 @@ static void store(const struct rg_index_table *table, struct rg_index_line *line
 
 static bool is_taken(uint64_t word)
 {
-	return word > RG_INDEX_FREED;
+	return word > RG_INDEX_TOMBSTONE;
 }
 
 /* ---- keys ---- */
@@ -329,7 +329,7 @@ static void tidy(const struct rg_index_table *table, struct rg_index_line *line)
 	if (!has_empty(table, line) && is_passed(table, line))
 		return;
 	for (uint32_t at = 0; at < slots_of(table); at++)
-		if (load(table, line, at) == RG_INDEX_FREED && !is_passed_within(table, line, at))
+		if (load(table, line, at) == RG_INDEX_TOMBSTONE && !is_passed_within(table, line, at))
 			store(table, line, at, 0);
 }
 
@@ -355,7 +355,7 @@ void rg_index_table_forget(struct rg_index_table *table, uint64_t key)
 
 void rg_index_table_remove(struct rg_index_table *table, const struct rg_index_slot *slot)
 {
-	store(table, slot->line, slot->at, RG_INDEX_FREED);
+	store(table, slot->line, slot->at, RG_INDEX_TOMBSTONE);
 	table->count--;
 	tidy_up_to(table, home_of(table, slot->key), slot->line);
 }

@@ -56,7 +56,7 @@ static struct bpf_map *const *pinned_maps(const struct filter_bpf *skeleton,
 				  skeleton->maps.events,	  skeleton->maps.stats,
 				  skeleton->maps.attempts,	  skeleton->maps.buckets,
 				  skeleton->maps.responder,	  skeleton->maps.admission,
-				  skeleton->maps.indexes,	  skeleton->maps.seen,
+				  skeleton->maps.indexes,	  skeleton->maps.presence,
 				  skeleton->maps.verdict_details, NULL };
 
 	_Static_assert(ARRAY_SIZE(all) == MAP_COUNT, "size of the list");
@@ -243,9 +243,9 @@ static int map_all(struct rg_loader *loader)
 				    (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE);
 	if (!maps->settings || rg_settings_draw_seed(maps->settings))
 		return -errno;
-	maps->seen = map_memory(bpf_map__fd(skeleton->maps.seen), sizeof(*maps->seen),
-				PROT_READ | PROT_WRITE);
-	if (!maps->seen)
+	maps->presence = map_memory(bpf_map__fd(skeleton->maps.presence), sizeof(*maps->presence),
+				    PROT_READ | PROT_WRITE);
+	if (!maps->presence)
 		return -errno;
 	return map_details(maps, maps->verdict_details, PROT_READ | PROT_WRITE);
 }
@@ -407,8 +407,8 @@ void rg_loader_free(struct rg_loader *loader)
 	}
 	if (loader->maps.settings)
 		munmap(loader->maps.settings, (size_t)sysconf(_SC_PAGESIZE));
-	if (loader->maps.seen)
-		munmap(loader->maps.seen, sizeof(*loader->maps.seen));
+	if (loader->maps.presence)
+		munmap(loader->maps.presence, sizeof(*loader->maps.presence));
 	unmap_details(&loader->maps);
 	unmap_details(&loader->old);
 	rg_closep(&loader->steer_link);
@@ -857,9 +857,9 @@ int rg_loader_new_index(const struct rg_loader *loader, uint32_t lines)
 }
 
 /* settings.index has 1 + which of the part's places is in force. */
-uint32_t rg_loader_index_place(const struct rg_loader *loader, enum rg_index_part part)
+uint32_t rg_loader_index_bank(const struct rg_loader *loader, enum rg_index_part part)
 {
-	return RG_INDEX_PLACE(part, (loader->maps.settings->index >> 8 * part & 3) == 1);
+	return RG_INDEX_BANK(part, (loader->maps.settings->index >> 8 * part & 3) == 1);
 }
 
 static int empty_place(const struct rg_loader *loader, uint32_t place)
@@ -875,7 +875,7 @@ static int empty_place(const struct rg_loader *loader, uint32_t place)
  */
 int rg_loader_set_index(struct rg_loader *loader, enum rg_index_part part, int fd, uint32_t force)
 {
-	uint32_t place = rg_loader_index_place(loader, part), other = place ^ 1;
+	uint32_t place = rg_loader_index_bank(loader, part), other = place ^ 1;
 	int map = bpf_map__fd(loader->skeleton->maps.indexes), err;
 
 	if (fd >= 0 && bpf_map_update_elem(map, &place, &fd, BPF_ANY))

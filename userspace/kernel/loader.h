@@ -17,7 +17,7 @@ struct rg_loader;
 struct rg_maps {
 	int lists, verdicts, verdict_details, peers, zones, events, stats, buckets, responder;
 	struct rg_settings *settings; /* mapped: a store is seen by the next packet */
-	struct rg_index_seen *seen; /* mapped, too */
+	struct rg_index_presence *presence; /* mapped, too */
 	struct rg_verdict_details *details; /* `verdict_details`, mapped, too */
 	uint32_t details_count;
 };
@@ -91,8 +91,8 @@ int rg_loader_send_on(const struct rg_loader *loader, const struct rg_release_fr
 
 /* A new, empty map for an index of so many lines; the caller closes it. Or -errno. In any thread. */
 int rg_loader_new_index(const struct rg_loader *loader, uint32_t lines);
-/* The place (RG_INDEX_PLACE()) that the part's next index will have: no packet looks there. */
-uint32_t rg_loader_index_place(const struct rg_loader *loader, enum rg_index_part part);
+/* The place (RG_INDEX_BANK()) that the part's next index will have: no packet looks there. */
+uint32_t rg_loader_index_bank(const struct rg_loader *loader, enum rg_index_part part);
 /* Puts it in force there, as rg_index_place() says; fd -1 and 0: none. 0 or -errno. */
 int rg_loader_set_index(struct rg_loader *loader, enum rg_index_part part, int fd, uint32_t force);
 

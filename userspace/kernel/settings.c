@@ -40,10 +40,10 @@ static void write_ports(volatile struct rg_settings *settings, const struct rg_c
 	__atomic_store_n(&settings->port_count, (__u8)count, __ATOMIC_RELEASE);
 }
 
-static void write_flow(volatile struct rg_flow *flow, uint64_t token_time, uint64_t burst)
+static void write_rate(volatile struct rg_token_rate *rate, uint64_t token_time, uint64_t burst)
 {
-	flow->token_time = token_time;
-	flow->depth = token_time * burst;
+	rate->token_time = token_time;
+	rate->depth = token_time * burst;
 }
 
 /*
@@ -54,9 +54,9 @@ static void write_gates(volatile struct rg_settings *settings, uint32_t per_seco
 {
 	uint64_t time = RG_NSEC_PER_SEC / per_second, pass = time / 10 ? time / 10 : 1;
 
-	write_flow(&settings->gates[RG_GATE_NEW], time, 2ULL * per_second);
-	write_flow(&settings->gates[RG_GATE_RETRY], time * 4, per_second / 4 + 1);
-	write_flow(&settings->gates[RG_GATE_PASS], pass, 10ULL * per_second);
+	write_rate(&settings->gates[RG_GATE_NEW], time, 2ULL * per_second);
+	write_rate(&settings->gates[RG_GATE_RETRY], time * 4, per_second / 4 + 1);
+	write_rate(&settings->gates[RG_GATE_PASS], pass, 10ULL * per_second);
 }
 
 static void write_actions(volatile struct rg_settings *settings, const struct rg_conf *conf,
@@ -79,7 +79,7 @@ void rg_settings_write(struct rg_settings *mapped, const struct rg_conf *conf, b
 	write_mask(settings->peer_mask6, conf->ipv6_prefix);
 	write_mask(settings->bucket_mask4, RG_V4_PREFIX_BITS + conf->throttle_ipv4_prefix);
 	write_mask(settings->bucket_mask6, conf->throttle_ipv6_prefix);
-	write_flow(&settings->throttle, conf->qil_throttle.token_time, conf->qil_throttle.burst);
+	write_rate(&settings->throttle, conf->qil_throttle.token_time, conf->qil_throttle.burst);
 	write_gates(settings, conf->new_peers_per_second);
 	settings->heartbeat_timeout = conf->heartbeat_timeout * 1000000ULL;
 	settings->pending_time =

@@ -21,7 +21,7 @@
 #define NOW (EPOCH + 1)
 #define DAY (86400 * RG_NSEC_PER_SEC)
 
-static struct rg_index_seen *seen;
+static struct rg_index_presence *seen;
 static uint64_t seed; /* all parts have the same */
 static uint32_t in_force; /* settings.index */
 
@@ -283,12 +283,12 @@ static uint32_t force_of(enum rg_index_part part)
 /* Only if it is in force. */
 static uint32_t place_of(enum rg_index_part part)
 {
-	return RG_INDEX_PLACE(part, (force_of(part) & 3) - 1);
+	return RG_INDEX_BANK(part, (force_of(part) & 3) - 1);
 }
 
 static __u64 *filters_of(uint32_t place)
 {
-	return seen->filters4[place - RG_INDEX_PLACE(RG_INDEX_HOSTS, 0)];
+	return seen->filters4[place - RG_INDEX_BANK(RG_INDEX_HOSTS, 0)];
 }
 
 /* What an agent that died leaves in a place that is not in force: anything. */
@@ -297,14 +297,14 @@ static void litter(uint32_t place)
 	int byte = (int)rnd(256);
 
 	memset(&seen->headers[place], byte, sizeof(seen->headers[place]));
-	if (place >= RG_INDEX_PLACE(RG_INDEX_HOSTS, 0))
+	if (place >= RG_INDEX_BANK(RG_INDEX_HOSTS, 0))
 		memset(filters_of(place), rnd(2) ? byte : 0, sizeof(seen->filters4[0]));
 }
 
 /* It comes into the other place than the one before, which may still be written meanwhile. */
 static void enforce(struct rg_index *index, enum rg_index_part part)
 {
-	uint32_t place = RG_INDEX_PLACE(part, (force_of(part) & 3) == 1), force;
+	uint32_t place = RG_INDEX_BANK(part, (force_of(part) & 3) == 1), force;
 
 	litter(place);
 	force = rg_index_place(index, seen, place);
@@ -321,7 +321,7 @@ static bool is_in_force(const struct rg_index *index, enum rg_index_part part)
 
 /* shown: NULL, or seen */
 static void open_shown(struct pair *pair, enum rg_index_part part, const struct rg_index_size *size,
-		       uint64_t epoch, struct rg_index_seen *shown)
+		       uint64_t epoch, struct rg_index_presence *shown)
 {
 	const struct rg_index_origin origin = { .seen = shown,
 						.part = part,
@@ -1224,7 +1224,7 @@ static void test_settle_bits(void **state)
 static void test_show(void **state)
 {
 	const struct rg_index_size size = { .hosts4 = 100, .nets6 = 100, .nets4 = true };
-	static const struct rg_index_seen nothing;
+	static const struct rg_index_presence nothing;
 	static struct pair pair, other;
 
 	(void)state;
@@ -1279,7 +1279,7 @@ static void reload(struct pair *pair)
 	rg_index_settle(pair->index);
 }
 
-/* All parts with one `seen`: whatever one of them does, the others' answers stay. */
+/* All parts with one `presence`: whatever one of them does, the others' answers stay. */
 static void test_all_parts(void **state)
 {
 	const struct rg_index_size small = {}, lists = { .hosts4 = 2000, .nets4 = true };
@@ -1579,20 +1579,20 @@ static void check_heed(enum rg_index_part part)
 	put(index, near, RG_CLASS_QIL, EPOCH + DAY);
 	put(index, far, RG_CLASS_QIL, EPOCH + DAY);
 	answer = header->answers[0];
-	assert_int_equal(answer & RG_INDEX_HEED, 0);
+	assert_int_equal(answer & RG_INDEX_CHECK_LISTS, 0);
 	assert_int_equal(header->answers[1], 0);
 	/* The same /23. */
 	put(lists, v4(0x0a000080, 28), RG_CLASS_APPROVED, 0);
 	assert_int_equal(header->answers[1], 0);
 	rg_index_heed(index);
-	assert_int_equal(header->answers[1], answer | RG_INDEX_HEED);
+	assert_int_equal(header->answers[1], answer | RG_INDEX_CHECK_LISTS);
 	assert_int_equal(header->answers[2], 0);
 	/* To both it is the same answer. */
 	assert_int_equal(find(index, near), answer);
 	assert_int_equal(find(index, far), answer);
 	rg_index_remove(index, &far);
 	put(index, v4(0x0a000102, 32), RG_CLASS_CLEAN, EPOCH + DAY);
-	assert_int_equal(header->answers[2], RG_INDEX_CLEAN | RG_INDEX_HEED);
+	assert_int_equal(header->answers[2], RG_INDEX_CLEAN | RG_INDEX_CHECK_LISTS);
 	assert_int_equal(find(index, v4(0x0a000102, 32)), RG_INDEX_CLEAN);
 	rg_index_free(lists);
 	rg_index_free(index);
@@ -1615,7 +1615,8 @@ static void test_heed_unshown(void **state)
 	(void)state;
 	open_shown(&pair, RG_INDEX_PEERS, &size, EPOCH, NULL);
 	put(pair.index, v4(0x0a000001, 32), RG_CLASS_CLEAN, EPOCH + DAY);
-	assert_int_equal(rg_index_header(pair.index)->answers[0], RG_INDEX_CLEAN | RG_INDEX_HEED);
+	assert_int_equal(rg_index_header(pair.index)->answers[0],
+			 RG_INDEX_CLEAN | RG_INDEX_CHECK_LISTS);
 	close_pair(&pair);
 }
 
@@ -1626,8 +1627,8 @@ static void test_place(void **state)
 {
 	const struct rg_index_size size = { .hosts4 = 100, .nets6 = 100 };
 	struct rg_index *index = make_part(RG_INDEX_HOSTS, &size);
-	struct rg_index_header *first = &seen->headers[RG_INDEX_PLACE(RG_INDEX_HOSTS, 0)];
-	struct rg_index_header *second = &seen->headers[RG_INDEX_PLACE(RG_INDEX_HOSTS, 1)], old;
+	struct rg_index_header *first = &seen->headers[RG_INDEX_BANK(RG_INDEX_HOSTS, 0)];
+	struct rg_index_header *second = &seen->headers[RG_INDEX_BANK(RG_INDEX_HOSTS, 1)], old;
 
 	(void)state;
 	put(index, v4(0x0a000001, 32), RG_CLASS_QIL, 0);
@@ -1650,7 +1651,7 @@ static void test_place(void **state)
 	assert_memory_equal(second, &old, sizeof(old));
 	rg_index_free(index);
 	/* All others are as they were. */
-	for (uint32_t i = 0; i < RG_INDEX_PLACES; i++)
+	for (uint32_t i = 0; i < RG_INDEX_BANKS; i++)
 		if (i / 2 != RG_INDEX_HOSTS)
 			assert_int_equal(seen->headers[i].seed, 0);
 }
@@ -1662,7 +1663,7 @@ static void check_force(enum rg_index_part part, size_t hosts4, uint32_t filter_
 
 	for (uint32_t which = 0; which < 2; which++) {
 		struct rg_index *index = make_part(part, &size);
-		uint32_t force = rg_index_place(index, seen, RG_INDEX_PLACE(part, which));
+		uint32_t force = rg_index_place(index, seen, RG_INDEX_BANK(part, which));
 
 		assert_int_equal(force, RG_INDEX_IN_FORCE(part, which, filter_bits));
 		assert_int_equal(force >> 8 * part, 1 + which + 4 * filter_bits);
@@ -1690,16 +1691,16 @@ static void test_force(void **state)
 
 /* Words of each place that packets may read, as they were. */
 struct snapshot {
-	struct rg_index_header headers[RG_INDEX_PLACES];
+	struct rg_index_header headers[RG_INDEX_BANKS];
 	__u64 filters4[RG_INDEX_FILTERED][RG_INDEX_FILTERS];
 };
 
 /* None is another but those of place, and of its filters none past the last. */
 static void check_others(const struct snapshot *before, uint32_t place, uint32_t filter_bits)
 {
-	const uint32_t count = 1U << filter_bits, first = RG_INDEX_PLACE(RG_INDEX_HOSTS, 0);
+	const uint32_t count = 1U << filter_bits, first = RG_INDEX_BANK(RG_INDEX_HOSTS, 0);
 
-	for (uint32_t i = 0; i < RG_INDEX_PLACES; i++) {
+	for (uint32_t i = 0; i < RG_INDEX_BANKS; i++) {
 		if (i != place)
 			assert_memory_equal(&seen->headers[i], &before->headers[i],
 					    sizeof(before->headers[i]));
