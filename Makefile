@@ -166,11 +166,21 @@ PACKET_SHARED := $(patsubst %,$(BUILD)/asan/tests/packet/%.o,rows net run packet
 DOC_TESTS := $(sort $(wildcard tests/docs/test_*.sh))
 E2E_TESTS := $(sort $(wildcard tests/e2e/test_*.sh))
 
+# What the tests of a folder share, its files without "test_", is a library of that folder.
+UNIT_SHARED := $(foreach source,$(wildcard tests/unit/*/*.c),$(if $(filter test_%,$(notdir $(source))),,$(source)))
+UNIT_SHARED_DIRS := $(patsubst %/,%,$(sort $(dir $(UNIT_SHARED))))
+$(foreach folder,$(UNIT_SHARED_DIRS),$(eval $(filter $(BUILD)/$(folder)/%,$(UNIT_TESTS)): $(BUILD)/asan/$(folder)/shared.a)\
+	$(eval $(BUILD)/asan/$(folder)/shared.a: $(patsubst %.c,$(BUILD)/asan/%.o,$(filter $(folder)/%,$(UNIT_SHARED)))))
+
+%/shared.a:
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
 $(PACKET_SHARED) $(PACKET_TESTS): $(BUILD)/filter.skel.h
 $(BUILD)/tests/unit/%: tests/unit/%.c $(ASAN_LIBRARY) $(BUILD)/asan/tests/packet/packet.o
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(TEST_CFLAGS) $(COVERAGE) -MMD -MP $< $(filter %.o %.a,$^) -o $@ -lcmocka $(LIB_LIBS)
+	$(Q)$(CC) $(TEST_CFLAGS) $(COVERAGE) -MMD -MP $< $(filter %.o %/shared.a,$^) $(ASAN_LIBRARY) -o $@ -lcmocka $(LIB_LIBS)
 
 $(BUILD)/tests/packet/%: tests/packet/%.c $(PACKET_SHARED) $(ASAN_LIBRARY)
 	$(call say,TEST,$@)

@@ -166,7 +166,7 @@ static struct rg_index *make_index(const struct fill_maps *maps, enum rg_index_p
 		return NULL;
 	errno = -rg_index_new(&index, &origin, size);
 	if (!errno)
-		*in_force |= rg_index_place(index, origin.seen, key);
+		*in_force |= rg_index_install(index, origin.seen, key);
 	if (!errno && bpf_map_update_elem(maps->indexes, &key, fd, BPF_ANY)) {
 		rg_index_free(index);
 		return NULL;

@@ -515,7 +515,7 @@ static void place_index(struct lab *lab, enum rg_index_part part)
 
 	litter(lab, place);
 	litter(lab, place ^ 1);
-	lab->index_places |= rg_index_place(lab->indexes[part].index, lab->seen, place);
+	lab->index_places |= rg_index_install(lab->indexes[part].index, lab->seen, place);
 }
 
 static bool is_entry(const struct lab *lab, enum rg_index_part part, const struct rg_prefix *prefix)
@@ -641,11 +641,11 @@ static void make_index(struct lab *lab)
 		if (!before)
 			place_index(lab, part);
 	}
-	rg_index_heed(lab->indexes[RG_INDEX_HOSTS].index);
-	rg_index_heed(lab->indexes[RG_INDEX_PEERS].index);
+	rg_index_update_near(lab->indexes[RG_INDEX_HOSTS].index);
+	rg_index_update_near(lab->indexes[RG_INDEX_PEERS].index);
 	for (int i = 0; i < RG_INDEXES; i++)
 		if (rng_percent(&lab->rng, 50))
-			rg_index_settle(lab->indexes[i].index);
+			rg_index_retire_previous(lab->indexes[i].index);
 	lab->settings->index = lab->model.settings.index = choose_parts(lab);
 }
 

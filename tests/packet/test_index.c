@@ -159,7 +159,7 @@ static int take_step(struct run *run, enum step_of step, enum rg_index_part whic
 		litter(place);
 		return 0;
 	case STEP_PLACE:
-		force = rg_index_place(fresh->index, seen, place);
+		force = rg_index_install(fresh->index, seen, place);
 		return 0;
 	case STEP_MAP:
 		return bpf_map_update_elem(indexes, &place, &fresh->fd, BPF_ANY);
@@ -169,7 +169,7 @@ static int take_step(struct run *run, enum step_of step, enum rg_index_part whic
 	case STEP_EMPTY:
 		return bpf_map_delete_elem(indexes, &other) && errno != ENOENT ? -errno : 0;
 	default:
-		rg_index_settle(fresh->index);
+		rg_index_retire_previous(fresh->index);
 		return 0;
 	}
 }
@@ -535,13 +535,13 @@ static void check_round(int round)
 			else
 				put_map(run, places[i], &entries[i][j]);
 	}
-	rg_index_heed(parts[RG_INDEX_HOSTS].index);
-	rg_index_heed(parts[RG_INDEX_PEERS].index);
+	rg_index_update_near(parts[RG_INDEX_HOSTS].index);
+	rg_index_update_near(parts[RG_INDEX_PEERS].index);
 	for (size_t i = 0; i < COUNT(first); i++) {
 		check_lookups(run, entries[i], ENTRIES, which);
 		/* Times count from an hour ago, then from a later time; that says nothing else. */
 		for (int j = 0; j < RG_INDEXES; j++)
-			rg_index_move(parts[j].index, ago(rnd(HOUR)));
+			rg_index_advance_epoch(parts[j].index, ago(rnd(HOUR)));
 	}
 	let_go(run);
 }
@@ -611,8 +611,8 @@ static void test_crowded(void **state)
 	for (int part = RG_INDEX_HOSTS; part < RG_INDEXES; part++) {
 		struct rg_index_count count = rg_index_count(parts[part].index);
 
-		print_message("%zu of %d without a slot\n", count.crowded, CROWD + MUTE / 2);
-		assert_true(count.crowded > CROWD / 2 && count.hosts4 > 16 * CROWD4_BUCKETS - 16);
+		print_message("%zu of %d without a slot\n", count.overflow, CROWD + MUTE / 2);
+		assert_true(count.overflow > CROWD / 2 && count.hosts4 > 16 * CROWD4_BUCKETS - 16);
 	}
 	for (uint32_t i = 0; i < CROWD; i++) {
 		compare_some(run, crowd4(i), ALL_PARTS);
@@ -829,8 +829,8 @@ static int write_one(struct duel *duel, enum kind kind, uint32_t i, enum rg_acti
 	duel->updates++;
 	/* From an hour ago on, some steps before there is another one. */
 	if (duel->updates % 64 == 0)
-		rg_index_move(parts[1 + duel->updates / 64 % 2].index,
-			      ago(HOUR - duel->updates % 1500 * 2 * RG_NSEC_PER_SEC));
+		rg_index_advance_epoch(parts[1 + duel->updates / 64 % 2].index,
+				       ago(HOUR - duel->updates % 1500 * 2 * RG_NSEC_PER_SEC));
 	if (bpf_map_update_elem(run_maps(duel->run).verdicts, &entry.prefix, &verdict, BPF_ANY))
 		return -1;
 	return rg_index_put(parts[RG_INDEX_HOSTS].index, &entry);
@@ -936,9 +936,9 @@ static int swap_lists(struct duel *duel, bool turned)
 		err = write_lists(fresh.index, FAVOURED, turned ? TURNING_PEER : FAVOURED);
 	if (err)
 		return err;
-	if (rg_index_show(fresh.index, seen))
+	if (rg_index_publish(fresh.index, seen))
 		for (int i = RG_INDEX_HOSTS; i < RG_INDEXES; i++)
-			rg_index_heed(parts[i].index);
+			rg_index_update_near(parts[i].index);
 	return enforce(duel->run, RG_INDEX_LISTS, &fresh);
 }
 
@@ -967,7 +967,7 @@ static int wear(enum rg_index_part which)
 			return -ENOMEM;
 		rg_index_remove(parts[which].index, &entry.prefix);
 	}
-	rg_index_refilter(parts[which].index);
+	rg_index_rebuild_filters(parts[which].index);
 	return 0;
 }
 
@@ -1177,7 +1177,7 @@ static void fill_duel(struct duel *duel)
 	failed |= turn_trie(duel, FAVOURED, true) || swap_lists(duel, false);
 	assert_int_equal(failed, 0);
 	/* Else a copy would lose some. */
-	assert_int_equal(rg_index_count(parts[RG_INDEX_PEERS].index).crowded, 0);
+	assert_int_equal(rg_index_count(parts[RG_INDEX_PEERS].index).overflow, 0);
 }
 
 static void test_written_meanwhile(void **state)
@@ -1235,7 +1235,7 @@ static void place_both(struct flips *flips, enum rg_index_part which, const size
 
 		assert_int_equal(make_part(which, &size, &fresh[i]), 0);
 		litter(place);
-		flips->index[i] |= rg_index_place(fresh[i].index, seen, place);
+		flips->index[i] |= rg_index_install(fresh[i].index, seen, place);
 		assert_int_equal(bpf_map_update_elem(indexes, &place, &fresh[i].fd, BPF_ANY), 0);
 	}
 }

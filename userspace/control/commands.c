@@ -462,7 +462,7 @@ static json_t *describe_index(const struct rg_agent *agent)
 				    part->bytes ? json_pack("{s:I, s:I, s:I, s:I}", "hosts",
 							    (json_int_t)part->hosts4, "nets",
 							    (json_int_t)part->nets6, "crowded",
-							    (json_int_t)part->crowded, "bytes",
+							    (json_int_t)part->overflow, "bytes",
 							    (json_int_t)part->bytes) :
 						  json_null());
 	}

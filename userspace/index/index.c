@@ -35,7 +35,7 @@ struct rg_index {
 	__u64 *filters4; /* of hosts or peers: 2^filter_bits; first our own, then where packets find them */
 	bool is_placed; /* header and filters are */
 	uint32_t filter_bits;
-	__u64 *near4; /* of lists: NEAR4_WORDS; first our own, after rg_index_settle() those in seen */
+	__u64 *near4; /* of lists: NEAR4_WORDS; first our own, after rg_index_retire_previous() those in seen */
 	bool is_settled;
 	struct own *own; /* mapped, so that only what is touched takes memory */
 	uint32_t part;
@@ -414,13 +414,13 @@ static bool settle(struct rg_index *index, bool keep)
 	return index->part == RG_INDEX_LISTS && settle_near4(index->near4, seen->near4, keep);
 }
 
-bool rg_index_show(struct rg_index *index, struct rg_index_presence *seen)
+bool rg_index_publish(struct rg_index *index, struct rg_index_presence *seen)
 {
 	index->seen = seen;
 	return settle(index, true);
 }
 
-void rg_index_settle(struct rg_index *index)
+void rg_index_retire_previous(struct rg_index *index)
 {
 	(void)settle(index, false);
 	if (index->part != RG_INDEX_LISTS || index->is_settled)
@@ -717,7 +717,7 @@ static void move_slot(void *arg, struct rg_index_slot *slot)
 	rg_index_table_set(walk->table, slot, (slot->payload & ~RG_INDEX_COUNT_MASK) | count);
 }
 
-void rg_index_move(struct rg_index *index, uint64_t now)
+void rg_index_advance_epoch(struct rg_index *index, uint64_t now)
 {
 	struct walk walk = { .index = index, .epoch = epoch_at(now) };
 
@@ -738,7 +738,7 @@ static void heed_slot(void *arg, struct rg_index_slot *slot)
 				   code_of(walk->index, fresh) | (slot->payload & RG_INDEX_TIME_MASK));
 }
 
-void rg_index_heed(struct rg_index *index)
+void rg_index_update_near(struct rg_index *index)
 {
 	struct walk walk = { .index = index, .table = &index->hosts4 };
 
@@ -759,7 +759,7 @@ static void filter_slot(void *arg, struct rg_index_slot *slot)
 	filter_host(arg, (uint32_t)slot->key);
 }
 
-void rg_index_refilter(struct rg_index *index)
+void rg_index_rebuild_filters(struct rg_index *index)
 {
 	struct walk walk = { .index = index };
 	size_t count = 1UL << index->filter_bits, few = count * RG_INDEX_FILTER_HOSTS / GONE_OF;
@@ -770,8 +770,8 @@ void rg_index_refilter(struct rg_index *index)
 	if (!walk.filters4)
 		return; /* another time */
 	rg_index_table_walk(&index->hosts4, filter_slot, &walk);
-	for (size_t i = 0; i < index->hosts4.crowded_count; i++)
-		filter_host(&walk, (uint32_t)index->hosts4.crowded[i]);
+	for (size_t i = 0; i < index->hosts4.overflow_count; i++)
+		filter_host(&walk, (uint32_t)index->hosts4.overflow[i]);
 	for (size_t i = 0; i < count; i++)
 		if (index->filters4[i] != walk.filters4[i])
 			store(&index->filters4[i], walk.filters4[i]);
@@ -816,14 +816,14 @@ static void copy_slot(void *arg, struct rg_index_slot *slot)
 }
 
 /* What the trie alone knows is to be asked there. Of a peer nobody asks: it is one that is not known. */
-static int copy_crowded(struct rg_index *to, const struct rg_index_table *table)
+static int copy_overflow(struct rg_index *to, const struct rg_index_table *table)
 {
 	int err = 0;
 
 	if (to->part == RG_INDEX_PEERS)
 		return 0;
-	for (size_t i = 0; !err && i < table->crowded_count; i++)
-		err = copy_key(to, table->kind == RG_INDEX_TABLE_HOSTS4, table->crowded[i], 0,
+	for (size_t i = 0; !err && i < table->overflow_count; i++)
+		err = copy_key(to, table->kind == RG_INDEX_TABLE_HOSTS4, table->overflow[i], 0,
 			       FOR_GOOD);
 	return err;
 }
@@ -837,9 +837,9 @@ int rg_index_copy(struct rg_index *to, struct rg_index *from)
 	walk_all(&walk, copy_slot);
 	err = walk.err;
 	if (!err)
-		err = copy_crowded(to, &from->hosts4);
+		err = copy_overflow(to, &from->hosts4);
 	if (!err)
-		err = copy_crowded(to, &from->nets6);
+		err = copy_overflow(to, &from->nets6);
 	return err;
 }
 
@@ -929,7 +929,7 @@ uint64_t rg_index_until(const struct rg_index *index, const struct rg_addr *addr
 					   until_units(index, slot.payload) << RG_INDEX_UNIT_SHIFT;
 }
 
-uint32_t rg_index_place(struct rg_index *index, struct rg_index_presence *seen, uint32_t place)
+uint32_t rg_index_install(struct rg_index *index, struct rg_index_presence *seen, uint32_t place)
 {
 	uint32_t which = place - RG_INDEX_BANK(index->part, 0);
 
@@ -957,7 +957,7 @@ struct rg_index_count rg_index_count(const struct rg_index *index)
 	return (struct rg_index_count){
 		.hosts4 = index->hosts4.count,
 		.nets6 = index->nets6.count,
-		.crowded = index->hosts4.crowded_count + index->nets6.crowded_count,
+		.overflow = index->hosts4.overflow_count + index->nets6.overflow_count,
 		.bytes = (size_t)index->line_count * sizeof(*index->lines),
 	};
 }

@@ -28,7 +28,7 @@ uint32_t rg_index_lines(const struct rg_index_size *size);
 
 struct rg_index_origin {
 	/*
-	 * Of all parts; the caller's, and stays as long as the index. NULL: not before rg_index_show(), as
+	 * Of all parts; the caller's, and stays as long as the index. NULL: not before rg_index_publish(), as
 	 * for an index that is filled by another thread.
 	 */
 	struct rg_index_presence *seen;
@@ -66,26 +66,26 @@ size_t rg_index_flush(struct rg_index *index, const struct rg_prefix *prefix);
 /* Removes what is over at now, as far as the index knows. Returns how many. */
 size_t rg_index_sweep(struct rg_index *index, uint64_t now);
 /* Times are known the more exactly the later their epoch is: moves it to now, if it is worth it. */
-void rg_index_move(struct rg_index *index, uint64_t now);
+void rg_index_advance_epoch(struct rg_index *index, uint64_t now);
 /*
  * Of hosts or peers: each of them says whether the lists in `presence` have anything nearby. To be called after
- * rg_index_show() of lists was true, before these are in force. Else a few hosts too many say so.
+ * rg_index_publish() of lists was true, before these are in force. Else a few hosts too many say so.
  */
-void rg_index_heed(struct rg_index *index);
+void rg_index_update_near(struct rg_index *index);
 
 /* Of hosts or peers: filters without those that have gone, if they are many. 20 ns a host. */
-void rg_index_refilter(struct rg_index *index);
+void rg_index_rebuild_filters(struct rg_index *index);
 
 /*
  * Now packets are led to what is in it: to be called before it takes another one's place. True: also
  * for IPv4 addresses for which there was nothing.
  */
-bool rg_index_show(struct rg_index *index, struct rg_index_presence *seen);
+bool rg_index_publish(struct rg_index *index, struct rg_index_presence *seen);
 /*
  * To be called when it has taken another one's place, and packets look into it: what only the other
  * one had is no longer looked for.
  */
-void rg_index_settle(struct rg_index *index);
+void rg_index_retire_previous(struct rg_index *index);
 
 /* Puts everything in from into to, both without nets4; their epochs may differ. 0 or -ENOMEM. */
 int rg_index_copy(struct rg_index *to, struct rg_index *from);
@@ -103,13 +103,13 @@ uint64_t rg_index_until(const struct rg_index *index, const struct rg_addr *addr
  * Brings its header and its filters to a place (RG_INDEX_BANK()) in seen that is not in force until
  * now, and keeps them up to date there. Returns RG_INDEX_IN_FORCE().
  */
-uint32_t rg_index_place(struct rg_index *index, struct rg_index_presence *seen, uint32_t place);
+uint32_t rg_index_install(struct rg_index *index, struct rg_index_presence *seen, uint32_t place);
 /* As XDP has it. */
 const struct rg_index_header *rg_index_header(const struct rg_index *index);
 
 struct rg_index_count {
 	size_t hosts4, nets6; /* in their slots */
-	size_t crowded; /* without a slot: the trie answers */
+	size_t overflow; /* without a slot: the trie answers */
 	size_t bytes; /* of memory */
 };
 struct rg_index_count rg_index_count(const struct rg_index *index);

@@ -6,7 +6,7 @@
 #define FIRST_HOSTS 65536 /* the least table of hosts, 1 MiB, has room for them */
 #define FIRST_NETS 4096
 #define KNOWN_FOR_ONE 8 /* clean peers, for each entry of `peers` */
-#define CROWDED_MAX 4096 /* each put compares with all of them */
+#define OVERFLOW_MAX 4096 /* each put compares with all of them */
 #define SWEEP_TIME (10 * RG_NSEC_PER_SEC)
 
 struct rg_index_maps {
@@ -28,7 +28,7 @@ void rg_mapped_index_drop(struct rg_mapped_index *draft)
 	*draft = (struct rg_mapped_index)RG_MAPPED_INDEX_NONE;
 }
 
-/* An index in a map of its own; seen as rg_index_place has it. 0 or a negative error. */
+/* An index in a map of its own; seen as rg_index_install has it. 0 or a negative error. */
 static int make(const struct rg_index_maps *indexes, enum rg_index_part which,
 		const struct rg_index_size *size, struct rg_index_presence *seen,
 		struct rg_mapped_index *ret)
@@ -66,7 +66,7 @@ static int enforce(const struct rg_index_maps *indexes, enum rg_index_part which
 		   const struct rg_mapped_index *fresh)
 {
 	uint32_t place = rg_loader_index_bank(indexes->loader, which);
-	uint32_t force = rg_index_place(fresh->index, indexes->seen, place);
+	uint32_t force = rg_index_install(fresh->index, indexes->seen, place);
 
 	return rg_loader_set_index(indexes->loader, which, fresh->fd, force);
 }
@@ -83,7 +83,7 @@ static void replace(struct rg_index_maps *indexes, enum rg_index_part which,
 	rg_mapped_index_drop(&indexes->parts[which]);
 	indexes->parts[which] = *fresh;
 	if (indexes->in_force)
-		rg_index_settle(fresh->index);
+		rg_index_retire_previous(fresh->index);
 }
 
 int rg_index_maps_new(struct rg_index_maps **ret, struct rg_loader *loader, bool on,
@@ -129,7 +129,7 @@ void rg_index_maps_enforce(struct rg_index_maps *indexes)
 		if (enforce(indexes, i, &indexes->parts[i]))
 			give_up(indexes, i);
 		else
-			rg_index_settle(indexes->parts[i].index);
+			rg_index_retire_previous(indexes->parts[i].index);
 	}
 	indexes->in_force = true;
 }
@@ -210,7 +210,7 @@ void rg_index_maps_put(struct rg_index_maps *indexes, const struct rg_index_entr
 	ret = rg_index_put(index, entry);
 	if (ret > 0 && rg_now() >= indexes->retry_at[part])
 		renew(indexes, part);
-	else if (ret < 0 || rg_index_count(index).crowded > CROWDED_MAX)
+	else if (ret < 0 || rg_index_count(index).overflow > OVERFLOW_MAX)
 		give_up(indexes, part);
 }
 
@@ -279,10 +279,10 @@ void rg_index_maps_swap_lists(struct rg_index_maps *indexes, struct rg_mapped_in
 		give_up(indexes, RG_INDEX_LISTS);
 		return;
 	}
-	if (rg_index_show(draft->index, indexes->seen))
+	if (rg_index_publish(draft->index, indexes->seen))
 		for (int i = RG_INDEX_HOSTS; i < RG_INDEXES; i++)
 			if (indexes->parts[i].index)
-				rg_index_heed(indexes->parts[i].index);
+				rg_index_update_near(indexes->parts[i].index);
 	replace(indexes, RG_INDEX_LISTS, draft);
 	*draft = (struct rg_mapped_index)RG_MAPPED_INDEX_NONE;
 }
@@ -294,7 +294,7 @@ void rg_index_maps_sweep(struct rg_index_maps *indexes, uint64_t now)
 	indexes->next_sweep = now + SWEEP_TIME;
 	for (int i = 0; i < RG_INDEXES; i++)
 		if (indexes->parts[i].index)
-			rg_index_move(indexes->parts[i].index, now);
+			rg_index_advance_epoch(indexes->parts[i].index, now);
 	/* What is not in the other parts any more, others tell. */
 	if (indexes->parts[RG_INDEX_PEERS].index)
 		rg_index_sweep(indexes->parts[RG_INDEX_PEERS].index, now);
@@ -304,7 +304,7 @@ void rg_index_maps_sweep(struct rg_index_maps *indexes, uint64_t now)
 		if (rg_index_is_stale(indexes->parts[i].index))
 			renew(indexes, i);
 		else
-			rg_index_refilter(indexes->parts[i].index);
+			rg_index_rebuild_filters(indexes->parts[i].index);
 	}
 }
 

@@ -5,7 +5,7 @@
 #define SLOTS6 (RG_INDEX_WORDS / 2)
 #define BUCKETS6_MIN 8
 #define BUCKETS_MAX (1U << 26)
-#define CROWDED_OF 16384 /* one crowded key of so many entries is not too many */
+#define OVERFLOW_OF 16384 /* one crowded key of so many entries is not too many */
 
 /* How full buckets of hosts may be: those that few probes must find are to be emptier. */
 static size_t entries4_for(size_t buckets)
@@ -66,8 +66,8 @@ uint32_t rg_index_table_lines(uint32_t buckets)
 
 void rg_index_table_close(struct rg_index_table *table)
 {
-	free(table->crowded);
-	table->crowded = NULL;
+	free(table->overflow);
+	table->overflow = NULL;
 }
 
 /* ---- slots ---- */
@@ -226,7 +226,7 @@ static bool look_for(const struct rg_index_table *table, struct search *search,
 }
 
 /* No slot can stand for it: crowded, wherever there is room. */
-static bool is_mute(const struct rg_index_table *table, uint64_t key)
+static bool is_unkeyed(const struct rg_index_table *table, uint64_t key)
 {
 	return table->kind == RG_INDEX_TABLE_HOSTS4 && !(hash_of(table, key) & RG_INDEX_KEY4_MASK);
 }
@@ -237,7 +237,7 @@ bool rg_index_table_find(const struct rg_index_table *table, uint64_t key,
 	struct search search;
 
 	*ends = false;
-	if (is_mute(table, key))
+	if (is_unkeyed(table, key))
 		return false;
 	search = begin(table, key);
 	return look_for(table, &search, ret, ends);
@@ -245,28 +245,28 @@ bool rg_index_table_find(const struct rg_index_table *table, uint64_t key,
 
 /* ---- keys without a slot ---- */
 
-static bool is_crowded(const struct rg_index_table *table, uint64_t key)
+static bool has_overflowed(const struct rg_index_table *table, uint64_t key)
 {
-	for (size_t i = 0; i < table->crowded_count; i++)
-		if (table->crowded[i] == key)
+	for (size_t i = 0; i < table->overflow_count; i++)
+		if (table->overflow[i] == key)
 			return true;
 	return false;
 }
 
-static int add_crowded(struct rg_index_table *table, uint64_t key)
+static int add_overflow(struct rg_index_table *table, uint64_t key)
 {
-	if (is_crowded(table, key))
+	if (has_overflowed(table, key))
 		return 0;
-	if (table->crowded_count == table->crowded_allocated) {
-		size_t size = table->crowded_allocated ? table->crowded_allocated * 2 : 16;
-		uint64_t *keys = reallocarray(table->crowded, size, sizeof(*keys));
+	if (table->overflow_count == table->overflow_allocated) {
+		size_t size = table->overflow_allocated ? table->overflow_allocated * 2 : 16;
+		uint64_t *keys = reallocarray(table->overflow, size, sizeof(*keys));
 
 		if (!keys)
 			return -ENOMEM;
-		table->crowded = keys;
-		table->crowded_allocated = size;
+		table->overflow = keys;
+		table->overflow_allocated = size;
 	}
-	table->crowded[table->crowded_count++] = key;
+	table->overflow[table->overflow_count++] = key;
 	return 0;
 }
 
@@ -286,8 +286,8 @@ static bool is_passed(const struct rg_index_table *table, const struct rg_index_
 {
 	uint32_t number = (uint32_t)(line - table->lines);
 
-	for (size_t i = 0; i < table->crowded_count; i++) {
-		uint32_t home = home_of(table, table->crowded[i]);
+	for (size_t i = 0; i < table->overflow_count; i++) {
+		uint32_t home = home_of(table, table->overflow[i]);
 
 		if (home <= number && number < home + table->probes)
 			return true;
@@ -345,9 +345,9 @@ void rg_index_table_forget(struct rg_index_table *table, uint64_t key)
 {
 	uint32_t home = home_of(table, key);
 
-	for (size_t i = 0; i < table->crowded_count; i++)
-		if (table->crowded[i] == key) {
-			table->crowded[i] = table->crowded[--table->crowded_count];
+	for (size_t i = 0; i < table->overflow_count; i++)
+		if (table->overflow[i] == key) {
+			table->overflow[i] = table->overflow[--table->overflow_count];
 			tidy_up_to(table, home, &table->lines[home + table->probes - 1]);
 			return;
 		}
@@ -368,11 +368,11 @@ void rg_index_table_set(const struct rg_index_table *table, struct rg_index_slot
 }
 
 /* Each that is crowded is left to the trie, so a few are no reason for a larger table. */
-static int put_crowded(struct rg_index_table *table, uint64_t key)
+static int put_overflow(struct rg_index_table *table, uint64_t key)
 {
-	int err = add_crowded(table, key);
+	int err = add_overflow(table, key);
 
-	return err ? err : table->crowded_count * CROWDED_OF > table->count;
+	return err ? err : table->overflow_count * OVERFLOW_OF > table->count;
 }
 
 int rg_index_table_put(struct rg_index_table *table, uint64_t key, uint32_t payload, uint32_t *old)
@@ -382,8 +382,8 @@ int rg_index_table_put(struct rg_index_table *table, uint64_t key, uint32_t payl
 	bool ends;
 
 	*old = 0;
-	if (is_mute(table, key))
-		return add_crowded(table, key); /* in a larger table, too */
+	if (is_unkeyed(table, key))
+		return add_overflow(table, key); /* in a larger table, too */
 	search = begin(table, key);
 	if (look_for(table, &search, &slot, &ends)) {
 		*old = slot.payload;
@@ -394,8 +394,8 @@ int rg_index_table_put(struct rg_index_table *table, uint64_t key, uint32_t payl
 	 * All buckets of one that is crowded are full, and stay so: the search ends with "ask". It gets no
 	 * slot later on: a search that has gone past that already would meet those that are emptied.
 	 */
-	if (!search.room || (!ends && is_crowded(table, key)))
-		return put_crowded(table, key);
+	if (!search.room || (!ends && has_overflowed(table, key)))
+		return put_overflow(table, key);
 	if (table->kind == RG_INDEX_TABLE_NETS6)
 		/* Before its word: until then the slot is free. */
 		__atomic_store_n(&search.room->words[search.room_at], key, __ATOMIC_RELEASE);

@@ -21,8 +21,8 @@ struct rg_index_table {
 	uint32_t buckets;
 	uint32_t probes; /* of a search */
 	size_t count; /* slots that are taken */
-	uint64_t *crowded; /* keys that found no slot */
-	size_t crowded_count, crowded_allocated;
+	uint64_t *overflow; /* keys that found no slot */
+	size_t overflow_count, overflow_allocated;
 };
 
 /*

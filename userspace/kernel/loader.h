@@ -93,7 +93,7 @@ int rg_loader_send_on(const struct rg_loader *loader, const struct rg_release_fr
 int rg_loader_new_index(const struct rg_loader *loader, uint32_t lines);
 /* The place (RG_INDEX_BANK()) that the part's next index will have: no packet looks there. */
 uint32_t rg_loader_index_bank(const struct rg_loader *loader, enum rg_index_part part);
-/* Puts it in force there, as rg_index_place() says; fd -1 and 0: none. 0 or -errno. */
+/* Puts it in force there, as rg_index_install() says; fd -1 and 0: none. 0 or -errno. */
 int rg_loader_set_index(struct rg_loader *loader, enum rg_index_part part, int fd, uint32_t force);
 
 /* A new, empty list trie for `lists`; the caller closes it. In any thread. */

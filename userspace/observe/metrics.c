@@ -147,7 +147,7 @@ static void add_index(struct evbuffer *page, const struct rg_agent *agent)
 	      "Entries that the trie answers for, for lack of a slot.");
 	for (int i = 0; i < RG_INDEXES; i++)
 		evbuffer_add_printf(page, "repgate_index_crowded{part=\"%s\"} %zu\n", parts[i],
-				    count.parts[i].crowded);
+				    count.parts[i].overflow);
 	begin(page, "index_bytes", "gauge", "Memory of the index.");
 	for (int i = 0; i < RG_INDEXES; i++)
 		evbuffer_add_printf(page, "repgate_index_bytes{part=\"%s\"} %zu\n", parts[i],

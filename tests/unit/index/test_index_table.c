@@ -138,8 +138,8 @@ static void check_key(const struct crowd *crowd, size_t at)
 	struct rg_index_slot slot;
 	bool ends, found = rg_index_table_find(table, key, &slot, &ends);
 
-	if (is_mute(table, key) || is_crowded(table, key)) {
-		assert_true(payload || is_mute(table, key));
+	if (is_unkeyed(table, key) || has_overflowed(table, key)) {
+		assert_true(payload || is_unkeyed(table, key));
 		assert_true(!found && !ends && probed == ASK);
 	} else if (payload) {
 		assert_true(found && slot.key == key);
@@ -196,7 +196,7 @@ static void put_key(struct crowd *crowd, size_t at)
 {
 	uint32_t old, payload = (uint32_t)(1 << RG_INDEX_CODE_SHIFT) +
 				(uint32_t)rnd(LAST_PAYLOAD - (1 << RG_INDEX_CODE_SHIFT) + 1);
-	bool had_slot = crowd->payloads[at] && !is_crowded(&crowd->table, crowd->keys[at]);
+	bool had_slot = crowd->payloads[at] && !has_overflowed(&crowd->table, crowd->keys[at]);
 
 	begin_change(crowd, at, payload);
 	assert_true(rg_index_table_put(&crowd->table, crowd->keys[at], payload, &old) >= 0);
@@ -238,14 +238,14 @@ static void check_walk(struct crowd *crowd)
 	crowd->there = 0;
 	rg_index_table_walk(&crowd->table, count_visit, crowd);
 	assert_int_equal(crowd->there, crowd->table.count);
-	assert_int_equal(crowd->there + crowd->table.crowded_count, there);
+	assert_int_equal(crowd->there + crowd->table.overflow_count, there);
 	crowd->there = there;
 }
 
 static void check_empty(const struct rg_index_table *table)
 {
 	assert_int_equal(table->count, 0);
-	assert_int_equal(table->crowded_count, 0);
+	assert_int_equal(table->overflow_count, 0);
 	for (uint32_t i = 0; i < rg_index_table_lines(table->buckets); i++)
 		for (int j = table->kind == RG_INDEX_TABLE_HOSTS4 ? 0 : 4; j < RG_INDEX_WORDS; j++)
 			assert_true(table->lines[i].words[j] == 0);
@@ -267,7 +267,7 @@ static void churn(enum rg_index_table_kind kind, uint32_t buckets, uint32_t firs
 			remove_key(&crowd, at);
 		check_key(&crowd, at);
 		check_key(&crowd, rnd(KEYS));
-		crowded += crowd.table.crowded_count > 0;
+		crowded += crowd.table.overflow_count > 0;
 		if (i % 500 == 0)
 			check_keys(&crowd);
 		if (i % 3000 == 0)
@@ -353,7 +353,7 @@ static void find_keys(struct duel *duel)
 	uint64_t key = 1;
 
 	for (size_t i = 0; i < FULL; key++)
-		if (home_of(&duel->table, key << 11) == 5 && !is_mute(&duel->table, key << 11))
+		if (home_of(&duel->table, key << 11) == 5 && !is_unkeyed(&duel->table, key << 11))
 			duel->keys[i++] = key << 11;
 }
 
@@ -371,7 +371,7 @@ static void check_reader(enum rg_index_table_kind kind, uint32_t buckets)
 	for (int i = 0; i < ROUNDS; i++) {
 		for (size_t at = 0; at < FULL; at++)
 			put(&duel, at);
-		assert_true(is_crowded(&duel.table, duel.keys[FULL - 1]));
+		assert_true(has_overflowed(&duel.table, duel.keys[FULL - 1]));
 		duel.round++;
 		for (size_t at = 0; at < FULL - 1; at++)
 			take(&duel, at);
@@ -402,12 +402,12 @@ static void check_room(enum rg_index_table_kind kind, size_t entries, uint64_t f
 	int ret = 0;
 
 	for (uint64_t i = 0; i < entries; i++) {
-		assert_true(!ret || table.crowded_count); /* no larger one before it is full */
+		assert_true(!ret || table.overflow_count); /* no larger one before it is full */
 		ret = rg_index_table_put(&table, step ? first + i * step : rnd(1ULL << 32),
 					 1 << RG_INDEX_CODE_SHIFT, &old);
 	}
-	if (table.crowded_count > entries / 8192 + 1)
-		fail_msg("%zu of %zu entries in %u buckets found no slot", table.crowded_count,
+	if (table.overflow_count > entries / 8192 + 1)
+		fail_msg("%zu of %zu entries in %u buckets found no slot", table.overflow_count,
 			 entries, table.buckets);
 	close_table(&table);
 }

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Hosts and /64s that come and go: overflow, tombstones, flush and sweep. */
+#include "population.h"
+
+#define CHURN_ROUNDS 120000
+
+/* Full buckets, and freed slots that must not hide what lies beyond them. */
+static void test_overflow(void **state)
+{
+	const struct rg_index_size tiny = {}, small = { .hosts4 = 300, .nets6 = 300 };
+
+	(void)state;
+	for (int form = 0; form < 2; form++) {
+		struct population *population =
+			population_new(form ? &small : &tiny, form ? RG_INDEX_PEERS : RG_INDEX_HOSTS);
+
+		for (int i = 0; i < CHURN_ROUNDS / 2; i++) {
+			population_churn(population, i / 3000 % 2 ? 15 : 60);
+			population->now += rnd(UNIT / 50);
+			if (i % 1000 == 0)
+				population_check_all(population);
+			if (i % 5000 == 4999)
+				population_flush_counted(population, NULL);
+		}
+		population_check_all(population);
+		population_flush_counted(population, NULL);
+		assert_int_equal(rg_index_count(population->checked.index).hosts4, 0);
+		assert_int_equal(rg_index_count(population->checked.index).nets6, 0);
+		for (size_t key = 0; key < 2 * KEYS; key++)
+			population_remove(population, key);
+		assert_int_equal(rg_index_count(population->checked.index).overflow, 0);
+		population_free(population);
+	}
+}
+
+/* Freed slots are taken again, however overflow it was. */
+static void test_room_after_overflow(void **state)
+{
+	const struct rg_index_size tiny = {};
+	struct population *population = population_new(&tiny, RG_INDEX_HOSTS);
+
+	(void)state;
+	for (size_t key = 0; key < 2 * KEYS; key++)
+		population_put(population, key);
+	assert_true(rg_index_count(population->checked.index).overflow);
+	for (size_t key = 0; key < 2 * KEYS; key++)
+		population_remove(population, key);
+	/* Fewer than there are slots where each may lie. */
+	for (size_t key = 0; key < RG_INDEX_PROBES * RG_INDEX_WORDS / 2; key++) {
+		population_put(population, key);
+		population_put(population, key + KEYS);
+	}
+	assert_int_equal(rg_index_count(population->checked.index).overflow, 0);
+	population_check_all(population);
+	population_free(population);
+}
+
+/* With room for all of them it knows all of them, whatever came and went. */
+static void test_churn_with_room(void **state)
+{
+	const struct rg_index_size size = { .hosts4 = KEYS, .nets6 = KEYS };
+	struct population *population = population_new(&size, RG_INDEX_HOSTS);
+
+	(void)state;
+	for (int i = 0; i < CHURN_ROUNDS / 2; i++)
+		population_churn(population, i / 5000 % 2 ? 30 : 60);
+	/* Those that end within a unit of now are a sixth or two of those that are there. */
+	expect_asked(&population->checked, population->checked.looked / 10, "a half empty table");
+	population->checked.looked = population->checked.asked = 0;
+	for (size_t key = 0; key < 2 * KEYS; key++)
+		if (!population->there[key] || !population->entries[key].expiry)
+			population_check(population, key);
+	/* Slots that were freed cost little, even now. */
+	expect_asked(&population->checked, population->checked.looked / 50, "after many have gone");
+	population_free(population);
+}
+
+/* Whoever is there has a slot or, with room hardly ever, none; so may some who have gone. */
+static void population_check_counts(const struct population *population, bool is_roomy)
+{
+	struct rg_index_count count = rg_index_count(population->checked.index);
+	size_t slots = count.hosts4 + count.nets6;
+
+	assert_true(!is_roomy || count.overflow <= 2);
+	assert_in_range(population->live, slots, slots + population_slotless(population));
+}
+
+static void test_flush(void **state)
+{
+	const struct rg_index_size tiny = {}, roomy = { .hosts4 = KEYS, .nets6 = KEYS };
+	const struct rg_prefix prefixes[] = {
+		v4(0x0a000000, 24),
+		v4(0x0a000000, 8),
+		v4(0x0a000004, 32),
+		v6(0x20010db800000000),
+		{ .len = 96 + 0 },
+		{ .len = 4 },
+		around(V6_BASE, 32),
+		around(V6_BASE, 57),
+		around(V6_BASE + ((u128)2 << 64), 65),
+		around(V4_BASE, 96),
+		around(V6_BASE + 1, 128),
+		{ .len = 0 },
+	};
+
+	(void)state;
+	for (int form = 0; form < 2; form++)
+		for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++) {
+			struct population *population =
+				population_new(form ? &tiny : &roomy, RG_INDEX_PEERS);
+
+			/* Of one /64 of them a prefix names a half, which is not to take it along. */
+			for (size_t key = 0; key < 2 * KEYS; key++)
+				population_put(population, key);
+			population_check_counts(population, !form);
+			population_flush_counted(population, &prefixes[i]);
+			population_check_counts(population, !form);
+			population_check_all(population);
+			for (size_t key = 0; key < 2 * KEYS; key += 3)
+				population_put(population, key);
+			population_check_all(population);
+			population_free(population);
+		}
+}
+
+static void test_sweep(void **state)
+{
+	const struct rg_index_size tiny = {}, roomy = { .hosts4 = KEYS, .nets6 = KEYS };
+
+	(void)state;
+	for (int form = 0; form < 2; form++) {
+		struct population *population = population_new(form ? &tiny : &roomy, RG_INDEX_PEERS);
+
+		for (int step = 0; step < 60; step++) {
+			for (int i = 0; i < 200; i++)
+				population_put(population, rnd(2 * KEYS));
+			population->now += rnd(4 * UNIT);
+			population_sweep(population);
+			population_check_all(population);
+		}
+		population_free(population);
+	}
+}
+
+/* Each has a slot, and a time to the unit: the sweep says how many of them are over. */
+static void test_sweep_count(void **state)
+{
+	const struct rg_index_size size = { .hosts4 = 1000, .nets6 = 1000 };
+	struct rg_index *index = new_lists(&size);
+
+	(void)state;
+	for (uint32_t i = 1; i <= 100; i++) {
+		put(index, v4(0x0a000000 + i, 32), RG_CLASS_CLEAN, EPOCH + i * UNIT);
+		put(index, v6(0x20010db800000000 + i), RG_CLASS_CLEAN, EPOCH + i * UNIT);
+		put(index, v4(0x0b000000 + i, 32), RG_CLASS_CLEAN, 0);
+	}
+	assert_int_equal(rg_index_sweep(index, EPOCH + UNIT - 1), 0);
+	assert_int_equal(rg_index_sweep(index, EPOCH + UNIT), 2);
+	assert_int_equal(rg_index_sweep(index, EPOCH + 50 * UNIT + UNIT / 2), 98);
+	assert_int_equal(rg_index_sweep(index, EPOCH + 50 * UNIT + UNIT / 2), 0);
+	assert_int_equal(rg_index_count(index).hosts4, 150);
+	assert_int_equal(rg_index_count(index).nets6, 50);
+	assert_int_equal(rg_index_sweep(index, EPOCH + 30 * DAY), 100);
+	assert_int_equal(rg_index_count(index).hosts4, 100);
+	rg_index_free(index);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_overflow),	    TEST(test_room_after_overflow),
+		TEST(test_churn_with_room), TEST(test_flush),
+		TEST(test_sweep),	    TEST(test_sweep_count),
+	};
+
+	return cmocka_run_group_tests_name("hosts", tests, NULL, NULL);
+}
