@@ -18,11 +18,11 @@ static __always_inline void fill_head(struct rg_event_head *head, const struct x
 				      const struct rg_syn *syn)
 {
 	head->time = bpf_ktime_get_boot_ns();
-	head->peer = syn->addr;
-	head->local = syn->local;
+	head->source = syn->source;
+	head->dest = syn->dest;
 	head->ifindex = ctx->ingress_ifindex;
-	head->peer_port = syn->port;
-	head->local_port = syn->local_port;
+	head->source_port = syn->source_port;
+	head->dest_port = syn->dest_port;
 }
 
 /* Copies the whole frame; it has at most RG_FRAME_SIZE bytes. 0 or a negative error. */

@@ -57,7 +57,7 @@ __attribute__((noinline)) int account_attempt(struct xdp_md *ctx, const struct r
 
 	if (!settings || !syn || !decision)
 		return 0; /* can't happen, the verifier wants it */
-	if (!note_attempt(hash_flow(syn->addr_halves, syn->port), syn->second))
+	if (!note_attempt(hash_flow(syn->source_halves, syn->source_port), syn->second))
 		return 0;
 	table = table_of(settings, decision->action);
 	count_attempts(table + decision->peer_class * RG_ACTION_MAX + decision->action, weight);
@@ -72,7 +72,7 @@ static __always_inline void account(struct xdp_md *ctx, const struct rg_settings
 				    const struct rg_decision *decision)
 {
 	__u32 table = table_of(settings, decision->action);
-	__u32 weight = weight_of(settings, cpu, syn->addr_halves, syn->port);
+	__u32 weight = weight_of(settings, cpu, syn->source_halves, syn->source_port);
 
 	count(table + decision->peer_class * RG_ACTION_MAX + decision->action);
 	if (decision->action != RG_ACTION_PASS &&

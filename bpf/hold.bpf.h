@@ -12,8 +12,8 @@
 
 static __always_inline __u32 flow_of(const struct rg_syn *syn)
 {
-	__u64 salt = (__u64)syn->seq << 32 | (__u32)syn->port << 16 | syn->local_port;
-	__u32 flow = hash_flow(syn->addr_halves, salt);
+	__u64 salt = (__u64)syn->seq << 32 | (__u32)syn->source_port << 16 | syn->dest_port;
+	__u32 flow = hash_flow(syn->source_halves, salt);
 
 	return flow ? flow : 1; /* 0 is an empty slot */
 }
@@ -133,8 +133,8 @@ __attribute__((noinline)) int is_admitted(const struct rg_settings *settings,
 	*action = RG_ACTION_DROP;
 	if (passes_gate(settings, RG_GATE_NEW, syn->now))
 		return 1;
-	salt = ~((__u64)syn->seq << 32 | (__u32)syn->port << 16 | syn->local_port);
-	if (note_attempt(hash_flow(syn->addr_halves, salt), syn->second)) {
+	salt = ~((__u64)syn->seq << 32 | (__u32)syn->source_port << 16 | syn->dest_port);
+	if (note_attempt(hash_flow(syn->source_halves, salt), syn->second)) {
 		count_loss(RG_LOSS_FLOOD_FIRST);
 		return 0;
 	}

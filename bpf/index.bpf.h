@@ -183,12 +183,12 @@ static __always_inline int find_key6(void *map, const struct rg_index_header *he
 
 static __always_inline __u32 host4_of(const struct rg_syn *syn)
 {
-	return bpf_ntohl(syn->addr_words[RG_ADDR_V4_OFFSET / 4]);
+	return bpf_ntohl(syn->source_words[RG_ADDR_V4_OFFSET / 4]);
 }
 
 static __always_inline __u64 net6_of(const struct rg_syn *syn)
 {
-	return bpf_be64_to_cpu(syn->addr_halves[0]);
+	return bpf_be64_to_cpu(syn->source_halves[0]);
 }
 
 /* What settings->index says of a part: its place, and how many filters it has. 0: the trie answers. */

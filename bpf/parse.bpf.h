@@ -92,12 +92,12 @@ struct rg_packet {
  */
 struct rg_syn {
 	union {
-		struct rg_addr addr; /* the source, whole */
-		__be32 addr_words[4]; /* the same: clang would read the bytes one by one */
-		__u64 addr_halves[2];
+		struct rg_addr source; /* whole */
+		__be32 source_words[4]; /* the same: clang would read the bytes one by one */
+		__u64 source_halves[2];
 	};
-	struct rg_addr local; /* the destination */
-	struct rg_addr peer; /* addr, IPv6 cut to the part that makes a peer */
+	struct rg_addr dest;
+	struct rg_addr peer; /* the source; of IPv6 the first ipv6_prefix bits, the others zero */
 	__u64 now; /* ns of CLOCK_BOOTTIME */
 	__u32 second; /* the same in seconds */
 	__u32 frame_len; /* bytes */
@@ -106,8 +106,8 @@ struct rg_syn {
 	__u32 seq; /* host order */
 	__u32 data_len; /* sequence numbers that data and a FIN in the SYN take */
 	__u32 dscp; /* of the IP header */
-	__u16 port; /* the peer's, host order */
-	__u16 local_port; /* host order */
+	__u16 source_port; /* host order */
+	__u16 dest_port; /* host order */
 	__u32 pad[2]; /* zero: all of it is an argument */
 };
 
@@ -327,13 +327,13 @@ static __always_inline void describe_addresses(const struct rg_packet *packet, s
 	if (likely(packet->version == 4)) {
 		const struct iphdr *ip = packet->ip;
 
-		map_v4(&ip->saddr, &syn->addr);
-		map_v4(&ip->daddr, &syn->local);
+		map_v4(&ip->saddr, &syn->source);
+		map_v4(&ip->daddr, &syn->dest);
 	} else {
 		const struct ipv6hdr *ip = packet->ip;
 
-		__builtin_memcpy(&syn->addr, &ip->saddr, sizeof(syn->addr));
-		__builtin_memcpy(&syn->local, &ip->daddr, sizeof(syn->local));
+		__builtin_memcpy(&syn->source, &ip->saddr, sizeof(syn->source));
+		__builtin_memcpy(&syn->dest, &ip->daddr, sizeof(syn->dest));
 	}
 }
 
@@ -356,8 +356,8 @@ static __always_inline void rg_describe(const struct rg_packet *packet, __u32 fr
 	syn->dscp = dscp_of(packet);
 	syn->seq = bpf_ntohl(packet->tcp->seq);
 	syn->data_len = packet->tcp_len - packet->tcp->doff * 4 + packet->tcp->fin;
-	syn->port = bpf_ntohs(packet->tcp->source);
-	syn->local_port = bpf_ntohs(packet->tcp->dest);
+	syn->source_port = bpf_ntohs(packet->tcp->source);
+	syn->dest_port = bpf_ntohs(packet->tcp->dest);
 	/* A global function's argument is all initialised; here, so that only a SYN pays for it. */
 	syn->peer = (struct rg_addr){};
 	syn->now = 0;

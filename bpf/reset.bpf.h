@@ -85,8 +85,8 @@ static __always_inline __sum16 fold(__u32 sum)
 static __always_inline struct rg_tcp_out reset_tcp(const struct rg_syn *syn)
 {
 	return (struct rg_tcp_out){
-		.source = bpf_htons(syn->local_port),
-		.dest = bpf_htons(syn->port),
+		.source = bpf_htons(syn->dest_port),
+		.dest = bpf_htons(syn->source_port),
 		.ack = bpf_htonl(syn->seq + 1 + syn->data_len),
 		.offset = sizeof(struct rg_tcp_out) / 4 << 4,
 		.flags = RESET_TCP_FLAGS,
@@ -112,8 +112,8 @@ static __always_inline void build_reset4(const struct rg_syn *syn, struct rg_res
 		},
 		.tcp = reset_tcp(syn),
 	};
-	__builtin_memcpy(reset->ip.source, syn->local.bytes + RG_ADDR_V4_OFFSET, 4);
-	__builtin_memcpy(reset->ip.dest, syn->addr.bytes + RG_ADDR_V4_OFFSET, 4);
+	__builtin_memcpy(reset->ip.source, syn->dest.bytes + RG_ADDR_V4_OFFSET, 4);
+	__builtin_memcpy(reset->ip.dest, syn->source.bytes + RG_ADDR_V4_OFFSET, 4);
 	reset->ip.check = fold(sum_words(&reset->ip, sizeof(reset->ip), 0));
 	seal_tcp(&reset->tcp, sum_words(reset->ip.source, 8, 0));
 }
@@ -126,8 +126,8 @@ static __always_inline void build_reset6(const struct rg_syn *syn, struct rg_res
 			.payload_len = bpf_htons(sizeof(reset->tcp)),
 			.next = IPPROTO_TCP,
 			.hop_limit = RESET_TTL,
-			.source = syn->local,
-			.dest = syn->addr,
+			.source = syn->dest,
+			.dest = syn->source,
 		},
 		.tcp = reset_tcp(syn),
 	};

@@ -36,12 +36,12 @@ static __always_inline int is_routed_on(struct xdp_md *ctx, const struct rg_syn 
 
 	if (syn->version == 4) {
 		way.family = FAMILY_IPV4;
-		__builtin_memcpy(&way.ipv4_src, syn->addr.bytes + RG_ADDR_V4_OFFSET, 4);
-		__builtin_memcpy(&way.ipv4_dst, syn->local.bytes + RG_ADDR_V4_OFFSET, 4);
+		__builtin_memcpy(&way.ipv4_src, syn->source.bytes + RG_ADDR_V4_OFFSET, 4);
+		__builtin_memcpy(&way.ipv4_dst, syn->dest.bytes + RG_ADDR_V4_OFFSET, 4);
 	} else {
 		way.family = FAMILY_IPV6;
-		__builtin_memcpy(way.ipv6_src, &syn->addr, sizeof(syn->addr));
-		__builtin_memcpy(way.ipv6_dst, &syn->local, sizeof(syn->local));
+		__builtin_memcpy(way.ipv6_src, &syn->source, sizeof(syn->source));
+		__builtin_memcpy(way.ipv6_dst, &syn->dest, sizeof(syn->dest));
 	}
 	ret = bpf_fib_lookup(ctx, &way, sizeof(way), 0);
 	return ret == BPF_FIB_LKUP_RET_SUCCESS || ret == BPF_FIB_LKUP_RET_NO_NEIGH ||
@@ -86,7 +86,7 @@ static __always_inline void describe_connection(const struct bpf_sk_lookup *ctx,
 		words[2] = ctx->remote_ip6[2];
 		words[3] = ctx->remote_ip6[3];
 	}
-	__builtin_memcpy(&syn->addr, words, sizeof(syn->addr));
+	__builtin_memcpy(&syn->source, words, sizeof(syn->source));
 }
 
 /* What the host says to itself passes no interface that is filtered. */

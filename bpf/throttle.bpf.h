@@ -13,7 +13,7 @@ static __always_inline struct rg_addr bucket_key(const struct rg_settings *setti
 	struct rg_addr key;
 	__u64 half[2];
 
-	__builtin_memcpy(half, &syn->addr, sizeof(half));
+	__builtin_memcpy(half, &syn->source, sizeof(half));
 	half[0] &= mask[0];
 	half[1] &= mask[1];
 	__builtin_memcpy(&key, half, sizeof(key));

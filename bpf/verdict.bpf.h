@@ -53,7 +53,7 @@ __attribute__((noinline)) int live_below(enum rg_trie which, const struct rg_add
  */
 static __always_inline void *longest_live(enum rg_trie which, const struct rg_syn *syn)
 {
-	struct rg_prefix key = { .len = RG_ADDR_BITS, .addr = syn->addr };
+	struct rg_prefix key = { .len = RG_ADDR_BITS, .addr = syn->source };
 	void *trie = get_trie(which);
 	struct rg_lease *lease;
 	int len;
@@ -63,7 +63,7 @@ static __always_inline void *longest_live(enum rg_trie which, const struct rg_sy
 	lease = bpf_map_lookup_elem(trie, &key);
 	if (!lease || !lease->expiry || lease->expiry > syn->now)
 		return lease;
-	len = live_below(which, &syn->addr, lease->prefix_len, syn->now);
+	len = live_below(which, &syn->source, lease->prefix_len, syn->now);
 	if (len < 0)
 		return NULL;
 	key.len = len;
@@ -174,7 +174,7 @@ static __always_inline void read_clock(const struct rg_cpu *cpu, struct rg_syn *
 /* Who it is that the agent judges. */
 static __always_inline void find_peer(const struct rg_settings *settings, struct rg_syn *syn)
 {
-	__u64 half[2] = { syn->addr_halves[0], syn->addr_halves[1] };
+	__u64 half[2] = { syn->source_halves[0], syn->source_halves[1] };
 
 	if (syn->version != 4) {
 		half[0] &= settings->peer_mask6[0];

@@ -14,13 +14,13 @@ enum rg_event_kind {
 
 struct rg_event_head {
 	__u64 time; /* ns of CLOCK_BOOTTIME */
-	struct rg_addr peer; /* the source address, whole */
-	struct rg_addr local; /* the destination address */
+	struct rg_addr source; /* whole, also of IPv6 */
+	struct rg_addr dest;
 	enum rg_event_kind kind;
 	__u32 zone; /* index into `zones` or RG_NO_ZONE */
 	__u32 ifindex; /* where it arrived */
-	__u16 peer_port; /* host order */
-	__u16 local_port; /* host order */
+	__u16 source_port; /* host order */
+	__u16 dest_port; /* host order */
 	enum rg_class peer_class;
 	enum rg_action action;
 	__u8 pad[6]; /* zero */

@@ -41,7 +41,7 @@ RG_SIZE(rg_zone_name, 36);
 RG_AT(rg_zone_name, peer_class, 32);
 RG_SIZE(rg_event_head, 64);
 RG_AT(rg_event_head, kind, 40);
-RG_AT(rg_event_head, peer_port, 52);
+RG_AT(rg_event_head, source_port, 52);
 RG_AT(rg_event_head, peer_class, 56);
 RG_SIZE(rg_event_syn, 264);
 RG_AT(rg_event_syn, frame, 72);

@@ -421,10 +421,10 @@ static struct rg_event_head *new_event(struct way *way, enum rg_event_kind kind,
 	memset(event, 0, sizeof(*event));
 	way->result->event_size = size;
 	event->head.kind = kind;
-	event->head.peer = model_write_addr(way->view->from);
-	event->head.local = model_write_addr(way->view->to);
-	event->head.peer_port = way->view->port;
-	event->head.local_port = way->view->local_port;
+	event->head.source = model_write_addr(way->view->from);
+	event->head.dest = model_write_addr(way->view->to);
+	event->head.source_port = way->view->port;
+	event->head.dest_port = way->view->local_port;
 	event->head.ifindex = 1; /* loopback: where test runs arrive */
 	return &event->head;
 }

@@ -265,15 +265,15 @@ static void expected_event(const struct step *step, const struct packet *sent, u
 	memset(event, 0, sizeof(*event));
 	event->head = (struct rg_event_head){
 		.time = time,
-		.peer = packet_addr(from),
-		.local = packet_addr(spec->to ? spec->to : to),
+		.source = packet_addr(from),
+		.dest = packet_addr(spec->to ? spec->to : to),
 		.kind = step->told == TOLD_REFUSED ? RG_EVENT_REFUSED : RG_EVENT_SYN,
 		.peer_class = step->told == TOLD_REFUSED ? step->peer_class : RG_CLASS_UNKNOWN,
 		.action = step->told == TOLD_REFUSED ? step->done : RG_ACTION_NONE,
 		.zone = by_zone ? ZONE : RG_NO_ZONE,
 		.ifindex = RUN_INTERFACE,
-		.peer_port = (uint16_t)(tcp[0] << 8 | tcp[1]),
-		.local_port = (uint16_t)(tcp[2] << 8 | tcp[3]),
+		.source_port = (uint16_t)(tcp[0] << 8 | tcp[1]),
+		.dest_port = (uint16_t)(tcp[2] << 8 | tcp[3]),
 	};
 	if (step->told == TOLD_REFUSED)
 		return;

@@ -444,7 +444,7 @@ static void test_held_flows(void **state)
 	assert_int_equal(run_events(run, &events), 0);
 	assert_int_equal(events.count, RG_HELD_FLOWS);
 	for (uint16_t i = 0; i < RG_HELD_FLOWS; i++)
-		assert_int_equal(events.at[i].event.head.peer_port, 50000 + i);
+		assert_int_equal(events.at[i].event.head.source_port, 50000 + i);
 	assert_int_equal(loss_count(run, RG_LOSS_HOLD_FLOWS), 8);
 	assert_int_equal(count_of(run, RG_CLASS_PENDING * RG_ACTION_MAX + RG_ACTION_HOLD), 7);
 	assert_int_equal(count_of(run, RG_CLASS_PENDING * RG_ACTION_MAX + RG_ACTION_DROP), 16);

@@ -103,9 +103,9 @@ static void on_refused(void *arg, const struct rg_event_head *head)
 	bool monitored = agent->conf->mode == RG_MODE_MONITOR;
 	struct rg_recent_event event = { .kind = RG_RECENT_REFUSED,
 					 .time = rg_wall_time(head->time),
-					 .addr = head->peer,
-					 .port = head->peer_port,
-					 .local_port = head->local_port,
+					 .addr = head->source,
+					 .port = head->source_port,
+					 .local_port = head->dest_port,
 					 .peer_class = head->peer_class,
 					 .action = head->action,
 					 .monitored = monitored };
@@ -114,8 +114,8 @@ static void on_refused(void *arg, const struct rg_event_head *head)
 	snprintf(event.zone, sizeof(event.zone), "%s", rg_verdicts_zone(agent->verdicts, head->zone));
 	rg_recent_events_add(agent->recent, &event);
 	rg_log_info("%s: client=[%s]:%u server=[%s]:%u class=%s action=%s list=%s",
-		    monitored ? "would refuse" : "refused", rg_addr_format(&head->peer, peer),
-		    head->peer_port, rg_addr_format(&head->local, local), head->local_port,
+		    monitored ? "would refuse" : "refused", rg_addr_format(&head->source, peer),
+		    head->source_port, rg_addr_format(&head->dest, local), head->dest_port,
 		    rg_class_name(head->peer_class), rg_action_name(head->action),
 		    *event.zone ? event.zone : "local");
 }

@@ -201,8 +201,8 @@ static void on_evidence(void *arg, const struct rg_evidence *found)
 static bool is_held(const struct suspect *suspect, const struct rg_event_syn *syn)
 {
 	for (const struct held *held = suspect->held; held; held = held->next)
-		if (held->seq == syn->seq && held->port == syn->head.peer_port &&
-		    !rg_addr_compare(&held->addr, &syn->head.peer))
+		if (held->seq == syn->seq && held->port == syn->head.source_port &&
+		    !rg_addr_compare(&held->addr, &syn->head.source))
 			return true;
 	return false;
 }
@@ -221,8 +221,8 @@ static void hold(struct suspect *suspect, const struct rg_event_syn *syn)
 	held->next = suspect->held;
 	held->ifindex = syn->head.ifindex;
 	held->seq = syn->seq;
-	held->addr = syn->head.peer;
-	held->port = syn->head.peer_port;
+	held->addr = syn->head.source;
+	held->port = syn->head.source_port;
 	held->len = (uint16_t)syn->frame_len;
 	memcpy(held->frame, syn->frame, syn->frame_len);
 	suspect->held = held;
@@ -239,7 +239,7 @@ static struct suspect *new_suspect(struct rg_judge *judge, const struct rg_prefi
 	suspect->judge = judge;
 	suspect->peer = *peer;
 	suspect->key = peer->addr;
-	suspect->addr = syn->head.peer;
+	suspect->addr = syn->head.source;
 	suspect->conf = rg_conf_ref(*judge->court.conf);
 	hold(suspect, syn);
 	return suspect;
@@ -291,7 +291,7 @@ static bool is_judged(struct rg_judge *judge, const struct rg_event_syn *syn,
 	if (syn->head.time > *judged_at(judge, &peer->addr))
 		return false;
 	now = rg_now();
-	if (!rg_verdicts_find(judge->court.verdicts, &syn->head.peer, now, NULL, &verdict))
+	if (!rg_verdicts_find(judge->court.verdicts, &syn->head.source, now, NULL, &verdict))
 		return true;
 	return !rg_verdicts_find_peer(judge->court.verdicts, &peer->addr, now, &known) &&
 	       known.state == RG_PEER_CLEAN;
@@ -299,7 +299,7 @@ static bool is_judged(struct rg_judge *judge, const struct rg_event_syn *syn,
 
 void rg_judge_syn(struct rg_judge *judge, const struct rg_event_syn *syn)
 {
-	struct rg_prefix peer = rg_peer_of(&syn->head.peer, (*judge->court.conf)->ipv6_prefix);
+	struct rg_prefix peer = rg_peer_of(&syn->head.source, (*judge->court.conf)->ipv6_prefix);
 	struct suspect *suspect;
 
 	judge->count.events++;

@@ -268,8 +268,8 @@ static struct outcome model_tcp(const struct model *m, size_t l3)
 				 .tcp = m->at,
 				 .syn = { .data_len = data_len,
 					  .l3_offset = (uint32_t)l3,
-					  .port = (uint16_t)get16(tcp),
-					  .local_port = (uint16_t)get16(tcp + 2) } };
+					  .source_port = (uint16_t)get16(tcp),
+					  .dest_port = (uint16_t)get16(tcp + 2) } };
 }
 
 static struct outcome model_v4(struct model *m, size_t l3)
@@ -381,8 +381,8 @@ static bool agrees(const struct outcome *a, const struct outcome *b)
 	       (a->parsed != RG_PARSED_SYN_FRAGMENT || a->tcp == b->tcp) &&
 	       (a->parsed != RG_PARSED_SYN ||
 		(a->tcp == b->tcp && a->syn.data_len == b->syn.data_len &&
-		 a->syn.l3_offset == b->syn.l3_offset && a->syn.port == b->syn.port &&
-		 a->syn.local_port == b->syn.local_port));
+		 a->syn.l3_offset == b->syn.l3_offset && a->syn.source_port == b->syn.source_port &&
+		 a->syn.dest_port == b->syn.dest_port));
 }
 
 static void fail_frame(const char *what, const uint8_t *frame, size_t len,
@@ -464,20 +464,20 @@ static void check_facts(const struct packet_spec *spec, const char *from, const 
 			uint32_t version)
 {
 	static struct packet packet;
-	struct rg_addr addr = packet_addr(from), local = packet_addr(to);
+	struct rg_addr source = packet_addr(from), dest = packet_addr(to);
 	struct outcome got;
 
 	packet_build(spec, &packet);
 	got = judge_exactly(packet.data, packet.len);
 	assert_int_equal(got.parsed, RG_PARSED_SYN);
-	assert_memory_equal(&got.syn.addr, &addr, sizeof(addr));
-	assert_memory_equal(&got.syn.local, &local, sizeof(local));
+	assert_memory_equal(&got.syn.source, &source, sizeof(source));
+	assert_memory_equal(&got.syn.dest, &dest, sizeof(dest));
 	assert_int_equal(got.syn.version, version);
 	assert_int_equal(got.syn.frame_len, packet.len);
 	assert_int_equal(got.syn.l3_offset, 14 + 4 * spec->vlans);
 	assert_int_equal(got.syn.seq, PACKET_SEQ);
-	assert_int_equal(got.syn.port, 0xabcd);
-	assert_int_equal(got.syn.local_port, 0x1234);
+	assert_int_equal(got.syn.source_port, 0xabcd);
+	assert_int_equal(got.syn.dest_port, 0x1234);
 	assert_int_equal(got.syn.data_len, 5);
 }
 
