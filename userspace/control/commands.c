@@ -429,9 +429,11 @@ static json_t *describe_maps(const struct rg_agent *agent)
 	const struct rg_maps *maps = rg_loader_maps(agent->loader);
 	struct rg_verdicts_count count = rg_verdicts_count(agent->verdicts);
 	json_t *all = json_array();
+	size_t list_entries;
 
+	(void)rg_lists_items(agent->lists, &list_entries);
 	json_array_append_new(all, describe_map("lists", maps->lists,
-						json_integer((json_int_t)count.list_entries),
+						json_integer((json_int_t)list_entries),
 						agent->conf->max_list));
 	json_array_append_new(all, describe_map("verdicts", maps->verdicts,
 						json_integer((json_int_t)count.entries), 0));
@@ -782,7 +784,7 @@ static int begin_add(void *arg, struct rg_error *error)
 	if (seconds)
 		until = (int64_t)rg_wall_time(rg_now()) + seconds;
 	err = rg_list_edit_add(state_dir, change->peer_class, entry, until,
-			   get_string(change->request, "comment"), error);
+			       get_string(change->request, "comment"), error);
 	if (err)
 		return err;
 	change->added = 1;

@@ -401,7 +401,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	if (rg_history_is_due(agent->history, rg_moment_now()))
 		(void)rg_agent_count(agent); /* what is missed now is in the next one */
 	if (agent->ticks % SAVE_TICKS == 0) {
-		rg_verdict_file_start(agent->saver, on_saved, agent);
+		rg_verdict_file_save(agent->saver, on_saved, agent);
 		write_history(agent, false);
 	}
 	if (agent->ticks % TRIM_TICKS == 0)
@@ -417,7 +417,7 @@ int rg_agent_check(const struct rg_conf *conf, struct rg_error *error)
 {
 	struct rg_lists *lists = NULL;
 	struct rg_country_db *geo = NULL;
-	int err = rg_list_load_read(conf, &lists, &geo, error);
+	int err = rg_list_load_files(conf, &lists, &geo, error);
 
 	rg_country_db_free(geo);
 	rg_lists_free(lists);
@@ -442,12 +442,19 @@ static void warn_of_countries(const struct rg_lists *lists)
 			       rg_lists_countries(lists));
 }
 
+static struct rg_list_map list_map(const struct rg_agent *agent)
+{
+	return (struct rg_list_map){ .loader = agent->loader,
+				     .indexes = rg_verdicts_index_maps(agent->verdicts) };
+}
+
 /* Puts fresh's lists in force; the agent owns them and geo from then on. On error the old ones stay. */
 static int adopt_lists(struct rg_agent *agent, struct rg_list_load_result *fresh,
 		       struct rg_error *error)
 {
 	bool same = agent->lists && rg_lists_same_countries(agent->lists, fresh->lists);
-	int err = rg_verdicts_swap_lists(agent->verdicts, fresh->draft, error);
+	const struct rg_list_map map = list_map(agent);
+	int err = rg_list_map_publish(&map, fresh->staged, error);
 
 	if (err)
 		return err;
@@ -460,9 +467,9 @@ static int adopt_lists(struct rg_agent *agent, struct rg_list_load_result *fresh
 	rg_lists_free(agent->lists);
 	rg_country_db_free(agent->geo);
 	agent->lists = fresh->lists;
-	agent->geo = fresh->geo;
+	agent->geo = fresh->countries;
 	fresh->lists = NULL;
-	fresh->geo = NULL;
+	fresh->countries = NULL;
 	return 0;
 }
 
@@ -586,7 +593,7 @@ static int read_conf(const struct rg_agent *agent, struct rg_conf **ret, struct 
 static int start_load(void *arg, enum rg_reload_kind kind, struct rg_error *error)
 {
 	struct rg_agent *agent = arg;
-	struct rg_list_load_request order = { .verdicts = agent->verdicts, .old = agent->lists };
+	struct rg_list_load_request order = { .map = list_map(agent), .old = agent->lists };
 	int err = 0;
 
 	if (kind == RG_RELOAD_CONF)
@@ -799,12 +806,12 @@ static int build_lists(struct rg_agent *agent, struct rg_list_load_result *fresh
 		       struct rg_error *error)
 {
 	const atomic_bool never = false;
-	int err =
-		rg_list_draft_new(&fresh->draft, agent->verdicts, NULL, fresh->lists, &never, error);
+	const struct rg_list_map map = list_map(agent);
+	int err = rg_list_map_stage(&fresh->staged, &map, NULL, fresh->lists, &never, error);
 
 	if (!err)
 		err = adopt_lists(agent, fresh, error);
-	rg_list_draft_free(fresh->draft);
+	rg_list_map_drop(fresh->staged);
 	return err;
 }
 
@@ -815,7 +822,7 @@ static int build_lists(struct rg_agent *agent, struct rg_list_load_result *fresh
 static int build_maps(struct rg_agent *agent, struct rg_error *error)
 {
 	struct rg_list_load_result fresh = {};
-	int err = rg_list_load_read(agent->conf, &fresh.lists, &fresh.geo, error), new_zone;
+	int err = rg_list_load_files(agent->conf, &fresh.lists, &fresh.countries, error), new_zone;
 
 	if (err)
 		return err;
@@ -825,7 +832,7 @@ static int build_maps(struct rg_agent *agent, struct rg_error *error)
 	if (!err)
 		err = build_lists(agent, &fresh, error);
 	rg_lists_free(fresh.lists); /* NULL, unless it failed */
-	rg_country_db_free(fresh.geo);
+	rg_country_db_free(fresh.countries);
 	if (err)
 		return err;
 	new_zone = rg_verdicts_name_zones(agent->verdicts, agent->conf);
@@ -969,7 +976,7 @@ int rg_agent_run(struct rg_agent *agent)
 	if (event_base_dispatch(agent->base) < 0)
 		return -EIO;
 	rg_notify_stopping();
-	on_saved(agent, rg_verdict_file_finish(agent->saver));
+	on_saved(agent, rg_verdict_file_save_now(agent->saver));
 	(void)rg_agent_count(agent);
 	write_history(agent, true);
 	return 0;
@@ -982,7 +989,7 @@ void rg_agent_free(struct rg_agent *agent, bool keep_pins)
 	rg_responder_free(agent->responder); /* its last sessions are told to those who follow events */
 	rg_metrics_free(agent->metrics);
 	rg_control_free(agent->control);
-	rg_list_load_free(agent->listing); /* reads what goes below */
+	rg_list_load_cancel(agent->listing); /* reads what is freed below */
 	rg_reload_queue_free(agent->turns);
 	rg_netlink_free(agent->links);
 	rg_dir_watch_free(agent->watch);

@@ -108,13 +108,15 @@ static void add_gauges(struct evbuffer *page, const struct rg_agent *agent)
 	struct rg_judge_count judge = rg_judge_count(agent->judge);
 	struct rg_verdicts_count verdicts = rg_verdicts_count(agent->verdicts);
 	struct rg_dns_load dns = rg_dns_load(agent->dns);
+	size_t list_entries;
 
+	(void)rg_lists_items(agent->lists, &list_entries);
 	add_number(page, "monitor_mode", "gauge", "1 if nothing is refused.",
 		   agent->conf->mode == RG_MODE_MONITOR);
 	add_number(page, "uptime_seconds", "gauge", "Since the agent started.",
 		   (double)(rg_now() - agent->started) / 1e9);
 	add_number(page, "list_entries", "gauge", "Entries of the local lists in force.",
-		   (double)verdicts.list_entries);
+		   (double)list_entries);
 	add_number(page, "verdict_entries", "gauge", "Verdicts in the map.",
 		   (double)verdicts.entries);
 	add_number(page, "verdicts_stored_total", "counter", "Verdicts and clean peers stored.",

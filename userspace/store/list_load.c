@@ -6,24 +6,24 @@
 #include <sys/eventfd.h>
 
 struct rg_list_load {
-	const struct rg_verdicts *verdicts;
+	struct rg_list_map map;
 	const struct rg_lists *old;
-	struct rg_list_load_result result; /* the thread's, until it has been joined */
+	struct rg_list_load_result result; /* the thread's until it is joined */
 	pthread_t thread;
 	bool has_thread;
 	atomic_bool stop;
-	int ready; /* eventfd: the thread is done */
+	int ready; /* eventfd, written when the thread is done */
 	struct event *event;
 	void (*done)(void *arg, struct rg_list_load_result *result);
 	void *arg;
 };
 
-static int load_geo(const struct rg_conf *conf, const struct rg_lists *lists,
-		    struct rg_country_db **geo, struct rg_error *error)
+static int load_countries(const struct rg_conf *conf, const struct rg_lists *lists,
+			  struct rg_country_db **countries, struct rg_error *error)
 {
-	*geo = NULL;
+	*countries = NULL;
 	if (conf->country_database)
-		return rg_country_db_new(geo, conf->country_database, error);
+		return rg_country_db_new(countries, conf->country_database, error);
 	if (rg_lists_countries(lists))
 		return rg_fail(error, -EINVAL,
 			       "%s: the lists name countries, but country_database is not set",
@@ -31,8 +31,8 @@ static int load_geo(const struct rg_conf *conf, const struct rg_lists *lists,
 	return 0;
 }
 
-int rg_list_load_read(const struct rg_conf *conf, struct rg_lists **lists,
-		      struct rg_country_db **geo, struct rg_error *error)
+int rg_list_load_files(const struct rg_conf *conf, struct rg_lists **lists,
+		       struct rg_country_db **countries, struct rg_error *error)
 {
 	const struct rg_list_paths paths = { .approved_dir = conf->approved_dir,
 					     .blocked_dir = conf->blocked_dir,
@@ -42,7 +42,7 @@ int rg_list_load_read(const struct rg_conf *conf, struct rg_lists **lists,
 
 	if (err)
 		return err;
-	err = load_geo(conf, *lists, geo, error);
+	err = load_countries(conf, *lists, countries, error);
 	if (err) {
 		rg_lists_free(*lists);
 		*lists = NULL;
@@ -50,81 +50,82 @@ int rg_list_load_read(const struct rg_conf *conf, struct rg_lists **lists,
 	return err;
 }
 
-/* In the thread, or in the loop if there can't be one. */
-static void *make(void *arg)
+/* In the thread, or in the loop if no thread can be made. */
+static void *work(void *arg)
 {
-	struct rg_list_load *listing = arg;
-	struct rg_list_load_result *result = &listing->result;
+	struct rg_list_load *load = arg;
+	struct rg_list_load_result *result = &load->result;
 
-	result->err = rg_list_load_read(result->conf, &result->lists, &result->geo, &result->error);
+	result->err =
+		rg_list_load_files(result->conf, &result->lists, &result->countries, &result->error);
 	if (!result->err)
-		result->err = rg_list_draft_new(&result->draft, listing->verdicts, listing->old,
-						result->lists, &listing->stop, &result->error);
-	(void)eventfd_write(listing->ready, 1); /* can't fail: it is the first */
+		result->err = rg_list_map_stage(&result->staged, &load->map, load->old,
+						result->lists, &load->stop, &result->error);
+	(void)eventfd_write(load->ready, 1); /* the first write can't fail */
 	return NULL;
 }
 
-static void join(struct rg_list_load *listing)
+static void join(struct rg_list_load *load)
 {
-	if (listing->has_thread)
-		pthread_join(listing->thread, NULL);
-	listing->has_thread = false;
+	if (load->has_thread)
+		pthread_join(load->thread, NULL);
+	load->has_thread = false;
 }
 
 static void on_ready(evutil_socket_t fd, short what, void *arg)
 {
-	struct rg_list_load *listing = arg;
+	struct rg_list_load *load = arg;
 
 	(void)fd;
 	(void)what;
-	join(listing);
-	listing->done(listing->arg, &listing->result);
-	rg_list_load_free(listing);
+	join(load);
+	load->done(load->arg, &load->result);
+	rg_list_load_cancel(load);
 }
 
 int rg_list_load_start(struct rg_list_load **ret, struct event_base *base,
-		       const struct rg_list_load_request *order,
+		       const struct rg_list_load_request *request,
 		       void (*done)(void *arg, struct rg_list_load_result *result), void *arg,
 		       struct rg_error *error)
 {
-	struct rg_list_load *listing = calloc(1, sizeof(*listing));
+	struct rg_list_load *load = calloc(1, sizeof(*load));
 
-	if (!listing)
+	if (!load)
 		return rg_fail(error, -ENOMEM, "out of memory");
-	listing->verdicts = order->verdicts;
-	listing->old = order->old;
-	listing->done = done;
-	listing->arg = arg;
-	listing->result.conf = rg_conf_ref(order->conf);
-	listing->ready = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (listing->ready >= 0)
-		listing->event = event_new(base, listing->ready, EV_READ, on_ready, listing);
-	if (!listing->event || event_add(listing->event, NULL)) {
-		int err = listing->ready < 0 ? -errno : -ENOMEM;
+	load->map = request->map;
+	load->old = request->old;
+	load->done = done;
+	load->arg = arg;
+	load->result.conf = rg_conf_ref(request->conf);
+	load->ready = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (load->ready >= 0)
+		load->event = event_new(base, load->ready, EV_READ, on_ready, load);
+	if (!load->event || event_add(load->event, NULL)) {
+		int err = load->ready < 0 ? -errno : -ENOMEM;
 
-		rg_list_load_free(listing);
+		rg_list_load_cancel(load);
 		return rg_fail(error, err, "lists can't be loaded: %s", strerror(-err));
 	}
-	/* Where no thread may be made the loop waits, as it does at the start. */
-	listing->has_thread = !rg_thread_start(&listing->thread, make, listing);
-	if (!listing->has_thread)
-		make(listing);
-	*ret = listing;
+	/* Without a thread the loop waits, as it does at the start. */
+	load->has_thread = !rg_thread_start(&load->thread, work, load);
+	if (!load->has_thread)
+		work(load);
+	*ret = load;
 	return 0;
 }
 
-void rg_list_load_free(struct rg_list_load *listing)
+void rg_list_load_cancel(struct rg_list_load *load)
 {
-	if (!listing)
+	if (!load)
 		return;
-	listing->stop = true;
-	join(listing);
-	if (listing->event)
-		event_free(listing->event);
-	rg_closep(&listing->ready);
-	rg_list_draft_free(listing->result.draft);
-	rg_lists_free(listing->result.lists);
-	rg_country_db_free(listing->result.geo);
-	rg_conf_unref(listing->result.conf);
-	free(listing);
+	load->stop = true;
+	join(load);
+	if (load->event)
+		event_free(load->event);
+	rg_closep(&load->ready);
+	rg_list_map_drop(load->result.staged);
+	rg_lists_free(load->result.lists);
+	rg_country_db_free(load->result.countries);
+	rg_conf_unref(load->result.conf);
+	free(load);
 }

@@ -1,50 +1,57 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The local lists, read from their files and made ready for the kernel: for a million lines more than
- * a second's work. A thread does it, so that the event loop answers new peers meanwhile.
+ * Loads the local lists and the country database in a thread: for a million lines that takes more than a
+ * second, and the event loop answers new peers meanwhile. Nothing is in force until the caller publishes
+ * the result (list_map.h).
  *
- * Both look only at what neither changes: the loop leaves what the order names as it is, and the
- * listing alone, until done is called. The thread does not log, and touches nothing that is in force.
+ * Until done is called, the loop must not change or free what the request names. The thread does not
+ * log.
  */
 #ifndef REPGATE_STORE_LIST_LOAD_H
 #define REPGATE_STORE_LIST_LOAD_H
 
+#include "config/config.h"
 #include "lists/country.h"
-#include "store/verdicts.h"
+#include "store/list_map.h"
 
 #include <event2/event.h>
 
 struct rg_list_load;
 
 struct rg_list_load_request {
-	struct rg_conf *conf; /* a reference is kept */
-	const struct rg_verdicts *verdicts;
-	const struct rg_lists *old; /* in force */
+	struct rg_conf *conf; /* the load keeps a reference */
+	struct rg_list_map map; /* where the lists will be published */
+	const struct rg_lists *old; /* the lists in force */
 };
 
-/* What came of it. done takes over what it sets to NULL here. */
+/* done takes over a member by setting it to NULL here; the rest is freed when done returns. */
 struct rg_list_load_result {
-	int err; /* 0 or negative: then there is only the error */
+	int err; /* 0, or negative: then only error is set */
 	struct rg_error error;
-	struct rg_conf *conf; /* the order's */
+	struct rg_conf *conf; /* the request's */
 	struct rg_lists *lists;
-	struct rg_country_db *geo; /* NULL: no country_database */
-	struct rg_list_draft *draft;
+	struct rg_country_db *countries; /* NULL: no country_database */
+	struct rg_staged_lists *staged; /* refers to lists */
 };
 
 /*
- * Calls done in the event loop, and frees the listing after that. 0, or a negative error; then done is
- * not called.
+ * Starts a load. done is called once, in the event loop; the load is freed after that. If no thread can
+ * be made, the files are read at once, and the loop waits. 0, or a negative error with a reason; then
+ * done is not called.
  */
 int rg_list_load_start(struct rg_list_load **ret, struct event_base *base,
-		       const struct rg_list_load_request *order,
+		       const struct rg_list_load_request *request,
 		       void (*done)(void *arg, struct rg_list_load_result *result), void *arg,
 		       struct rg_error *error);
-/* Before its time: done is not called. Waits for the thread, for as long as it is in the files. */
-void rg_list_load_free(struct rg_list_load *listing);
 
-/* The files alone, here and now. The country database must be there if a list names a country. */
-int rg_list_load_read(const struct rg_conf *conf, struct rg_lists **lists,
-		      struct rg_country_db **geo, struct rg_error *error);
+/* Ends a load before it is done; done is not called. Waits for the thread, which stops after parsing. */
+void rg_list_load_cancel(struct rg_list_load *load);
+
+/*
+ * Reads the files at once, in the calling thread. It is an error if a list names a country and conf has
+ * no country_database. 0, or a negative error with a reason; then nothing is set.
+ */
+int rg_list_load_files(const struct rg_conf *conf, struct rg_lists **lists,
+		       struct rg_country_db **countries, struct rg_error *error);
 
 #endif

@@ -11,185 +11,185 @@
 #define FILE_NAME "verdicts"
 #define HEADER "# repgate verdicts 1: prefix zone code since until hits\n"
 
-/* Entries in one turn of the loop: 2 ms of work, then others have theirs. */
+/* Verdicts in one piece, 2 ms of work, and the pause for other events before the next. */
 #define PIECE 1000
-static const struct timeval turn = { .tv_usec = 10000 };
+static const struct timeval pause_time = { .tv_usec = 10000 };
 
 struct rg_verdict_file {
 	const struct rg_verdicts *verdicts;
 	char *path, *fresh;
-	FILE *file; /* NULL: not writing */
-	size_t next; /* entry */
-	uint64_t queues; /* rg_verdicts_queues() when the first one was written */
+	FILE *stream; /* NULL: no save is under way */
+	size_t next; /* number of the next verdict */
+	uint64_t renumbered; /* rg_verdicts_renumbered() when the save began */
 	struct event *timer;
 	void (*done)(void *arg, int err);
 	void *arg;
 };
 
-static int open_file(struct rg_verdict_file *saver)
+static int open_file(struct rg_verdict_file *file)
 {
-	int fd = open(saver->fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd = open(file->fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 
 	if (fd < 0)
 		return -errno;
-	saver->file = fdopen(fd, "w");
-	if (!saver->file) {
+	file->stream = fdopen(fd, "w");
+	if (!file->stream) {
 		close(fd);
 		return -ENOMEM;
 	}
-	saver->next = 0;
-	saver->queues = rg_verdicts_queues(saver->verdicts);
-	fputs(HEADER, saver->file);
+	file->next = 0;
+	file->renumbered = rg_verdicts_renumbered(file->verdicts);
+	fputs(HEADER, file->stream);
 	return 0;
 }
 
-/* The entries have other numbers: from the first one on again. */
-static void begin_again(struct rg_verdict_file *saver)
+/* The verdicts have new numbers. */
+static void begin_again(struct rg_verdict_file *file)
 {
-	rewind(saver->file);
-	if (ftruncate(fileno(saver->file), 0))
-		return; /* some lines twice are no harm */
-	saver->next = 0;
-	saver->queues = rg_verdicts_queues(saver->verdicts);
-	fputs(HEADER, saver->file);
+	rewind(file->stream);
+	if (ftruncate(fileno(file->stream), 0))
+		return; /* a line that comes twice does no harm */
+	file->next = 0;
+	file->renumbered = rg_verdicts_renumbered(file->verdicts);
+	fputs(HEADER, file->stream);
 }
 
-static void write_entry(FILE *file, const struct rg_verdicts *verdicts, const struct rg_prefix *key,
-			const struct rg_full_verdict *value)
+static void write_entry(FILE *stream, const struct rg_verdicts *verdicts,
+			const struct rg_prefix *key, const struct rg_full_verdict *value)
 {
 	struct in_addr code = { .s_addr = htonl(value->code) };
 	char prefix[RG_PREFIX_TEXT], text[INET_ADDRSTRLEN];
 
-	/* Only what was asked for: the rest costs nothing to find out again. */
+	/* Only what a zone decided: everything else is decided again without a question. */
 	if (value->reason != RG_REASON_ZONE || !*rg_verdicts_zone(verdicts, value->zone))
 		return;
-	fprintf(file, "%s %s %s %.0f %.0f %llu\n", rg_prefix_format(key, prefix),
+	fprintf(stream, "%s %s %s %.0f %.0f %llu\n", rg_prefix_format(key, prefix),
 		rg_verdicts_zone(verdicts, value->zone),
 		inet_ntop(AF_INET, &code, text, sizeof(text)), rg_wall_time(value->since),
 		rg_wall_time(value->expiry), (unsigned long long)value->hits);
 }
 
-/* 1: there is more. */
-static int write_piece(struct rg_verdict_file *saver, size_t count)
+/* 1: there is more, 0: that was all. */
+static int write_piece(struct rg_verdict_file *file, size_t count)
 {
 	struct rg_full_verdict value;
 	struct rg_prefix key;
 	int err = 0;
 
-	if (saver->queues != rg_verdicts_queues(saver->verdicts))
-		begin_again(saver);
+	if (file->renumbered != rg_verdicts_renumbered(file->verdicts))
+		begin_again(file);
 	for (; count; count--) {
-		err = rg_verdicts_at(saver->verdicts, saver->next++, &key, &value);
+		err = rg_verdicts_at(file->verdicts, file->next++, &key, &value);
 		if (err == -ERANGE)
 			return 0;
 		if (!err)
-			write_entry(saver->file, saver->verdicts, &key, &value);
+			write_entry(file->stream, file->verdicts, &key, &value);
 	}
 	return 1;
 }
 
-/* sync: down to the disk, which takes its time: at the stop, not in the event loop. */
-static int close_file(struct rg_verdict_file *saver, bool sync)
+/* Ends a save. sync: also write to the disk, which blocks. 0 or -errno. */
+static int close_file(struct rg_verdict_file *file, bool sync)
 {
-	FILE *file = saver->file;
+	FILE *stream = file->stream;
 	int err = 0;
 
-	saver->file = NULL;
-	if (fflush(file) || ferror(file))
+	file->stream = NULL;
+	if (fflush(stream) || ferror(stream))
 		err = errno ? -errno : -EIO;
-	if (!err && sync && fsync(fileno(file)))
+	if (!err && sync && fsync(fileno(stream)))
 		err = -errno;
-	if (fclose(file) && !err)
+	if (fclose(stream) && !err)
 		err = -errno;
-	if (!err && rename(saver->fresh, saver->path))
+	if (!err && rename(file->fresh, file->path))
 		err = -errno;
 	if (err)
-		(void)unlink(saver->fresh);
+		(void)unlink(file->fresh);
 	return err;
 }
 
-static void on_turn(evutil_socket_t fd, short what, void *arg)
+static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
-	struct rg_verdict_file *saver = arg;
+	struct rg_verdict_file *file = arg;
 
 	(void)fd;
 	(void)what;
-	if (write_piece(saver, PIECE))
-		evtimer_add(saver->timer, &turn);
+	if (write_piece(file, PIECE))
+		evtimer_add(file->timer, &pause_time);
 	else
-		saver->done(saver->arg, close_file(saver, false));
+		file->done(file->arg, close_file(file, false));
 }
 
 int rg_verdict_file_new(struct rg_verdict_file **ret, struct event_base *base,
 			const struct rg_verdicts *verdicts, const char *state_dir)
 {
-	struct rg_verdict_file *saver = calloc(1, sizeof(*saver));
+	struct rg_verdict_file *file = calloc(1, sizeof(*file));
 
-	if (!saver)
+	if (!file)
 		return -ENOMEM;
-	saver->verdicts = verdicts;
-	if (asprintf(&saver->path, "%s/%s", state_dir, FILE_NAME) < 0)
-		saver->path = NULL;
-	if (asprintf(&saver->fresh, "%s/%s.new", state_dir, FILE_NAME) < 0)
-		saver->fresh = NULL;
-	saver->timer = evtimer_new(base, on_turn, saver);
-	if (!saver->path || !saver->fresh || !saver->timer) {
-		rg_verdict_file_free(saver);
+	file->verdicts = verdicts;
+	if (asprintf(&file->path, "%s/%s", state_dir, FILE_NAME) < 0)
+		file->path = NULL;
+	if (asprintf(&file->fresh, "%s/%s.new", state_dir, FILE_NAME) < 0)
+		file->fresh = NULL;
+	file->timer = evtimer_new(base, on_timer, file);
+	if (!file->path || !file->fresh || !file->timer) {
+		rg_verdict_file_free(file);
 		return -ENOMEM;
 	}
-	*ret = saver;
+	*ret = file;
 	return 0;
 }
 
-void rg_verdict_file_start(struct rg_verdict_file *saver, void (*done)(void *arg, int err), void *arg)
+void rg_verdict_file_save(struct rg_verdict_file *file, void (*done)(void *arg, int err), void *arg)
 {
 	int err;
 
-	if (saver->file)
+	if (file->stream)
 		return;
-	saver->done = done;
-	saver->arg = arg;
-	err = open_file(saver);
+	file->done = done;
+	file->arg = arg;
+	err = open_file(file);
 	if (err)
 		done(arg, err);
 	else
-		evtimer_add(saver->timer, &turn);
+		evtimer_add(file->timer, &pause_time);
 }
 
-int rg_verdict_file_finish(struct rg_verdict_file *saver)
+int rg_verdict_file_save_now(struct rg_verdict_file *file)
 {
 	int err;
 
-	evtimer_del(saver->timer);
-	if (saver->file)
-		(void)fclose(saver->file);
-	err = open_file(saver);
+	evtimer_del(file->timer);
+	if (file->stream)
+		(void)fclose(file->stream);
+	err = open_file(file);
 	if (err)
 		return err;
-	while (write_piece(saver, PIECE))
+	while (write_piece(file, PIECE))
 		;
-	return close_file(saver, true);
+	return close_file(file, true);
 }
 
-void rg_verdict_file_free(struct rg_verdict_file *saver)
+void rg_verdict_file_free(struct rg_verdict_file *file)
 {
-	if (!saver)
+	if (!file)
 		return;
-	if (saver->file) {
-		(void)fclose(saver->file);
-		(void)unlink(saver->fresh);
+	if (file->stream) {
+		(void)fclose(file->stream);
+		(void)unlink(file->fresh);
 	}
-	if (saver->timer)
-		event_free(saver->timer);
-	free(saver->path);
-	free(saver->fresh);
-	free(saver);
+	if (file->timer)
+		event_free(file->timer);
+	free(file->path);
+	free(file->fresh);
+	free(file);
 }
 
-/* ------------------------------------------------------------------ loading */
+/* ---- loading ---- */
 
-#define LAST_TIME \
-	(1LL << 40) /* s since 1970: the year 36812; sscanf(3) does not tell an overflow */
+/* s since 1970: the year 36812. sscanf(3) does not report an overflow. */
+#define LAST_TIME (1LL << 40)
 
 struct saved_line {
 	struct rg_prefix prefix;
@@ -216,34 +216,25 @@ static int parse_line(const char *text, struct saved_line *line)
 	return 0;
 }
 
-/* Takes a line over; the clock may have jumped, so nothing lasts longer than its zone allows. */
-static void take_line(const struct saved_line *line, struct rg_verdicts *verdicts,
-		      const struct rg_conf *conf, struct rg_verdict_file_count *count)
+/*
+ * How long a saved verdict still lasts, in s; 0 or less: it has ended. The wall clock may have jumped since
+ * the line was written, so it is neither longer than the zone allows nor than it was at first.
+ */
+static int64_t time_left(const struct saved_line *line, const struct rg_zone_conf *zone, int64_t wall)
 {
-	const struct rg_zone_conf *zone = rg_conf_zone_by_alias(conf, line->zone);
-	uint64_t now = rg_now(), age;
-	int64_t wall = (int64_t)time(NULL), left = line->until - wall;
-	struct rg_full_verdict value;
-	uint32_t code;
+	int64_t left = line->until - wall, most = line->until - line->since;
 
-	if (line->prefix.len != rg_peer_of(&line->prefix.addr, conf->ipv6_prefix).len) {
-		count->bad++; /* not a peer: a list would say so, not a zone */
-		return;
-	}
-	if (!zone || rg_dnsbl_match(&zone->codes, &line->code, 1, &code) != RG_LISTED) {
-		count->unknown++;
-		return;
-	}
-	if (left <= 0) {
-		count->ended++;
-		return;
-	}
-	if (left > zone->ttl_max)
-		left = zone->ttl_max;
-	if (left > line->until - line->since)
-		left = line->until - line->since;
-	age = wall > line->since ? (uint64_t)(wall - line->since) * RG_NSEC_PER_SEC : 0;
-	value = (struct rg_full_verdict){
+	if (most > zone->ttl_max)
+		most = zone->ttl_max;
+	return left < most ? left : most;
+}
+
+static int restore(const struct saved_line *line, const struct rg_zone_conf *zone, int64_t wall,
+		   int64_t left, struct rg_verdicts *verdicts)
+{
+	uint64_t age = wall > line->since ? (uint64_t)(wall - line->since) * RG_NSEC_PER_SEC : 0;
+	uint64_t now = rg_now();
+	const struct rg_full_verdict value = {
 		.expiry = now + (uint64_t)left * RG_NSEC_PER_SEC,
 		.peer_class = zone->peer_class,
 		.since = age < now ? now - age : 1,
@@ -253,7 +244,29 @@ static void take_line(const struct saved_line *line, struct rg_verdicts *verdict
 		.zone = zone->slot,
 		.code = line->code,
 	};
-	if (rg_verdicts_restore(verdicts, &line->prefix, &value))
+
+	return rg_verdicts_restore(verdicts, &line->prefix, &value);
+}
+
+static void take_line(const struct saved_line *line, struct rg_verdicts *verdicts,
+		      const struct rg_conf *conf, struct rg_verdict_file_count *count)
+{
+	const struct rg_zone_conf *zone = rg_conf_zone_by_alias(conf, line->zone);
+	int64_t wall = (int64_t)time(NULL), left;
+	uint32_t code;
+
+	if (line->prefix.len != rg_peer_of(&line->prefix.addr, conf->ipv6_prefix).len) {
+		count->bad++; /* zones list peers, and this prefix is none */
+		return;
+	}
+	if (!zone || rg_dnsbl_match(&zone->codes, &line->code, 1, &code) != RG_LISTED) {
+		count->unknown++;
+		return;
+	}
+	left = time_left(line, zone, wall);
+	if (left <= 0)
+		count->ended++;
+	else if (restore(line, zone, wall, left, verdicts))
 		count->bad++;
 	else
 		count->loaded++;
@@ -263,7 +276,7 @@ int rg_verdict_file_load(const char *state_dir, struct rg_verdicts *verdicts,
 			 const struct rg_conf *conf, struct rg_verdict_file_count *count)
 {
 	RG_CLEANUP_FREE char *path = NULL, *text = NULL;
-	RG_CLEANUP_FCLOSE FILE *file = NULL;
+	RG_CLEANUP_FCLOSE FILE *stream = NULL;
 	size_t size = 0;
 
 	*count = (struct rg_verdict_file_count){};
@@ -271,10 +284,10 @@ int rg_verdict_file_load(const char *state_dir, struct rg_verdicts *verdicts,
 		path = NULL;
 		return -ENOMEM;
 	}
-	file = fopen(path, "re");
-	if (!file)
+	stream = fopen(path, "re");
+	if (!stream)
 		return errno == ENOENT ? 0 : -errno;
-	while (getline(&text, &size, file) > 0) {
+	while (getline(&text, &size, stream) > 0) {
 		struct saved_line line;
 
 		if (*text == '#')

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Listings in a file, for after a reboot or a change of layout: a line each, with times of the wall
- * clock. Written piece by piece from the event loop, in whole at the stop, always to a new file that
- * takes the old one's place.
+ * The verdicts of zones in a file, to have them again after a reboot or when the maps' layout has
+ * changed. A line for each verdict, with times of the wall clock. A save writes a new file, in pieces from
+ * the event loop or as a whole at the stop, and renames it when it is complete.
  */
 #ifndef REPGATE_STORE_VERDICT_FILE_H
 #define REPGATE_STORE_VERDICT_FILE_H
@@ -13,21 +13,37 @@
 
 struct rg_verdict_file;
 
+/* The file is state_dir/verdicts. verdicts must outlive it. Nothing is written yet. 0 or -ENOMEM. */
 int rg_verdict_file_new(struct rg_verdict_file **ret, struct event_base *base,
 			const struct rg_verdicts *verdicts, const char *state_dir);
-/* Begins to write, unless it is still writing. done is told of 0 or -errno when it is over. */
-void rg_verdict_file_start(struct rg_verdict_file *saver, void (*done)(void *arg, int err),
-			   void *arg);
-/* Writes everything now. 0 or -errno. */
-int rg_verdict_file_finish(struct rg_verdict_file *saver);
-void rg_verdict_file_free(struct rg_verdict_file *saver);
+/* A save that is under way is given up; the file is as it was. */
+void rg_verdict_file_free(struct rg_verdict_file *file);
 
+/*
+ * Starts to save, unless a save is under way. done is called with 0 or -errno when it ends, perhaps
+ * before this returns. The file is not synced to the disk.
+ */
+void rg_verdict_file_save(struct rg_verdict_file *file, void (*done)(void *arg, int err), void *arg);
+
+/*
+ * Saves everything at once and syncs it to the disk; for the stop, as it blocks. A save that is under way
+ * is given up, and its done is not called. 0 or -errno.
+ */
+int rg_verdict_file_save_now(struct rg_verdict_file *file);
+
+/* What became of the lines of a file. */
 struct rg_verdict_file_count {
-	size_t loaded, ended, unknown,
-		bad; /* lines: taken, over, of zones that are gone, unreadable */
+	size_t loaded;
+	size_t ended; /* the verdict's time is over */
+	size_t unknown; /* conf has no such zone, or the zone's codes do not name the record */
+	size_t bad; /* unreadable, or could not be stored */
 };
 
-/* Puts what is saved into force, as far as conf would still say it. 0, also if there is no file. */
+/*
+ * Stores the saved verdicts that conf would still make; call after rg_verdicts_name_zones(). A verdict
+ * lasts no longer than its zone's ttl_max from now, even if the wall clock has jumped. Fills count. 0,
+ * also if there is no file, or -errno.
+ */
 int rg_verdict_file_load(const char *state_dir, struct rg_verdicts *verdicts,
 			 const struct rg_conf *conf, struct rg_verdict_file_count *count);
 

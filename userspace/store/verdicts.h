@@ -1,83 +1,89 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The only writer of the maps lists, verdicts, verdict_details, peers and zones. The maps are the truth;
- * this module adds what they lack: a queue by expiry, to sweep what is over and to evict what is nearest
- * to it, and which details are free.
+ * Verdicts and clean peers: stored, found, expired, evicted, flushed. The maps hold the truth: `verdicts`
+ * and `verdict_details` are written by verdict_map.c, `peers` by peers.c, `zones` by zone_names.c, and
+ * this module decides what they write. XDP writes two things: it counts hits and adds pending peers.
+ *
+ * All functions are for the event loop's thread. Times are ns of CLOCK_BOOTTIME.
  */
 #ifndef REPGATE_STORE_VERDICTS_H
 #define REPGATE_STORE_VERDICTS_H
 
 #include "config/config.h"
 #include "index/index_maps.h"
-#include "lists/lists.h"
 #include "kernel/loader.h"
 #include "store/outcome.h"
-
-#include <stdatomic.h>
+#include "store/verdict_map.h"
 
 struct rg_verdicts;
 
 struct rg_verdicts_count {
 	uint64_t entries; /* in `verdicts` now */
 	uint64_t details; /* taken in `verdict_details`: as many */
-	uint64_t list_entries; /* in the list in force */
-	uint64_t stored, expired, evicted, removed, failed; /* since the start */
+	/* Since the start: */
+	uint64_t stored; /* verdicts and clean peers */
+	uint64_t expired; /* removed at their end */
+	uint64_t evicted; /* removed before their end, to make room */
+	uint64_t removed; /* by a flush, a reload or a new verdict */
+	uint64_t failed; /* could not be stored */
 };
 
-/* What is said of a peer: an entry of `verdicts`, and its details. */
-struct rg_full_verdict {
-	uint64_t expiry; /* ns of CLOCK_BOOTTIME */
-	uint64_t since; /* the same, to a second */
-	uint64_t hits;
-	uint32_t code; /* host order: 0x7f010001 is 127.1.0.1; 0: none */
-	uint32_t zone; /* slot, RG_NO_ZONE if no zone said it */
-	enum rg_class peer_class;
-	enum rg_action action;
-	enum rg_reason reason;
-};
-
-/* Takes over what is in the maps. loader is the caller's. */
+/*
+ * Takes over what an earlier agent left in the maps, or copies it from maps of other sizes. loader is the
+ * caller's and must outlive it. 0 or a negative error with a reason.
+ */
 int rg_verdicts_new(struct rg_verdicts **ret, struct rg_loader *loader, const struct rg_conf *conf,
 		    struct rg_error *error);
 void rg_verdicts_free(struct rg_verdicts *verdicts);
 
 /*
- * Gives every zone of conf its slot: by alias, the one it had, else a free one. Verdicts of zones
- * that are gone are removed. 1 if one is new, 0, or a negative error.
+ * Gives every zone of conf its slot, see rg_zone_names_assign(). Verdicts of zones that conf no longer
+ * has are removed. 1: a zone is new, 0: none is, or a negative error.
  */
 int rg_verdicts_name_zones(struct rg_verdicts *verdicts, struct rg_conf *conf);
-/* "" if the slot is free. */
+/* The alias of the zone in this slot; "" if the slot is free. */
 const char *rg_verdicts_zone(const struct rg_verdicts *verdicts, uint32_t slot);
 
 /*
- * Stores what was decided about peer: a clean one in `peers`, any other in `verdicts`, for outcome's
- * ttl from now (ns of CLOCK_BOOTTIME). A ttl of 0 only ends the pending mark. slot: the zone's.
- * 0 or a negative error, which is counted too. -EADDRNOTAVAIL, which is not: IPv4 lies in peer, which
- * is to be judged each time.
+ * Stores the outcome for peer (rg_peer_of()) for outcome->ttl from now: in `peers` if it is clean, in
+ * `verdicts` otherwise. Ends the pending mark; a ttl of 0 does only that. slot: of the zone that decided,
+ * or RG_NO_ZONE. 0 or a negative error, which is counted as failed.
+ *
+ * -EADDRNOTAVAIL, which is not counted: peer is a prefix that contains all of IPv4, as ::/64 does. Its
+ * SYNs are judged one by one.
  */
 int rg_verdicts_put(struct rg_verdicts *verdicts, const struct rg_prefix *peer,
 		    const struct rg_outcome *outcome, uint32_t slot, uint64_t now);
 
-/* The live verdict around addr. 0 or -ENOENT. key may be NULL. */
+/*
+ * The longest verdict around addr that has not ended at now. key: set to its prefix, may be NULL. 0 or
+ * -ENOENT.
+ */
 int rg_verdicts_find(const struct rg_verdicts *verdicts, const struct rg_addr *addr, uint64_t now,
 		     struct rg_prefix *key, struct rg_full_verdict *ret);
-/* The live entry of peer (rg_peer_of()). 0 or -ENOENT. */
+/* The entry of peer (rg_peer_of()) that has not ended at now: clean or pending. 0 or -ENOENT. */
 int rg_verdicts_find_peer(const struct rg_verdicts *verdicts, const struct rg_addr *peer,
 			  uint64_t now, struct rg_peer *ret);
 
 /*
- * The entry number index, in no order, as the queue by expiry has them: some may be there twice or be
- * out of date. 0, -ENOENT: not this one, -ERANGE: past the last.
+ * The verdict with this number, from 0, in no order: to read them piece by piece while they change. A
+ * verdict may come twice. 0; -ENOENT: skip this number; -ERANGE: past the last.
  */
-int rg_verdicts_at(const struct rg_verdicts *verdicts, size_t index, struct rg_prefix *key,
+int rg_verdicts_at(const struct rg_verdicts *verdicts, size_t number, struct rg_prefix *key,
 		   struct rg_full_verdict *ret);
-/* How often the queue was made anew so far: then the numbers of its entries are others. */
-uint64_t rg_verdicts_queues(const struct rg_verdicts *verdicts);
-/* Puts an entry from elsewhere in force, hits and all. 0 or a negative error. */
+/* How often the verdicts got new numbers. When it changes, a reader begins again at 0. */
+uint64_t rg_verdicts_renumbered(const struct rg_verdicts *verdicts);
+/*
+ * Stores a verdict from a file or other maps, with its hits and beginning, unless the map has one for
+ * this prefix. 0 or a negative error, which is not counted.
+ */
 int rg_verdicts_restore(struct rg_verdicts *verdicts, const struct rg_prefix *key,
 			const struct rg_full_verdict *value);
 
-/* Calls for each live entry; a nonzero return ends the walk and is returned. */
+/*
+ * Call for each verdict, and each peer, that has not ended. A nonzero return ends the walk and is
+ * returned. The call must not change the map.
+ */
 int rg_verdicts_each(const struct rg_verdicts *verdicts,
 		     int (*call)(void *arg, const struct rg_prefix *key,
 				 const struct rg_full_verdict *value),
@@ -88,40 +94,27 @@ int rg_verdicts_each_peer(const struct rg_verdicts *verdicts,
 			  void *arg);
 
 /*
- * Removes verdicts and peers: those that lie within prefix (NULL: anywhere) and come from the zone
- * slot (RG_NO_ZONE: from anyone; peers come from no zone). Returns how many.
+ * Removes the verdicts within prefix (NULL: anywhere) that the zone in slot decided. RG_NO_ZONE: all
+ * verdicts there, and all peers. Returns how many.
  */
 size_t rg_verdicts_flush(struct rg_verdicts *verdicts, const struct rg_prefix *prefix, uint32_t slot);
-/* Removes what a zone said since the second of then (ns of CLOCK_BOOTTIME). Returns how many. */
+/* Removes the verdicts that the zone in slot decided since then, to the second. Returns how many. */
 size_t rg_verdicts_flush_zone(struct rg_verdicts *verdicts, uint32_t slot, uint64_t since);
-/* Removes what a country decided, and, if peers is set, who was found clean. */
+/* Removes the verdicts that a country decided, and all peers too if peers is set. Returns how many. */
 size_t rg_verdicts_flush_countries(struct rg_verdicts *verdicts, bool peers);
 
 /*
- * Makes every verdict what conf (after rg_verdicts_name_zones()) would make of it: its action, or
- * nothing if its zone's codes do not name it any more. One walk over the map: 1 us an entry.
+ * Gives every verdict the action that conf says, and removes those that conf would not make any more. Call
+ * after rg_verdicts_name_zones(). Walks the whole map: 1 us a verdict.
  */
 void rg_verdicts_apply(struct rg_verdicts *verdicts, const struct rg_conf *conf);
 
-/* Deletes what is over. */
+/* Removes verdicts that have ended at now. Call about once a second. */
 void rg_verdicts_sweep(struct rg_verdicts *verdicts, uint64_t now);
 
-/*
- * Lists made ready to be put in force in place of old (NULL: not known): a new trie, or, if an entry at
- * most is different, its change alone; and their index. Nothing is in force yet. May run in another
- * thread while verdicts is used, as long as old and lists stay as they are; ends with -ECANCELED soon
- * after *stop is set.
- */
-struct rg_list_draft;
-int rg_list_draft_new(struct rg_list_draft **ret, const struct rg_verdicts *verdicts,
-		      const struct rg_lists *old, const struct rg_lists *lists,
-		      const atomic_bool *stop, struct rg_error *error);
-void rg_list_draft_free(struct rg_list_draft *draft);
-
-/* Puts it in force; draft is still the caller's, but used up. On error the old lists stay. */
-int rg_verdicts_swap_lists(struct rg_verdicts *verdicts, struct rg_list_draft *draft,
-			   struct rg_error *error);
-
+/* The indexes, still owned by verdicts: for list_map.c. */
+struct rg_index_maps *rg_verdicts_index_maps(const struct rg_verdicts *verdicts);
+/* What the indexes hold. */
 struct rg_index_maps_count rg_verdicts_indexes(const struct rg_verdicts *verdicts);
 
 struct rg_verdicts_count rg_verdicts_count(const struct rg_verdicts *verdicts);
