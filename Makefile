@@ -275,7 +275,7 @@ $(FUZZ_LIBRARY): $(LIB_SOURCES:%.c=$(BUILD)/fuzz/%.o)
 
 $(FUZZERS:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c $(FUZZ_LIBRARY)
 	$(call say,FUZZ,$@)
-	$(Q)$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer -MMD -MP $(filter %.c %.a,$^) -o $@ $(LIB_LIBS)
+	$(Q)$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer -MMD -MP $< $(filter %.a,$^) -o $@ $(LIB_LIBS)
 
 fuzz-filter: $(BUILD)/fuzz/fuzz_filter ## random frames: the XDP programs against a model (FUZZ_FRAMES=20000000, as root)
 	$(Q)$< --frames $(FUZZ_FRAMES) --seed $$(date +%s)
