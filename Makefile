@@ -88,7 +88,8 @@ $(BUILD)/%.skel.h: $(BUILD)/bpf/%.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name $(*F)_bpf >$@
 
-$(foreach build,asan fuzz,$(BUILD)/$(build)/userspace/kernel/loader.o) $(BUILD)/userspace/kernel/loader.o: $(BUILD)/filter.skel.h
+SKELETON_USERS := $(patsubst %,userspace/kernel/%.o,loader attach inner_maps held_frame)
+$(foreach dir,$(BUILD) $(BUILD)/asan $(BUILD)/fuzz,$(addprefix $(dir)/,$(SKELETON_USERS))): $(BUILD)/filter.skel.h
 
 $(BUILD)/%.o: %.c $(firstword $(MAKEFILE_LIST))
 	$(call say,CC,$@)

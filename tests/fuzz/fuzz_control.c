@@ -14,6 +14,7 @@
 #include "control/control.c" /* NOLINT: see above */
 
 #include "base/addr.h"
+#include "kernel/attach.h"
 #include "responder/responder.h"
 #include "kernel/stats.h"
 
@@ -69,7 +70,7 @@ bool rg_loader_can_hold(const struct rg_loader *loader)
 	return true;
 }
 
-const struct rg_attachment *rg_loader_attachment(const struct rg_loader *loader, unsigned int index)
+const struct rg_attachment *rg_attach_info(const struct rg_loader *loader, unsigned int index)
 {
 	static const struct rg_attachment attachment = { "lo", 1, RG_XDP_GENERIC, false, 7 };
 

@@ -118,7 +118,7 @@ static __u32 byte_of(enum rg_index_part which)
 	return 0xffU << 8 * which;
 }
 
-/* The place that is not in force; see rg_loader_index_bank(). */
+/* The place that is not in force; see rg_inner_maps_index_bank(). */
 static uint32_t next_place(enum rg_index_part which)
 {
 	return RG_INDEX_BANK(which, (in_force >> 8 * which & 3) == 1);

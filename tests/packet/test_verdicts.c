@@ -15,6 +15,7 @@
 
 #include "maps/layout.h"
 #include "base/addr.h"
+#include "kernel/inner_maps.h"
 #include "store/verdicts.h"
 
 #define SIZE 64 /* verdicts */
@@ -54,20 +55,20 @@ static int new_map(enum bpf_map_type type, uint32_t key, uint32_t value, uint32_
 	return fd < 0 ? -errno : fd;
 }
 
-int rg_loader_new_index(const struct rg_loader *loader, uint32_t lines)
+int rg_inner_maps_new_index(const struct rg_loader *loader, uint32_t lines)
 {
 	(void)loader;
 	return new_map(BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), sizeof(struct rg_index_line), lines,
 		       BPF_F_MMAPABLE);
 }
 
-uint32_t rg_loader_index_bank(const struct rg_loader *loader, enum rg_index_part part)
+uint32_t rg_inner_maps_index_bank(const struct rg_loader *loader, enum rg_index_part part)
 {
 	return RG_INDEX_BANK(part, (loader->maps.settings->index >> 8 * part & 3) == 1);
 }
 
 /* There are no packets, so it has no map to go to. */
-int rg_loader_set_index(struct rg_loader *loader, enum rg_index_part part, int fd, uint32_t force)
+int rg_inner_maps_set_index(struct rg_loader *loader, enum rg_index_part part, int fd, uint32_t force)
 {
 	__u32 *in_force = &loader->maps.settings->index;
 
@@ -76,19 +77,19 @@ int rg_loader_set_index(struct rg_loader *loader, enum rg_index_part part, int f
 	return 0;
 }
 
-int rg_loader_new_list(const struct rg_loader *loader)
+int rg_inner_maps_new_list(const struct rg_loader *loader)
 {
 	(void)loader;
 	return -ENOTSUP;
 }
 
-int rg_loader_current_list(const struct rg_loader *loader)
+int rg_inner_maps_current_list(const struct rg_loader *loader)
 {
 	(void)loader;
 	return -ENOTSUP;
 }
 
-int rg_loader_pin_list(const struct rg_loader *loader, int fd)
+int rg_inner_maps_pin_list(const struct rg_loader *loader, int fd)
 {
 	(void)loader;
 	(void)fd;

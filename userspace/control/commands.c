@@ -5,6 +5,7 @@
 #include "daemon/agent.h"
 #include "base/log.h"
 #include "base/names.h"
+#include "kernel/attach.h"
 #include "lists/list_edit.h"
 #include "observe/report.h"
 
@@ -363,7 +364,7 @@ static json_t *describe_interfaces(const struct rg_agent *agent)
 	json_t *interfaces = json_array();
 	const struct rg_attachment *at;
 
-	for (unsigned int i = 0; (at = rg_loader_attachment(agent->loader, i)); i++)
+	for (unsigned int i = 0; (at = rg_attach_info(agent->loader, i)); i++)
 		json_array_append_new(interfaces,
 				      json_pack("{s:s, s:i, s:s, s:s, s:b, s:i}", "name", at->name,
 						"ifindex", (int)at->ifindex, "state",
@@ -484,7 +485,7 @@ static json_t *describe_lacks(const struct rg_agent *agent)
 	if (!agent->steering.attached)
 		json_array_append_new(lacks, json_string("steering: no sk_lookup program, tempfail "
 							 "resets and reject drops"));
-	for (unsigned int i = 0; (at = rg_loader_attachment(agent->loader, i)); i++) {
+	for (unsigned int i = 0; (at = rg_attach_info(agent->loader, i)); i++) {
 		if (at->ifindex && at->mode == RG_XDP_GENERIC)
 			json_array_append_new(lacks,
 					      json_sprintf("native: %s is in generic mode, which is "

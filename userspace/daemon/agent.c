@@ -3,6 +3,7 @@
 
 #include "base/addr.h"
 #include "control/control.h"
+#include "kernel/attach.h"
 #include "kernel/ring.h"
 #include "kernel/netlink.h"
 #include "kernel/settings.h"
@@ -256,7 +257,7 @@ static void on_links_changed(void *arg)
 {
 	struct rg_agent *agent = arg;
 
-	rg_loader_refresh(agent->loader);
+	rg_attach_refresh(agent->loader);
 	(void)rg_exempt_refresh(&agent->never, &agent->conf->resolver);
 }
 
@@ -730,7 +731,7 @@ static void build_responder(struct rg_agent *agent)
 						  .ended = on_session_ended,
 						  .arg = agent };
 	struct rg_error error;
-	int err = rg_loader_attach_steer(agent->loader);
+	int err = rg_attach_steering(agent->loader);
 
 	if (err)
 		rg_log_warning("the kernel refuses the steering program (%s): tempfail resets, reject "
@@ -908,7 +909,7 @@ static int build(struct rg_agent *agent, struct rg_error *error)
 	if (!err)
 		err = rg_metrics_new(&agent->metrics, agent, error);
 	if (!err)
-		err = rg_loader_attach(agent->loader, error);
+		err = rg_attach_all(agent->loader, error);
 	if (!err)
 		rg_zone_test_tick(agent->tester, rg_now());
 	return err;
@@ -1008,7 +1009,7 @@ void rg_agent_free(struct rg_agent *agent, bool keep_pins)
 	rg_recent_events_free(agent->recent);
 	rg_verdicts_free(agent->verdicts);
 	if (agent->loader && !keep_pins)
-		rg_loader_detach(agent->loader);
+		rg_attach_detach_all(agent->loader);
 	rg_loader_free(agent->loader);
 	rg_exempt_clear(&agent->never);
 	rg_lists_free(agent->lists);

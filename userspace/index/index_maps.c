@@ -2,6 +2,7 @@
 #include "index/index_maps.h"
 
 #include "base/addr.h"
+#include "kernel/inner_maps.h"
 
 #define FIRST_HOSTS 65536 /* the least table of hosts, 1 MiB, has room for them */
 #define FIRST_NETS 4096
@@ -33,8 +34,8 @@ static int make(const struct rg_index_maps *indexes, enum rg_index_part which,
 		const struct rg_index_size *size, struct rg_index_presence *seen,
 		struct rg_mapped_index *ret)
 {
-	struct rg_mapped_index part = { .fd = rg_loader_new_index(indexes->loader,
-								  rg_index_lines(size)) };
+	struct rg_mapped_index part = { .fd = rg_inner_maps_new_index(indexes->loader,
+								      rg_index_lines(size)) };
 	const struct rg_index_origin origin = {
 		.seen = seen,
 		.part = which,
@@ -56,7 +57,7 @@ static int make(const struct rg_index_maps *indexes, enum rg_index_part which,
 
 static void give_up(struct rg_index_maps *indexes, enum rg_index_part which)
 {
-	(void)rg_loader_set_index(indexes->loader, which, -1, 0);
+	(void)rg_inner_maps_set_index(indexes->loader, which, -1, 0);
 	rg_mapped_index_drop(&indexes->parts[which]);
 	indexes->failed++;
 }
@@ -65,10 +66,10 @@ static void give_up(struct rg_index_maps *indexes, enum rg_index_part which)
 static int enforce(const struct rg_index_maps *indexes, enum rg_index_part which,
 		   const struct rg_mapped_index *fresh)
 {
-	uint32_t place = rg_loader_index_bank(indexes->loader, which);
+	uint32_t place = rg_inner_maps_index_bank(indexes->loader, which);
 	uint32_t force = rg_index_install(fresh->index, indexes->seen, place);
 
-	return rg_loader_set_index(indexes->loader, which, fresh->fd, force);
+	return rg_inner_maps_set_index(indexes->loader, which, fresh->fd, force);
 }
 
 /* fresh, which is complete, takes the place of what is there. */
@@ -100,7 +101,7 @@ int rg_index_maps_new(struct rg_index_maps **ret, struct rg_loader *loader, bool
 	for (int i = 0; i < RG_INDEXES; i++) {
 		indexes->parts[i].fd = -1;
 		if (!on)
-			(void)rg_loader_set_index(loader, i, -1, 0);
+			(void)rg_inner_maps_set_index(loader, i, -1, 0);
 		/* Without memory for it the tries do. */
 		else if (i != RG_INDEX_LISTS &&
 			 make(indexes, i, &size, indexes->seen, &indexes->parts[i]))

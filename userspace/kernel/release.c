@@ -18,30 +18,30 @@ struct rg_release {
 	atomic_uint put, taken;
 	atomic_uint_fast64_t released, failed;
 	atomic_bool has_complained;
-	struct rg_release_frame slots[SLOTS];
+	struct rg_held_frame slots[SLOTS];
 };
 
 int rg_release_new(struct rg_release **ret, struct rg_loader *loader)
 {
-	struct rg_release *releaser = calloc(1, sizeof(*releaser));
+	struct rg_release *release = calloc(1, sizeof(*release));
 
-	if (!releaser)
+	if (!release)
 		return -ENOMEM;
-	releaser->loader = loader;
-	sem_init(&releaser->work, 0, 0); /* can't fail with 0 */
-	*ret = releaser;
+	release->loader = loader;
+	sem_init(&release->work, 0, 0); /* can't fail with 0 */
+	*ret = release;
 	return 0;
 }
 
 /* In the thread, or in the loop. */
-static void count(struct rg_release *releaser, int err)
+static void count(struct rg_release *release, int err)
 {
 	if (!err) {
-		releaser->released++;
+		release->released++;
 		return;
 	}
-	releaser->failed++;
-	if (!atomic_exchange(&releaser->has_complained, true))
+	release->failed++;
+	if (!atomic_exchange(&release->has_complained, true))
 		rg_log_warning("a held SYN could not be released (%s): peers wait for their "
 			       "retransmission instead; said once, counted as release_failed",
 			       strerror(-err));
@@ -49,65 +49,65 @@ static void count(struct rg_release *releaser, int err)
 
 static void *work(void *arg)
 {
-	struct rg_release *releaser = arg;
+	struct rg_release *release = arg;
 
 	for (;;) {
-		unsigned int taken = releaser->taken;
+		unsigned int taken = release->taken;
 
-		while (sem_wait(&releaser->work))
+		while (sem_wait(&release->work))
 			; /* a debugger's doing: signals are the loop's */
-		if (taken == releaser->put)
+		if (taken == release->put)
 			return NULL; /* rg_release_free() */
-		count(releaser, rg_loader_send_on(releaser->loader, &releaser->slots[taken % SLOTS]));
-		releaser->taken = taken + 1;
+		count(release, rg_held_frame_send(release->loader, &release->slots[taken % SLOTS]));
+		release->taken = taken + 1;
 	}
 }
 
-static void start_thread(struct rg_release *releaser)
+static void start_thread(struct rg_release *release)
 {
-	int err = rg_thread_start(&releaser->thread, work, releaser);
+	int err = rg_thread_start(&release->thread, work, release);
 
-	releaser->state = err ? THREAD_NEVER : THREAD_RUNS;
+	release->state = err ? THREAD_NEVER : THREAD_RUNS;
 	if (err)
 		rg_log_warning("held SYNs are released without a thread of their own: %s",
 			       strerror(-err));
 }
 
-void rg_release_put(struct rg_release *releaser, uint32_t ifindex, const void *frame, size_t len,
+void rg_release_put(struct rg_release *release, uint32_t ifindex, const void *frame, size_t len,
 		    bool is_clean)
 {
-	unsigned int put = releaser->put;
-	struct rg_release_frame now, *passage = &releaser->slots[put % SLOTS];
+	unsigned int put = release->put;
+	struct rg_held_frame local, *slot = &release->slots[put % SLOTS];
 	bool can_wait;
 	int result;
 
-	if (is_clean && releaser->state == THREAD_NOT_YET)
-		start_thread(releaser);
-	can_wait = is_clean && releaser->state == THREAD_RUNS && put - releaser->taken < SLOTS;
+	if (is_clean && release->state == THREAD_NOT_YET)
+		start_thread(release);
+	can_wait = is_clean && release->state == THREAD_RUNS && put - release->taken < SLOTS;
 	if (!can_wait)
-		passage = &now;
-	result = rg_loader_judge(releaser->loader, ifindex, frame, len, passage);
+		slot = &local;
+	result = rg_held_frame_judge(release->loader, ifindex, frame, len, slot);
 	if (result == 1 && can_wait) {
-		releaser->put = put + 1;
-		sem_post(&releaser->work);
+		release->put = put + 1;
+		sem_post(&release->work);
 		return;
 	}
-	count(releaser, result == 1 ? rg_loader_send_on(releaser->loader, passage) : result);
+	count(release, result == 1 ? rg_held_frame_send(release->loader, slot) : result);
 }
 
-struct rg_release_count rg_release_count(const struct rg_release *releaser)
+struct rg_release_count rg_release_count(const struct rg_release *release)
 {
-	return (struct rg_release_count){ .released = releaser->released, .failed = releaser->failed };
+	return (struct rg_release_count){ .released = release->released, .failed = release->failed };
 }
 
-void rg_release_free(struct rg_release *releaser)
+void rg_release_free(struct rg_release *release)
 {
-	if (!releaser)
+	if (!release)
 		return;
-	if (releaser->state == THREAD_RUNS) {
-		sem_post(&releaser->work);
-		pthread_join(releaser->thread, NULL);
+	if (release->state == THREAD_RUNS) {
+		sem_post(&release->work);
+		pthread_join(release->thread, NULL);
 	}
-	sem_destroy(&releaser->work);
-	free(releaser);
+	sem_destroy(&release->work);
+	free(release);
 }

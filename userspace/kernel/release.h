@@ -6,7 +6,7 @@
 #ifndef REPGATE_KERNEL_RELEASE_H
 #define REPGATE_KERNEL_RELEASE_H
 
-#include "kernel/loader.h"
+#include "kernel/held_frame.h"
 
 struct rg_release;
 
@@ -18,7 +18,7 @@ struct rg_release_count {
 /* loader: must outlive it. 0 or -ENOMEM. */
 int rg_release_new(struct rg_release **ret, struct rg_loader *loader);
 /* First sends on what still waits. */
-void rg_release_free(struct rg_release *releaser);
+void rg_release_free(struct rg_release *release);
 
 /*
  * A frame of RG_FRAME_SIZE bytes at most. It is judged at once, as the verdict that was made for it may
@@ -27,9 +27,9 @@ void rg_release_free(struct rg_release *releaser);
  * the first one, so it has no more privileges than the loop. Where there can't be one, or too many wait,
  * all go at once, before those that wait.
  */
-void rg_release_put(struct rg_release *releaser, uint32_t ifindex, const void *frame, size_t len,
+void rg_release_put(struct rg_release *release, uint32_t ifindex, const void *frame, size_t len,
 		    bool is_clean);
 
-struct rg_release_count rg_release_count(const struct rg_release *releaser);
+struct rg_release_count rg_release_count(const struct rg_release *release);
 
 #endif

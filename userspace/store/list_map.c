@@ -2,6 +2,7 @@
 #include "store/list_map.h"
 
 #include "base/addr.h"
+#include "kernel/inner_maps.h"
 
 #include <bpf/bpf.h>
 
@@ -107,7 +108,7 @@ static int fill_trie(struct rg_staged_lists *staged, const struct rg_loader *loa
 	size_t count;
 	int err;
 
-	staged->trie = rg_loader_new_list(loader);
+	staged->trie = rg_inner_maps_new_list(loader);
 	if (staged->trie < 0)
 		return rg_fail(error, staged->trie, "no map for the local lists: %s",
 			       strerror(-staged->trie));
@@ -153,7 +154,7 @@ void rg_list_map_drop(struct rg_staged_lists *staged)
 static bool change_in_place(const struct rg_list_map *map, const struct rg_lists *lists,
 			    const struct change *change)
 {
-	RG_CLEANUP_CLOSE int fd = rg_loader_current_list(map->loader);
+	RG_CLEANUP_CLOSE int fd = rg_inner_maps_current_list(map->loader);
 	struct rg_list_entry value;
 	struct rg_prefix key;
 
@@ -174,7 +175,7 @@ static int replace_trie(const struct rg_list_map *map, int fd, struct rg_error *
 {
 	uint32_t zero = 0;
 	/* The pin first: nothing may fail after the switch. */
-	int err = rg_loader_pin_list(map->loader, fd);
+	int err = rg_inner_maps_pin_list(map->loader, fd);
 
 	if (err)
 		return rg_fail(error, err, "local lists can't be pinned: %s", strerror(-err));

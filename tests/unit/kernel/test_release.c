@@ -41,8 +41,8 @@ void rg_log(enum rg_log_level level, const char *format, ...)
 	warnings++;
 }
 
-int rg_loader_judge(const struct rg_loader *loader, unsigned int ifindex, const void *frame,
-		    size_t len, struct rg_release_frame *ret)
+int rg_held_frame_judge(const struct rg_loader *loader, unsigned int ifindex, const void *frame,
+		    size_t len, struct rg_held_frame *ret)
 {
 	uint8_t text[RG_FRAME_SIZE];
 	uint32_t number;
@@ -56,12 +56,12 @@ int rg_loader_judge(const struct rg_loader *loader, unsigned int ifindex, const 
 	judged++;
 	if (judge_says != 1)
 		return judge_says;
-	*ret = (struct rg_release_frame){ .ifindex = ifindex, .len = (uint32_t)len };
-	memcpy(ret->frame, &number, sizeof(number));
+	*ret = (struct rg_held_frame){ .ifindex = ifindex, .len = (uint32_t)len };
+	memcpy(ret->bytes, &number, sizeof(number));
 	return 1;
 }
 
-int rg_loader_send_on(const struct rg_loader *loader, const struct rg_release_frame *passage)
+int rg_held_frame_send(const struct rg_loader *loader, const struct rg_held_frame *frame)
 {
 	bool by_thread = !pthread_equal(pthread_self(), loop);
 	unsigned int at;
@@ -70,9 +70,9 @@ int rg_loader_send_on(const struct rg_loader *loader, const struct rg_release_fr
 	assert_null(loader);
 	if (by_thread && is_shut)
 		sem_wait(&gate);
-	memcpy(&number, passage->frame, sizeof(number));
-	assert_int_equal(passage->ifindex, IFINDEX);
-	assert_int_equal(passage->len, sizeof(number) + number % (RG_FRAME_SIZE - sizeof(number)));
+	memcpy(&number, frame->bytes, sizeof(number));
+	assert_int_equal(frame->ifindex, IFINDEX);
+	assert_int_equal(frame->len, sizeof(number) + number % (RG_FRAME_SIZE - sizeof(number)));
 	at = sent.count;
 	sent.number[at] = number;
 	sent.by_thread[at] = by_thread;

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The programs on the interfaces and in the network namespace: attached, replaced, detached. An earlier
+ * agent's program is replaced by a link update, so no packet goes unfiltered in between. attach.c and
+ * dispatcher.c are the only files that attach.
+ */
+#ifndef REPGATE_KERNEL_ATTACH_H
+#define REPGATE_KERNEL_ATTACH_H
+
+#include "kernel/loader.h"
+
+/*
+ * Attaches the sk_lookup program to this network namespace, or replaces an earlier agent's. Call before
+ * rg_attach_all(): SYNs that XDP passes as tempfail must find it. 0 or -errno.
+ */
+int rg_attach_steering(struct rg_loader *loader);
+
+/*
+ * Attaches the filter to every interface of the configuration, and detaches an earlier agent's from all
+ * others. 0, or a negative error with a reason: an interface does not exist, its driver refuses, or
+ * another program is on it. Logs each interface.
+ */
+int rg_attach_all(struct rg_loader *loader, struct rg_error *error);
+
+/*
+ * Looks at the interfaces again, and attaches to those that have come back or lost our program. Call when
+ * interfaces change, and now and then. Logs what it finds and does.
+ */
+void rg_attach_refresh(struct rg_loader *loader);
+
+/* Detaches from everything and removes all pins: the end of filtering. */
+void rg_attach_detach_all(struct rg_loader *loader);
+
+struct rg_attachment {
+	const char *name;
+	unsigned int ifindex; /* 0: not attached */
+	enum rg_xdp_mode mode; /* native or generic */
+	bool frags; /* the program takes frames in several buffers */
+	uint32_t program; /* id, as `bpftool prog show` has it */
+};
+/* The interface with this number, from 0; owned by loader. NULL: past the last. */
+const struct rg_attachment *rg_attach_info(const struct rg_loader *loader, unsigned int index);
+
+#endif

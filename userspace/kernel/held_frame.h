@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Held SYNs through the kernel once more: judged by the programs, then sent into the stack or back. */
+#ifndef REPGATE_KERNEL_HELD_FRAME_H
+#define REPGATE_KERNEL_HELD_FRAME_H
+
+#include "kernel/loader.h"
+
+/* A frame that is to be sent. */
+struct rg_held_frame {
+	uint32_t ifindex;
+	uint32_t len; /* bytes */
+	bool arrives; /* into the stack, as if it arrived on ifindex; false: out of ifindex, an answer */
+	uint8_t bytes[RG_FRAME_SIZE + 64]; /* from the Ethernet header on */
+};
+
+/*
+ * Runs the filter on a held frame, as if it had just arrived on ifindex: by the verdicts in force, and
+ * with its counters. 1: ret is to be sent, the frame itself or the answer to it; 0: it is dropped; or
+ * -errno.
+ */
+int rg_held_frame_judge(const struct rg_loader *loader, unsigned int ifindex, const void *frame,
+			size_t len, struct rg_held_frame *ret);
+
+/* Sends a frame; the stack handles it before this returns. In any thread. 0 or -errno. */
+int rg_held_frame_send(const struct rg_loader *loader, const struct rg_held_frame *frame);
+
+#endif
