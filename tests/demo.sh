@@ -7,9 +7,9 @@
 # send a mail to it. Then a table compares what each sender should have met with
 # what it did meet, and says why. Exits 0 if they agree.
 
-# shellcheck source-path=SCRIPTDIR source=e2e/lib.sh
-. "$(dirname "$0")/e2e/lib.sh"
-bed_reexec "$0" "$@"
+# shellcheck source-path=SCRIPTDIR source=testbed/testbed.sh
+. "$(dirname "$0")/testbed/testbed.sh"
+testbed_reexec "$0" "$@"
 
 # Each answer of the name server takes that long, so that it can be seen how
 # long the first SYN of an unknown sender is held.
@@ -105,7 +105,7 @@ start_repgate() {
 	CONF[tag_dscp]=63
 	CONF[qil_throttle]='"2/h burst 2"'
 	CONF[ers]="{
-	activation_code_file = \"$BED/repgate/activation-code\";
+	activation_code_file = \"$TESTBED/repgate/activation-code\";
 	standard_action = \"drop\";
 	qil_action  = \"tempfail\";
 	qil_ttl_min = \"${QIL_SECONDS}s\";
@@ -150,7 +150,7 @@ start_repgate() {
 # What tag is for: the firewall behind repgate does what it likes.
 start_firewall() {
 	say "A firewall that resets tagged SYNs (nftables)"
-	tee "$BED/firewall" <<'END'
+	tee "$TESTBED/firewall" <<'END'
 table inet mail {
 	chain input {
 		type filter hook input priority filter;
@@ -159,7 +159,7 @@ table inet mail {
 	}
 }
 END
-	in_mail nft -f "$BED/firewall"
+	in_mail nft -f "$TESTBED/firewall"
 }
 
 # rows TABLE: prints "KIND|ADDRESS|OUTCOME|CLASS|ACTION" for each sender.
@@ -176,13 +176,13 @@ send_and_ask() {
 # send_all ROUND TABLE
 send_all() {
 	local address before='' n=0 pids=()
-	mkdir -p "$BED/sent"
+	mkdir -p "$TESTBED/sent"
 	while IFS='|' read -r _ address _; do
 		n=$((n + 1))
 		# Mails of one sender come one after the other.
 		[ "$address" != "$before" ] || wait "$!" || true
 		before=$address
-		send_and_ask "$address" "$BED/sent/$1-$n" &
+		send_and_ask "$address" "$TESTBED/sent/$1-$n" &
 		pids+=("$!")
 		# The start of many programs at once would add to the times.
 		sleep 0.1
@@ -240,7 +240,7 @@ print_table() {
 		EXPERIENCED OK WHY
 	while IFS='|' read -r kind address outcome class action; do
 		n=$((n + 1))
-		table_row "$BED/sent/$1-$n" "$kind" "$address" "$outcome" \
+		table_row "$TESTBED/sent/$1-$n" "$kind" "$address" "$outcome" \
 			"$class" "$action"
 	done < <(rows "$2")
 }
@@ -276,12 +276,12 @@ show_repgate() {
 	say "bpftool map dump pinned $REPGATE_PINS/verdicts (the beginning)"
 	in_mail bpftool map dump pinned "$REPGATE_PINS/verdicts" | sed -n 1,40p
 	say "The log of the refusals by SMTP"
-	sed -n 's/^repgated: info: NOQUEUE/NOQUEUE/p' "$BED/repgated.log"
+	sed -n 's/^repgated: info: NOQUEUE/NOQUEUE/p' "$TESTBED/repgated.log"
 }
 
 main() {
 	say "Two network namespaces: a mail host, and a network of senders"
-	bed_up
+	testbed_up
 	start_zones
 	say "Postfix on port 25"
 	postfix_start
@@ -297,7 +297,7 @@ main() {
 	delay_stop
 	zones_stop
 	if [ "$WRONG" -gt 0 ]; then
-		bed_logs
+		testbed_logs
 		echo "demo: $((RIGHT + WRONG)) mails, $WRONG not as expected"
 		exit 1
 	fi

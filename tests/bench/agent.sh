@@ -14,17 +14,17 @@
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need_cores
-bed_reexec "$0" "$@"
+testbed_reexec "$0" "$@"
 
 RATES=${RATES:-10000 20000 50000}
 SECONDS_EACH=${SECONDS_EACH:-10}
 NET=10.64.0.0/10 # more hosts than come
 MAC=02:00:00:00:00:25
-SAMPLES=$BED/samples
+SAMPLES=$TESTBED/samples
 
 # pin_to CORE NAME
 pin_to() {
-	taskset -acp "$1" "${BED_PID[$2]}" >/dev/null
+	taskset -acp "$1" "${TESTBED_PID[$2]}" >/dev/null
 }
 
 stats() {
@@ -33,7 +33,7 @@ stats() {
 
 # ns that the agent's loop wanted its core and did not have it, but for its other threads
 agent_wait_ns() {
-	local pid=${BED_PID[repgated]}
+	local pid=${TESTBED_PID[repgated]}
 	awk -v "loop=/proc/$pid/task/$pid/schedstat" '
 		{ sum += FILENAME == loop ? $2 : -$1 }
 		END { printf "%.0f\n", sum }' "/proc/$pid"/task/*/schedstat
@@ -64,7 +64,7 @@ measure() {
 	repgate_start
 	pin_to $SERVER_CORE repgated
 	before=$(stats)
-	agent=$(agent_cpu_us) waited=$(agent_wait_ns) server=$(cpu_us "${BED_PID[rbldnsd]}") rss=$(agent_memory VmRSS)
+	agent=$(agent_cpu_us) waited=$(agent_wait_ns) server=$(cpu_us "${TESTBED_PID[rbldnsd]}") rss=$(agent_memory VmRSS)
 	began=$(now_us)
 	result=$(in_clients "$BUILD/tests/syn_flood" --cpu $CLIENT_CORE --rate "$rate" --bursts \
 		--seconds "$SECONDS_EACH" --source $NET --once --seed "$seed" cl0 $MAC "$MX4" 25)
@@ -74,14 +74,14 @@ measure() {
 	took=$(($(now_us) - began))
 	after=$(stats)
 	agent=$(($(agent_cpu_us) - agent)) waited=$(waited_since "$waited")
-	server=$(($(cpu_us "${BED_PID[rbldnsd]}") - server))
+	server=$(($(cpu_us "${TESTBED_PID[rbldnsd]}") - server))
 	jq -nc --arg index "$index" --argjson rate "$rate" --argjson flood "$result" \
 		--argjson before "$before" --argjson after "$after" --argjson took "$took" --argjson at_end "$at_end" \
 		--argjson agent "$agent" --argjson waited "$waited" --argjson server "$server" --argjson rss "$rss" \
 		--argjson unanswered "$(unanswered)" --argjson rss_after "$(agent_memory VmRSS)" --argjson peak "$(agent_memory VmHWM)" \
 		"$SAMPLE" >>"$SAMPLES"
 	repgate_stop || true
-	rm -rf "$REPGATE_PINS" "$BED/repgate/state"
+	rm -rf "$REPGATE_PINS" "$TESTBED/repgate/state"
 }
 
 # shellcheck disable=SC2016 # variables of jq
@@ -118,8 +118,8 @@ def tag: if .index == "on" then ", index" else "" end;
 	line($what + ", of them still open at the end"; .resolved - .resolved_in_time; "peers"),
 	line($what + ", limited by"; null; .limit) ] }'
 
-bed_up
-bed_senders $NET
+testbed_up
+testbed_senders $NET
 one_zone
 zones_start
 pin_to $CLIENT_CORE rbldnsd

@@ -18,7 +18,7 @@
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need_cores
-bed_reexec "$0" "$@"
+testbed_reexec "$0" "$@"
 
 ROUNDS=${ROUNDS:-5}
 CROWD=${CROWD:-300}
@@ -35,16 +35,16 @@ hosts() {
 
 # connect FILE <HOSTS: adds who connected, and in how many microseconds
 connect() {
-	in_clients taskset -c $CLIENT_CORE "$BUILD/tests/syn_client" -n -c 4000 -f - "$MX4" 25 >"$BED/met"
-	awk -F '\t' '$2 != "connected" || $4 != 1 { bad++ } END { exit bad > 0 }' "$BED/met" ||
-		progress "connect: $(awk -F '\t' '$2 != "connected" || $4 != 1' "$BED/met" | wc -l) " \
+	in_clients taskset -c $CLIENT_CORE "$BUILD/tests/syn_client" -n -c 4000 -f - "$MX4" 25 >"$TESTBED/met"
+	awk -F '\t' '$2 != "connected" || $4 != 1 { bad++ } END { exit bad > 0 }' "$TESTBED/met" ||
+		progress "connect: $(awk -F '\t' '$2 != "connected" || $4 != 1' "$TESTBED/met" | wc -l) " \
 			"of $1 did not connect by their first SYN"
-	cut -f 1,3 "$BED/met" >>"$BED/met-$1"
+	cut -f 1,3 "$TESTBED/met" >>"$TESTBED/met-$1"
 }
 
 # known_to_resolver <HOSTS: so that DNS_MS is all that an answer takes
 known_to_resolver() {
-	in_mail "$BENCH/dns_time" 127.0.0.1 53 bl.bed >/dev/null
+	in_mail "$BENCH/dns_time" 127.0.0.1 53 bl.example >/dev/null
 }
 
 one_round() {
@@ -64,11 +64,11 @@ one_round() {
 # split_dns CROWD: from met-unknown-CROWD, what DNS took of it and what was left. Of a question that
 # was asked again the last answer counts.
 split_dns() {
-	awk -F '\t' -v dns="$BED/us-dns-$1" -v over="$BED/us-over-$1" '
+	awk -F '\t' -v dns="$TESTBED/us-dns-$1" -v over="$TESTBED/us-over-$1" '
 		NR == FNR { split($1, part, "."); took[part[4] "." part[3] "." part[2] "." part[1]] = $2; next }
 		!($1 in took) { lost++; next }
 		{ print took[$1] >dns; print $2 - took[$1] >over }
-		END { exit lost > 0 }' "$BED/answers" "$BED/met-unknown-$1" ||
+		END { exit lost > 0 }' "$TESTBED/answers" "$TESTBED/met-unknown-$1" ||
 		must "a connection without an answer from DNS" false
 }
 
@@ -78,13 +78,13 @@ samples() {
 	for crowd in alone crowd; do
 		split_dns $crowd
 		for what in bare unknown; do
-			cut -f 2 "$BED/met-$what-$crowd" >"$BED/us-$what-$crowd"
+			cut -f 2 "$TESTBED/met-$what-$crowd" >"$TESTBED/us-$what-$crowd"
 		done
 		for what in dns bare unknown over; do
 			jq -sc --arg index "$1" --arg what $what --arg crowd $crowd '
 				sort | { index: $index, what: $what, crowd: $crowd, count: length,
 				median_us: .[length / 2 | floor], p99_us: .[length * 99 / 100 | floor],
-				min_us: .[0], max_us: .[-1] }' "$BED/us-$what-$crowd"
+				min_us: .[0], max_us: .[-1] }' "$TESTBED/us-$what-$crowd"
 		done
 	done
 }
@@ -95,15 +95,15 @@ one_variant() {
 	with_index "$1"
 	repgate_config
 	repgate_start
-	taskset -apc $SERVER_CORE "${BED_PID[repgated]}" >/dev/null
-	rm -f "$BED"/met-* "$BED"/us-*
-	: >"$BED/answers"
+	taskset -apc $SERVER_CORE "${TESTBED_PID[repgated]}" >/dev/null
+	rm -f "$TESTBED"/met-* "$TESTBED"/us-*
+	: >"$TESTBED/answers"
 	for ((round = 0; round < ROUNDS; round++)); do
 		one_round "$round"
 	done
 	repgate_stop || true
-	rm -rf "$REPGATE_PINS" "$BED/repgate/state"
-	samples "$1" >>"$BED/samples"
+	rm -rf "$REPGATE_PINS" "$TESTBED/repgate/state"
+	samples "$1" >>"$TESTBED/samples"
 }
 
 # shellcheck disable=SC2016 # variables of jq
@@ -139,13 +139,13 @@ listener_start() {
 	must "nobody listens" wait_for 5 tcp_open 25
 }
 
-bed_up
+testbed_up
 one_zone
 zones_start
 listener_start
-delay_start "$DNS_MS" --times "$BED/answers"
+delay_start "$DNS_MS" --times "$TESTBED/answers"
 for variant in $(index_variants); do
 	one_variant "$variant"
 done
 jq -s --argjson dns_ms "$DNS_MS" --argjson at_once "$CROWD" "$BENCH_JQ $REPORT" \
-	"$BED/samples" >"$BENCH/connect.json"
+	"$TESTBED/samples" >"$BENCH/connect.json"

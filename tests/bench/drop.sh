@@ -57,16 +57,16 @@ if [ -z "${DROP_INSIDE:-}" ]; then
 	need_cores
 	DROP_INSIDE=yes exec unshare --mount --net --propagation private -- bash "$0" "$@"
 fi
-bed_private_mounts
+testbed_private_mounts
 trap 'drop_end $?' EXIT
 trap 'exit 1' INT TERM HUP
 
 drop_end() {
 	local name
-	for name in "${!BED_PID[@]}"; do
-		kill -KILL "${BED_PID[$name]}" 2>/dev/null || true
+	for name in "${!TESTBED_PID[@]}"; do
+		kill -KILL "${TESTBED_PID[$name]}" 2>/dev/null || true
 	done
-	bed_exit "$1"
+	testbed_exit "$1"
 }
 
 read -r -a VARIANTS <<<"$(index_variants)"
@@ -74,9 +74,9 @@ ALL=(bare repgate xdp-filter nft-netdev nft-input ipset-raw ipset-input none pas
 [ "${#VARIANTS[@]}" -eq 1 ] || ALL+=(repgate-index repgate-few)
 [ -z "${FILTERS:-}" ] || read -r -a ALL <<<"$FILTERS"
 READY=()
-NAMES=$BED/listed
-ROUND_LINES=$BED/rounds
-MISSING=$BED/missing
+NAMES=$TESTBED/listed
+ROUND_LINES=$TESTBED/rounds
+MISSING=$TESTBED/missing
 touch "$ROUND_LINES" "$MISSING"
 
 # --- hosts -------------------------------------------------------------------
@@ -123,9 +123,9 @@ host_up() {
 	on "$name" ip link set "r$n" addrgenmode none up
 	on "$name" ip addr add $HOST/24 dev "r$n"
 	on "$name" ip route add default dev "r$n"
-	mkdir -p "$BED/sys/$name"
-	on "$name" mount -t sysfs sysfs "$BED/sys/$name"
-	echo 1 >"$BED/sys/$name/class/net/r$n/threaded"
+	mkdir -p "$TESTBED/sys/$name"
+	on "$name" mount -t sysfs sysfs "$TESTBED/sys/$name"
+	echo 1 >"$TESTBED/sys/$name/class/net/r$n/threaded"
 	thread=$(poller "$n")
 	[ -n "$thread" ] || skip "no threaded NAPI on this kernel"
 	taskset -pc $SERVER_CORE "$thread" >/dev/null
@@ -158,13 +158,13 @@ serve() {
 		}
 	}
 	END
-	rm -f "$BED/listener.log"
+	rm -f "$TESTBED/listener.log"
 	# shellcheck disable=SC2016 # variables of perl
 	nsenter --net="/run/netns/$1" -- perl -MIO::Socket::INET -e '
 		my $listener = IO::Socket::INET->new(LocalPort => 25, Listen => $ARGV[0], ReuseAddr => 1)
 			or die "port 25: $!";
-		$| = 1; print "ready\n"; sleep' "$2" >"$BED/listener.log" &
-	BED_PID[listener]=$!
+		$| = 1; print "ready\n"; sleep' "$2" >"$TESTBED/listener.log" &
+	TESTBED_PID[listener]=$!
 	must "nobody listens" wait_for 10 is_ready listener
 }
 
@@ -184,9 +184,9 @@ none_half_open() {
 host_down() {
 	local n
 	n=$(number "$1")
-	[ -z "${BED_PID[$1]:-}" ] || stop "$1" || true
+	[ -z "${TESTBED_PID[$1]:-}" ] || stop "$1" || true
 	ip link del "c$n"
-	umount "$BED/sys/$1"
+	umount "$TESTBED/sys/$1"
 	ip netns del "$1"
 	unset "POLLER[$1]"
 }
@@ -194,16 +194,16 @@ host_down() {
 # --- filters: NAME_up N SIZE, in namespace NAME; not by set -e -------------------
 
 is_ready() {
-	grep -qx ready "$BED/$1.log"
+	grep -qx ready "$TESTBED/$1.log"
 }
 
 # attached NAME ARGUMENT...: attach, in the background, until the host goes
 attached() {
 	local name=$1
 	shift
-	rm -f "$BED/$name.log"
-	nsenter --net="/run/netns/$name" -- "$BENCH/attach" "$@" >"$BED/$name.log" 2>&1 &
-	BED_PID[$name]=$!
+	rm -f "$TESTBED/$name.log"
+	nsenter --net="/run/netns/$name" -- "$BENCH/attach" "$@" >"$TESTBED/$name.log" 2>&1 &
+	TESTBED_PID[$name]=$!
 	while ! is_ready "$name"; do
 		alive "$name" || return 1
 		sleep 0.1
@@ -281,12 +281,12 @@ ipset-input_up() {
 # try_up NAME SIZE: or notes why not
 try_up() {
 	host_up "$1"
-	if "$1_up" "$(number "$1")" "$2" 2>"$BED/why"; then
+	if "$1_up" "$(number "$1")" "$2" 2>"$TESTBED/why"; then
 		READY+=("$1")
 		return
 	fi
-	progress "drop: $1 at $2: $(tail -n 1 "$BED/why")"
-	jq -nc --arg filter "$1" --argjson size "$2" --arg why "$(tail -n 1 "$BED/why")" \
+	progress "drop: $1 at $2: $(tail -n 1 "$TESTBED/why")"
+	jq -nc --arg filter "$1" --argjson size "$2" --arg why "$(tail -n 1 "$TESTBED/why")" \
 		'{ filter: $filter, size: $size, why: $why }' >>"$MISSING"
 	host_down "$1"
 }
@@ -368,7 +368,7 @@ flood() {
 	let_in=$(passed "$name")
 	SEED=$((SEED + 1))
 	before=$(on_cpu "$name")
-	result=$("$BUILD/tests/syn_flood" --cpu $CLIENT_CORE -m "$milliseconds" --sources "$BED/draws-$crowd" \
+	result=$("$BUILD/tests/syn_flood" --cpu $CLIENT_CORE -m "$milliseconds" --sources "$TESTBED/draws-$crowd" \
 		--seed $SEED "${options[@]}" "c$(number "$name")" $MAC $HOST $port)
 	used=$(($(on_cpu "$name") - before))
 	sent=$(jq .sent <<<"$result")
@@ -412,11 +412,11 @@ rounds() {
 }
 
 draws() {
-	"$BENCH/addresses" listed "$1" uniform $DRAWS >"$BED/draws-listed-uniform"
-	"$BENCH/addresses" listed "$1" zipf $DRAWS >"$BED/draws-listed-zipf"
-	"$BENCH/addresses" clean "$1" uniform $DRAWS >"$BED/draws-clean"
-	KNOWN=$FEW "$BENCH/addresses" clean "$1" uniform $DRAWS >"$BED/draws-few"
-	"$BENCH/addresses" unknown "$1" uniform $DRAWS >"$BED/draws-unknown"
+	"$BENCH/addresses" listed "$1" uniform $DRAWS >"$TESTBED/draws-listed-uniform"
+	"$BENCH/addresses" listed "$1" zipf $DRAWS >"$TESTBED/draws-listed-zipf"
+	"$BENCH/addresses" clean "$1" uniform $DRAWS >"$TESTBED/draws-clean"
+	KNOWN=$FEW "$BENCH/addresses" clean "$1" uniform $DRAWS >"$TESTBED/draws-few"
+	"$BENCH/addresses" unknown "$1" uniform $DRAWS >"$TESTBED/draws-unknown"
 	"$BENCH/addresses" listed "$1" >"$NAMES"
 }
 

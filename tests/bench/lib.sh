@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# lib.sh - what the parts of the bench share, on top of tests/e2e/lib.sh
+# lib.sh - what the parts of the bench share, on top of tests/testbed
 #
 # A part says on stderr what it does, and writes $BUILD/bench/PART.json:
 #
@@ -10,8 +10,8 @@
 #
 # and whatever else it measured, rounds included.
 
-# shellcheck source-path=SCRIPTDIR source=../e2e/lib.sh
-. "$(dirname "${BASH_SOURCE[0]}")/../e2e/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../testbed/testbed.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../testbed/testbed.sh"
 
 BENCH=$BUILD/bench
 # Listed addresses. With 8388608 as well, growth to 8 M is judged; without the index that takes
@@ -66,12 +66,12 @@ now_us() {
 
 # agent_memory FIELD: of the agent's /proc/PID/status, in KiB
 agent_memory() {
-	awk -v field="$1:" '$1 == field { print $2 }' "/proc/${BED_PID[repgated]}/status"
+	awk -v field="$1:" '$1 == field { print $2 }' "/proc/${TESTBED_PID[repgated]}/status"
 }
 
 # agent_cpu_us: CPU time of the agent so far
 agent_cpu_us() {
-	cpu_us "${BED_PID[repgated]}"
+	cpu_us "${TESTBED_PID[repgated]}"
 }
 
 # cpu_us PID
@@ -80,11 +80,11 @@ cpu_us() {
 		'{ printf "%.0f\n", ($14 + $15) * 1000000 / tick }'
 }
 
-# one_zone: a single DNS list, bl.bed, in place of ERS, of which
+# one_zone: a single DNS list, bl.example, in place of ERS, of which
 # nothing that is asked about is a member: each new peer costs one question.
 one_zone() {
-	echo "10.20.0.0/16 127.0.0.2" | dnsbl_zone bl.bed 3600 3600
+	echo "10.20.0.0/16 127.0.0.2" | dnsbl_zone bl.example 3600 3600
 	unset 'CONF[ers]'
-	CONF["zones"]='{ bed = { suffix = "bl.bed"; kind = "standard"; selftest = "off";
+	CONF["zones"]='{ one = { suffix = "bl.example"; kind = "standard"; selftest = "off";
 		codes = [ "127.0.0.2" ]; }; }'
 }

@@ -13,25 +13,25 @@
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
-bed_reexec "$0" "$@"
+testbed_reexec "$0" "$@"
 
 ROUNDS=${ROUNDS:-3}
 LINES_EACH=${LINES_EACH:-1000000}
 RATE=200 # connections a second, of each kind
-SAMPLES=$BED/samples
-WRONG=$BED/wrong
+SAMPLES=$TESTBED/samples
+WRONG=$TESTBED/wrong
 
 # list NUMBER: the hosts of each list that stay, and half of the others'
 list() {
 	local half=$((LINES_EACH / 2))
 	seq -f "10.21.2.%g" 1 200
-	head -n $half "$BED/hosts"
-	sed -n "$((half + 1 + $1 * half)),$((half + ($1 + 1) * half - 200))p" "$BED/hosts"
+	head -n $half "$TESTBED/hosts"
+	sed -n "$((half + 1 + $1 * half)),$((half + ($1 + 1) * half - 200))p" "$TESTBED/hosts"
 }
 
 put_list() {
-	cp "$BED/list$1" "$BED/repgate/blocked.d/big.new"
-	mv "$BED/repgate/blocked.d/big.new" "$BED/repgate/blocked.d/big.list"
+	cp "$TESTBED/list$1" "$TESTBED/repgate/blocked.d/big.new"
+	mv "$TESTBED/repgate/blocked.d/big.new" "$TESTBED/repgate/blocked.d/big.list"
 }
 
 # reload: how long it took, in us
@@ -67,14 +67,14 @@ wave() {
 	local net pids=()
 	for net in 1 2 3; do
 		in_clients "$BUILD/tests/syn_client" -n -f <(seq -f "10.21.$net.%g" 1 $RATE) \
-			-r $RATE -c 1000 -t 900 "$MX4" 25 >>"$BED/met$net" &
+			-r $RATE -c 1000 -t 900 "$MX4" 25 >>"$TESTBED/met$net" &
 		pids+=($!)
 	done
 	wait "${pids[@]}"
 }
 
 waves() {
-	while [ ! -e "$BED/over" ]; do
+	while [ ! -e "$TESTBED/over" ]; do
 		wave
 	done
 }
@@ -82,12 +82,12 @@ waves() {
 # outcomes NET OUTCOME: connections that met it, those by a retransmission left out
 outcomes() {
 	awk -F '\t' -v outcome="$2" '$2 == outcome && (outcome != "connected" || $4 == 1)' \
-		"$BED/met$1" | wc -l
+		"$TESTBED/met$1" | wc -l
 }
 
 swap_under_traffic() {
 	local round pid
-	rm -f "$BED"/met? "$BED/over"
+	rm -f "$TESTBED"/met? "$TESTBED/over"
 	waves &
 	pid=$!
 	for ((round = 0; round < ROUNDS; round++)); do
@@ -95,12 +95,12 @@ swap_under_traffic() {
 		sample swap "$(reload)"
 		settle
 	done
-	touch "$BED/over"
+	touch "$TESTBED/over"
 	wait $pid
-	jq -nc --arg index "$INDEX" --argjson tried "$(cat "$BED"/met? | wc -l)" \
+	jq -nc --arg index "$INDEX" --argjson tried "$(cat "$TESTBED"/met? | wc -l)" \
 		--argjson listed_in "$(outcomes 2 connected)" \
-		--argjson approved_out "$(($(wc -l <"$BED/met1") - $(outcomes 1 connected)))" \
-		--argjson clean_out "$(($(wc -l <"$BED/met3") - $(outcomes 3 connected)))" \
+		--argjson approved_out "$(($(wc -l <"$TESTBED/met1") - $(outcomes 1 connected)))" \
+		--argjson clean_out "$(($(wc -l <"$TESTBED/met3") - $(outcomes 3 connected)))" \
 		--argjson silent "$(ctl --json stats | jq .losses.agent_silent)" \
 		'{ index: $index, tried: $tried, listed_in: $listed_in, approved_out: $approved_out,
 		   clean_out: $clean_out, agent_silent: $silent }' >>"$WRONG"
@@ -112,7 +112,7 @@ one_variant() {
 	progress "lists: $LINES_EACH lines, index $INDEX"
 	with_index "$INDEX"
 	repgate_config "max_list = $((LINES_EACH * 2));"
-	rm -f "$BED/repgate/blocked.d/big.list"
+	rm -f "$TESTBED/repgate/blocked.d/big.list"
 	repgate_start
 	# Known from here on.
 	in_clients "$BUILD/tests/syn_client" -q -f <(seq -f "10.21.3.%g" 1 $RATE) "$MX4" 25
@@ -127,7 +127,7 @@ one_variant() {
 	sample start $(($(now_us) - began))
 	must "the list is not in force" wait_for 30 in_force $((LINES_EACH - 10))
 	repgate_stop || true
-	rm -rf "$BED/repgate/state"
+	rm -rf "$TESTBED/repgate/state"
 }
 
 # shellcheck disable=SC2016 # variables of jq
@@ -139,13 +139,13 @@ def tag: if .index == "on" then ", index" else "" end;
 	($wrong[] | at_most("wrong verdicts of \(.tried) while lists were swapped" + tag;
 		.listed_in + .approved_out + .clean_out; ""; 0)) ] }'
 
-bed_up
+testbed_up
 one_zone
 zones_start
 sink_start
-"$BENCH/addresses" listed $((LINES_EACH * 3 / 2)) >"$BED/hosts"
-list 0 >"$BED/list0"
-list 1 >"$BED/list1"
+"$BENCH/addresses" listed $((LINES_EACH * 3 / 2)) >"$TESTBED/hosts"
+list 0 >"$TESTBED/list0"
+list 1 >"$TESTBED/list1"
 repgate_config # makes the directories
 seq -f "10.21.1.%g" 1 $RATE | local_list approved friends
 for variant in $(index_variants); do

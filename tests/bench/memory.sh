@@ -23,11 +23,11 @@ HOSTS=${HOSTS:-1048576}
 RATE=${RATE:-20000}
 BAR_MIB=244 # 256 MB
 # To take a million verdicts over may last longer than an agent's start in the tests.
-BED_SLOW=6
-SAMPLES=$BED/samples
+TESTBED_SLOW=6
+SAMPLES=$TESTBED/samples
 unset KNOWN # of the other parts: here as many are known as are listed
 
-# The group outlives the bed: it is made and removed here, outside.
+# The group outlives the testbed: it is made and removed here, outside.
 group_root() {
 	if grep -qw memory /sys/fs/cgroup/cgroup.controllers 2>/dev/null; then
 		echo /sys/fs/cgroup
@@ -36,7 +36,7 @@ group_root() {
 	fi
 }
 
-if [ -z "${BED_INSIDE:-}" ] && [ "$(id -u)" -eq 0 ]; then
+if [ -z "${TESTBED_INSIDE:-}" ] && [ "$(id -u)" -eq 0 ]; then
 	GROUP=
 	root=$(group_root)
 	if [ -n "$root" ] && mkdir "$root/repgate-bench-$$" 2>/dev/null; then
@@ -46,11 +46,11 @@ if [ -z "${BED_INSIDE:-}" ] && [ "$(id -u)" -eq 0 ]; then
 	fi
 	export GROUP
 	status=0
-	(bed_reexec "$0" "$@") || status=$?
+	(testbed_reexec "$0" "$@") || status=$?
 	[ -z "$GROUP" ] || rmdir "$GROUP" || true
 	exit "$status"
 fi
-bed_reexec "$0" "$@"
+testbed_reexec "$0" "$@"
 
 # in_group: what starts the agent
 in_group() {
@@ -82,7 +82,7 @@ meminfo_bytes() {
 agent_bytes() {
 	awk '/^[0-9a-f]+-[0-9a-f]+ / { is_map = index($0, "anon_inode:bpf-map") > 0 }
 		$1 == "Rss:" && !is_map { sum += $2 }
-		END { printf "%.0f\n", sum * 1024 }' "/proc/${BED_PID[repgated]}/smaps"
+		END { printf "%.0f\n", sum * 1024 }' "/proc/${TESTBED_PID[repgated]}/smaps"
 }
 
 taken_over() {
@@ -95,7 +95,7 @@ idle() {
 
 # syns SEED: one SYN of each known peer
 syns() {
-	in_clients "$BUILD/tests/syn_flood" --rate "$RATE" --bursts --sources "$BED/known" --seed "$1" \
+	in_clients "$BUILD/tests/syn_flood" --rate "$RATE" --bursts --sources "$TESTBED/known" --seed "$1" \
 		--seconds $(((HOSTS + RATE - 1) / RATE)) cl0 02:00:00:00:00:25 "$MX4" 25
 }
 
@@ -138,7 +138,7 @@ one_variant() {
 	fi
 	repgate_config "${settings[@]}" "keep_on_stop = true;"
 	sed -i "s/^resolver = .*/resolver = \"127.0.0.1:5300\";/" "$REPGATE_CONF"
-	[ "$3" = zone ] || cp "$BED/hosts" "$BED/repgate/blocked.d/hosts.list"
+	[ "$3" = zone ] || cp "$TESTBED/hosts" "$TESTBED/repgate/blocked.d/hosts.list"
 	sleep 1
 	before=$(kernel_bytes)
 	before_meminfo=$(meminfo_bytes)
@@ -166,7 +166,7 @@ one_variant() {
 		   agent_rss_mib: ($rss / 1024), agent_peak_mib: ($peak / 1024),
 		   sent: $sent, asked_again: $again, entries: $status.index, maps: $status.maps }' >>"$SAMPLES"
 	repgate_stop || true
-	rm -rf "$REPGATE_PINS" "$BED/repgate/state" "$BED/repgate/blocked.d/hosts.list"
+	rm -rf "$REPGATE_PINS" "$TESTBED/repgate/state" "$TESTBED/repgate/blocked.d/hosts.list"
 	sleep 2 # the kernel frees maps in the background
 }
 
@@ -183,7 +183,7 @@ def tag: (if .index == "on" then ", index" else "" end) +
 	at_most("kernel and agent, \($hosts) listed and as many known" + tag;
 		.kernel_mib + .agent_mib; "MiB"; $bar) ] }'
 
-bed_up
+testbed_up
 one_zone
 zones_start
 sink_start
@@ -196,16 +196,16 @@ table inet behind {
 	}
 }
 END
-"$BENCH/addresses" clean "$HOSTS" | perl -ne 'print pack "C4", split /\./' >"$BED/known"
-in_group >"$BED/in_group"
-chmod +x "$BED/in_group"
-REPGATED=$BED/in_group
+"$BENCH/addresses" clean "$HOSTS" | perl -ne 'print pack "C4", split /\./' >"$TESTBED/known"
+in_group >"$TESTBED/in_group"
+chmod +x "$TESTBED/in_group"
+REPGATED=$TESTBED/in_group
 for variant in $(index_variants); do
 	# An LRU map evicts before it is full.
 	one_variant "$variant" $((HOSTS * 9 / 8)) zone
 done
 one_variant on 0 zone
-"$BENCH/addresses" listed "$HOSTS" >"$BED/hosts"
+"$BENCH/addresses" listed "$HOSTS" >"$TESTBED/hosts"
 one_variant on 0 list
 jq -s --argjson hosts "$HOSTS" --argjson bar $BAR_MIB "$BENCH_JQ $REPORT" \
 	"$SAMPLES" >"$BENCH/memory.json"

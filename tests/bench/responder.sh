@@ -19,15 +19,15 @@
 # cent of a pinned run means that something else runs here, and that the rates
 # say little. ROUNDS, SECONDS_EACH and SENDERS (sessions at once) can be set.
 
-# shellcheck source-path=SCRIPTDIR source=../e2e/lib.sh
-. "$(dirname "$0")/../e2e/lib.sh"
-bed_reexec "$0" "$@"
+# shellcheck source-path=SCRIPTDIR source=../testbed/testbed.sh
+. "$(dirname "$0")/../testbed/testbed.sh"
+testbed_reexec "$0" "$@"
 
 ROUNDS=${ROUNDS:-5}
 SECONDS_EACH=${SECONDS_EACH:-4}
 SENDERS=${SENDERS:-100} # as many as Postfix has processes here
 PEERS=10.21.0.0/22 # 1,024, each of which comes again and again
-ZONE=bl.bed
+ZONE=bl.example
 SERVERS=(repgate smtp-sink sink-behind smtpd)
 SERVER_CORE=0
 CLIENT_CORE=1
@@ -65,7 +65,7 @@ client() {
 repgate_up() {
 	sink_start
 	repgate_start
-	SERVER_PID=${BED_PID[repgated]}
+	SERVER_PID=${TESTBED_PID[repgated]}
 }
 
 repgate_down() {
@@ -76,7 +76,7 @@ repgate_down() {
 smtp-sink_up() {
 	spawn sink4 smtp-sink -r RCPT -m 4096 -u nobody "inet:0.0.0.0:25" 16384
 	must "smtp-sink does not listen" wait_for 5 tcp_open 25
-	SERVER_PID=${BED_PID[sink4]}
+	SERVER_PID=${TESTBED_PID[sink4]}
 }
 
 smtp-sink_down() {
@@ -92,17 +92,17 @@ sink-behind_up() {
 sink-behind_down() {
 	smtp-sink_down
 	repgate_stop
-	rm "$BED/repgate/approved.d/clients.list"
+	rm "$TESTBED/repgate/approved.d/clients.list"
 }
 
 smtpd_up() {
 	postfix_start
 	# With all its processes busy it would hang up right after the refusal.
-	postconf -c "$BED/postfix/conf" -e default_process_limit="$SENDERS" \
+	postconf -c "$TESTBED/postfix/conf" -e default_process_limit="$SENDERS" \
 		maps_rbl_reject_code=450 smtpd_hard_error_limit=20 \
 		"smtpd_recipient_restrictions = reject_rbl_client $ZONE"
-	kill -HUP "${BED_PID[postfix]}"
-	SERVER_PID=${BED_PID[postfix]}
+	kill -HUP "${TESTBED_PID[postfix]}"
+	SERVER_PID=${TESTBED_PID[postfix]}
 }
 
 smtpd_down() {
@@ -201,25 +201,25 @@ def table($name): .[$name] as $part | $part.servers | to_entries |
 AIMS='.aims[] | "\(if .met then "met   " else "missed" end)  \(.what): " +
 	"\(.got * 100 | round / 100), wanted at least \(.want)"'
 
-bed_up
+testbed_up
 echo "10.21.0.0/16 127.0.0.2" | dnsbl_zone $ZONE 86400
 zones_start
-echo "nameserver 127.0.0.1" >"$BED/resolv.conf"
-mount --bind "$BED/resolv.conf" /etc/resolv.conf
+echo "nameserver 127.0.0.1" >"$TESTBED/resolv.conf"
+mount --bind "$TESTBED/resolv.conf" /etc/resolv.conf
 unset 'CONF[ers]'
-CONF[zones]="{ bed = { suffix = \"$ZONE\"; kind = \"qil\"; action = \"tempfail\"; }; }"
+CONF[zones]="{ one = { suffix = \"$ZONE\"; kind = \"qil\"; action = \"tempfail\"; }; }"
 repgate_config
 
 for PIN in yes no; do
-	pin "${BED_PID[rbldnsd]}" "${BED_PID[unbound]}"
+	pin "${TESTBED_PID[rbldnsd]}" "${TESTBED_PID[unbound]}"
 	all_rounds
 	# Where they began, for what is not pinned.
 	for name in rbldnsd unbound; do
-		taskset -acp "0-$(($(nproc) - 1))" "${BED_PID[$name]}" >/dev/null
+		taskset -acp "0-$(($(nproc) - 1))" "${TESTBED_PID[$name]}" >/dev/null
 	done
-done >"$BED/rounds"
+done >"$TESTBED/rounds"
 jq -s --argjson senders "$SENDERS" --argjson seconds "$SECONDS_EACH" "$SUMMARY" \
-	"$BED/rounds" >"$OUT"
+	"$TESTBED/rounds" >"$OUT"
 printf '%d rounds of %d s, %d senders at once; medians of rounds, time in all\n' \
 	"$ROUNDS" "$SECONDS_EACH" "$SENDERS"
 jq -r "$TABLE" "$OUT" | awk -F '\t' '{ printf "%-9s %-12s", $1, $2

@@ -3,7 +3,7 @@
 #
 # senders.sh - mail servers that send, in the namespace clients
 #
-# To be sourced after lib.sh, used after bed_up. Postfix and Exim, each with a
+# To be sourced after testbed.sh, used after testbed_up. Postfix and Exim, each with a
 # queue of its own, look up MX records as everybody does:
 #
 #	two-mx.example.org	10 mx.example.org, 20 second.example.org
@@ -11,12 +11,12 @@
 #
 # mx.example.org is the mail host behind repgate; second.example.org is on the
 # clients' own side, where repgate sees nothing, and keeps what it gets in
-# $BED/second/. Both MTAs retry after a second or two.
+# $TESTBED/second/. Both MTAs retry after a second or two.
 #
 # A sender's address says where its mail comes from: qil4@postfix.example.net
 # sends from ${SOURCE[postfix-qil4]}. Its bounces go to the maildir
-# $BED/bounces/postfix. Each mail has an ID, which is a word, new for each, in
-# its Message-ID and X-Bed-Id.
+# $TESTBED/bounces/postfix. Each mail has an ID, which is a word, new for each, in
+# its Message-ID and X-Test-Id.
 
 SECOND4=198.51.100.26
 SECOND6=2001:db8:21:26::26
@@ -39,19 +39,19 @@ spawn_sender() {
 
 # --- DNS and the second MX ---------------------------------------------------
 
-# senders_dns_start: MX records for all of the bed that asks /etc/resolv.conf.
+# senders_dns_start: MX records for all of the testbed that asks /etc/resolv.conf.
 senders_dns_start() {
-	echo 'nameserver 127.0.0.1' >"$BED/resolv.conf"
-	mount --bind "$BED/resolv.conf" /etc/resolv.conf
-	senders_dns_conf >"$BED/senders_dns.conf"
-	spawn_sender senders_dns unbound -d -c "$BED/senders_dns.conf"
+	echo 'nameserver 127.0.0.1' >"$TESTBED/resolv.conf"
+	mount --bind "$TESTBED/resolv.conf" /etc/resolv.conf
+	senders_dns_conf >"$TESTBED/senders_dns.conf"
+	spawn_sender senders_dns unbound -d -c "$TESTBED/senders_dns.conf"
 	must "the senders' DNS does not answer" wait_for 10 senders_dns_answers
 }
 
 senders_dns_conf() {
 	cat <<-END
 	server:
-		directory: "$BED"
+		directory: "$TESTBED"
 		chroot: ""
 		username: ""
 		pidfile: ""
@@ -80,10 +80,10 @@ senders_dns_answers() {
 
 # second_mx_start: one file for each mail.
 second_mx_start() {
-	install -d -o nobody "$BED/second"
-	spawn_sender second4 smtp-sink -u nobody -d "$BED/second/v4." \
+	install -d -o nobody "$TESTBED/second"
+	spawn_sender second4 smtp-sink -u nobody -d "$TESTBED/second/v4." \
 		"inet:[$SECOND4]:25" 64
-	spawn_sender second6 smtp-sink -u nobody -d "$BED/second/v6." \
+	spawn_sender second6 smtp-sink -u nobody -d "$TESTBED/second/v6." \
 		"inet:[$SECOND6]:25" 64
 	must "the second MX does not listen" wait_for 5 second_mx_open
 }
@@ -94,12 +94,12 @@ second_mx_open() {
 
 # second_has ID
 second_has() {
-	grep -rqs "^X-Bed-Id: $1\$" "$BED/second"
+	grep -rqs "^X-Test-Id: $1\$" "$TESTBED/second"
 }
 
 # --- Postfix -----------------------------------------------------------------
 
-SENDING_POSTFIX=$BED/sending_postfix
+SENDING_POSTFIX=$TESTBED/sending_postfix
 
 sending_postfix_start() {
 	local dir=$SENDING_POSTFIX
@@ -107,7 +107,7 @@ sending_postfix_start() {
 	install -d -o postfix "$dir"/data "$dir"/queue/{active,bounce,corrupt} \
 		"$dir"/queue/{defer,deferred,flush,hold,incoming,maildrop} \
 		"$dir"/queue/{private,public,saved,trace}
-	install -d -o nobody "$BED/bounces"
+	install -d -o nobody "$TESTBED/bounces"
 	sending_postfix_main_cf >"$dir/conf/main.cf"
 	sending_postfix_master_cf >"$dir/conf/master.cf"
 	spawn_sender sending_postfix setsid \
@@ -123,7 +123,7 @@ sending_postfix_main_cf() {
 	queue_directory = $SENDING_POSTFIX/queue
 	data_directory = $SENDING_POSTFIX/data
 	maillog_file = $SENDING_POSTFIX.log
-	maillog_file_prefixes = $BED
+	maillog_file_prefixes = $TESTBED
 	myhostname = postfix.example.net
 	mydestination =
 	local_recipient_maps =
@@ -135,7 +135,7 @@ sending_postfix_main_cf() {
 	fast_flush_domains =
 	# Bounces stay here.
 	virtual_mailbox_domains = postfix.example.net
-	virtual_mailbox_base = $BED/bounces
+	virtual_mailbox_base = $TESTBED/bounces
 	virtual_mailbox_maps = static:postfix/
 	virtual_uid_maps = static:$(id -u nobody)
 	virtual_gid_maps = static:$(id -g nobody)
@@ -204,7 +204,7 @@ postfix_log() {
 # --- Exim --------------------------------------------------------------------
 
 # exim_get: fetches it if it can be had; for a script that is still outside of
-# the bed, as no mirror can be reached from inside. Why it can't be is in
+# the testbed, as no mirror can be reached from inside. Why it can't be is in
 # $BUILD/exim/why.
 exim_get() {
 	local why=$BUILD/exim/why
@@ -219,35 +219,35 @@ exim_here() {
 }
 
 exim() {
-	in_clients "$EXIM" -C "$BED/exim/exim.conf" "$@"
+	in_clients "$EXIM" -C "$TESTBED/exim/exim.conf" "$@"
 }
 
 sending_exim_start() {
-	local dir=$BED/exim name
+	local dir=$TESTBED/exim name
 	exim_add_user
 	mkdir -p "$dir"
 	install -d -o "$EXIM_USER" -g "$EXIM_USER" "$dir/spool" "$dir/bounces"
 	for name in main panic reject; do
 		install -o "$EXIM_USER" -g "$EXIM_USER" /dev/null \
-			"$BED/exim_$name.log"
+			"$TESTBED/exim_$name.log"
 	done
-	mkdir -p "$BED/bounces"
-	ln -s "$dir/bounces" "$BED/bounces/exim"
+	mkdir -p "$TESTBED/bounces"
+	ln -s "$dir/bounces" "$TESTBED/bounces/exim"
 	sending_exim_conf >"$dir/exim.conf"
 	spawn_sender sending_exim "$EXIM" -C "$dir/exim.conf" -bdf -q1s
 	must "the sending Exim does not start" wait_for 10 \
-		grep -q 'daemon started' "$BED/exim_main.log"
+		grep -q 'daemon started' "$TESTBED/exim_main.log"
 }
 
-# In the bed only.
+# In the testbed only.
 exim_add_user() {
 	local file
 	for file in passwd group; do
-		cp "/etc/$file" "$BED/$file"
-		mount --bind "$BED/$file" "/etc/$file"
+		cp "/etc/$file" "$TESTBED/$file"
+		mount --bind "$TESTBED/$file" "/etc/$file"
 	done
 	getent passwd "$EXIM_USER" >/dev/null ||
-		echo "$EXIM_USER:x:$EXIM_UID:$EXIM_UID::$BED:/usr/sbin/nologin" \
+		echo "$EXIM_USER:x:$EXIM_UID:$EXIM_UID::$TESTBED:/usr/sbin/nologin" \
 			>>/etc/passwd
 	getent group "$EXIM_USER" >/dev/null ||
 		echo "$EXIM_USER:x:$EXIM_UID:" >>/etc/group
@@ -257,9 +257,9 @@ sending_exim_conf() {
 	local user
 	cat <<-END
 	exim_path = $EXIM
-	spool_directory = $BED/exim/spool
-	log_file_path = $BED/exim_%s.log
-	pid_file_path = $BED/exim/pid
+	spool_directory = $TESTBED/exim/spool
+	log_file_path = $TESTBED/exim_%s.log
+	pid_file_path = $TESTBED/exim/pid
 	primary_hostname = exim.example.net
 	local_interfaces = 127.0.0.1
 	daemon_smtp_ports = 2526
@@ -288,7 +288,7 @@ sending_exim_conf() {
 	begin transports
 	maildir:
 		driver = appendfile
-		directory = $BED/exim/bounces
+		directory = $TESTBED/exim/bounces
 		maildir_format
 		user = $EXIM_USER
 	smtp:
@@ -302,7 +302,7 @@ sending_exim_conf() {
 
 exim_queue_id() {
 	sed -n "s/^[-0-9]* [0-9:]* \([^ ]*\) <= .* id=$1@.*/\1/p" \
-		"$BED/exim_main.log" | head -n 1
+		"$TESTBED/exim_main.log" | head -n 1
 }
 
 exim_submit() {
@@ -318,7 +318,7 @@ exim_queue() {
 }
 
 exim_log() {
-	grep " $(exim_queue_id "$1") " "$BED/exim_main.log"
+	grep " $(exim_queue_id "$1") " "$TESTBED/exim_main.log"
 }
 
 # --- either ------------------------------------------------------------------
@@ -332,7 +332,7 @@ source_users() {
 submit() {
 	local from=$2@$1.example.net to=postmaster@$3
 	printf '%s\n' "From: $from" "To: $to" "Subject: $4" \
-		"Message-ID: <$4@$1.example.net>" "X-Bed-Id: $4" '' 'A mail.' |
+		"Message-ID: <$4@$1.example.net>" "X-Test-Id: $4" '' 'A mail.' |
 		"$1_submit" "$from" "$to"
 }
 
@@ -359,5 +359,5 @@ log_has() {
 
 # bounce_of MTA ID: the bounce of the mail, as the file's name
 bounce_of() {
-	grep -rlsE "^X-Bed-Id: $2\$" "$BED/bounces/$1/new"
+	grep -rlsE "^X-Test-Id: $2\$" "$TESTBED/bounces/$1/new"
 }

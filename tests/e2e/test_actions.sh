@@ -9,9 +9,9 @@
 # allow zones; DNS that fails with on_dns_failure = "tempfail"; where the mail
 # server is not here.
 
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
-bed_reexec "$0" "$@"
+# shellcheck source-path=SCRIPTDIR source=../testbed/testbed.sh
+. "$(dirname "$0")/../testbed/testbed.sh"
+testbed_reexec "$0" "$@"
 
 QIL=203.0.113.32
 QIL6=2001:db8:21:32::25
@@ -67,9 +67,9 @@ loss() {
 # XDP: what the mail host's own stack sees.
 capture() {
 	in_mail timeout 20 tcpdump -i mx0 -nn -v -U -Q in -c "$2" -w "$1" \
-		"${3:-tcp dst port 25}" >"$BED/tcpdump.log" 2>&1 &
+		"${3:-tcp dst port 25}" >"$TESTBED/tcpdump.log" 2>&1 &
 	CAPTURE=$!
-	must "tcpdump does not listen" wait_for 10 grep -q listening "$BED/tcpdump.log"
+	must "tcpdump does not listen" wait_for 10 grep -q listening "$TESTBED/tcpdump.log"
 }
 
 # dump FILE: what was captured, checksums verified
@@ -79,17 +79,17 @@ dump() {
 
 tag_on_wire() {
 	ctl set qil_action tag >/dev/null
-	capture "$BED/tag4" 1 "src host $QIL"
+	capture "$TESTBED/tag4" 1 "src host $QIL"
 	same "a tagged peer connects" connected "$(met $QIL)"
 	wait "$CAPTURE" || true
-	check "its SYN has the DSCP" grep -q 'tos 0xfc' <(dump "$BED/tag4")
-	check "the IPv4 checksum is right" not_grep 'bad cksum' <(dump "$BED/tag4")
-	check "TCP's too" grep -q 'cksum 0x.* (correct)' <(dump "$BED/tag4")
-	capture "$BED/tag6" 1 "src host $QIL6"
+	check "its SYN has the DSCP" grep -q 'tos 0xfc' <(dump "$TESTBED/tag4")
+	check "the IPv4 checksum is right" not_grep 'bad cksum' <(dump "$TESTBED/tag4")
+	check "TCP's too" grep -q 'cksum 0x.* (correct)' <(dump "$TESTBED/tag4")
+	capture "$TESTBED/tag6" 1 "src host $QIL6"
 	same "a tagged IPv6 peer connects" connected "$(met $QIL6)"
 	wait "$CAPTURE" || true
-	check "its SYN has the traffic class" grep -q 'class 0xfc' <(dump "$BED/tag6")
-	check "TCP's checksum is right, IPv6" grep -q '(correct)' <(dump "$BED/tag6")
+	check "its SYN has the traffic class" grep -q 'class 0xfc' <(dump "$TESTBED/tag6")
+	check "TCP's checksum is right, IPv6" grep -q '(correct)' <(dump "$TESTBED/tag6")
 }
 
 not_grep() {
@@ -154,7 +154,7 @@ hammer_all() {
 	local name=$1 seconds=$2 address
 	shift 2
 	for address in "$@"; do
-		hammer "$address" "$seconds" >"$BED/$name.${address//:/-}" &
+		hammer "$address" "$seconds" >"$TESTBED/$name.${address//:/-}" &
 		HAMMERS+=($!)
 	done
 }
@@ -180,7 +180,7 @@ throttle_peers() {
 	hammer_all peer 60 10.21.1.1 10.21.2.1 10.21.3.1
 	wait "${HAMMERS[@]}"
 	for a in 10.21.1.1 10.21.2.1 10.21.3.1; do
-		near "60 a minute after a burst of 5: $a" 65 2 "$(<"$BED/peer.$a")"
+		near "60 a minute after a burst of 5: $a" 65 2 "$(<"$TESTBED/peer.$a")"
 	done
 	near "what is over the rate is counted as throttle" 1600 160 "$(count_of qil throttle)"
 	check "what is within it passes" test "$(count_of qil pass)" -ge 189
@@ -194,9 +194,9 @@ throttle_network() {
 	hammer_all net 10 10.21.8.1 10.21.8.2 10.21.8.3
 	hammer_all net 10 10.21.9.1
 	wait "${HAMMERS[@]}"
-	sum=$(($(<"$BED/net.10.21.8.1") + $(<"$BED/net.10.21.8.2") + $(<"$BED/net.10.21.8.3")))
+	sum=$(($(<"$TESTBED/net.10.21.8.1") + $(<"$TESTBED/net.10.21.8.2") + $(<"$TESTBED/net.10.21.8.3")))
 	near "three of one /24 are limited together" 25 2 "$sum"
-	near "the next /24 has its own bucket" 25 2 "$(<"$BED/net.10.21.9.1")"
+	near "the next /24 has its own bucket" 25 2 "$(<"$TESTBED/net.10.21.9.1")"
 	ctl set throttle_ipv4_prefix 32 >/dev/null
 	check "buckets can be read" grep -q full_at \
 		<(in_mail bpftool map dump pinned "$REPGATE_PINS/buckets")
@@ -215,16 +215,16 @@ answers() {
 	same "a blocked peer reads the blocked list's text" \
 		"550 5.7.1 $BLOCKED is not welcome" "$(whole_reply $BLOCKED)"
 	same "a zone's own reply, with its alias and URL" \
-		"554 5.7.1 $OTHER is listed by other, see https://other.bed/?ip=$OTHER" \
+		"554 5.7.1 $OTHER is listed by other, see https://other.test/?ip=$OTHER" \
 		"$(whole_reply $OTHER)"
 	same "ERS's customary text" \
 		"450 4.7.1 Mail from $QIL temporarily blocked using Trend Micro Email Reputation Services. Please see http://www.mail-abuse.com/cgi-bin/lookup?ip_address=$QIL" \
 		"$(whole_reply $QIL)"
 	check "the mail server saw none of them" not_grep -E "$QIL|$STANDARD|$BLOCKED|$OTHER" \
-		<(grep smtpd "$BED/postfix.log")
+		<(grep smtpd "$TESTBED/postfix.log")
 	check "one log line each, as fail2ban's postfix filter has it" grep -qE \
 		"NOQUEUE: reject: RCPT from unknown\[$STANDARD\]:[0-9]+: 550 5\.7\.1 Service unavailable; Client host \[$STANDARD\] blocked using ers-standard; .*; from=<sender@example.net> to=<postmaster@example.org> proto=ESMTP helo=<sender.example.net>" \
-		"$BED/repgated.log"
+		"$TESTBED/repgated.log"
 	ctl set reply_stage greeting >/dev/null
 	same "refused in the greeting, for now" "421 4.7.1" \
 		"$(talk $QIL </dev/null | cut -d ' ' -f 1,2)"
@@ -253,18 +253,18 @@ goodbye() {
 		my $s = IO::Socket::INET->new(LocalAddr => $ARGV[0],
 			PeerAddr => $ARGV[1], PeerPort => 25) or die "$@\n";
 		$| = 1;
-		print while <$s>;' $QIL "$MX4" >"$BED/goodbye" &
-	must "no greeting" wait_for 5 grep -q ^220 "$BED/goodbye"
+		print while <$s>;' $QIL "$MX4" >"$TESTBED/goodbye" &
+	must "no greeting" wait_for 5 grep -q ^220 "$TESTBED/goodbye"
 	repgate_stop
 	wait $!
-	check "a stop says goodbye to open sessions" grep -q "^421 4.3.2 " "$BED/goodbye"
+	check "a stop says goodbye to open sessions" grep -q "^421 4.3.2 " "$TESTBED/goodbye"
 	repgate_start
 }
 
 # --- changes -------------------------------------------------------------------
 
 changes() {
-	local saved=$BED/repgate/repgate.saved.conf
+	local saved=$TESTBED/repgate/repgate.saved.conf
 	ctl set other.action tag --save >/dev/null
 	same "one zone's action" tag "$(lookup $OTHER .action)"
 	same "the others keep theirs" reject "$(lookup $STANDARD .action)"
@@ -338,7 +338,7 @@ elsewhere() {
 	ip netns exec behind ip link set eth0 up
 	ip netns exec behind ip route add default via 192.0.3.1
 	in_clients ip route add 192.0.3.0/24 via "$MX4"
-	ip netns exec behind smtp-sink -u nobody inet:0.0.0.0:25 16 >"$BED/behind.log" 2>&1 &
+	ip netns exec behind smtp-sink -u nobody inet:0.0.0.0:25 16 >"$TESTBED/behind.log" 2>&1 &
 	must "no server behind" wait_for 5 behind_listens
 	same "a clean peer reaches the server behind" connected \
 		"$(in_clients "$BUILD/tests/syn_client" -t 3000 192.0.3.2 25 $CLEAN | cut -f 2)"
@@ -361,7 +361,7 @@ elsewhere() {
 	ok "destination NAT past the responder is noticed"
 	same "then tempfail resets" refused "$(met $QIL)"
 	same "and lookup says so" reset "$(lookup $QIL .next_syn)"
-	check "and the log" grep -q "pass the responder by" "$BED/repgated.log"
+	check "and the log" grep -q "pass the responder by" "$TESTBED/repgated.log"
 }
 
 behind_listens() {
@@ -391,10 +391,10 @@ zones() {
 	2001:db8:21:32::/64 127.0.0.32
 	10.21.0.0/16     127.0.0.32
 	END
-	dnsbl_zone other.bed <<-END
+	dnsbl_zone other.example <<-END
 	$OTHER           127.0.0.4
 	END
-	dnsbl_zone allow.bed <<-END
+	dnsbl_zone allow.example <<-END
 	$ALLOWED         127.0.5.1
 	$REFUSED         127.0.0.255
 	END
@@ -402,12 +402,12 @@ zones() {
 }
 
 configure() {
-	CONF[ers]="{ activation_code_file = \"$BED/repgate/activation-code\"; standard_action = \"reject\"; }"
+	CONF[ers]="{ activation_code_file = \"$TESTBED/repgate/activation-code\"; standard_action = \"reject\"; }"
 	CONF[zones]='{
-		other = { suffix = "other.bed"; kind = "standard"; action = "reject";
-			url = "https://other.bed/?ip=%a";
+		other = { suffix = "other.example"; kind = "standard"; action = "reject";
+			url = "https://other.test/?ip=%a";
 			reply = "554 5.7.1 %a is listed by %z, see %u"; };
-		allow = { suffix = "allow.bed"; kind = "allow"; codes = [ "127.0.2.1-127.0.9.3" ]; };
+		allow = { suffix = "allow.example"; kind = "allow"; codes = [ "127.0.2.1-127.0.9.3" ]; };
 	}'
 	CONF[blocked_reply]='"550 5.7.1 %a is not welcome"'
 	CONF[dns_timeout]='"300ms"'
@@ -419,7 +419,7 @@ configure() {
 
 main() {
 	local status=0
-	bed_up
+	testbed_up
 	zones
 	postfix_start
 	configure

@@ -7,11 +7,11 @@
 # them, to an agent that runs: by repgatectl reload, by SIGHUP, by a change of
 # the file. Then requests that no repgatectl would send.
 
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
-bed_reexec "$0" "$@"
+# shellcheck source-path=SCRIPTDIR source=../testbed/testbed.sh
+. "$(dirname "$0")/../testbed/testbed.sh"
+testbed_reexec "$0" "$@"
 
-BAD=$BED/bad
+BAD=$TESTBED/bad
 STANDARD=203.0.113.11
 CLEAN=198.51.100.10
 
@@ -62,8 +62,8 @@ CONFIGS='
 3|max_verdicts bounds|max_verdicts = 99999999999;
 4|unknown key colour|ers = { activation_code_file = "CODE";\ncolour = "red"; };
 4|standard_action|ers = { activation_code_file = "CODE";\nstandard_action = "tempfail"; };
-3|key|ers = { activation_code_file = "CODE";\nqil_reply = "450 4.7.1 code rgtestbed0code"; };
-3|key|ers = { activation_code_file = "CODE";\nqil_reply = "450 4.7.1 code rg-test-bed0-code"; };
+3|key|ers = { activation_code_file = "CODE";\nqil_reply = "450 4.7.1 code rgtest0000code"; };
+3|key|ers = { activation_code_file = "CODE";\nqil_reply = "450 4.7.1 code rg-test-0000-code"; };
 3|%q|ers = { activation_code_file = "CODE";\nqil_reply = "450 4.7.1 %q"; };
 4|qil_action|ers = { activation_code_file = "CODE";\nqil_action = "reject"; };
 4|qil_ttl_max 12h|ers = { activation_code_file = "CODE";\nqil_ttl_max = "13h"; };
@@ -75,18 +75,18 @@ CONFIGS='
 3|activation_code_file|ers = { };
 3|ers group|ers = "AB-CDEF-GHIJ-KLMN";
 0|z suffix|zones = {\nz = { kind = "standard"; }; };
-0|z kind|zones = {\nz = { suffix = "bl.bed"; }; };
-5|kind standard qil|zones = {\nz = { suffix = "bl.bed";\nkind = "black"; }; };
-5|action allow pass|zones = {\nz = { suffix = "bl.bed"; kind = "allow";\naction = "drop"; }; };
-4|reply|zones = {\nz = { suffix = "bl.bed"; kind = "standard";\nreply = "450 4.7.1 no"; }; };
-5|code 128.0.0.1|zones = {\nz = { suffix = "bl.bed"; kind = "standard";\ncodes = [ "128.0.0.1" ]; }; };
-5|code 127.0.0.9|zones = {\nz = { suffix = "bl.bed"; kind = "standard";\ncodes = [ "127.0.0.9-127.0.0.2" ]; }; };
-5|codes|zones = {\nz = { suffix = "bl.bed"; kind = "standard";\ncodes = [ 2 ]; }; };
-5|suffix|zones = {\nz = { kind = "standard";\nsuffix = "bl..bed"; }; };
-5|unknown key sufix|zones = {\nz = { kind = "standard";\nsufix = "bl.bed"; }; };
-0|ttl_min ttl_max|zones = {\nz = { suffix = "bl.bed"; kind = "standard";\nttl_min = "2h"; ttl_max = "1h"; }; };
-0|12h|zones = {\nz = { suffix = "bl.bed"; kind = "qil";\nttl_max = "1d"; }; };
-3|zones group|zones = [ "bl.bed" ];
+0|z kind|zones = {\nz = { suffix = "bl.example"; }; };
+5|kind standard qil|zones = {\nz = { suffix = "bl.example";\nkind = "black"; }; };
+5|action allow pass|zones = {\nz = { suffix = "bl.example"; kind = "allow";\naction = "drop"; }; };
+4|reply|zones = {\nz = { suffix = "bl.example"; kind = "standard";\nreply = "450 4.7.1 no"; }; };
+5|code 128.0.0.1|zones = {\nz = { suffix = "bl.example"; kind = "standard";\ncodes = [ "128.0.0.1" ]; }; };
+5|code 127.0.0.9|zones = {\nz = { suffix = "bl.example"; kind = "standard";\ncodes = [ "127.0.0.9-127.0.0.2" ]; }; };
+5|codes|zones = {\nz = { suffix = "bl.example"; kind = "standard";\ncodes = [ 2 ]; }; };
+5|suffix|zones = {\nz = { kind = "standard";\nsuffix = "bl..example"; }; };
+5|unknown key sufix|zones = {\nz = { kind = "standard";\nsufix = "bl.example"; }; };
+0|ttl_min ttl_max|zones = {\nz = { suffix = "bl.example"; kind = "standard";\nttl_min = "2h"; ttl_max = "1h"; }; };
+0|12h|zones = {\nz = { suffix = "bl.example"; kind = "qil";\nttl_max = "1d"; }; };
+3|zones group|zones = [ "bl.example" ];
 4|syntax|mode = "enforce";\nunknown "hold";
 4|syntax|ers = {
 4|duplicate|mode = "enforce";\nmode = "monitor";
@@ -153,7 +153,7 @@ check_file() {
 broken_configs() {
 	local line words text
 	while IFS='|' read -r line words text; do
-		text=${text//CODE/$BED/repgate/activation-code}
+		text=${text//CODE/$TESTBED/repgate/activation-code}
 		printf 'interfaces = [ "mx0" ];\n# a comment\n%b\n' "$text" \
 			>"$BAD/repgate.conf"
 		check_file "$BAD/repgate.conf"
@@ -188,7 +188,7 @@ broken_lists() {
 	local line words text kind=approved file
 	while IFS='|' read -r line words text; do
 		[ "$kind" = approved ] && kind=blocked || kind=approved
-		file=$BED/repgate/$kind.d/bad.list
+		file=$TESTBED/repgate/$kind.d/bad.list
 		# shellcheck disable=SC2059 # the text is made for it
 		printf '%b\n' "$text" | local_list "$kind" bad
 		check_file "$REPGATE_CONF"
@@ -222,7 +222,7 @@ state() {
 }
 
 log_count() {
-	grep -cE -- "$1" "$BED/repgated.log" || true
+	grep -cE -- "$1" "$TESTBED/repgated.log" || true
 }
 
 logged_more() {
@@ -240,7 +240,7 @@ reload_fails() {
 		"$STATUS $(jq .ok <<<"$SAID" 2>/dev/null || echo 'no JSON')"
 	check "$1: status shows it" grep -qF "$2" <<<"$(ctl status)"
 	count=$(log_count "refused.*$2")
-	kill -HUP "${BED_PID[repgated]}"
+	kill -HUP "${TESTBED_PID[repgated]}"
 	check "$1: SIGHUP logs it" wait_for 5 logged_more "refused.*$2" "$count"
 }
 
@@ -260,7 +260,7 @@ running_agent() {
 		'bad.list:2' "$count"
 	reload_fails "a good config with a bad list" "bad.list:2"
 	same "neither of them changes anything" "$before" "$(state)"
-	rm "$BED/repgate/blocked.d/bad.list"
+	rm "$TESTBED/repgate/blocked.d/bad.list"
 
 	# What can't change while the agent runs is refused, as a whole.
 	printf '%s\nmode = "monitor";\nipv6_prefix = 56;\n' "$good" >"$REPGATE_CONF"
@@ -280,8 +280,8 @@ running_agent() {
 	printf '%s\nmax_list = 16;\n' "$good" >"$REPGATE_CONF.small"
 	seq -f '198.51.100.%g' 1 2 99 | local_list blocked many
 	check_file "$REPGATE_CONF.small"
-	complains "a list too long" "$BED/repgate/blocked.d/many.list" 0 max_list
-	rm "$BED/repgate/blocked.d/many.list"
+	complains "a list too long" "$TESTBED/repgate/blocked.d/many.list" 0 max_list
+	rm "$TESTBED/repgate/blocked.d/many.list"
 	check "the agent takes the lists of before" ctl reload
 }
 
@@ -421,7 +421,7 @@ exit_statuses() {
 }
 
 main() {
-	bed_up
+	testbed_up
 	mkdir -p "$BAD"
 	ers_zone standard <<<"$STANDARD 127.1.0.1"
 	ers_zone qil </dev/null

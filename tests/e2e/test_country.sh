@@ -4,13 +4,13 @@
 # test_country.sh - countries in the local lists, in ERS's order: approved address, blocked address,
 # approved country, blocked country, then the zones. Both shapes of country databases.
 
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
-bed_reexec "$0" "$@"
+# shellcheck source-path=SCRIPTDIR source=../testbed/testbed.sh
+. "$(dirname "$0")/../testbed/testbed.sh"
+testbed_reexec "$0" "$@"
 set -euo pipefail
 
 write_database() {
-	"$BUILD/tests/mmdb_make" "$@" >"$BED/country.mmdb" <<-END
+	"$BUILD/tests/mmdb_make" "$@" >"$TESTBED/country.mmdb" <<-END
 		198.51.100.0/24 DE
 		203.0.113.0/24 NL
 		203.0.113.64/26 FR
@@ -47,25 +47,25 @@ rules() {
 }
 
 not_asked() {
-	! grep -qE "$1" "$BED/queries"
+	! grep -qE "$1" "$TESTBED/queries"
 }
 
 refuses_without_database() {
-	! in_mail "$BUILD/repgated" --config "$REPGATE_CONF" --check >"$BED/said" 2>&1 &&
-		grep -q 'country_database is not set' "$BED/said"
+	! in_mail "$BUILD/repgated" --config "$REPGATE_CONF" --check >"$TESTBED/said" 2>&1 &&
+		grep -q 'country_database is not set' "$TESTBED/said"
 }
 
-bed_up
-bed_senders ::198.51.100.0/120
-bed_senders ::203.0.113.0/120
-bed_senders ::10.21.1.0/120
+testbed_up
+testbed_senders ::198.51.100.0/120
+testbed_senders ::203.0.113.0/120
+testbed_senders ::10.21.1.0/120
 echo "203.0.113.11 127.1.0.1" | ers_zone standard
 printf '%s\n' "2001:db8:21:21::25 127.0.0.32" "203.0.113.70 127.0.0.32" | ers_zone qil
 zones_start
 delay_start 1
 sink_start
 
-install -d "$BED/repgate/approved.d"
+install -d "$TESTBED/repgate/approved.d"
 repgate_config
 printf '%s\n' "NL   # everyone there" 198.51.100.20 | local_list approved own
 printf '%s\n' de 203.0.113.20 | local_list blocked own
@@ -73,12 +73,12 @@ check "countries without a database are refused" refuses_without_database
 
 for shape in flat nested; do
 	if [ "$shape" = nested ]; then write_database --nested; else write_database; fi
-	CONF[country_database]="\"$BED/country.mmdb\""
-	: >"$BED/queries"
+	CONF[country_database]="\"$TESTBED/country.mmdb\""
+	: >"$TESTBED/queries"
 	repgate_config
 	repgate_start
 	rules "$shape"
-	check "$shape: a warning about countries" grep -q 'an approved country lets' "$BED/repgated.log"
+	check "$shape: a warning about countries" grep -q 'an approved country lets' "$TESTBED/repgated.log"
 	if [ "$shape" = nested ]; then
 		: | local_list blocked own
 		check "the list is loaded" wait_for 5 eval "ctl list | grep -vq ' DE '"

@@ -7,9 +7,9 @@
 # through; what has not expired is still enforced; who is unknown passes. Then
 # the agent goes on, and sweeps. The maps are read by bpftool on the way.
 
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
-bed_reexec "$0" "$@"
+# shellcheck source-path=SCRIPTDIR source=../testbed/testbed.sh
+. "$(dirname "$0")/../testbed/testbed.sh"
+testbed_reexec "$0" "$@"
 
 STANDARD=203.0.113.11
 QIL=203.0.113.32
@@ -72,7 +72,7 @@ start() {
 	CONF[heartbeat_timeout]='"2s"'
 	CONF[clean_ttl_min]='"1s"'
 	CONF[ers]="{
-	activation_code_file = \"$BED/repgate/activation-code\";
+	activation_code_file = \"$TESTBED/repgate/activation-code\";
 	standard_action = \"drop\"; qil_action = \"reset\";
 	qil_ttl_min = \"2s\"; qil_ttl_max = \"9s\";
 }"
@@ -119,7 +119,7 @@ stopped_agent() {
 	same "a QIL peer is reset" refused "$(met "$QIL")"
 	same "a QIL peer is reset, IPv6" refused "$(met "$QIL6")"
 	names_in_maps
-	kill -STOP "${BED_PID[repgated]}"
+	kill -STOP "${TESTBED_PID[repgated]}"
 	same "with the agent stopped it still is" refused "$(met "$QIL")"
 
 	tenths=$(freed_after "$QIL")
@@ -139,15 +139,15 @@ stopped_agent() {
 		"$(met 203.0.113.2)"
 	same "so does a listed one that nobody can ask about" connected \
 		"$(met 198.51.100.1)"
-	in_mail "$TOP/maps/inspect.sh" "$REPGATE_PINS" >"$BED/inspected"
+	in_mail "$TOP/maps/inspect.sh" "$REPGATE_PINS" >"$TESTBED/inspected"
 	hits=$(awk -v peer="$STANDARD" '$1 == "standard" && $3 == peer &&
-		/ zone ers-standard 127.1.0.1$/ { print $(NF - 3) }' "$BED/inspected")
+		/ zone ers-standard 127.1.0.1$/ { print $(NF - 3) }' "$TESTBED/inspected")
 	check "the kernel counts hits alone, inspect.sh shows them ($hits)" between "$hits" 2 99
 }
 
 resumed_agent() {
 	local count
-	kill -CONT "${BED_PID[repgated]}"
+	kill -CONT "${TESTBED_PID[repgated]}"
 	check "the agent goes on" wait_for 5 ctl --json status
 	check "expired entries are swept" wait_for 15 swept 1
 	same "the unexpired one is still there" standard \
@@ -161,7 +161,7 @@ resumed_agent() {
 }
 
 main() {
-	bed_up
+	testbed_up
 	start
 	bounds
 	stopped_agent

@@ -8,9 +8,9 @@
 # no listed peer gets through, whatever is done with them, and nobody who is clean
 # has to wait for that.
 
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
-bed_reexec "$0" "$@"
+# shellcheck source-path=SCRIPTDIR source=../testbed/testbed.sh
+. "$(dirname "$0")/../testbed/testbed.sh"
+testbed_reexec "$0" "$@"
 
 ROOM=16 # the smallest max_verdicts
 CROWD=300
@@ -35,7 +35,7 @@ count() {
 
 # start ACTION
 start() {
-	CONF["zones"]="{ bed = { suffix = \"bl.bed\"; kind = \"standard\"; action = \"$1\";
+	CONF["zones"]="{ one = { suffix = \"bl.example\"; kind = \"standard\"; action = \"$1\";
 		selftest = \"off\"; codes = [ \"127.0.0.2\" ]; }; }"
 	repgate_config "max_verdicts = $ROOM;"
 	repgate_start
@@ -49,7 +49,7 @@ end() {
 	same "$1: no more are kept than there is room for" true "$(count ".verdicts.entries <= $ROOM")"
 	same "$1: clean peers connect" "$CROWD 0" "$(hosts "$2" $CROWD | meet)"
 	repgate_stop || true
-	rm -rf "$REPGATE_PINS" "$BED/repgate/state"
+	rm -rf "$REPGATE_PINS" "$TESTBED/repgate/state"
 }
 
 # no_way_in ACTION LISTED CLEAN
@@ -73,13 +73,13 @@ all_answered() {
 	end reject "$2"
 }
 
-bed_up
+testbed_up
 {
 	hosts 0 $ROOM | sed 's/$/ 127.0.0.2 7200/'
 	for net in 1 4 7; do
 		hosts $net $CROWD | sed 's/$/ 127.0.0.2 60/'
 	done
-} | dnsbl_zone bl.bed 3600 3600
+} | dnsbl_zone bl.example 3600 3600
 unset 'CONF[ers]'
 zones_start
 delay_start 20

@@ -7,9 +7,9 @@
 # retransmission; listed ones get no SYN-ACK at all: tcpdump on their side looks.
 # Repeated in native and generic mode, by one peer and by 300 at once.
 
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
-bed_reexec "$0" "$@"
+# shellcheck source-path=SCRIPTDIR source=../testbed/testbed.sh
+. "$(dirname "$0")/../testbed/testbed.sh"
+testbed_reexec "$0" "$@"
 
 DNS_MS=50
 CROWD=300
@@ -66,17 +66,17 @@ highest() {
 }
 
 sniff_ready() {
-	grep -q 'listening on' "$BED/sniff.log"
+	grep -q 'listening on' "$TESTBED/sniff.log"
 }
 
 # SYN-ACKs that reach the clients, whomever they are for
 sniff_start() {
-	rm -f "$BED/sniff.log"
+	rm -f "$TESTBED/sniff.log"
 	nsenter --net=/run/netns/clients -- tcpdump -n -l -i cl0 \
 		'(tcp[tcpflags] & (tcp-syn|tcp-ack) == (tcp-syn|tcp-ack)) or
 		(ip6[6] == 6 and ip6[53] & 0x12 == 0x12)' \
-		>"$BED/synacks" 2>"$BED/sniff.log" &
-	BED_PID[sniff]=$!
+		>"$TESTBED/synacks" 2>"$TESTBED/sniff.log" &
+	TESTBED_PID[sniff]=$!
 	must "tcpdump does not listen" wait_for 10 sniff_ready
 }
 
@@ -84,7 +84,7 @@ sniff_start() {
 synacks() {
 	awk 'NR == FNR { listed[$1]; next }
 		{ to = $5; sub(/\.[0-9]+:$/, "", to); n += to in listed }
-		END { print n + 0 }' "$1" "$BED/synacks"
+		END { print n + 0 }' "$1" "$TESTBED/synacks"
 }
 
 synacks_seen() {
@@ -99,29 +99,29 @@ resolver_knows() {
 		my $name = /:/ ? join(".", reverse split(//, unpack("H*", inet_pton(AF_INET6, $_))))
 			: join(".", reverse split(/\./));
 		print "$name.'"$ERS_LABEL.$ERS_STANDARD"'\n$name.'"$ERS_LABEL.$ERS_QIL"'\n";' \
-		>"$BED/names"
-	in_mail dig @127.0.0.1 +short -f "$BED/names" >/dev/null
+		>"$TESTBED/names"
+	in_mail dig @127.0.0.1 +short -f "$TESTBED/names" >/dev/null
 }
 
 # at_once NAME NUMBER: 300 clean and 300 listed peers of each family
 at_once() {
-	local name=$1 number=$2 family clean=$BED/clean listed=$BED/listed took
+	local name=$1 number=$2 family clean=$TESTBED/clean listed=$TESTBED/listed took
 	for family in 4 6; do
 		crowd "$family" "$number" 0 >"$clean"
 		crowd "$family" "$number" 1 >"$listed"
 		resolver_knows <"$clean"
-		connect "$clean" >"$BED/met"
+		connect "$clean" >"$TESTBED/met"
 		same "$name, IPv$family: $CROWD clean peers connect" \
-			"connected=$CROWD" "$(column "$BED/met" 2)"
+			"connected=$CROWD" "$(column "$TESTBED/met" 2)"
 		same "$name, IPv$family: none by a retransmission" "1=$CROWD" \
-			"$(column "$BED/met" 4)"
-		took=$(median "$BED/met")
-		check "$name, IPv$family: median $took us, highest $(highest "$BED/met") us" \
+			"$(column "$TESTBED/met" 4)"
+		took=$(median "$TESTBED/met")
+		check "$name, IPv$family: median $took us, highest $(highest "$TESTBED/met") us" \
 			test "$took" -lt $((2 * DNS_MS * 1000 + CROWD_SLACK_US))
-		connect "$listed" -t 1500 >"$BED/met"
+		connect "$listed" -t 1500 >"$TESTBED/met"
 		same "$name, IPv$family: listed peers do not" \
 			"refused=$((CROWD / 2)) timeout=$((CROWD / 2))" \
-			"$(column "$BED/met" 2)"
+			"$(column "$TESTBED/met" 2)"
 		check "$name, IPv$family: SYN-ACKs for clean peers were seen" \
 			wait_for 5 synacks_seen "$clean" "$CROWD"
 		same "$name, IPv$family: none for listed ones" 0 "$(synacks "$listed")"
@@ -133,18 +133,18 @@ at_once() {
 # twice: the second time it is known, and its time is that of the connection.
 held() {
 	local name=$1 dns=$(($2 * DNS_MS * 1000)) i address plain held
-	: >"$BED/held"
-	: >"$BED/plain"
+	: >"$TESTBED/held"
+	: >"$TESTBED/plain"
 	for ((i = $3; i < $3 + 25; i++)); do
 		for address in "203.0.113.$i" "2001:db8:21:$i::25"; do
-			connect <(echo "$address") >>"$BED/held"
-			connect <(echo "$address") >>"$BED/plain"
+			connect <(echo "$address") >>"$TESTBED/held"
+			connect <(echo "$address") >>"$TESTBED/plain"
 		done
 	done
 	same "$name: 50 peers, one by one, without retransmission" \
-		"connected=50 1=50" "$(column "$BED/held" 2) $(column "$BED/held" 4)"
-	plain=$(median "$BED/plain")
-	held=$(median "$BED/held")
+		"connected=50 1=50" "$(column "$TESTBED/held" 2) $(column "$TESTBED/held" 4)"
+	plain=$(median "$TESTBED/plain")
+	held=$(median "$TESTBED/held")
 	check "$name: held for $((held - plain)) us, of which DNS $dns" \
 		test $((held - plain)) -ge "$dns" -a \
 		$((held - plain)) -le $((dns + ONE_SLACK_US))
@@ -155,24 +155,24 @@ held() {
 several() {
 	local name=$1 address question
 	for address in 198.51.100.77 2001:db8:21:77::25; do
-		: >"$BED/queries"
-		for _ in 1 2 3 4 5; do echo "$address"; done >"$BED/several"
-		connect "$BED/several" >"$BED/met"
+		: >"$TESTBED/queries"
+		for _ in 1 2 3 4 5; do echo "$address"; done >"$TESTBED/several"
+		connect "$TESTBED/several" >"$TESTBED/met"
 		same "$name: 5 connections at once of $address" "connected=5" \
-			"$(column "$BED/met" 2)"
-		same "$name: none by a retransmission" "1=5" "$(column "$BED/met" 4)"
-		question=$(cut -f 1 "$BED/queries" | sed "s/.*$ERS_LABEL\.//" |
+			"$(column "$TESTBED/met" 2)"
+		same "$name: none by a retransmission" "1=5" "$(column "$TESTBED/met" 4)"
+		question=$(cut -f 1 "$TESTBED/queries" | sed "s/.*$ERS_LABEL\.//" |
 			sort | xargs)
 		same "$name: one question to each zone" "$ERS_QIL $ERS_STANDARD" \
 			"$question"
 	done
 	# Two hosts of one /64 are one peer.
-	: >"$BED/queries"
-	printf '%s\n' 2001:db8:21:78::{1,2,3} >"$BED/several"
-	connect "$BED/several" >"$BED/met"
+	: >"$TESTBED/queries"
+	printf '%s\n' 2001:db8:21:78::{1,2,3} >"$TESTBED/several"
+	connect "$TESTBED/several" >"$TESTBED/met"
 	same "$name: 3 hosts of one /64 connect, without retransmission" \
-		"connected=3 1=3" "$(column "$BED/met" 2) $(column "$BED/met" 4)"
-	same "$name: and are asked about once" 2 "$(wc -l <"$BED/queries")"
+		"connected=3 1=3" "$(column "$TESTBED/met" 2) $(column "$TESTBED/met" 4)"
+	same "$name: and are asked about once" 2 "$(wc -l <"$TESTBED/queries")"
 }
 
 no_loss() {
@@ -201,15 +201,15 @@ is_known() {
 # unknown = pass: the first connection gets through, the next one does not.
 unknown_pass() {
 	agent native pass
-	printf '%s\n' 10.21.201.1 2001:db8:21:f201::25 >"$BED/listed"
-	connect "$BED/listed" -t 1500 >"$BED/met"
+	printf '%s\n' 10.21.201.1 2001:db8:21:f201::25 >"$TESTBED/listed"
+	connect "$TESTBED/listed" -t 1500 >"$TESTBED/met"
 	same "pass: unknown listed peers connect at first" "connected=2" \
-		"$(column "$BED/met" 2)"
-	check "pass: they wait for nothing" test "$(highest "$BED/met")" -lt 20000
+		"$(column "$TESTBED/met" 2)"
+	check "pass: they wait for nothing" test "$(highest "$TESTBED/met")" -lt 20000
 	check "pass: they are judged" wait_for 5 is_known 10.21.201.1
 	check "pass: IPv6, too" wait_for 5 is_known 2001:db8:21:f201::25
-	connect "$BED/listed" -t 400 >"$BED/met"
-	same "pass: then they do not" "timeout=2" "$(column "$BED/met" 2)"
+	connect "$TESTBED/listed" -t 400 >"$TESTBED/met"
+	same "pass: then they do not" "timeout=2" "$(column "$TESTBED/met" 2)"
 	ended pass
 }
 
@@ -217,25 +217,25 @@ unknown_pass() {
 # verdict.
 unknown_drop() {
 	agent native drop
-	printf '%s\n' 198.51.100.5 2001:db8:21:f001::25 >"$BED/clean"
-	connect "$BED/clean" >"$BED/met"
+	printf '%s\n' 198.51.100.5 2001:db8:21:f001::25 >"$TESTBED/clean"
+	connect "$TESTBED/clean" >"$TESTBED/met"
 	same "drop: unknown clean peers connect by a retransmission" \
-		"connected=2 2=2" "$(column "$BED/met" 2) $(column "$BED/met" 4)"
-	printf '%s\n' 10.21.202.1 2001:db8:21:f202::25 >"$BED/listed"
-	connect "$BED/listed" -t 2500 >"$BED/met"
-	same "drop: listed ones do not" "timeout=2" "$(column "$BED/met" 2)"
-	same "drop: no SYN-ACK for them" 0 "$(synacks "$BED/listed")"
+		"connected=2 2=2" "$(column "$TESTBED/met" 2) $(column "$TESTBED/met" 4)"
+	printf '%s\n' 10.21.202.1 2001:db8:21:f202::25 >"$TESTBED/listed"
+	connect "$TESTBED/listed" -t 2500 >"$TESTBED/met"
+	same "drop: listed ones do not" "timeout=2" "$(column "$TESTBED/met" 2)"
+	same "drop: no SYN-ACK for them" 0 "$(synacks "$TESTBED/listed")"
 	ended drop
 }
 
-bed_up
+testbed_up
 {
 	listed_zone 1
 	printf '%s 127.1.0.1\n' 10.21.201.1 10.21.202.1 2001:db8:21:f201::/64 \
 		2001:db8:21:f202::/64
 } | ers_zone standard
 listed_zone 0 | ers_zone qil
-dnsbl_zone bl.bed </dev/null
+dnsbl_zone bl.example </dev/null
 zones_start
 delay_start "$DNS_MS"
 sink_start
@@ -255,7 +255,7 @@ done
 # One zone: one question.
 ERS=${CONF[ers]}
 unset 'CONF[ers]'
-agent native hold 'zones = { one = { suffix = "bl.bed"; kind = "standard"; }; };'
+agent native hold 'zones = { one = { suffix = "bl.example"; kind = "standard"; }; };'
 held "one zone" 1 101
 ended "one zone"
 CONF[ers]=$ERS

@@ -9,9 +9,9 @@
 # once; an agent that is not root, with three capabilities; verdicts that outlive
 # a stop, a change of sizes and a broken file.
 
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
-bed_reexec "$0" "$@"
+# shellcheck source-path=SCRIPTDIR source=../testbed/testbed.sh
+. "$(dirname "$0")/../testbed/testbed.sh"
+testbed_reexec "$0" "$@"
 
 LISTED=203.0.113.11
 LISTED2=203.0.113.12
@@ -35,12 +35,12 @@ state_is() {
 	[ "$(state_of "$1")" = "$2" ]
 }
 
-# The link as bed_up makes it.
+# The link as testbed_up makes it.
 make_link() {
 	ip link add mx0 address 02:00:00:00:00:25 netns mail type veth \
 		peer name cl0 address 02:00:00:00:00:01 netns clients
-	bed_link in_mail mx0 "$MX4/24" "$MX6/64"
-	bed_link in_clients cl0 "$CLIENTS4/24" "$CLIENTS6/64"
+	testbed_link in_mail mx0 "$MX4/24" "$MX6/64"
+	testbed_link in_clients cl0 "$CLIENTS4/24" "$CLIENTS6/64"
 	in_mail ip neigh add "$CLIENTS4" lladdr 02:00:00:00:00:01 dev mx0 nud permanent
 	in_clients ip neigh add "$MX4" lladdr 02:00:00:00:00:25 dev cl0 nud permanent
 	in_clients ethtool -K cl0 tx off >/dev/null
@@ -52,7 +52,7 @@ gone_and_back() {
 	in_mail ip link del mx0
 	check "an interface that went away is missing" wait_for 5 state_is mx0 missing
 	check "and the log says so" grep -q "interface mx0: not filtered: it is not there" \
-		"$BED/repgated.log"
+		"$TESTBED/repgated.log"
 	make_link
 	check "when it comes back it is filtered again" wait_for 5 state_is mx0 attached
 	same "a listed peer is refused there" timeout "$(met $LISTED)"
@@ -77,8 +77,8 @@ mtu() {
 second() {
 	repgate_stop
 	ip link add mx1 netns mail type veth peer name cl1 netns clients
-	bed_link in_mail mx1 192.0.4.25/24 2001:db8:26::25/64
-	bed_link in_clients cl1 192.0.4.1/24 2001:db8:26::1/64
+	testbed_link in_mail mx1 192.0.4.25/24 2001:db8:26::25/64
+	testbed_link in_clients cl1 192.0.4.1/24 2001:db8:26::1/64
 	in_clients ethtool -K cl1 tx off >/dev/null
 	CONF[interfaces]='[ "mx0", "mx1" ]'
 	repgate_config
@@ -100,13 +100,13 @@ second() {
 refuses() {
 	local words=$1
 	shift
-	! in_mail "$BUILD/repgated" --config "$REPGATE_CONF" "$@" >"$BED/refused.log" 2>&1 &&
-		grep -q "$words" "$BED/refused.log"
+	! in_mail "$BUILD/repgated" --config "$REPGATE_CONF" "$@" >"$TESTBED/refused.log" 2>&1 &&
+		grep -q "$words" "$TESTBED/refused.log"
 }
 
 # status_of FIELD: of the agent's process
 status_of() {
-	awk -v field="$1:" '$1 == field { print $2 }' "/proc/${BED_PID[repgated]}/status"
+	awk -v field="$1:" '$1 == field { print $2 }' "/proc/${TESTBED_PID[repgated]}/status"
 }
 
 # CAP_NET_ADMIN 12, CAP_PERFMON 38, CAP_BPF 39
@@ -120,15 +120,15 @@ privileges() {
 	same "it filters" timeout "$(met $LISTED)"
 	check "and reloads" ctl reload
 	repgate_stop
-	chown -R $AGENT_USER "$BED/repgate"
-	chmod 755 "$BED" "$BED/repgate"
+	chown -R $AGENT_USER "$TESTBED/repgate"
+	chmod 755 "$TESTBED" "$TESTBED/repgate"
 	# The code for root alone, as the README has it; systemd hands a copy to the agent.
-	chown root "$BED/repgate/activation-code"
+	chown root "$TESTBED/repgate/activation-code"
 	check "what the user can't read is found before the start" refuses \
 		"activation code file" --prepare $AGENT_USER
-	install -d -o $AGENT_USER -m 500 "$BED/credentials"
-	install -o $AGENT_USER -m 400 "$BED/repgate/activation-code" "$BED/credentials"
-	export CREDENTIALS_DIRECTORY=$BED/credentials
+	install -d -o $AGENT_USER -m 500 "$TESTBED/credentials"
+	install -o $AGENT_USER -m 400 "$TESTBED/repgate/activation-code" "$TESTBED/credentials"
+	export CREDENTIALS_DIRECTORY=$TESTBED/credentials
 	in_mail "$BUILD/repgated" --config "$REPGATE_CONF" --prepare $AGENT_USER
 	REPGATED="setpriv --reuid $AGENT_USER --regid $AGENT_USER --clear-groups \
 		--inh-caps -all,+bpf,+net_admin,+perfmon --ambient-caps -all,+bpf,+net_admin,+perfmon \
@@ -150,18 +150,18 @@ privileges() {
 	REPGATED="setpriv --reuid $AGENT_USER --regid $AGENT_USER --clear-groups \
 		--inh-caps -all,+bpf,+net_admin,+perfmon --ambient-caps -all,+bpf,+net_admin,+perfmon \
 		$BUILD/repgated" repgate_start
-	check "the next one takes over" grep -q "took over" "$BED/repgated.log"
+	check "the next one takes over" grep -q "took over" "$TESTBED/repgated.log"
 	repgate_stop
 	same "a stop takes everything away" 0 \
 		"$(find "$REPGATE_PINS" -type f 2>/dev/null | wc -l)"
 	same "and off the interface" connected "$(met $LISTED)"
-	chown -R root "$BED/repgate"
+	chown -R root "$TESTBED/repgate"
 	unset CREDENTIALS_DIRECTORY
 	rmdir "$REPGATE_PINS" 2>/dev/null || true
 }
 
 saved() {
-	local file=$BED/repgate/state/verdicts left
+	local file=$TESTBED/repgate/state/verdicts left
 	rm -f "$file"
 	repgate_start
 	same "a listed peer before the stop" timeout "$(met $LISTED)"
@@ -178,7 +178,7 @@ saved() {
 	CONF[max_verdicts]=4096
 	repgate_config
 	repgate_start
-	check "other sizes: maps are made anew" grep -q "made anew" "$BED/repgated.log"
+	check "other sizes: maps are made anew" grep -q "made anew" "$TESTBED/repgated.log"
 	same "and keep what is known of the verdict" "$left" \
 		"$(lookup $LISTED '"\(.hits) \(.code) \(.since | round)"')"
 	same "and keep the verdict" timeout "$(met $LISTED)"
@@ -189,12 +189,12 @@ saved() {
 	repgate_start
 	same "a broken file: what is good counts, the rest does not" 1 \
 		"$(ctl --json dump | jq '.verdicts | length')"
-	check "and is said" grep -q "saved verdicts: [0-9]* lines are bad" "$BED/repgated.log"
+	check "and is said" grep -q "saved verdicts: [0-9]* lines are bad" "$TESTBED/repgated.log"
 	zones_start
 }
 
 main() {
-	bed_up
+	testbed_up
 	ers_zone standard <<-END
 	$LISTED 127.1.0.1
 	$LISTED2 127.1.0.1

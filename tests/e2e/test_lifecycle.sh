@@ -5,9 +5,9 @@
 #
 # Each section begins with an agent that runs and leaves one that runs.
 
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
-bed_reexec "$0" "$@"
+# shellcheck source-path=SCRIPTDIR source=../testbed/testbed.sh
+. "$(dirname "$0")/../testbed/testbed.sh"
+testbed_reexec "$0" "$@"
 
 STANDARD=203.0.113.11
 STANDARD6=2001:db8:21:11::25
@@ -44,7 +44,7 @@ stop_agent() {
 }
 
 kill_agent() {
-	kill -KILL "${BED_PID[repgated]}"
+	kill -KILL "${TESTBED_PID[repgated]}"
 	stop repgated 2>/dev/null || true
 }
 
@@ -79,7 +79,7 @@ stats() {
 }
 
 log_says() {
-	grep -qE -- "$1" "$BED/repgated.log"
+	grep -qE -- "$1" "$TESTBED/repgated.log"
 }
 
 prepare() {
@@ -91,7 +91,7 @@ prepare() {
 	203.0.113.14 127.1.0.1
 	END
 	ers_zone qil 3600 <<<"$QIL 127.0.0.32"
-	dnsbl_zone bl.bed <<<"203.0.113.99 127.0.0.2"
+	dnsbl_zone bl.example <<<"203.0.113.99 127.0.0.2"
 	zones_start
 	sink_start
 }
@@ -146,11 +146,11 @@ attack() {
 	while :; do
 		met "$STANDARD" 20
 		met "$STANDARD6" 20
-	done >"$BED/attack"
+	done >"$TESTBED/attack"
 }
 
 attacked() {
-	[ "$(wc -l <"$BED/attack")" -ge "$1" ]
+	[ "$(wc -l <"$TESTBED/attack")" -ge "$1" ]
 }
 
 crash() {
@@ -161,21 +161,21 @@ crash() {
 	known=$(lookup "$STANDARD" '"\(.code) \(.since | round)"')
 	hits=$(lookup "$STANDARD" .hits)
 	before=$(program_id) pins=$(link_ids)
-	: >"$BED/attack"
+	: >"$TESTBED/attack"
 	attack &
 	attacker=$!
 	must "no attack" wait_for 5 attacked 10
 	kill_agent
 	check "a kill -9 leaves the program" xdp_attached
-	count=$(wc -l <"$BED/attack")
+	count=$(wc -l <"$TESTBED/attack")
 	must "the attack ended" wait_for 5 attacked $((count + 10))
 	repgate_start
-	count=$(wc -l <"$BED/attack")
+	count=$(wc -l <"$TESTBED/attack")
 	must "the attack ended" wait_for 5 attacked $((count + 10))
 	kill "$attacker"
 	wait "$attacker" 2>/dev/null || true
-	same "no listed peer got through meanwhile ($(wc -l <"$BED/attack") tries)" \
-		timeout "$(sort -u "$BED/attack")"
+	same "no listed peer got through meanwhile ($(wc -l <"$TESTBED/attack") tries)" \
+		timeout "$(sort -u "$TESTBED/attack")"
 	after=$(program_id)
 	check "the program is the new agent's: $before, then $after" \
 		test "$before" != "$after"
@@ -208,7 +208,7 @@ commands() {
 	same "the one after it" connected "$(met 203.0.113.216)"
 	check "block IPv6" ctl block 2001:db8:21:b::/64
 	same "a blocked IPv6 peer" timeout "$(met 2001:db8:21:b::1)"
-	same "of an entry, lookup tells the file" "$BED/repgate/state/blocked.list" \
+	same "of an entry, lookup tells the file" "$TESTBED/repgate/state/blocked.list" \
 		"$(lookup 203.0.113.200 '.lists[0].file')"
 	check "approve a listed peer" ctl approve "$STANDARD"
 	same "it gets through at once" connected "$(met "$STANDARD")"
@@ -241,7 +241,7 @@ restart_keeps() {
 	same "block survives a restart" timeout "$(met 203.0.113.215)"
 	check "a timed one does, with its time" jq -en \
 		"$(lookup 203.0.113.220 .expires_in) | . > 3500 and . < 3600"
-	check "the comment is kept" grep -rq 'a ticket' "$BED/repgate/state"
+	check "the comment is kept" grep -rq 'a ticket' "$TESTBED/repgate/state"
 	check "unlist" ctl unlist 203.0.113.210-203.0.113.215
 	same "an unlisted peer gets through" connected "$(met 203.0.113.215)"
 	check "unlist the approved one" ctl unlist "$STANDARD"
@@ -264,18 +264,18 @@ files() {
 	refused "unlist says where it is" 'files.list:2' ctl unlist 198.51.100.50
 	local_list approved more <<<"198.51.100.48/28"
 	check "so is one that approves it" wait_for 5 is_met 198.51.100.50 connected
-	echo 198.51.100.200 >>"$BED/repgate/blocked.d/files.list"
+	echo 198.51.100.200 >>"$TESTBED/repgate/blocked.d/files.list"
 	check "a line that is added is noticed" wait_for 5 is_met 198.51.100.200 \
 		timeout
-	echo "198.51.100.0/24" >"$BED/repgate/blocked.d/not-a-list.txt"
-	rm "$BED/repgate/approved.d/more.list"
+	echo "198.51.100.0/24" >"$TESTBED/repgate/blocked.d/not-a-list.txt"
+	rm "$TESTBED/repgate/approved.d/more.list"
 	check "a file that goes is noticed" wait_for 5 is_met 198.51.100.50 timeout
 	same "other files do not count" connected "$(met 198.51.100.49)"
 	same "list approved" 0 "$(ctl --json list approved | jq '.entries | length')"
 	same "list blocked" '198.51.100.200 198.51.100.50' \
 		"$(ctl --json list blocked | jq -r '.entries[].entry' | cut -d / -f 1 |
 			sort | xargs)"
-	rm "$BED/repgate/blocked.d"/*
+	rm "$TESTBED/repgate/blocked.d"/*
 	check "without files nobody is blocked" wait_for 5 is_met 198.51.100.50 \
 		connected
 }
@@ -338,14 +338,14 @@ counters() {
 }
 
 follower_has() {
-	grep -q "$1" "$BED/follower.log"
+	grep -q "$1" "$TESTBED/follower.log"
 }
 
 events() {
 	ctl flush all >/dev/null
 	spawn follower "$BUILD/repgatectl" --socket "$REPGATE_SOCKET" --json \
 		events --follow
-	must "no follower" wait_for 5 test -s "$BED/follower.log" # the events so far
+	must "no follower" wait_for 5 test -s "$TESTBED/follower.log" # the events so far
 	same "a QIL peer" refused "$(met "$QIL")"
 	check "events --follow shows the verdict" wait_for 5 follower_has \
 		"\"judged\".*$QIL\|$QIL.*\"judged\""
@@ -402,7 +402,7 @@ metrics() {
 # within MS LINE: of syn_client. An emulated machine waits for DNS as long as any,
 # but takes its time before and after.
 within() {
-	[ "$(cut -f 3 <<<"$2")" -lt $((($1 + 20 * (${BED_SLOW:-1} - 1)) * 1000)) ]
+	[ "$(cut -f 3 <<<"$2")" -lt $((($1 + 20 * (${TESTBED_SLOW:-1} - 1)) * 1000)) ]
 }
 
 # One zone of several answers REFUSED: it counts as a failure, and the others
@@ -459,7 +459,7 @@ dns_servfail() {
 	local took
 	RESOLVER=127.0.0.1
 	stop rbldnsd || true
-	spawn unbound unbound -d -c "$BED/unbound.conf"
+	spawn unbound unbound -d -c "$TESTBED/unbound.conf"
 	must "no unbound" wait_for 5 udp_open 53
 	CONF[dns_timeout]='"1s"'
 	repgate_config
@@ -473,7 +473,7 @@ dns_servfail() {
 	stop_agent
 }
 
-bed_up
+testbed_up
 prepare
 start_and_stop
 keep_on_stop

@@ -6,9 +6,9 @@
 # None is lost, each zone is asked exactly once about each, and the agent stays
 # small.
 
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
-bed_reexec "$0" "$@"
+# shellcheck source-path=SCRIPTDIR source=../testbed/testbed.sh
+. "$(dirname "$0")/../testbed/testbed.sh"
+testbed_reexec "$0" "$@"
 
 PEERS=10000
 RATE=1000
@@ -25,25 +25,25 @@ name_of() {
 # The questions that are due: Standard about all, QIL about those that Standard
 # does not list.
 due() {
-	sed "s/\$/.$ERS_LABEL.$ERS_STANDARD/" "$BED/reversed"
-	sed -n "$((LISTED + 1)),\$s/\$/.$ERS_LABEL.$ERS_QIL/p" "$BED/reversed"
+	sed "s/\$/.$ERS_LABEL.$ERS_STANDARD/" "$TESTBED/reversed"
+	sed -n "$((LISTED + 1)),\$s/\$/.$ERS_LABEL.$ERS_QIL/p" "$TESTBED/reversed"
 }
 
 asked() {
-	cut -f 1 "$BED/queries" | tr 'A-Z' 'a-z' |
+	cut -f 1 "$TESTBED/queries" | tr 'A-Z' 'a-z' |
 		grep -v -E '^([0-9]+\.){3}127\.|^[12]\.0\.0\.0\.0\.0\.f\.7\.'
 }
 
 memory() {
-	awk "\$1 == \"$1:\" { print \$2 }" "/proc/${BED_PID[repgated]}/status"
+	awk "\$1 == \"$1:\" { print \$2 }" "/proc/${TESTBED_PID[repgated]}/status"
 }
 
-bed_up
-many_addresses "$PEERS" >"$BED/addresses"
-name_of <"$BED/addresses" >"$BED/reversed"
-same "$PEERS peers are different" $PEERS "$(sort -u "$BED/addresses" | wc -l)"
-sed -n "1,${LISTED}s/\$/ 127.1.0.1/p" "$BED/addresses" | ers_zone standard
-sed -n "$((LISTED + 1)),$((2 * LISTED))s/\$/ 127.0.0.32/p" "$BED/addresses" |
+testbed_up
+many_addresses "$PEERS" >"$TESTBED/addresses"
+name_of <"$TESTBED/addresses" >"$TESTBED/reversed"
+same "$PEERS peers are different" $PEERS "$(sort -u "$TESTBED/addresses" | wc -l)"
+sed -n "1,${LISTED}s/\$/ 127.1.0.1/p" "$TESTBED/addresses" | ers_zone standard
+sed -n "$((LISTED + 1)),$((2 * LISTED))s/\$/ 127.0.0.32/p" "$TESTBED/addresses" |
 	ers_zone qil
 zones_start
 delay_start 20
@@ -52,15 +52,15 @@ repgate_config
 repgate_start
 BEFORE=$(memory VmRSS)
 
-in_clients "$BUILD/tests/syn_client" -n -s -f "$BED/addresses" -r $RATE -c 8000 \
-	-t 2500 "$MX4,$MX6" 25 >"$BED/met"
-grep '^#' "$BED/met"
+in_clients "$BUILD/tests/syn_client" -n -s -f "$TESTBED/addresses" -r $RATE -c 8000 \
+	-t 2500 "$MX4,$MX6" 25 >"$TESTBED/met"
+grep '^#' "$TESTBED/met"
 same "what the peers meet" \
 	"connected $((PEERS - 2 * LISTED)) refused $LISTED timeout $LISTED" \
-	"$(grep -v '^#' "$BED/met" | cut -f 2 | sort | uniq -c |
+	"$(grep -v '^#' "$TESTBED/met" | cut -f 2 | sort | uniq -c |
 		awk '{ print $2, $1 }' | xargs)"
 same "nobody connects by a retransmission" 0 \
-	"$(awk '$2 == "connected" && $4 > 1' "$BED/met" | wc -l)"
+	"$(awk '$2 == "connected" && $4 > 1' "$TESTBED/met" | wc -l)"
 same "each peer meets what its zone says" "standard timeout qil refused" \
 	"$(awk -v listed=$LISTED 'NR == FNR { number[$1] = FNR; next }
 		$1 in number {
@@ -68,7 +68,7 @@ same "each peer meets what its zone says" "standard timeout qil refused" \
 			want = n <= listed ? "timeout" : n <= 2 * listed ? "refused" : "connected"
 			if ($2 != want) print $1, $2, want
 		} END { print "standard timeout qil refused" }' \
-		"$BED/addresses" "$BED/met")"
+		"$TESTBED/addresses" "$TESTBED/met")"
 same "each zone is asked once about each peer, and only where it is due" '' \
 	"$(diff <(due | sort) <(asked | sort) | sed -n 1,10p)"
 same "nothing was lost" '{}' "$(ctl --json stats | jq -c '.losses |

@@ -6,16 +6,16 @@
 # The agent is built with both, sees 10,000 peers, 100 reloads and every command,
 # and ends. Sanitizers say by its log and its exit status what they found.
 
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../testbed/testbed.sh
+. "$(dirname "$0")/../testbed/testbed.sh"
 
 # Beside the other build, which stays as it is; kept for the next run.
 ASAN=$BUILD/asan
-if [ -z "${BED_INSIDE:-}" ]; then
+if [ -z "${TESTBED_INSIDE:-}" ]; then
 	make -C "$TOP" --no-print-directory BUILD="$ASAN" SANITIZE=1 CFLAGS="-O1 -g" \
 		"$ASAN/repgated" "$ASAN/repgatectl"
 fi
-bed_reexec "$0" "$@"
+testbed_reexec "$0" "$@"
 
 PEERS=10000
 RELOADS=100
@@ -36,13 +36,13 @@ reload_many() {
 		if [ $((i % 10)) -eq 0 ]; then
 			echo "203.0.113.300" | local_list approved bad
 			ctl reload >/dev/null 2>&1 && echo "a bad list was taken"
-			rm "$BED/repgate/approved.d/bad.list"
+			rm "$TESTBED/repgate/approved.d/bad.list"
 		elif [ $((i % 10)) -eq 1 ]; then
 			printf '%s\nnonsense = [ 1 ];\n' "$good" >"$REPGATE_CONF"
 			ctl reload >/dev/null 2>&1 && echo "a bad config was taken"
 			echo "$good" >"$REPGATE_CONF"
 		elif [ $((i % 10)) -eq 2 ]; then
-			kill -HUP "${BED_PID[repgated]}"
+			kill -HUP "${TESTBED_PID[repgated]}"
 		fi
 		ctl reload >/dev/null || echo "reload $i was refused"
 	done
@@ -56,11 +56,11 @@ commands() {
 			status=0
 			# shellcheck disable=SC2086 # words
 			in_mail "$ASAN/repgatectl" --socket "$REPGATE_SOCKET" $json \
-				$command >"$BED/said" 2>&1 || status=$?
+				$command >"$TESTBED/said" 2>&1 || status=$?
 			if [ "$status" -gt 10 ] ||
-				grep -q 'Sanitizer\|runtime error' "$BED/said"; then
+				grep -q 'Sanitizer\|runtime error' "$TESTBED/said"; then
 				echo "repgatectl $json $command: status $status"
-				grep -m 5 'Sanitizer\|runtime error\|#[0-3] ' "$BED/said"
+				grep -m 5 'Sanitizer\|runtime error\|#[0-3] ' "$TESTBED/said"
 			fi
 		done <<-END
 		status
@@ -87,7 +87,7 @@ commands() {
 		monitor on
 		monitor off
 		test-config $REPGATE_CONF
-		test-config $BED/nowhere
+		test-config $TESTBED/nowhere
 		nonsense
 		END
 	done
@@ -102,20 +102,20 @@ impatient() {
 	done
 }
 
-bed_up
-many_addresses "$PEERS" >"$BED/addresses"
-sed -n '1,1000s/$/ 127.1.0.1/p' "$BED/addresses" | ers_zone standard
-sed -n '1001,2000s/$/ 127.0.0.32/p' "$BED/addresses" | ers_zone qil
+testbed_up
+many_addresses "$PEERS" >"$TESTBED/addresses"
+sed -n '1,1000s/$/ 127.1.0.1/p' "$TESTBED/addresses" | ers_zone standard
+sed -n '1001,2000s/$/ 127.0.0.32/p' "$TESTBED/addresses" | ers_zone qil
 zones_start
 delay_start 20
 sink_start
 repgate_config
 REPGATED="$ASAN/repgated" repgate_start --log-level debug
 
-in_clients "$BUILD/tests/syn_client" -s -q -f "$BED/addresses" -r 1500 -c 8000 \
-	-t 1500 "$MX4,$MX6" 25 | tee "$BED/met"
+in_clients "$BUILD/tests/syn_client" -s -q -f "$TESTBED/addresses" -r 1500 -c 8000 \
+	-t 1500 "$MX4,$MX6" 25 | tee "$TESTBED/met"
 check "10,000 peers meet what they should" grep -q \
-	'connected=8000 refused=1000 timeout=1000' "$BED/met"
+	'connected=8000 refused=1000 timeout=1000' "$TESTBED/met"
 same "$RELOADS reloads, good and bad" '' "$(reload_many)"
 same "every command" '' "$(commands)"
 impatient
@@ -123,8 +123,8 @@ check "the agent answers" is_reloaded "$RELOADS"
 
 # It ends with inquiries under way, held SYNs and a client that waits.
 ctl flush all >/dev/null
-kill -STOP "${BED_PID[dns_delay]}"
-in_clients "$BUILD/tests/syn_client" -q -f <(head -n 50 "$BED/addresses") -t 300 \
+kill -STOP "${TESTBED_PID[dns_delay]}"
+in_clients "$BUILD/tests/syn_client" -q -f <(head -n 50 "$TESTBED/addresses") -t 300 \
 	"$MX4,$MX6" 25
 spawn waiting "$BUILD/repgatectl" --socket "$REPGATE_SOCKET" lookup 198.51.100.222
 check "inquiries are under way" jq -e '.inquiries.open > 0' \
@@ -132,7 +132,7 @@ check "inquiries are under way" jq -e '.inquiries.open > 0' \
 STATUS=0
 repgate_stop || STATUS=$?
 same "repgated ends well" 0 "$STATUS"
-kill -CONT "${BED_PID[dns_delay]}"
+kill -CONT "${TESTBED_PID[dns_delay]}"
 same "the sanitizers found nothing" '' "$(grep -m 20 -A 12 \
-	'Sanitizer\|runtime error' "$BED/repgated.log" || true)"
+	'Sanitizer\|runtime error' "$TESTBED/repgated.log" || true)"
 finish

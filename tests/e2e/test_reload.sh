@@ -7,14 +7,14 @@
 # delay, others are answered, further changes wait for their turn, and the agent
 # can be stopped. LINES_EACH can be set.
 
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
-bed_reexec "$0" "$@"
+# shellcheck source-path=SCRIPTDIR source=../testbed/testbed.sh
+. "$(dirname "$0")/../testbed/testbed.sh"
+testbed_reexec "$0" "$@"
 
 LINES_EACH=${LINES_EACH:-1000000}
 RATE=100 # new peers a second
-LONGEST=$((300 * ${BED_SLOW:-1})) # ms, for a new peer or another client
-BLOCKED=$BED/repgate/blocked.d
+LONGEST=$((300 * ${TESTBED_SLOW:-1})) # ms, for a new peer or another client
+BLOCKED=$TESTBED/repgate/blocked.d
 
 # big_list NUMBER: half of its lines are in no other one, in no order
 big_list() {
@@ -24,11 +24,11 @@ big_list() {
 			n = n * 48271 % 67108864
 			printf "%d.%d.%d.%d\n", 64 + n / 16777216, n / 65536 % 256, n / 256 % 256, n % 256
 		}
-	}' >"$BED/list$1"
+	}' >"$TESTBED/list$1"
 }
 
 put_list() {
-	ln "$BED/list$1" "$BLOCKED/big.new"
+	ln "$TESTBED/list$1" "$BLOCKED/big.new"
 	mv "$BLOCKED/big.new" "$BLOCKED/big.list"
 }
 
@@ -79,18 +79,18 @@ prepare() {
 # Lists are swapped until there is a file "over"; how long each took in "took".
 swaps() {
 	local number=0 began
-	while [ ! -e "$BED/over" ]; do
+	while [ ! -e "$TESTBED/over" ]; do
 		put_list $number
 		began=$(now_ms)
-		ctl reload >/dev/null || echo "refused" >>"$BED/swaps_failed"
-		echo $(($(now_ms) - began)) >>"$BED/took"
+		ctl reload >/dev/null || echo "refused" >>"$TESTBED/swaps_failed"
+		echo $(($(now_ms) - began)) >>"$TESTBED/took"
 		number=$((1 - number))
 	done
 }
 
 # Others ask, too.
 threads() {
-	find "/proc/${BED_PID[repgated]}/task" -mindepth 1 -maxdepth 1 | wc -l
+	find "/proc/${TESTBED_PID[repgated]}/task" -mindepth 1 -maxdepth 1 | wc -l
 }
 
 # is_loading WHEN_QUIET: the thread that loads is there
@@ -100,10 +100,10 @@ is_loading() {
 
 questions() {
 	local began
-	while [ ! -e "$BED/over" ]; do
+	while [ ! -e "$TESTBED/over" ]; do
 		began=$(now_ms)
-		ctl --json status >/dev/null || echo "refused" >>"$BED/swaps_failed"
-		echo $(($(now_ms) - began)) >>"$BED/asked"
+		ctl --json status >/dev/null || echo "refused" >>"$TESTBED/swaps_failed"
+		echo $(($(now_ms) - began)) >>"$TESTBED/asked"
 		sleep 0.05
 	done
 }
@@ -115,19 +115,19 @@ new_peers_meanwhile() {
 	questions &
 	pids+=($!)
 	in_clients "$BUILD/tests/syn_client" -n -t 3000 -r $RATE \
-		-f <(many_addresses $((RATE * 16)) | grep -v :) "$MX4" 25 >"$BED/met"
-	touch "$BED/over"
+		-f <(many_addresses $((RATE * 16)) | grep -v :) "$MX4" 25 >"$TESTBED/met"
+	touch "$TESTBED/over"
 	wait "${pids[@]}"
-	awk -F '\t' '{ print $3 / 1000 }' "$BED/met" >"$BED/times"
+	awk -F '\t' '{ print $3 / 1000 }' "$TESTBED/met" >"$TESTBED/times"
 	printf '# %d reloads, median %d ms; %d new peers: median %.1f, 99 %% %.1f, longest %.1f ms; status: longest %d ms\n' \
-		"$(wc -l <"$BED/took")" "$(percentile 50 "$BED/took")" "$(wc -l <"$BED/met")" \
-		"$(percentile 50 "$BED/times")" "$(percentile 99 "$BED/times")" \
-		"$(percentile 100 "$BED/times")" "$(percentile 100 "$BED/asked")"
-	check "lists were reloaded meanwhile" under 1 "$(wc -l <"$BED/took")"
-	check "no request was refused" test ! -e "$BED/swaps_failed"
-	same "all new peers get in" "$(wc -l <"$BED/met")" "$(cut -f 2 "$BED/met" | grep -c connected)"
-	check "99 % of them without delay" under "$(percentile 99 "$BED/times" | cut -d . -f 1)" $LONGEST
-	check "others are answered meanwhile" under "$(percentile 99 "$BED/asked")" $LONGEST
+		"$(wc -l <"$TESTBED/took")" "$(percentile 50 "$TESTBED/took")" "$(wc -l <"$TESTBED/met")" \
+		"$(percentile 50 "$TESTBED/times")" "$(percentile 99 "$TESTBED/times")" \
+		"$(percentile 100 "$TESTBED/times")" "$(percentile 100 "$TESTBED/asked")"
+	check "lists were reloaded meanwhile" under 1 "$(wc -l <"$TESTBED/took")"
+	check "no request was refused" test ! -e "$TESTBED/swaps_failed"
+	same "all new peers get in" "$(wc -l <"$TESTBED/met")" "$(cut -f 2 "$TESTBED/met" | grep -c connected)"
+	check "99 % of them without delay" under "$(percentile 99 "$TESTBED/times" | cut -d . -f 1)" $LONGEST
+	check "others are answered meanwhile" under "$(percentile 99 "$TESTBED/asked")" $LONGEST
 }
 
 # Asked while one is under way: the files as they are now, and an answer for everyone.
@@ -143,7 +143,7 @@ requests_wait() {
 	must "nothing is loaded" wait_for 10 is_loading "$idle"
 	same "the first one is under way" "0 $before" "$(entries) $(reloads)"
 	echo 198.51.100.7 >"$BLOCKED/late.list"
-	kill -HUP "${BED_PID[repgated]}"
+	kill -HUP "${TESTBED_PID[repgated]}"
 	for _ in 1 2 3; do
 		ctl reload >/dev/null &
 		pids+=($!)
@@ -201,16 +201,16 @@ stop_meanwhile() {
 	began=$(now_ms)
 	repgate_stop || status=$?
 	same "stopped meanwhile, it ends with status 0" 0 "$status"
-	check "soon" under $(($(now_ms) - began)) $((5000 * ${BED_SLOW:-1}))
+	check "soon" under $(($(now_ms) - began)) $((5000 * ${TESTBED_SLOW:-1}))
 	same "no pins are left" '' "$(ls -A "$REPGATE_PINS" 2>/dev/null)"
 	status=0
 	wait "$pid" || status=$?
 	check "who waited is told, by the end of the connection" test "$status" -ne 0
 	check "what was not answered is not done" test -z \
-		"$(grep -s 198.51.100.9 "$BED/repgate/state/blocked.list")"
+		"$(grep -s 198.51.100.9 "$TESTBED/repgate/state/blocked.list")"
 }
 
-bed_up
+testbed_up
 prepare
 new_peers_meanwhile
 requests_wait

@@ -7,9 +7,9 @@
 # after a stop, a kill -9 or a start with other maps, and by hour, by day and in
 # all. Nobody waits for an hour here: the file's times are moved instead.
 
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
-bed_reexec "$0" "$@"
+# shellcheck source-path=SCRIPTDIR source=../testbed/testbed.sh
+. "$(dirname "$0")/../testbed/testbed.sh"
+testbed_reexec "$0" "$@"
 
 STANDARD=203.0.113.11
 STANDARD6=2001:db8:21:11::25
@@ -17,7 +17,7 @@ QIL=203.0.113.32
 CLEAN=198.51.100.10
 BLOCKED=203.0.113.66
 APPROVED=203.0.113.50
-HISTORY=$BED/repgate/state/history
+HISTORY=$TESTBED/repgate/state/history
 
 # meet ADDRESS...: one attempt each, of one SYN
 meet() {
@@ -56,11 +56,11 @@ usage() {
 }
 
 log_says() {
-	grep -qE -- "$1" "$BED/repgated.log"
+	grep -qE -- "$1" "$TESTBED/repgated.log"
 }
 
 kill_agent() {
-	kill -KILL "${BED_PID[repgated]}"
+	kill -KILL "${TESTBED_PID[repgated]}"
 	stop repgated 2>/dev/null || true
 }
 
@@ -299,7 +299,7 @@ wide() {
 	repgate_stop || not_ok "repgated stops" "status $?"
 }
 
-bed_up
+testbed_up
 must "the hour does not end" wait_for 130 hour_goes_on
 prepare
 counts

@@ -8,9 +8,9 @@
 # its sessions, and its name in the greeting is another one. Over the limits
 # peers are told to come later.
 
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
-bed_reexec "$0" "$@"
+# shellcheck source-path=SCRIPTDIR source=../testbed/testbed.sh
+. "$(dirname "$0")/../testbed/testbed.sh"
+testbed_reexec "$0" "$@"
 SESSIONS=10000
 MEMORY_KB=153600
 CROWD=1000 # sessions under way when the agent is killed
@@ -35,13 +35,13 @@ load() {
 }
 
 # load_start NAME ARGUMENT...: the same in the background, fed by a fifo; what it
-# says is in $BED/NAME.json.
+# says is in $TESTBED/NAME.json.
 load_start() {
 	local name=$1
 	shift
-	mkfifo "$BED/$name.go"
+	mkfifo "$TESTBED/$name.go"
 	nsenter --net=/run/netns/clients -- "$BUILD/tests/smtp_load" "$MX4,$MX6" 25 "$@" \
-		<>"$BED/$name.go" >"$BED/$name.json" 2>"$BED/$name.err" &
+		<>"$TESTBED/$name.go" >"$TESTBED/$name.json" 2>"$TESTBED/$name.err" &
 	LOADER[$name]=$!
 }
 
@@ -55,27 +55,27 @@ hold() {
 }
 
 is_told() {
-	grep -q standing "$BED/$1.json" || ! kill -0 "${LOADER[$1]}"
+	grep -q standing "$TESTBED/$1.json" || ! kill -0 "${LOADER[$1]}"
 }
 
 # release NAME: they go on to RCPT and QUIT. Returns when all have ended.
 release() {
-	echo go 1<>"$BED/$1.go"
+	echo go 1<>"$TESTBED/$1.go"
 	wait "${LOADER[$1]}" || true
 }
 
 # told NAME standing|end FILTER: of what smtp_load said then
 told() {
-	jq -cS "select(.phase == \"$2\") | $3" "$BED/$1.json"
+	jq -cS "select(.phase == \"$2\") | $3" "$TESTBED/$1.json"
 }
 
 # met SOURCE...: one session each; codes of greeting and RCPT, and failures
 met() {
 	local status=0
-	load -n "$#" -t 1500 "$@" >"$BED/met.json" 2>/dev/null || status=$?
+	load -n "$#" -t 1500 "$@" >"$TESTBED/met.json" 2>/dev/null || status=$?
 	[ "$status" -le 1 ] || echo "smtp_load: status $status"
 	jq -r '.greeting + .rcpt + .failed_at | to_entries | sort_by(.key) |
-		map("\(.key) x\(.value)") | join(", ")' "$BED/met.json"
+		map("\(.key) x\(.value)") | join(", ")' "$TESTBED/met.json"
 }
 
 is_met() {
@@ -86,8 +86,8 @@ is_met() {
 
 # syn SOURCE...: what the SYN of each meets, in their order
 syn() {
-	in_clients "$BUILD/tests/syn_client" -t 700 "$MX4,$MX6" 25 "$@" >"$BED/syn"
-	awk 'NR == FNR { met[$1] = $2; next } { print met[$1] }' "$BED/syn" \
+	in_clients "$BUILD/tests/syn_client" -t 700 "$MX4,$MX6" 25 "$@" >"$TESTBED/syn"
+	awk 'NR == FNR { met[$1] = $2; next } { print met[$1] }' "$TESTBED/syn" \
 		<(printf '%s\n' "$@") | xargs
 }
 
@@ -100,14 +100,14 @@ connects() {
 # Like sink_start, but each counts its sessions, in a file of its own.
 counting_sinks_spawn() {
 	local sink="exec smtp-sink -c -u nobody \"\$0\" 16384 >\"\$1\""
-	spawn sink4 sh -c "$sink" "inet:0.0.0.0:25" "$(mktemp "$BED/served.XXXX")"
-	spawn sink6 sh -c "$sink" "inet:[::]:25" "$(mktemp "$BED/served.XXXX")"
+	spawn sink4 sh -c "$sink" "inet:0.0.0.0:25" "$(mktemp "$TESTBED/served.XXXX")"
+	spawn sink6 sh -c "$sink" "inet:[::]:25" "$(mktemp "$TESTBED/served.XXXX")"
 }
 
 # Sessions that the mail server has seen, of both families.
 served() {
 	awk -v RS='\r' -F '[= ]' '{ last[FILENAME] = $2 }
-		END { for (file in last) sum += last[file]; print sum + 0 }' "$BED"/served.*
+		END { for (file in last) sum += last[file]; print sum + 0 }' "$TESTBED"/served.*
 }
 
 is_served() {
@@ -115,7 +115,7 @@ is_served() {
 }
 
 config() {
-	CONF[ers]="{ activation_code_file = \"$BED/repgate/activation-code\";
+	CONF[ers]="{ activation_code_file = \"$TESTBED/repgate/activation-code\";
 	standard_action = \"reject\"; qil_action = \"tempfail\"; }"
 	CONF[responder_name]="\"$GATE\""
 	CONF[heartbeat_timeout]="\"${HEARTBEAT}s\""
@@ -132,7 +132,7 @@ is_responder() {
 }
 
 memory() {
-	awk "\$1 == \"$1:\" { print \$2 }" "/proc/${BED_PID[repgated]}/status"
+	awk "\$1 == \"$1:\" { print \$2 }" "/proc/${TESTBED_PID[repgated]}/status"
 }
 
 is_small() {
@@ -143,7 +143,7 @@ is_small() {
 
 # Every SYN is a new peer's, held until the zones have answered.
 many_sessions() {
-	hold many $SESSIONS -r 2000 -f "$BED/addresses"
+	hold many $SESSIONS -r 2000 -f "$TESTBED/addresses"
 	same "$SESSIONS sessions are greeted, and stand" \
 		"[$SESSIONS,0,{\"220\":$SESSIONS},{\"$GATE\":$SESSIONS}]" \
 		"$(told many standing '[.standing, .failed, .greeting, .hosts]')"
@@ -170,24 +170,24 @@ many_sessions() {
 # Verdicts of these are there before: nothing is known of a new peer while the
 # agent is dead, and it passes.
 known_peers() {
-	seq -f 10.21.0.%g 1 200 >"$BED/qil"
+	seq -f 10.21.0.%g 1 200 >"$TESTBED/qil"
 	seq 0 199 | while read -r n; do
 		printf '2001:db8:21:%x::25\n' "$n"
-	done >>"$BED/qil"
-	seq -f 203.0.113.%g 1 50 >"$BED/standard"
+	done >>"$TESTBED/qil"
+	seq -f 203.0.113.%g 1 50 >"$TESTBED/standard"
 	seq 0 49 | while read -r n; do
 		printf '2001:db8:21:f0%02x::25\n' "$n"
-	done >>"$BED/standard"
-	load -n 400 -r 1000 -f "$BED/qil" >"$BED/qil.json"
-	load -n 100 -r 1000 -f "$BED/standard" >"$BED/standard.json"
+	done >>"$TESTBED/standard"
+	load -n 400 -r 1000 -f "$TESTBED/qil" >"$TESTBED/qil.json"
+	load -n 100 -r 1000 -f "$TESTBED/standard" >"$TESTBED/standard.json"
 	same "peers of QIL are known" '{"450 4.7.1":400}' "$(told qil end .rcpt)"
 	same "peers of Standard are known" '{"550 5.7.1":100}' "$(told standard end .rcpt)"
 }
 
 # They come again and again, whatever happens, until siege_ends.
 siege() {
-	load_start siege_qil -s 100 -t 1000 -c 100 -r 1500 -f "$BED/qil"
-	load_start siege_standard -s 100 -t 1000 -c 50 -r 100 -f "$BED/standard"
+	load_start siege_qil -s 100 -t 1000 -c 100 -r 1500 -f "$TESTBED/qil"
+	load_start siege_standard -s 100 -t 1000 -c 50 -r 100 -f "$TESTBED/standard"
 }
 
 siege_ends() {
@@ -211,7 +211,7 @@ dead() {
 }
 
 killed() {
-	hold crowd $CROWD -r 2000 -f "$BED/qil"
+	hold crowd $CROWD -r 2000 -f "$TESTBED/qil"
 	same "$CROWD sessions stand" $CROWD "$(told crowd standing .standing)"
 	siege
 	check "others come and go" wait_for 10 is_responder ".refused > $((SESSIONS + 700))" true
@@ -275,8 +275,8 @@ limits() {
 	same "put off for the number of all" 12 "$(responder .session_limit)"
 }
 
-bed_up
-many_addresses $SESSIONS >"$BED/addresses"
+testbed_up
+many_addresses $SESSIONS >"$TESTBED/addresses"
 printf '%s 127.0.0.32\n' 10.21.0.0/16 2001:db8:21::/48 | ers_zone qil 3600
 printf '%s 127.1.0.2\n' 203.0.113.0/24 2001:db8:21:f000::/56 | ers_zone standard 3600
 zones_start

@@ -8,9 +8,9 @@
 # written on their own. Each peer opens a real connection; there must not be a
 # single difference, neither in what they meet nor in what was asked.
 
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
-bed_reexec "$0" "$@"
+# shellcheck source-path=SCRIPTDIR source=../testbed/testbed.sh
+. "$(dirname "$0")/../testbed/testbed.sh"
+testbed_reexec "$0" "$@"
 
 SEED=${SEED:-20260711}
 # Longer than a retransmission (1 s), so that one that was needed is no error
@@ -77,7 +77,7 @@ lookups() {
 
 questions() {
 	# The zones' test points, and the other addresses of 127/8 that are asked for, are no peers.
-	cut -f 1 "$BED/queries" | tr '[:upper:]' '[:lower:]' |
+	cut -f 1 "$TESTBED/queries" | tr '[:upper:]' '[:lower:]' |
 		grep -v -E '^([0-9]+\.){3}127\.|^[12]\.0\.0\.0\.0\.0\.f\.7\.' | sort
 }
 
@@ -96,19 +96,19 @@ zones() {
 # agent DIR ERS_LISTS
 agent() {
 	CONF[ers]="{
-	activation_code_file = \"$BED/repgate/activation-code\";
+	activation_code_file = \"$TESTBED/repgate/activation-code\";
 	standard_action = \"drop\"; qil_action = \"reset\"; $2
 }"
 	CONF[blocked_action]='"drop"'
 	repgate_config
 	install_lists "$1"
-	: >"$BED/queries"
+	: >"$TESTBED/queries"
 	repgate_start
 }
 
 # round NAME IPV4 IPV6 BITS ERS_LISTS
 round() {
-	local name=$1 dir=$BED/model-$4 status=0
+	local name=$1 dir=$TESTBED/model-$4 status=0
 	model "$dir" "$((SEED + $4))" "$2" "$3" "$4"
 	zones "$dir"
 	agent "$dir" "$5"
@@ -134,14 +134,14 @@ round() {
 # What the drawn peers are made of, so that a change of the model that leaves
 # something out is noticed.
 describe() {
-	cut -f 2- "$BED/model-15/expected" | sort | uniq -c
+	cut -f 2- "$TESTBED/model-15/expected" | sort | uniq -c
 }
 
 main() {
 	local name v4 v6 bits lists
-	bed_up
+	testbed_up
 	sink_start
-	install -d "$BED/repgate/"{approved.d,blocked.d}
+	install -d "$TESTBED/repgate/"{approved.d,blocked.d}
 	while IFS='|' read -r name v4 v6 bits lists; do
 		[ -z "$name" ] || round "$name" "$v4" "$v6" "$bits" "$lists"
 	done <<<"$ROUNDS"

@@ -3,15 +3,15 @@
 #
 # test_secret.sh - the activation code appears nowhere
 #
-# Everything that comes out of repgate goes into $BED/seen: logs at the most
+# Everything that comes out of repgate goes into $TESTBED/seen: logs at the most
 # verbose level, answers, metrics, maps, the process list, error messages. Then
 # the code is looked for, in any case, with hyphens and without.
 
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
-bed_reexec "$0" "$@"
+# shellcheck source-path=SCRIPTDIR source=../testbed/testbed.sh
+. "$(dirname "$0")/../testbed/testbed.sh"
+testbed_reexec "$0" "$@"
 
-SEEN=$BED/seen
+SEEN=$TESTBED/seen
 STANDARD=203.0.113.11
 QIL=203.0.113.32
 CLEAN=198.51.100.10
@@ -51,10 +51,10 @@ met() {
 prepare() {
 	ers_zone standard <<<"$STANDARD 127.1.0.1"
 	ers_zone qil <<<"$QIL 127.0.0.32"
-	dnsbl_zone "$KEY.bl.bed" <<<"203.0.113.99 127.0.0.2"
+	dnsbl_zone "$KEY.bl.example" <<<"203.0.113.99 127.0.0.2"
 	zones_start
 	sink_start
-	repgate_config "zones = { other = { suffix = \"$KEY.bl.bed\"; kind = \"standard\"; }; };"
+	repgate_config "zones = { other = { suffix = \"$KEY.bl.example\"; kind = \"standard\"; }; };"
 }
 
 # Peers of every class, lookups, and zones that answer well, badly or not.
@@ -109,9 +109,9 @@ see_commands() {
 	done
 	met "$STANDARD" >/dev/null
 	check "events --follow saw it" wait_for 5 grep -q "$STANDARD" \
-		"$BED/follow.log"
+		"$TESTBED/follow.log"
 	stop follow || true
-	cp "$BED/follow.log" "$SEEN/follow"
+	cp "$TESTBED/follow.log" "$SEEN/follow"
 }
 
 see_metrics() {
@@ -135,34 +135,34 @@ see_maps() {
 }
 
 see_process() {
-	local pid=${BED_PID[repgated]}
+	local pid=${TESTBED_PID[repgated]}
 	keep "process" tr '\0' '\n' <"/proc/$pid/cmdline"
 	keep "process" tr '\0' '\n' <"/proc/$pid/environ"
 	keep "process" cat "/proc/$pid/comm" "/proc/$pid/status"
 	keep "process" cat "/proc/$pid/task/"*/comm
 	keep "process" ps wwe -C repgated
-	keep "process" find "$BED/repgate/state" "$REPGATE_PINS"
-	keep "process" grep -r . "$BED/repgate/state"
+	keep "process" find "$TESTBED/repgate/state" "$REPGATE_PINS"
+	keep "process" grep -r . "$TESTBED/repgate/state"
 }
 
-# check_config NAME: what repgated and repgatectl say of $BED/bad.conf
+# check_config NAME: what repgated and repgatectl say of $TESTBED/bad.conf
 check_config() {
 	keep "errors" in_mail "$BUILD/repgated" --log-level debug \
-		--config "$BED/bad.conf" --check
+		--config "$TESTBED/bad.conf" --check
 	keep "errors" in_mail timeout 5 "$BUILD/repgated" --log-level debug \
-		--config "$BED/bad.conf"
-	keep "errors" ctl test-config "$BED/bad.conf"
-	keep "errors" ctl --json test-config "$BED/bad.conf"
+		--config "$TESTBED/bad.conf"
+	keep "errors" ctl test-config "$TESTBED/bad.conf"
+	keep "errors" ctl --json test-config "$TESTBED/bad.conf"
 }
 
 # bad_config TEXT: a configuration with a secret where it should not be
 bad_config() {
-	printf 'interfaces = [ "mx9" ];\n%s\n' "$1" >"$BED/bad.conf"
+	printf 'interfaces = [ "mx9" ];\n%s\n' "$1" >"$TESTBED/bad.conf"
 	check_config
 }
 
 see_errors() {
-	local code file=$BED/bad-code
+	local code file=$TESTBED/bad-code
 	# Files that hold something like the code, but are wrong.
 	for code in "$ERS_CODE-$ERS_CODE" "${ERS_CODE%?}" "$ERS_CODE!" \
 		"$ERS_CODE"$'\n'"$ERS_CODE" "code = $ERS_CODE" "\"$ERS_CODE\""; do
@@ -171,15 +171,15 @@ see_errors() {
 	done
 	rm "$file"
 	bad_config "ers = { activation_code_file = \"$file\"; };"
-	bad_config "ers = { activation_code_file = \"$BED\"; };"
+	bad_config "ers = { activation_code_file = \"$TESTBED\"; };"
 	# The name of a zone that holds a key, and is wrong in many ways.
-	bad_config "zones = { z = { suffix = \"$KEY..bed\"; kind = \"standard\"; }; };"
-	bad_config "zones = { z = { suffix = \"$KEY bed\"; kind = \"standard\"; }; };"
-	bad_config "zones = { z = { suffix = \"$KEY.bed\"; kind = \"no\"; }; };"
-	bad_config "zones = { z = { suffix = \"$KEY.bed\"; }; };"
-	bad_config "zones = { z = { suffix = \"$KEY.bed\"; kind = \"standard\";
+	bad_config "zones = { z = { suffix = \"$KEY..example\"; kind = \"standard\"; }; };"
+	bad_config "zones = { z = { suffix = \"$KEY testbed\"; kind = \"standard\"; }; };"
+	bad_config "zones = { z = { suffix = \"$KEY.example\"; kind = \"no\"; }; };"
+	bad_config "zones = { z = { suffix = \"$KEY.example\"; }; };"
+	bad_config "zones = { z = { suffix = \"$KEY.example\"; kind = \"standard\";
 		ttl_min = \"2h\"; ttl_max = \"1h\"; }; };"
-	bad_config "zones = { z = { suffix = \"$KEY.bed; kind = \"standard\"; }; };"
+	bad_config "zones = { z = { suffix = \"$KEY.example; kind = \"standard\"; }; };"
 	check "there were errors" grep -q bad-code "$SEEN/errors"
 }
 
@@ -187,7 +187,7 @@ see_errors() {
 see_dns_failures() {
 	stop rbldnsd || true
 	ctl flush all >/dev/null
-	unbound-control -q -c "$BED/unbound.conf" flush_zone . >/dev/null || true
+	unbound-control -q -c "$TESTBED/unbound.conf" flush_zone . >/dev/null || true
 	met 198.51.100.31 >/dev/null
 	stop unbound || true
 	met 198.51.100.32 5000 >/dev/null
@@ -206,15 +206,15 @@ see_reload() {
 	keep "reload" ctl reload
 	# Said by the user in the wrong place; still better not repeated.
 	sed -i '$d' "$REPGATE_CONF"
-	echo "$ERS_CODE $ERS_CODE" >"$BED/repgate/activation-code"
+	echo "$ERS_CODE $ERS_CODE" >"$TESTBED/repgate/activation-code"
 	keep "reload" ctl reload
-	kill -HUP "${BED_PID[repgated]}"
+	kill -HUP "${TESTBED_PID[repgated]}"
 	check "SIGHUP is refused" wait_for 5 grep -q 'reload refused' \
-		"$BED/repgated.log"
+		"$TESTBED/repgated.log"
 	keep "reload" ctl status
 	keep "reload" ctl --json status
 	see_metrics
-	echo "$ERS_CODE" >"$BED/repgate/activation-code"
+	echo "$ERS_CODE" >"$TESTBED/repgate/activation-code"
 	echo "$good" >"$REPGATE_CONF"
 	check "the good code is taken again" ctl reload
 }
@@ -223,22 +223,22 @@ see_reload() {
 forms() {
 	local form conf="interfaces = [ \"mx0\" ]; ers = { };"
 	for form in "$ERS_CODE" "${ERS_CODE,,}" "${ERS_CODE//-/}" "$ERS_LABEL" \
-		" $ERS_CODE " $'RG-test-BED0-code\r'; do
-		printf '%s\n' "$form" >"$BED/repgate/activation-code"
+		" $ERS_CODE " $'RG-test-0000-code\r'; do
+		printf '%s\n' "$form" >"$TESTBED/repgate/activation-code"
 		check "the code as '${form//[^ -~]/?}'" ctl reload
 		ctl flush all >/dev/null
 		same "it asks the right zone" standard "$(lookup "$STANDARD" .class)"
 	done
-	printf '%s' "$ERS_CODE" >"$BED/repgate/activation-code"
+	printf '%s' "$ERS_CODE" >"$TESTBED/repgate/activation-code"
 	check "the code without a line's end" ctl reload
-	mkdir -p "$BED/credentials"
-	printf '%s\n' "$ERS_CODE" >"$BED/credentials/activation-code"
-	echo "$conf" >"$BED/credential.conf"
+	mkdir -p "$TESTBED/credentials"
+	printf '%s\n' "$ERS_CODE" >"$TESTBED/credentials/activation-code"
+	echo "$conf" >"$TESTBED/credential.conf"
 	check "the code as a systemd credential" in_mail env \
-		CREDENTIALS_DIRECTORY="$BED/credentials" \
-		"$BUILD/repgated" --config "$BED/credential.conf" --check
+		CREDENTIALS_DIRECTORY="$TESTBED/credentials" \
+		"$BUILD/repgated" --config "$TESTBED/credential.conf" --check
 	check "without one that is an error" bash -c \
-		"! '$BUILD/repgated' --config '$BED/credential.conf' --check"
+		"! '$BUILD/repgated' --config '$TESTBED/credential.conf' --check"
 }
 
 # The agent itself with a credential instead of a file.
@@ -246,8 +246,8 @@ with_credential() {
 	local before=${CONF[ers]}
 	CONF[ers]='{ standard_action = "drop"; }'
 	repgate_config
-	rm "$BED/repgate/activation-code"
-	REPGATED="env CREDENTIALS_DIRECTORY=$BED/credentials $BUILD/repgated" \
+	rm "$TESTBED/repgate/activation-code"
+	REPGATED="env CREDENTIALS_DIRECTORY=$TESTBED/credentials $BUILD/repgated" \
 		repgate_start --log-level debug
 	same "an agent with a credential refuses a listed peer" timeout \
 		"$(met "$STANDARD")"
@@ -257,7 +257,7 @@ with_credential() {
 }
 
 main() {
-	bed_up
+	testbed_up
 	mkdir "$SEEN"
 	prepare
 	repgate_start --log-level debug
@@ -270,14 +270,14 @@ main() {
 	see_reload
 	repgate_stop || not_ok "repgated stops" "status $?"
 	with_credential
-	repgate_config "zones = { other = { suffix = \"$KEY.bl.bed\"; kind = \"standard\"; }; };"
+	repgate_config "zones = { other = { suffix = \"$KEY.bl.example\"; kind = \"standard\"; }; };"
 	repgate_start --log-level debug
 	see_dns_failures
 	see_metrics
 	see_errors
 	repgate_stop || not_ok "repgated stops" "status $?"
 
-	cp "$BED"/repgated.log "$SEEN/log"
+	cp "$TESTBED"/repgated.log "$SEEN/log"
 	check "the log is verbose" grep -q ' debug: ' "$SEEN/log"
 	for what in log ctl follow metrics maps maps-bytes process errors dns \
 		reload; do

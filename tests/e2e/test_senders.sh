@@ -8,13 +8,13 @@
 # own retry once the listing is over; with Standard and `reject` they bounce at
 # once with the text of the 550; with `reset` they go to the next MX.
 
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../testbed/testbed.sh
+. "$(dirname "$0")/../testbed/testbed.sh"
 # shellcheck source-path=SCRIPTDIR source=senders.sh
 . "$(dirname "$0")/senders.sh"
-# The mirrors can be reached only from outside of the bed.
-[ -n "${BED_INSIDE:-}" ] || exim_get
-bed_reexec "$0" "$@"
+# The mirrors can be reached only from outside of the testbed.
+[ -n "${TESTBED_INSIDE:-}" ] || exim_get
+testbed_reexec "$0" "$@"
 
 MTAS=(postfix exim)
 exim_here || {
@@ -111,15 +111,15 @@ start() {
 	zones_start
 	postfix_start
 	# Not only example.org.
-	postconf -c "$BED/postfix/conf" -e \
+	postconf -c "$TESTBED/postfix/conf" -e \
 		"virtual_mailbox_domains = example.org $ONE_MX $TWO_MX"
-	kill -HUP "${BED_PID[postfix]}"
+	kill -HUP "${TESTBED_PID[postfix]}"
 	senders_dns_start
 	second_mx_start
 	sending_postfix_start
 	! exim_here || sending_exim_start
 	CONF[ers]="{
-	activation_code_file = \"$BED/repgate/activation-code\";
+	activation_code_file = \"$TESTBED/repgate/activation-code\";
 	standard_action = \"reject\"; qil_action = \"tempfail\";
 	qil_ttl_min = \"${QIL_TTL}s\";
 }"
@@ -169,7 +169,7 @@ requeued() {
 
 # mail_file ID: the mail in the recipient's mailbox
 mail_file() {
-	grep -rlsE "^X-Bed-Id: $1\$" "$BED/mail/inbox/new"
+	grep -rlsE "^X-Test-Id: $1\$" "$TESTBED/mail/inbox/new"
 }
 
 # received_from ID ADDRESS
@@ -218,7 +218,7 @@ next_mx() {
 	comes "$mta, IPv$2, reset: the next MX gets the mail" \
 		second_has "$id" || return 0
 	check "$mta, IPv$2, reset: the first one refused the connection" \
-		grep -qE "$(refused_by_first "$mta" "$2")" "$BED/$(log_name "$mta")"
+		grep -qE "$(refused_by_first "$mta" "$2")" "$TESTBED/$(log_name "$mta")"
 	same "$mta, IPv$2, reset: it was not deferred" 0 \
 		"$(log_count "$mta" "$id" 'status=deferred| == ')"
 	check "$mta, IPv$2, reset: the first MX did not get it" \
@@ -262,7 +262,7 @@ is_free() {
 main() {
 	local address ended
 	plan_sources
-	bed_up
+	testbed_up
 	start
 
 	each from qil "$ONE_MX"

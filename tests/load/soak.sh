@@ -15,15 +15,15 @@
 # PERCENT. Prints a table and a verdict; exit status 0 if
 # all is well.
 
-# shellcheck source-path=SCRIPTDIR source=../e2e/lib.sh
-. "$(dirname "$0")/../e2e/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../testbed/testbed.sh
+. "$(dirname "$0")/../testbed/testbed.sh"
 
 ASAN=$BUILD/asan
-if [ -z "${BED_INSIDE:-}" ]; then
+if [ -z "${TESTBED_INSIDE:-}" ]; then
 	make -C "$TOP" --no-print-directory BUILD="$ASAN" SANITIZE=1 CFLAGS="-O1 -g" \
 		"$ASAN/repgated" "$ASAN/repgatectl"
 fi
-bed_reexec "$0" "$@"
+testbed_reexec "$0" "$@"
 
 SOAK_SECONDS=${SOAK_SECONDS:-1800}
 WARM_SECONDS=$((SOAK_SECONDS / 3))
@@ -33,7 +33,7 @@ PERCENT=2
 PEERS=6000
 RATE=150 # new peers a second; all of them come in 40 s, by when they are forgotten
 TTL=15
-CODE="activation_code_file = \"$BED/repgate/activation-code\""
+CODE="activation_code_file = \"$TESTBED/repgate/activation-code\""
 # Long stacks are kept for good, one of each kind, and new kinds turn up for hours.
 export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:log_path=stderr:malloc_context_size=2
 ASAN_OPTIONS+=:quarantine_size_mb=1:thread_local_quarantine_size_kb=16
@@ -49,12 +49,12 @@ CLASSES=(clean clean clean clean clean clean clean clean clean clean
 peers() {
 	many_addresses $PEERS | awk -v classes="${CLASSES[*]}" '
 		BEGIN { count = split(classes, class, " ") }
-		{ print $1, class[int((NR - 1) / 2) % count + 1] }' >"$BED/peers"
+		{ print $1, class[int((NR - 1) / 2) % count + 1] }' >"$TESTBED/peers"
 }
 
 # of CLASS: its addresses
 of() {
-	awk -v class="$1" '$2 == class { print $1 }' "$BED/peers"
+	awk -v class="$1" '$2 == class { print $1 }' "$TESTBED/peers"
 }
 
 # of_with CLASS VALUE: as entries of a zone
@@ -65,17 +65,17 @@ of_with() {
 zones_write() {
 	of_with drop 127.1.0.1 | ers_zone standard $TTL $TTL
 	of_with tempfail 127.0.0.32 | ers_zone qil $TTL $TTL
-	of_with reset 127.0.0.2 | dnsbl_zone reset.bed $TTL $TTL
-	of_with reject 127.0.0.2 | dnsbl_zone reject.bed $TTL $TTL
-	of_with tag 127.0.0.2 | dnsbl_zone tag.bed $TTL $TTL
-	of_with throttle 127.0.0.2 | dnsbl_zone throttle.bed $TTL $TTL
-	of_with approved 127.0.0.2 | dnsbl_zone approved.bed $TTL $TTL
-	of_with changing 127.0.0.2 | dnsbl_zone changing.bed $TTL $TTL
+	of_with reset 127.0.0.2 | dnsbl_zone reset.example $TTL $TTL
+	of_with reject 127.0.0.2 | dnsbl_zone reject.example $TTL $TTL
+	of_with tag 127.0.0.2 | dnsbl_zone tag.example $TTL $TTL
+	of_with throttle 127.0.0.2 | dnsbl_zone throttle.example $TTL $TTL
+	of_with approved 127.0.0.2 | dnsbl_zone approved.example $TTL $TTL
+	of_with changing 127.0.0.2 | dnsbl_zone changing.example $TTL $TTL
 }
 
 # zone NAME KIND ACTION
 zone() {
-	echo "	$1 = { suffix = \"$1.bed\"; kind = \"$2\"; codes = [ \"127.0.0.2\" ];"
+	echo "	$1 = { suffix = \"$1.example\"; kind = \"$2\"; codes = [ \"127.0.0.2\" ];"
 	echo "		ttl_min = \"5s\"; ttl_max = \"${TTL}s\";${3:+ action = \"$3\";} };"
 }
 
@@ -106,25 +106,25 @@ pause() {
 }
 
 new_peers() {
-	cut -d ' ' -f 1 "$BED/peers" | in_clients "$BUILD/tests/syn_client" -q -s -f - \
-		-r $RATE -c 4000 -t 3500 "$MX4,$MX6" 25 >>"$BED/met.new"
+	cut -d ' ' -f 1 "$TESTBED/peers" | in_clients "$BUILD/tests/syn_client" -q -s -f - \
+		-r $RATE -c 4000 -t 3500 "$MX4,$MX6" 25 >>"$TESTBED/met.new"
 }
 
 # Six of each class, more often than the throttle allows.
 known_peers() {
-	awk 'seen[$2]++ < 6 { print $1 }' "$BED/peers" | in_clients "$BUILD/tests/syn_client" \
-		-q -s -f - -r 50 -c 4000 -t 500 "$MX4,$MX6" 25 >>"$BED/met.known"
+	awk 'seen[$2]++ < 6 { print $1 }' "$TESTBED/peers" | in_clients "$BUILD/tests/syn_client" \
+		-q -s -f - -r 50 -c 4000 -t 500 "$MX4,$MX6" 25 >>"$TESTBED/met.known"
 }
 
 sessions() {
 	{ of tempfail; of reject; } | in_clients "$BUILD/tests/smtp_load" -f - -s 10 -r 10 \
-		-c 50 -t 5000 "$MX4,$MX6" 25 >>"$BED/met.sessions"
+		-c 50 -t 5000 "$MX4,$MX6" 25 >>"$TESTBED/met.sessions"
 }
 
 flood() {
 	in_clients "$BUILD/tests/syn_flood" --seconds 1 --rate 20000 --seed "$EPOCHSECONDS" \
 		--source 64.0.0.0/3 --source 2400::/8 cl0 02:00:00:00:00:25 "$MX4,$MX6" 25 \
-		>>"$BED/met.flood"
+		>>"$TESTBED/met.flood"
 	pause 30
 }
 
@@ -132,7 +132,7 @@ reloads() {
 	ctl reload
 	pause 2
 	configure "log_per_second = $((RANDOM % 50));" "blocked_action = \"reset\";"
-	kill -HUP "${BED_PID[repgated]}"
+	kill -HUP "${TESTBED_PID[repgated]}"
 	pause 2
 	configure "zones.nonsense = 1;"
 	ctl reload
@@ -158,18 +158,18 @@ lists() {
 	pause 2
 	echo "nonsense" | local_list approved wrong
 	pause 1
-	rm "$BED/repgate/approved.d/wrong.list"
+	rm "$TESTBED/repgate/approved.d/wrong.list"
 	ctl block 192.0.2.200 --for 3s --comment soak
 	ctl approve 2001:db8:99::/48
 	pause 2
 	ctl unlist 2001:db8:99::/48
-	rm "$BED/repgate/blocked.d/more.list"
+	rm "$TESTBED/repgate/blocked.d/more.list"
 	pause 3
 }
 
 zone_changes() {
 	pause 20
-	of_with changing 127.0.0.2 | awk 'NR % 2' | dnsbl_zone changing.bed $TTL $TTL
+	of_with changing 127.0.0.2 | awk 'NR % 2' | dnsbl_zone changing.example $TTL $TTL
 	zones_reload
 	pause 20
 	zones_write
@@ -179,9 +179,9 @@ zone_changes() {
 # No answer for as long as three inquiries take.
 outages() {
 	pause 40
-	kill -STOP "${BED_PID[dns_delay]}"
+	kill -STOP "${TESTBED_PID[dns_delay]}"
 	pause 3
-	kill -CONT "${BED_PID[dns_delay]}"
+	kill -CONT "${TESTBED_PID[dns_delay]}"
 }
 
 commands() {
@@ -207,21 +207,21 @@ scrape() {
 		printf 'GET /metrics HTTP/1.0\r\n\r\n' >&3 && cat <&3"
 }
 
-# again NAME: until the end; what it says is for $BED/NAME.load
+# again NAME: until the end; what it says is for $TESTBED/NAME.load
 again() {
 	while [ "$EPOCHSECONDS" -lt "$END" ] && alive repgated; do
 		"$1" || true
-	done >"$BED/$1.load" 2>&1
+	done >"$TESTBED/$1.load" 2>&1
 }
 
 # --- samples -----------------------------------------------------------------
 
 memory() {
-	awk "\$1 == \"$1:\" { print \$2 }" "/proc/${BED_PID[repgated]}/status"
+	awk "\$1 == \"$1:\" { print \$2 }" "/proc/${TESTBED_PID[repgated]}/status"
 }
 
 files() {
-	find "/proc/${BED_PID[repgated]}/fd" -mindepth 1 | wc -l
+	find "/proc/${TESTBED_PID[repgated]}/fd" -mindepth 1 | wc -l
 }
 
 # seconds RSS HWM files, inquiries begun and open, verdicts, reloads
@@ -238,7 +238,7 @@ samples() {
 		sample || true
 		next=$((next + SAMPLE_SECONDS))
 		[ "$next" -le "$EPOCHSECONDS" ] || pause $((next - EPOCHSECONDS))
-	done >"$BED/samples"
+	done >"$TESTBED/samples"
 }
 
 # Means of the rows of the table, then what the thirds say: "FIRST LAST PERCENT".
@@ -258,7 +258,7 @@ table() {
 					f[3], f[4], f[5], f[6], f[7], f[8]
 				sum = 0
 			}
-		}' "$BED/samples"
+		}' "$TESTBED/samples"
 }
 
 thirds() {
@@ -273,7 +273,7 @@ thirds() {
 			first = sum[0] / count[0]
 			last = sum[2] / count[2]
 			printf "%d %d %.2f\n", first, last, 100 * (last - first) / first
-		}' "$BED/samples"
+		}' "$TESTBED/samples"
 }
 
 is_flat() {
@@ -300,7 +300,7 @@ load_was_mixed() {
 	jq -e '.losses.flood_first > 0' <<<"$STATS" >/dev/null || echo "no flood"
 	jq -e '.responder.refused > 0' <<<"$STATS" >/dev/null || echo "no session"
 	jq -e '.agent.reloads > 10' <<<"$STATUS" >/dev/null || echo "no reloads"
-	grep -q 'reload refused\|not reloaded' "$BED/repgated.log" || echo "no bad reload"
+	grep -q 'reload refused\|not reloaded' "$TESTBED/repgated.log" || echo "no bad reload"
 	jq -e '[.zones[].failed | add // 0] | add > 0' <<<"$ZONES" >/dev/null ||
 		echo "no outage"
 }
@@ -308,14 +308,14 @@ load_was_mixed() {
 # totals FILE: sums of what syn_client met
 totals() {
 	awk '{ for (i = 2; i <= 5; i++) { split($i, f, "="); sum[f[1]] += f[2] } }
-		END { for (key in sum) printf "%s %d ", key, sum[key]; print "" }' "$BED/met.$1"
+		END { for (key in sum) printf "%s %d ", key, sum[key]; print "" }' "$TESTBED/met.$1"
 }
 
-bed_up
+testbed_up
 peers
 zones_write
 zones_start
-: >"$BED/met.flood"
+: >"$TESTBED/met.flood"
 spawn dns_delay "$BUILD/tests/dns_delay" --delay 30 127.0.0.1:5354 127.0.0.1:53
 must "dns_delay does not listen" wait_for 5 udp_open 5354
 RESOLVER=127.0.0.1:5354
@@ -345,5 +345,5 @@ STATUS=0
 repgate_stop || STATUS=$?
 same "repgated ends well" 0 "$STATUS"
 same "the sanitizers found nothing" '' "$(grep -h -m 20 -A 12 \
-	'Sanitizer\|runtime error' "$BED"/*.log "$BED"/*.load || true)"
+	'Sanitizer\|runtime error' "$TESTBED"/*.log "$TESTBED"/*.load || true)"
 finish

@@ -9,9 +9,9 @@
 # works in any case. All end together: within 30 s each zone is back, and whom it
 # lists is refused again. Then the resolver itself is gone for a while.
 
-# shellcheck source-path=SCRIPTDIR source=../e2e/lib.sh
-. "$(dirname "$0")/../e2e/lib.sh"
-bed_reexec "$0" "$@"
+# shellcheck source-path=SCRIPTDIR source=../testbed/testbed.sh
+. "$(dirname "$0")/../testbed/testbed.sh"
+testbed_reexec "$0" "$@"
 
 # Zone | what happens to it | its state then. "lateworld" answers so late that
 # within hold_timeout there is no time for a second question; "busy" listed a
@@ -105,13 +105,13 @@ highest() {
 
 # meet WHAT FILE OUTCOME: all of them do
 meet() {
-	connect "$2" -t 300 >"$BED/met"
-	same "$1" "$3=$(wc -l <"$2")" "$(outcomes "$BED/met")"
+	connect "$2" -t 300 >"$TESTBED/met"
+	same "$1" "$3=$(wc -l <"$2")" "$(outcomes "$TESTBED/met")"
 }
 
 none_connects() {
-	connect "$1" -t 300 -c 100 >"$BED/met"
-	! grep -q connected "$BED/met"
+	connect "$1" -t 300 -c 100 >"$TESTBED/met"
+	! grep -q connected "$TESTBED/met"
 }
 
 # flow WHAT FILE: those who connected so did so all, none by a retransmission
@@ -127,13 +127,13 @@ fault() {
 	local zone=$1 control=$FRONT_CONTROL answer
 	shift
 	[ "$zone" != cached ] || control=$BACK_CONTROL
-	answer=$(in_mail bash -c "exec 3<>/dev/udp/${control/:/\/} && echo '$zone.bed $*' >&3 &&
+	answer=$(in_mail bash -c "exec 3<>/dev/udp/${control/:/\/} && echo '$zone.example $*' >&3 &&
 		timeout 5 head -n 1 <&3")
 	must "dns_fault: $zone $*: $answer" test "$answer" = ok
 }
 
 front_start() {
-	spawn front "$BUILD/tests/dns_fault" --log "$BED/queries" "$FRONT" "$FRONT_CONTROL" \
+	spawn front "$BUILD/tests/dns_fault" --log "$TESTBED/queries" "$FRONT" "$FRONT_CONTROL" \
 		127.0.0.1:53
 	must "dns_fault does not listen" wait_for 5 udp_open "${FRONT#*:}"
 }
@@ -142,15 +142,15 @@ front_start() {
 back_start() {
 	spawn back "$BUILD/tests/dns_fault" "$BACK" "$BACK_CONTROL" 127.0.0.1:5300
 	must "dns_fault does not listen" wait_for 5 udp_open "${BACK#*:}"
-	sed -i "/name: \"cached.bed\"/{n;s/127.0.0.1@5300/${BACK/:/@}/}" "$BED/unbound.conf"
+	sed -i "/name: \"cached.example\"/{n;s/127.0.0.1@5300/${BACK/:/@}/}" "$TESTBED/unbound.conf"
 	must "unbound does not take its configuration again" in_mail unbound-control -q \
-		-c "$BED/unbound.conf" reload
+		-c "$TESTBED/unbound.conf" reload
 	must "the zones do not answer" zones_wait
 }
 
 # peers_asked ZONE: how many of the questions to it are about peers
 peers_asked() {
-	grep -cE "\.(10|8\.b\.d\.0\.1\.0\.0\.2)\.$1\.bed"$'\t' "$BED/queries" || true
+	grep -cE "\.(10|8\.b\.d\.0\.1\.0\.0\.2)\.$1\.example"$'\t' "$TESTBED/queries" || true
 }
 
 # zone ZONE FILTER: a part of what `repgatectl zones` says of it
@@ -184,7 +184,7 @@ one_hot() {
 
 # times_good ZONE: how often the log says so
 times_good() {
-	grep -c "zone $1: good" "$BED/repgated.log" || true
+	grep -c "zone $1: good" "$TESTBED/repgated.log" || true
 }
 
 # said ZONE STATE: wherever people look
@@ -195,7 +195,7 @@ said() {
 		same "$1: $2 in zones, and why" "$2 string" \
 			"$(zone "$1" '"\(.state) \(.why | type)"')"
 		check "$1: in the log: $(zone "$1" .why)" \
-			grep -qF "zone $1: $2: $(zone "$1" .why)" "$BED/repgated.log"
+			grep -qF "zone $1: $2: $(zone "$1" .why)" "$TESTBED/repgated.log"
 	fi
 	same "$1: in status" "$2" "$(ctl --json status |
 		jq -r ".zones[] | select(.zone == \"$1\") | .state")"
@@ -207,9 +207,9 @@ said() {
 truncated() {
 	fault tcok tc works
 	later "tc works"
-	check "tc works: TCP is used" grep -q 'tcok\.bed.*tcp$' "$BED/queries"
-	listed tcok 2 "$BED/peers"
-	meet "tc works: peers that it lists are refused" "$BED/peers" timeout
+	check "tc works: TCP is used" grep -q 'tcok\.example.*tcp$' "$TESTBED/queries"
+	listed tcok 2 "$TESTBED/peers"
+	meet "tc works: peers that it lists are refused" "$TESTBED/peers" timeout
 	said tcok good
 	fault tcok none
 }
@@ -217,15 +217,15 @@ truncated() {
 # A list's answers may take 600 ms, and then be checked, for another 600.
 late() {
 	fault late delay 600
-	clean 2 "$BED/peers"
-	connect "$BED/peers" >"$BED/met"
-	flow "late: clean peers connect" "$BED/met"
-	check "late: within 1 s ($(highest "$BED/met") us)" \
-		test "$(highest "$BED/met")" -le "$SLOW_US"
-	listed late 2 "$BED/peers"
-	connect "$BED/peers" -t 2500 >"$BED/met"
+	clean 2 "$TESTBED/peers"
+	connect "$TESTBED/peers" >"$TESTBED/met"
+	flow "late: clean peers connect" "$TESTBED/met"
+	check "late: within 1 s ($(highest "$TESTBED/met") us)" \
+		test "$(highest "$TESTBED/met")" -le "$SLOW_US"
+	listed late 2 "$TESTBED/peers"
+	connect "$TESTBED/peers" -t 2500 >"$TESTBED/met"
 	check "late: peers that it lists are refused, at the second attempt at the latest" \
-		wait_for 5 none_connects "$BED/peers"
+		wait_for 5 none_connects "$TESTBED/peers"
 	said late good
 	fault late none
 }
@@ -235,27 +235,27 @@ late() {
 # opens ZONE: one clean peer after the other, until nobody waits any more
 opens() {
 	local peers=0
-	: >"$BED/first"
+	: >"$TESTBED/first"
 	while [ "$peers" -lt 10 ] && ! zone_is "$1" open; do
-		clean 1 "$BED/peers"
-		connect "$BED/peers" >>"$BED/first"
+		clean 1 "$TESTBED/peers"
+		connect "$TESTBED/peers" >>"$TESTBED/first"
 		peers=$((peers + 1))
 	done
 	check "$1: open after $peers clean peers, 5 at most" test "$peers" -le 5
 	[ "$peers" -gt 0 ] || return 0
-	flow "$1: they connect" "$BED/first"
-	check "$1: within 1 s ($(highest "$BED/first") us)" \
-		test "$(highest "$BED/first")" -le "$SLOW_US"
+	flow "$1: they connect" "$TESTBED/first"
+	check "$1: within 1 s ($(highest "$TESTBED/first") us)" \
+		test "$(highest "$TESTBED/first")" -le "$SLOW_US"
 }
 
 # later WHAT: nobody waits for what is known to be broken
 later() {
 	local median most
-	clean 10 "$BED/peers"
-	connect "$BED/peers" -c 1 >"$BED/later"
-	median=$(median "$BED/later")
-	most=$(highest "$BED/later")
-	flow "$1: the next clean peers connect" "$BED/later"
+	clean 10 "$TESTBED/peers"
+	connect "$TESTBED/peers" -c 1 >"$TESTBED/later"
+	median=$(median "$TESTBED/later")
+	most=$(highest "$TESTBED/later")
+	flow "$1: the next clean peers connect" "$TESTBED/later"
 	check "$1: as fast as ever ($median us, $NORMAL us before; at most $most us)" \
 		test "$median" -le $((NORMAL + SLACK_US)) -a "$most" -le "$NOBODY_WAITS_US"
 }
@@ -263,8 +263,8 @@ later() {
 # mail WHAT: by a clean peer
 mail() {
 	local sent
-	clean 1 "$BED/peers"
-	sent=$(send_mail "$(<"$BED/peers")" "m$NUMBER")
+	clean 1 "$TESTBED/peers"
+	sent=$(send_mail "$(<"$TESTBED/peers")" "m$NUMBER")
 	same "$1: a clean mail is delivered" delivered "$(cut -f 1 <<<"$sent")"
 	check "$1: its sender connects within 1 s ($(cut -f 2 <<<"$sent") ms)" \
 		test "$(cut -f 2 <<<"$sent")" -le 1000
@@ -272,36 +272,36 @@ mail() {
 
 # lies ZONE: many peers at the moment that it begins to
 lies() {
-	clean "$CROWD" "$BED/crowd.$1"
-	connect "$BED/crowd.$1" -t 1500 >"$BED/met"
-	flow "$1: $CROWD clean peers at once connect" "$BED/met"
+	clean "$CROWD" "$TESTBED/crowd.$1"
+	connect "$TESTBED/crowd.$1" -t 1500 >"$TESTBED/met"
+	flow "$1: $CROWD clean peers at once connect" "$TESTBED/met"
 	check "$1: disabled within 3 s" wait_for 3 zone_is "$1" disabled
-	connect "$BED/crowd.$1" >"$BED/met"
-	flow "$1: they connect again" "$BED/met"
+	connect "$TESTBED/crowd.$1" >"$TESTBED/met"
+	flow "$1: they connect again" "$TESTBED/met"
 }
 
 # The same for a list that allows: no mail is lost by believing it for a moment.
 allows_the_world() {
-	listed good "$CROWD" "$BED/peers"
-	connect "$BED/peers" -q -t 300
+	listed good "$CROWD" "$TESTBED/peers"
+	connect "$TESTBED/peers" -q -t 300
 	check "allow: disabled within 3 s" wait_for 3 zone_is allow disabled
-	meet "allow: disabled: nobody is let in by it any more" "$BED/peers" timeout
+	meet "allow: disabled: nobody is let in by it any more" "$TESTBED/peers" timeout
 }
 
 # known ZONE STATE: peers that a zone lists which is broken now
 known() {
 	local before=timeout
 	[ "$2" != disabled ] || before=connected # purged
-	meet "$1: $2: peers that it listed before" "$BED/known.$1" "$before"
-	listed "$1" 2 "$BED/seen.$1"
-	meet "$1: $2: peers that it lists now" "$BED/seen.$1" connected
+	meet "$1: $2: peers that it listed before" "$TESTBED/known.$1" "$before"
+	listed "$1" 2 "$TESTBED/seen.$1"
+	meet "$1: $2: peers that it lists now" "$TESTBED/seen.$1" connected
 }
 
 # breaks ZONE FAULT STATE
 breaks() {
 	if [ "$1" = busy ]; then
-		listed busy 1 "$BED/peers"
-		meet "busy: a peer that it lists is refused" "$BED/peers" timeout
+		listed busy 1 "$TESTBED/peers"
+		meet "busy: a peer that it lists is refused" "$TESTBED/peers" timeout
 	fi
 	# The fault and its arguments are words.
 	# shellcheck disable=SC2086
@@ -317,13 +317,13 @@ breaks() {
 		;;
 	*) opens "$1" ;;
 	esac
-	: >"$BED/queries"
+	: >"$TESTBED/queries"
 	later "$1"
 	[ "$3" != open ] || same "$1: not asked about peers" 0 "$(peers_asked "$1")"
 	said "$1" "$3"
 	mail "$1"
-	listed good 2 "$BED/peers"
-	meet "$1: another zone's listings count" "$BED/peers" timeout
+	listed good 2 "$TESTBED/peers"
+	meet "$1: another zone's listings count" "$TESTBED/peers" timeout
 	same "$1: that zone is good" good "$(zone good .state)"
 	[ "$1" = allow ] || known "$1" "$3"
 }
@@ -342,9 +342,9 @@ still() {
 
 # An allow list that allows the world allows nobody, whatever it said before.
 allows_nobody() {
-	meet "allow: disabled: peers that it allowed before" "$BED/known.allow" timeout
-	listed allow 2 "$BED/seen.allow"
-	meet "allow: disabled: peers that it allows now" "$BED/seen.allow" timeout
+	meet "allow: disabled: peers that it allowed before" "$TESTBED/known.allow" timeout
+	listed allow 2 "$TESTBED/seen.allow"
+	meet "allow: disabled: peers that it allows now" "$TESTBED/seen.allow" timeout
 }
 
 # --- all faults end -----------------------------------------------------------------
@@ -364,17 +364,17 @@ left() {
 recovered() {
 	local zone when
 	when=$(passed)
-	: >"$BED/refused"
+	: >"$TESTBED/refused"
 	for zone; do
 		ok "$zone: good again after $when"
-		listed "$zone" 2 "$BED/peers"
+		listed "$zone" 2 "$TESTBED/peers"
 		if [ "$zone" = allow ]; then
-			meet "allow: allows again" "$BED/peers" connected
+			meet "allow: allows again" "$TESTBED/peers" connected
 		else
-			cat "$BED/peers" >>"$BED/refused"
+			cat "$TESTBED/peers" >>"$TESTBED/refused"
 		fi
 	done
-	[ ! -s "$BED/refused" ] || meet "new peers that these list: $*" "$BED/refused" timeout
+	[ ! -s "$TESTBED/refused" ] || meet "new peers that these list: $*" "$TESTBED/refused" timeout
 }
 
 # recover ZONE...: each as soon as it is good, until the time is over
@@ -400,18 +400,18 @@ just_before() {
 	local zone
 	for zone; do
 		[ "$zone" != allow ] || continue
-		listed "$zone" 2 "$BED/peers"
-		cat "$BED/peers" >>"$BED/just"
-		cat "$BED/known.$zone" "$BED/seen.$zone" >>"$BED/again"
+		listed "$zone" 2 "$TESTBED/peers"
+		cat "$TESTBED/peers" >>"$TESTBED/just"
+		cat "$TESTBED/known.$zone" "$TESTBED/seen.$zone" >>"$TESTBED/again"
 	done
-	connect "$BED/just" -t 300 -q
-	cat "$BED/just" >>"$BED/again"
+	connect "$TESTBED/just" -t 300 -q
+	cat "$TESTBED/just" >>"$TESTBED/again"
 }
 
 faults_end() {
 	local zone zones=()
 	SINCE=${EPOCHREALTIME/./}
-	: >"$BED/again"
+	: >"$TESTBED/again"
 	for zone in "${!PLACE[@]}"; do
 		[[ " $WORKING " != *" $zone "* ]] || continue
 		fault "$zone" none
@@ -420,12 +420,12 @@ faults_end() {
 	just_before "${zones[@]}"
 	recover "${zones[@]}"
 	# Peers that passed meanwhile, and those whose entries were purged.
-	wait_for "$(left)" none_connects "$BED/again" || true
+	wait_for "$(left)" none_connects "$TESTBED/again" || true
 	same "all that were let pass meanwhile are refused after $(passed)" '' \
-		"$(awk '$2 == "connected" { print $1 }' "$BED/met")"
-	cat "$BED"/crowd.* >"$BED/peers"
+		"$(awk '$2 == "connected" { print $1 }' "$TESTBED/met")"
+	cat "$TESTBED"/crowd.* >"$TESTBED/peers"
 	meet "clean peers that came when zones began to list the world still connect" \
-		"$BED/peers" connected
+		"$TESTBED/peers" connected
 	for zone in "${zones[@]}"; do
 		said "$zone" good
 		check "$zone: in the log" test "$(times_good "$zone")" -ge 1
@@ -435,51 +435,51 @@ faults_end() {
 # --- a zone lists far more than it did ------------------------------------------------
 
 jumps() {
-	clean 520 "$BED/peers"
-	connect "$BED/peers" -q
-	listed jumpy $((4 * WINDOW)) "$BED/jump"
-	connect "$BED/jump" -t 300 -c 8 >"$BED/met"
-	check "jumpy: refuses peers at first ($(outcomes "$BED/met"))" \
-		grep -q timeout "$BED/met"
+	clean 520 "$TESTBED/peers"
+	connect "$TESTBED/peers" -q
+	listed jumpy $((4 * WINDOW)) "$TESTBED/jump"
+	connect "$TESTBED/jump" -t 300 -c 8 >"$TESTBED/met"
+	check "jumpy: refuses peers at first ($(outcomes "$TESTBED/met"))" \
+		grep -q timeout "$TESTBED/met"
 	said jumpy monitor
 	# What it said when its share was still the usual one stays in force.
-	tail -n $((3 * WINDOW)) "$BED/jump" >"$BED/peers"
+	tail -n $((3 * WINDOW)) "$TESTBED/jump" >"$TESTBED/peers"
 	meet "jumpy: monitor: peers listed since then connect, those refused before, too" \
-		"$BED/peers" connected
-	listed good 2 "$BED/peers"
-	meet "jumpy: monitor: another zone's listings count" "$BED/peers" timeout
-	clean $((4 * WINDOW)) "$BED/peers"
-	connect "$BED/peers" >"$BED/met"
-	flow "jumpy: clean peers connect" "$BED/met"
+		"$TESTBED/peers" connected
+	listed good 2 "$TESTBED/peers"
+	meet "jumpy: monitor: another zone's listings count" "$TESTBED/peers" timeout
+	clean $((4 * WINDOW)) "$TESTBED/peers"
+	connect "$TESTBED/peers" >"$TESTBED/met"
+	flow "jumpy: clean peers connect" "$TESTBED/met"
 	said jumpy good
 	check "jumpy: in the log" test "$(times_good jumpy)" -ge 1
-	listed jumpy 2 "$BED/peers"
-	meet "jumpy: good again: its listings count" "$BED/peers" timeout
+	listed jumpy 2 "$TESTBED/peers"
+	meet "jumpy: good again: its listings count" "$TESTBED/peers" timeout
 }
 
 # --- no resolver -----------------------------------------------------------------------
 
 # What a clean peer's mail is answered: delivered, or the reply's code
 answer() {
-	clean 1 "$BED/tempfail"
-	send_mail "$(<"$BED/tempfail")" "t$NUMBER" | awk -F '\t' \
+	clean 1 "$TESTBED/tempfail"
+	send_mail "$(<"$TESTBED/tempfail")" "t$NUMBER" | awk -F '\t' \
 		'$1 == "delivered" { print $1; exit } { print substr($4, 1, 9) }'
 }
 
 tempfails() {
 	ctl set on_dns_failure tempfail >/dev/null
 	same "gone: on_dns_failure = tempfail: 450" "450 4.7.1" "$(answer)"
-	same "gone: for this reason" "dns failure" "$(lookup "$(<"$BED/tempfail")" .reason)"
+	same "gone: for this reason" "dns failure" "$(lookup "$(<"$TESTBED/tempfail")" .reason)"
 	ctl set on_dns_failure pass >/dev/null
-	meet "gone: set to pass again, the same peer connects" "$BED/tempfail" connected
+	meet "gone: set to pass again, the same peer connects" "$TESTBED/tempfail" connected
 }
 
 gone() {
 	local zone
 	for zone in "${!PLACE[@]}"; do
 		# Those of "jumpy" were removed, and have not come since.
-		[[ $zone = allow || $zone = jumpy ]] || cat "$BED/known.$zone"
-	done >"$BED/again"
+		[[ $zone = allow || $zone = jumpy ]] || cat "$TESTBED/known.$zone"
+	done >"$TESTBED/again"
 	stop front KILL || true
 	opens good
 	check "gone: all zones are open" all_are open
@@ -487,7 +487,7 @@ gone() {
 	mail gone
 	said good open
 	tempfails
-	meet "gone: listed peers stay refused" "$BED/again" timeout
+	meet "gone: listed peers stay refused" "$TESTBED/again" timeout
 	SINCE=${EPOCHREALTIME/./}
 	front_start
 	recover "${!PLACE[@]}"
@@ -506,17 +506,17 @@ zones() {
 		i=${PLACE[$zone]}
 		printf -v i '10.21.%d.0/24 CODE\n2001:db8:21:%x::/56 CODE\n' "$i" $((i * 0x100))
 		# Whom "allow" allows is listed by "good": it shows who is believed.
-		[ "$zone" != allow ] || echo "${i//CODE/127.0.0.3}" >"$BED/allowed"
+		[ "$zone" != allow ] || echo "${i//CODE/127.0.0.3}" >"$TESTBED/allowed"
 		[ "$zone" = allow ] && i=${i//CODE/127.0.5.1} || i=${i//CODE/127.0.0.4}
 		# "cached": no negative answer is remembered, so all of its wrong ones are.
-		[ "$zone" = good ] || dnsbl_zone "$zone.bed" 300 \
+		[ "$zone" = good ] || dnsbl_zone "$zone.example" 300 \
 			"$([ "$zone" = cached ] && echo 1 || echo 60)" <<<"$i"
 	done
 	{
 		printf '10.21.%d.0/24 127.0.0.4\n' "${PLACE[good]}"
 		printf '2001:db8:21:%x::/56 127.0.0.4\n' $((PLACE[good] * 0x100))
-		cat "$BED/allowed"
-	} | dnsbl_zone good.bed
+		cat "$TESTBED/allowed"
+	} | dnsbl_zone good.example
 	zones_start
 }
 
@@ -524,10 +524,10 @@ configure() {
 	local zone all
 	for zone in "${!PLACE[@]}"; do
 		if [ "$zone" = allow ]; then
-			all+="allow = { suffix = \"allow.bed\"; kind = \"allow\";
+			all+="allow = { suffix = \"allow.example\"; kind = \"allow\";
 				codes = [ \"127.0.2.1-127.0.9.3\" ]; };"
 		else
-			all+="$zone = { suffix = \"$zone.bed\"; kind = \"standard\"; };"
+			all+="$zone = { suffix = \"$zone.example\"; kind = \"standard\"; };"
 		fi
 	done
 	unset 'CONF[ers]'
@@ -541,21 +541,21 @@ configure() {
 normal() {
 	local zone
 	must "not all zones are good" wait_for 10 all_are good
-	clean 30 "$BED/peers"
-	connect "$BED/peers" -c 1 >"$BED/met"
-	flow "no fault: clean peers connect" "$BED/met"
-	NORMAL=$(median "$BED/met")
+	clean 30 "$TESTBED/peers"
+	connect "$TESTBED/peers" -c 1 >"$TESTBED/met"
+	flow "no fault: clean peers connect" "$TESTBED/met"
+	NORMAL=$(median "$TESTBED/met")
 	for zone in "${!PLACE[@]}"; do
-		listed "$zone" 2 "$BED/known.$zone"
-		[ "$zone" = allow ] || cat "$BED/known.$zone"
-	done >"$BED/peers"
-	meet "no fault: listed peers do not" "$BED/peers" timeout
-	meet "no fault: allowed ones do" "$BED/known.allow" connected
+		listed "$zone" 2 "$TESTBED/known.$zone"
+		[ "$zone" = allow ] || cat "$TESTBED/known.$zone"
+	done >"$TESTBED/peers"
+	meet "no fault: listed peers do not" "$TESTBED/peers" timeout
+	meet "no fault: allowed ones do" "$TESTBED/known.allow" connected
 }
 
 main() {
 	local status=0 slow_was_good
-	bed_up
+	testbed_up
 	zones
 	postfix_start
 	back_start

@@ -17,9 +17,9 @@
 # the filter takes them, nothing is lost (checked), and the figures are the
 # filter's. The last flood does without, to see that the rest holds even so.
 
-# shellcheck source-path=SCRIPTDIR source=../e2e/lib.sh
-. "$(dirname "$0")/../e2e/lib.sh"
-bed_reexec "$0" "$@"
+# shellcheck source-path=SCRIPTDIR source=../testbed/testbed.sh
+. "$(dirname "$0")/../testbed/testbed.sh"
+testbed_reexec "$0" "$@"
 
 FLOOD_SECONDS=${FLOOD_SECONDS:-8}
 RATE=2000 # new_peers_per_second, the default
@@ -44,7 +44,7 @@ flood_start() {
 	FLOOD_BEGAN=$EPOCHSECONDS
 	ASKED=$(questions) TIMEOUTS=$(failed timeout) FILTERED=$(filtered)
 	nsenter --net=/run/netns/clients -- "$BUILD/tests/syn_flood" --cpu $CORE \
-		--seconds 300 "$@" "${MADE_UP[@]}" cl0 $MAC "$MX4,$MX6" 25 >"$BED/flood" &
+		--seconds 300 "$@" "${MADE_UP[@]}" cl0 $MAC "$MX4,$MX6" 25 >"$TESTBED/flood" &
 	FLOOD_PID=$!
 }
 
@@ -54,7 +54,7 @@ flood_end() {
 	must "time stands still" wait_for "$1" has_lasted "$1"
 	kill "$FLOOD_PID"
 	wait "$FLOOD_PID" || not_ok "syn_flood" "status $?"
-	echo "# $FLOOD: $(<"$BED/flood")"
+	echo "# $FLOOD: $(<"$TESTBED/flood")"
 }
 
 has_lasted() {
@@ -63,7 +63,7 @@ has_lasted() {
 
 # flooded FILTER: of the last flood
 flooded() {
-	jq "$1" "$BED/flood"
+	jq "$1" "$TESTBED/flood"
 }
 
 # lost NAME MORE_THAN
@@ -73,10 +73,10 @@ lost() {
 
 # --- the peers ---------------------------------------------------------------
 
-# meet FILE RATE MS <ADDRESSES: their connections, to $BED/FILE
+# meet FILE RATE MS <ADDRESSES: their connections, to $TESTBED/FILE
 meet() {
 	in_clients "$BUILD/tests/syn_client" -n -s -f - -r "$2" -c 8000 -t "$3" \
-		"$MX4,$MX6" 25 >"$BED/$1"
+		"$MX4,$MX6" 25 >"$TESTBED/$1"
 }
 
 # known TIMES: the known peers, so many times one after the other
@@ -104,7 +104,7 @@ unknown_clean() {
 
 # summary FILE KEY
 summary() {
-	sed -n "s/^# .*\b$2=\([0-9]*\).*/\1/p" "$BED/$1"
+	sed -n "s/^# .*\b$2=\([0-9]*\).*/\1/p" "$TESTBED/$1"
 }
 
 # All kinds, while a flood of so many seconds is on. Retransmissions come after
@@ -120,7 +120,7 @@ meet_all() {
 	wait "${pids[@]}"
 	FRESH=$((FRESH + new / 2))
 	for kind in known clean qil standard; do
-		echo "# $FLOOD: $kind$(grep '^#' "$BED/$kind" | tr -d '#')"
+		echo "# $FLOOD: $kind$(grep '^#' "$TESTBED/$kind" | tr -d '#')"
 	done
 }
 
@@ -141,7 +141,7 @@ failed() {
 
 # What unbound was asked since its start.
 questions() {
-	unbound-control -c "$BED/unbound.conf" stats_noreset |
+	unbound-control -c "$TESTBED/unbound.conf" stats_noreset |
 		sed -n 's/^total.num.queries=//p'
 }
 
@@ -152,7 +152,7 @@ may_ask() {
 }
 
 memory() {
-	awk "\$1 == \"$1:\" { print \$2 }" "/proc/${BED_PID[repgated]}/status"
+	awk "\$1 == \"$1:\" { print \$2 }" "/proc/${TESTBED_PID[repgated]}/status"
 }
 
 # SYNs that the filter has counted
@@ -173,7 +173,7 @@ prepare() {
 	# They come in bursts, and without a queue a veth loses what its ring can't hold.
 	in_mail tc qdisc add dev mx0 root pfifo limit 20000
 	in_mail ethtool -L mx0 rx 2
-	CONF[ers]="{ activation_code_file = \"$BED/repgate/activation-code\";
+	CONF[ers]="{ activation_code_file = \"$TESTBED/repgate/activation-code\";
 	qil_action = \"reset\"; }"
 	repgate_config
 	repgate_start
@@ -184,7 +184,7 @@ quiet() {
 	same "$KNOWN clean peers are judged" $KNOWN "$(summary judged connected)"
 	known 5 | meet quiet 400 2000
 	same "they connect again" $((5 * KNOWN)) "$(summary quiet connected)"
-	echo "# quiet:$(grep '^#' "$BED/quiet" | tr -d '#')"
+	echo "# quiet:$(grep '^#' "$TESTBED/quiet" | tr -d '#')"
 }
 
 # What holds in every flood.
@@ -255,7 +255,7 @@ one_queue() {
 	all_is_well
 }
 
-bed_up
+testbed_up
 prepare
 quiet
 new_peers

@@ -15,9 +15,9 @@
 # comes in the first EVENTS_MS of its round, and the next one 1.5 s later at the
 # earliest. A successor that dies while it starts is one event (kill_twice).
 
-# shellcheck source-path=SCRIPTDIR source=../e2e/lib.sh
-. "$(dirname "$0")/../e2e/lib.sh"
-bed_reexec "$0" "$@"
+# shellcheck source-path=SCRIPTDIR source=../testbed/testbed.sh
+. "$(dirname "$0")/../testbed/testbed.sh"
+testbed_reexec "$0" "$@"
 
 ROUNDS=${ROUNDS:-12}
 SEED=${SEED:-$RANDOM}
@@ -67,27 +67,27 @@ visitors() {
 
 zones() {
 	{
-		awk '$3 == "standard" { print $1, "127.1.0.1" }' "$BED/visitors"
+		awk '$3 == "standard" { print $1, "127.1.0.1" }' "$TESTBED/visitors"
 		echo "$KNOWN_STANDARD.0/24 127.1.0.2"
 	} | ers_zone standard 3600
-	awk '$3 == "qil" { print $1, "127.0.0.32" }' "$BED/visitors" | ers_zone qil 3600
-	dnsbl_zone bl.bed <<<"192.0.2.200 127.0.0.2"
+	awk '$3 == "qil" { print $1, "127.0.0.32" }' "$TESTBED/visitors" | ers_zone qil 3600
+	dnsbl_zone bl.example <<<"192.0.2.200 127.0.0.2"
 	zones_start
 }
 
 meet_known() {
-	seq -f "$KNOWN_CLEAN.%g" 1 200 >"$BED/known"
-	seq -f "$KNOWN_STANDARD.%g" 1 200 >>"$BED/known"
-	in_clients "$BUILD/tests/syn_client" -q -s -f "$BED/known" -r 500 -t 500 \
-		"$MX4,$MX6" 25 >"$BED/met_known"
-	check "known peers: $(cut -d ' ' -f 3-6 "$BED/met_known")" grep -q \
-		'connected=200 refused=0 timeout=200' "$BED/met_known"
+	seq -f "$KNOWN_CLEAN.%g" 1 200 >"$TESTBED/known"
+	seq -f "$KNOWN_STANDARD.%g" 1 200 >>"$TESTBED/known"
+	in_clients "$BUILD/tests/syn_client" -q -s -f "$TESTBED/known" -r 500 -t 500 \
+		"$MX4,$MX6" 25 >"$TESTBED/met_known"
+	check "known peers: $(cut -d ' ' -f 3-6 "$TESTBED/met_known")" grep -q \
+		'connected=200 refused=0 timeout=200' "$TESTBED/met_known"
 }
 
 traffic_start() {
-	cut -d ' ' -f 1 "$BED/visitors" |
+	cut -d ' ' -f 1 "$TESTBED/visitors" |
 		in_clients "$BUILD/tests/syn_client" -n -s -f - -r $RATE -c 8000 -t 5000 \
-			"$MX4,$MX6" 25 >"$BED/met" &
+			"$MX4,$MX6" 25 >"$TESTBED/met" &
 	TRAFFIC=$!
 	STARTED=$(now_ms)
 }
@@ -98,7 +98,7 @@ traffic_start() {
 outcomes() {
 	awk -v rate=$RATE 'NR == FNR { class[$1] = $2; began[$1] = FNR / rate; next }
 		!/^#/ { printf "%.2f\t%s\t%s\t%s\t%d\t%d\n", began[$1], $1, class[$1], $2, $3, $4 }' \
-		"$BED/visitors" "$BED/met"
+		"$TESTBED/visitors" "$TESTBED/met"
 }
 
 # --- events ------------------------------------------------------------------
@@ -151,7 +151,7 @@ event_reload() {
 }
 
 event_hangup() {
-	kill -HUP "${BED_PID[repgated]}"
+	kill -HUP "${TESTBED_PID[repgated]}"
 }
 
 # toggle KEY VALUE: puts it into the configuration, or takes it out again
@@ -169,7 +169,7 @@ event_config() {
 	1) toggle blocked_action '"reset"' ;;
 	2) toggle ports '[ 25, 587 ]' ;;
 	3) toggle clean_ttl_max '"10m"' ;;
-	4) toggle zones '{ other = { suffix = "bl.bed"; kind = "standard"; }; }' ;;
+	4) toggle zones '{ other = { suffix = "bl.example"; kind = "standard"; }; }' ;;
 	esac
 	configure
 	event_reload
@@ -216,9 +216,9 @@ round() {
 	at=$((RANDOM % EVENTS_MS))
 	pause $((due + at - $(now_ms)))
 	at=$((due + at - STARTED))
-	printf '%d.%03d %s\n' $((at / 1000)) $((at % 1000)) "$2" >>"$BED/events"
-	"event_$2" >"$BED/said" 2>&1
-	said=$(<"$BED/said")
+	printf '%d.%03d %s\n' $((at / 1000)) $((at % 1000)) "$2" >>"$TESTBED/events"
+	"event_$2" >"$TESTBED/said" 2>&1
+	said=$(<"$TESTBED/said")
 	[ -z "$said" ] || not_ok "round $1: $2" "$said"
 	[ "$(agents)" = 1 ] || not_ok "round $1: $2 leaves one agent" "$(agents)"
 	[ "$(pins)" = "$PINS" ] || not_ok "round $1: $2 leaves the pins" "$(pins)"
@@ -235,21 +235,21 @@ rounds() {
 # How many, the slowest of them, and what happened.
 show() {
 	[ -z "$1" ] || printf '%d, such as:\n%s\nevents:\n%s\n' "$(wc -l <<<"$1")" \
-		"$(sort -t $'\t' -k 5nr <<<"$1" | head -n 10)" "$(xargs <"$BED/events")"
+		"$(sort -t $'\t' -k 5nr <<<"$1" | head -n 10)" "$(xargs <"$TESTBED/events")"
 }
 
 # The agent's open files, by what they are. It opens a socket to the resolver for
 # each zone when it first asks, so only those that listen count.
 files() {
 	{
-		find "/proc/${BED_PID[repgated]}/fd" -mindepth 1 ! -lname 'socket:*' -printf '%l\n'
+		find "/proc/${TESTBED_PID[repgated]}/fd" -mindepth 1 ! -lname 'socket:*' -printf '%l\n'
 		in_mail ss -Hlnptx | grep -F '("repgated",' | awk '{ print $1 }'
 	} | sed 's/:\[[0-9]*]$//' | sort
 }
 
 # Those that it has now and did not have then.
 more_files() {
-	comm -13 "$BED/files" <(files)
+	comm -13 "$TESTBED/files" <(files)
 }
 
 no_more_files() {
@@ -257,37 +257,37 @@ no_more_files() {
 }
 
 traffic_checks() {
-	outcomes >"$BED/outcomes"
-	grep '^#' "$BED/met"
+	outcomes >"$TESTBED/outcomes"
+	grep '^#' "$TESTBED/met"
 	check "$CONNECTIONS connections at $RATE a second" test \
-		"$(sed -n 's/.*elapsed_us=//p' "$BED/met")" -lt $((ROUNDS * ROUND_MS * 1000 + 7000000))
+		"$(sed -n 's/.*elapsed_us=//p' "$TESTBED/met")" -lt $((ROUNDS * ROUND_MS * 1000 + 7000000))
 	same "no clean connection is lost" '' "$(show "$(awk \
-		'$3 == "clean" && $4 != "connected"' "$BED/outcomes")")"
+		'$3 == "clean" && $4 != "connected"' "$TESTBED/outcomes")")"
 	same "none takes longer than $SLOWEST_US us" '' "$(show "$(awk -v most=$SLOWEST_US \
-		'$3 == "clean" && $4 == "connected" && $5 > most' "$BED/outcomes")")"
+		'$3 == "clean" && $4 == "connected" && $5 > most' "$TESTBED/outcomes")")"
 	same "no listed peer gets through" '' "$(show "$(awk \
-		'$3 == "listed" && $4 == "connected"' "$BED/outcomes")")"
+		'$3 == "listed" && $4 == "connected"' "$TESTBED/outcomes")")"
 	awk '$3 == "clean" { n++; if ($6 > 1) again++; if ($5 > most) most = $5 }
 		$3 == "listed" { listed++ }
 		END { print "# clean: " n ", by retransmission: " again + 0 ", slowest: " most " us; listed: " listed }' \
-		"$BED/outcomes"
+		"$TESTBED/outcomes"
 }
 
 # What stays when an agent that is to clean up has ended.
 leftovers() {
 	pins
-	find "$BED/repgate" \( -name '*.new' -o -name '*.tmp' -o -name '*.sock' \)
+	find "$TESTBED/repgate" \( -name '*.new' -o -name '*.tmp' -o -name '*.sock' \)
 	pgrep -a -x repgated || true
 	in_mail ip link show dev mx0 | grep -o 'prog/xdp.*' || true
 }
 
-bed_up
-visitors >"$BED/visitors"
+testbed_up
+visitors >"$TESTBED/visitors"
 zones
 delay_start 20
 sink_start
 CONF[keep_on_stop]=true
-CONF[ers]="{ activation_code_file = \"$BED/repgate/activation-code\"; qil_action = \"reset\"; }"
+CONF[ers]="{ activation_code_file = \"$TESTBED/repgate/activation-code\"; qil_action = \"reset\"; }"
 configure
 local_list blocked rounds <<<"$BLOCKED::/64"
 repgate_start
@@ -298,12 +298,12 @@ rounds
 check "the last agent answers" ctl status
 wait "$TRAFFIC" || not_ok "syn_client" "status $?"
 printf '# seed %s, longest without an agent: %d ms\n' "$SEED" "$WORST_START"
-printf '# %s\n' "$(xargs <"$BED/events")"
+printf '# %s\n' "$(xargs <"$TESTBED/events")"
 traffic_checks
 check "nobody passed because the agent was missed" jq -e '.losses.agent_silent == 0' \
 	<<<"$(ctl --json stats)"
 
-files >"$BED/files"
+files >"$TESTBED/files"
 for ((i = 0; i < 20; i++)); do
 	event_config
 done

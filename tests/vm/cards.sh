@@ -1,20 +1,20 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# cards.sh - the bed of tests/e2e, between two virtio_net cards instead of a veth pair
+# cards.sh - the testbed between two virtio_net cards instead of a veth pair
 
-# shellcheck source-path=SCRIPTDIR source=../e2e/lib.sh
-. "$(dirname "${BASH_SOURCE[0]}")/../e2e/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../testbed/testbed.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../testbed/testbed.sh"
 
-BED_SLOW=${BED_SLOW:-1}
+TESTBED_SLOW=${TESTBED_SLOW:-1}
 
 # both_devices SCRIPT [veth|virtio]: without a kind, runs the script with each,
-# and does not return. To be called before bed_reexec: the cards are in the name
+# and does not return. To be called before testbed_reexec: the cards are in the name
 # space where the script begins, which it keeps open.
 both_devices() {
 	local script=$1 status=0
 	shift
-	[ -n "${BED_INSIDE:-}" ] || exec 9</proc/self/ns/net
+	[ -n "${TESTBED_INSIDE:-}" ] || exec 9</proc/self/ns/net
 	[ "$#" -eq 0 ] || return 0
 	bash "$script" veth || status=$?
 	bash "$script" virtio || status=$?
@@ -27,8 +27,8 @@ card_name() {
 		jq -r --arg mac "$1" '.[] | select(.address == $mac) | .ifname'
 }
 
-# card MAC NAMESPACE NAME: takes it into the bed, under that name. It returns by
-# itself when the bed ends.
+# card MAC NAMESPACE NAME: moves it into the testbed and renames it. It returns by
+# itself when the testbed ends.
 card() {
 	local name
 	name=$(card_name "$1")
@@ -47,9 +47,9 @@ driver_is_meant() {
 		"$(in_mail ethtool -i mx0 | sed -n 's/^driver: //p')"
 }
 
-# In place of lib.sh's: the link between both hosts.
-# shellcheck disable=SC2329 # bed_up calls it
-bed_wire() {
+# Replaces the function of tests/testbed/hosts.sh.
+# shellcheck disable=SC2329 # testbed_up calls it
+testbed_wire() {
 	if [ "${DEVICES:-veth}" = veth ]; then
 		ip link add mx0 address "$1" netns mail type veth \
 			peer name cl0 address "$2" netns clients

@@ -6,8 +6,8 @@
 #	FUZZ_FRAMES	how many (200000); a tenth of them more as on a kernel that can't hold
 #	FUZZ_SEED	what they are made of (the time)
 
-# shellcheck source-path=SCRIPTDIR source=../e2e/lib.sh
-. "$(dirname "$0")/../e2e/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../testbed/testbed.sh
+. "$(dirname "$0")/../testbed/testbed.sh"
 
 FRAMES=${FUZZ_FRAMES:-200000}
 SEED=${FUZZ_SEED:-$(date +%s)}

@@ -6,7 +6,7 @@
 # Process 1, or a service of systemd.
 
 . /vm/boot
-export TOP BUILD BED_SLOW FUZZ_FRAMES FUZZ_SEED
+export TOP BUILD TESTBED_SLOW FUZZ_FRAMES FUZZ_SEED
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/
 exec >/vm/output 2>&1 </dev/null
 
@@ -38,5 +38,5 @@ printf 'Linux %s, %d processors, up for %ds\n' "$(uname -r)" "$(nproc)" \
 	"$(cut -d . -f 1 /proc/uptime)"
 
 # shellcheck disable=SC2086 # words
-TEST_TIMEOUT=$((300 * BED_SLOW)) "$TOP/tests/run.sh" /vm/logs $VM_PROGRAMS
+TEST_TIMEOUT=$((300 * TESTBED_SLOW)) "$TOP/tests/run.sh" /vm/logs $VM_PROGRAMS
 echo "$?" >/vm/status

@@ -198,7 +198,7 @@ chosen() {
 
 # boot_file VERSION plain|systemd PROGRAM...: what init.sh and guest.sh read
 boot_file() {
-	printf 'VM_KERNEL=%q\nVM_INIT=%q\nTOP=%q\nBUILD=%q\nBED_SLOW=%q\n' \
+	printf 'VM_KERNEL=%q\nVM_INIT=%q\nTOP=%q\nBUILD=%q\nTESTBED_SLOW=%q\n' \
 		"$1" "$2" "$TOP" "$BUILD" "$SLOW"
 	printf 'FUZZ_FRAMES=%q\nFUZZ_SEED=%q\n' "${FUZZ_FRAMES:-}" "${FUZZ_SEED:-}"
 	shift 2

@@ -11,7 +11,7 @@
 # shellcheck source-path=SCRIPTDIR source=cards.sh
 . "$(dirname "$0")/cards.sh"
 both_devices "$0" "$@"
-bed_reexec "$0" "$@"
+testbed_reexec "$0" "$@"
 DEVICES=$1
 
 FILTERED="198.51.100.200 2001:db8:21:200::25" # by xdp-filter
@@ -22,7 +22,7 @@ OTHER="198.51.100.10 2001:db8:21:10::25"
 all() {
 	local outcome=$1
 	shift
-	[ "$(in_clients "$BUILD/tests/syn_client" -n -t $((200 * BED_SLOW)) \
+	[ "$(in_clients "$BUILD/tests/syn_client" -n -t $((200 * TESTBED_SLOW)) \
 		"$MX4,$MX6" 25 "$@" | cut -f 2 | sort -u)" = "$outcome" ]
 }
 
@@ -99,7 +99,7 @@ why_not() {
 	wait_for 20 trial_settled || true
 	stop trial || true
 	sed -n "s/.*error: .*\(libxdp [0-9.]* can't do it on new kernels\).*/\1/p" \
-		"$BED/trial.log"
+		"$TESTBED/trial.log"
 }
 
 # True when it answers, or has ended.
@@ -132,14 +132,14 @@ together() {
 # An agent that was killed leaves its program; the next one must not add its own
 # to that.
 after_a_crash() {
-	kill -KILL "${BED_PID[repgated]}"
+	kill -KILL "${TESTBED_PID[repgated]}"
 	stop repgated 2>/dev/null || true
 	filters 'killed' timeout timeout
 	start_dispatched 'started again' timeout
 	same "$DEVICES: still two programs" 2 "$(programs | wc -w)"
 }
 
-bed_up
+testbed_up
 driver_is_meant
 sink_start
 unset 'CONF[ers]'
@@ -148,9 +148,9 @@ tr ' ' '\n' <<<"$BLOCKED" | local_list blocked these
 kernel_can
 alone
 # Not in a subshell: it sets CONF.
-why_not >"$BED/why_not"
-if [ -s "$BED/why_not" ]; then
-	printf 'skipped: %s, two programs: %s\n' "$DEVICES" "$(cat "$BED/why_not")"
+why_not >"$TESTBED/why_not"
+if [ -s "$TESTBED/why_not" ]; then
+	printf 'skipped: %s, two programs: %s\n' "$DEVICES" "$(cat "$TESTBED/why_not")"
 else
 	together
 fi

@@ -11,7 +11,7 @@
 # shellcheck source-path=SCRIPTDIR source=cards.sh
 . "$(dirname "$0")/cards.sh"
 both_devices "$0" "$@"
-bed_reexec "$0" "$@"
+testbed_reexec "$0" "$@"
 DEVICES=$1
 
 STANDARD="203.0.113.11 2001:db8:21:11::25"
@@ -42,7 +42,7 @@ mode_number() {
 
 # actions NAME
 actions() {
-	local name=$1 wait=$((200 * BED_SLOW))
+	local name=$1 wait=$((200 * TESTBED_SLOW))
 	# shellcheck disable=SC2086 # words
 	{
 		same "$name: unknown clean peers are held, then connect" \
@@ -64,7 +64,7 @@ actions() {
 
 # reply ADDRESS: the reply that ended the mail, without its text
 reply() {
-	send_mail "$1" "n$((++MAIL))" $((3 * BED_SLOW)) | cut -f 4 | cut -d ' ' -f 1,2
+	send_mail "$1" "n$((++MAIL))" $((3 * TESTBED_SLOW)) | cut -f 4 | cut -d ' ' -f 1,2
 }
 MAIL=0
 
@@ -97,7 +97,7 @@ in_mode() {
 	same "$name: stopped, nothing is attached" none "$(xdp_of_mx0)"
 }
 
-bed_up
+testbed_up
 driver_is_meant
 printf '%s 127.1.0.1\n' ${STANDARD/ *} 2001:db8:21:11::/64 | ers_zone standard
 printf '%s 127.0.0.32\n' ${QIL/ *} 2001:db8:21:32::/64 | ers_zone qil

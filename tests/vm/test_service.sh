@@ -8,12 +8,12 @@
 # systemd as process 1. Here is no mail server: who passes the filter is refused
 # by the kernel, who does not gets no answer.
 
-# shellcheck source-path=SCRIPTDIR source=../e2e/lib.sh
-. "$(dirname "$0")/../e2e/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../testbed/testbed.sh
+. "$(dirname "$0")/../testbed/testbed.sh"
 [ -s /vm/boot ] && [ -d /run/systemd/system ] ||
 	skip "this is not the guest of run.sh with systemd"
 
-BED_SLOW=${BED_SLOW:-1}
+TESTBED_SLOW=${TESTBED_SLOW:-1}
 UNIT=repgate.service
 CONFIG=/etc/repgate/repgate.conf
 BLOCKED="198.51.100.66 2001:db8:21:66::25"
@@ -35,7 +35,7 @@ stopped() {
 }
 
 outcomes() {
-	in_clients "$BUILD/tests/syn_client" -n -t $((200 * BED_SLOW)) \
+	in_clients "$BUILD/tests/syn_client" -n -t $((200 * TESTBED_SLOW)) \
 		"$MX4,$MX6" 25 "$@" | cut -f 2
 }
 
@@ -88,15 +88,15 @@ network() {
 	ip netns add clients
 	ip link add mx0 address "$mac_mx" type veth \
 		peer name cl0 address "$mac_cl" netns clients
-	bed_link in_mail mx0 "$MX4/24" "$MX6/64"
-	bed_link in_clients cl0 "$CLIENTS4/24" "$CLIENTS6/64"
+	testbed_link in_mail mx0 "$MX4/24" "$MX6/64"
+	testbed_link in_clients cl0 "$CLIENTS4/24" "$CLIENTS6/64"
 	in_clients ethtool -K cl0 tx off >/dev/null
 	ip neigh add "$CLIENTS4" lladdr "$mac_cl" dev mx0 nud permanent
 	ip neigh add "$CLIENTS6" lladdr "$mac_cl" dev mx0 nud permanent
 	in_clients ip neigh add "$MX4" lladdr "$mac_mx" dev cl0 nud permanent
 	in_clients ip neigh add "$MX6" lladdr "$mac_mx" dev cl0 nud permanent
-	bed_senders 198.51.100.0/24
-	bed_senders 2001:db8:21::/48
+	testbed_senders 198.51.100.0/24
+	testbed_senders 2001:db8:21::/48
 	# shellcheck disable=SC2086
 	must "the network does not work" wait_for 10 passes $OTHER $BLOCKED
 }
