@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Configuration files from any bytes: three parts with a NUL between them, repgate.conf,
- * repgate.saved.conf, and "key=value" for what `repgatectl set` does.
- *
- * clang -g -O2 -std=gnu11 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined \
- *	-fno-sanitize-recover=undefined tests/fuzz/fuzz_config.c \
- *	userspace/{config,dnsbl,addr,names,reply}.c -o fuzz_config -lconfig
- * fuzz_config -detect_leaks=0 -max_len=8192 -dict=tests/fuzz/config.dict NEW_DIRECTORY tests/fuzz/corpus_config
+ * Configuration files from any bytes: three parts with a NUL between them: repgate.conf,
+ * repgate.saved.conf, and "key=value" for `repgatectl set`.
  */
-#include "config/config.h"
+#include "config/live.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -106,7 +101,7 @@ static void set(struct rg_conf *conf, const uint8_t *data, size_t size)
 
 	if (value) {
 		*value++ = '\0';
-		if (rg_conf_set(conf, text, value, &error))
+		if (rg_live_set(conf, text, value, &error))
 			must(*error.text, "refused without a reason");
 		check(conf);
 	}

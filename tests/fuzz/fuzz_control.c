@@ -14,6 +14,7 @@
 #include "control/control.c" /* NOLINT: see above */
 
 #include "base/addr.h"
+#include "config/live.h"
 #include "kernel/attach.h"
 #include "responder/responder.h"
 #include "kernel/stats.h"
@@ -130,7 +131,7 @@ void rg_agent_reload(struct rg_agent *its, const struct rg_reload_request *turn)
 
 int rg_agent_set(struct rg_agent *its, const char *key, const char *value, struct rg_error *error)
 {
-	return rg_conf_set(its->conf, key, value, error);
+	return rg_live_set(its->conf, key, value, error);
 }
 
 void rg_agent_set_mode(struct rg_agent *its, enum rg_mode mode)

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The configuration file (libconfig syntax): every key known, typed and bounded. An unknown key, a
- * wrong type or an impossible combination is an error with file:line.
+ * The configuration as an object: loaded from its file, shared by reference count, asked about zones
+ * and differences. The table of all settings is keys.c.
  */
 #ifndef REPGATE_CONFIG_CONFIG_H
 #define REPGATE_CONFIG_CONFIG_H
 
+#include "config/value.h"
 #include "proto/dnsbl_query.h"
 
 #include "maps/config.h"
 #include "maps/verdict.h"
-
-#include <sys/socket.h>
 
 #define RG_MAX_INTERFACES 16
 #define RG_DEFAULT_CONFIG "/etc/repgate/repgate.conf"
@@ -38,13 +37,7 @@ struct rg_zone_conf {
 	char *url; /* where people look the listing up, or NULL */
 };
 
-/* A token bucket: one token every token_time, at most burst of them. */
-struct rg_rate {
-	uint64_t token_time; /* ns */
-	uint32_t burst;
-};
-
-/* Shared by reference count: inquiries under way keep the configuration that they began with. */
+/* Shared by reference count: an inquiry in progress keeps the configuration that it began with. */
 struct rg_conf {
 	unsigned int references;
 	char *path;
@@ -83,14 +76,20 @@ struct rg_conf {
 	char *warnings; /* lines for the log, NULL if none */
 };
 
-/* 0 with one reference, or negative with "file:line: reason". */
+/*
+ * Loads a configuration file and its saved settings (live.h). An unknown key, a wrong type, a value
+ * out of bounds and an impossible combination are errors. 0 with one reference for the caller, or
+ * negative with "file:line: reason"; error may be NULL.
+ */
 int rg_conf_load(struct rg_conf **ret, const char *path, struct rg_error *error);
+/* Takes a reference. Returns conf. Not safe between threads. */
 struct rg_conf *rg_conf_ref(struct rg_conf *conf);
+/* Drops a reference; the last one frees conf. NULL is allowed. */
 void rg_conf_unref(struct rg_conf *conf);
 
-/* The same list, read in the same way; actions and TTLs may differ. */
+/* True if both are the same list, read in the same way. Actions and TTLs may differ. */
 bool rg_conf_same_zone(const struct rg_zone_conf *a, const struct rg_zone_conf *b);
-/* conf's zone that is the same as zone, or NULL. */
+/* The zone of conf that is the same as zone, or NULL. It lives as long as conf. */
 const struct rg_zone_conf *rg_conf_find_zone(const struct rg_conf *conf,
 					     const struct rg_zone_conf *zone);
 
@@ -103,7 +102,7 @@ const struct rg_zone_conf *rg_conf_zone_by_slot(const struct rg_conf *conf, uint
 
 /*
  * What decides the actions of stored verdicts: rg_verdicts_apply() reads these settings. A copy,
- * because rg_conf_set() changes a configuration in place.
+ * because rg_live_set() changes a configuration in place.
  */
 struct rg_conf_actions {
 	unsigned int blocked, on_dns_failure; /* enum rg_action */
@@ -118,30 +117,10 @@ struct rg_conf_actions rg_conf_actions(const struct rg_conf *conf);
  */
 bool rg_conf_changes_actions(const struct rg_conf_actions *before, const struct rg_conf *conf);
 
-/*
- * Changes one setting while the agent runs: a key of the file that can, "standard_action" or
- * "qil_action" for all zones of the class, or "ALIAS.action". 0, or -EINVAL with the reason; then
- * nothing changed.
- */
-int rg_conf_set(struct rg_conf *conf, const char *key, const char *value, struct rg_error *error);
-
-/*
- * Writes one setting into the file of saved ones (path without ".conf", and ".saved.conf"), which is
- * read after path. It replaces what was saved of these zones' actions. Nothing is checked here:
- * rg_conf_set() has. 0 or negative.
- */
-int rg_conf_save(const char *path, const char *key, const char *value, const char *const *zones,
-		 size_t zone_count, struct rg_error *error);
-
-/* True if any list's action is this one. */
+/* True if a zone, blocked_action or on_dns_failure has this action. */
 bool rg_conf_uses(const struct rg_conf *conf, enum rg_action action);
 
-/*
- * The first key of fresh that differs from old and can't change while the agent runs, or NULL.
- */
+/* The first key whose value differs and that can't change while the agent runs, or NULL. */
 const char *rg_conf_needs_restart(const struct rg_conf *old, const struct rg_conf *fresh);
-
-/* "90s", "10m", "24h", "1d", "250ms"; whole string. ms; 0, -EINVAL, -ERANGE. */
-int rg_duration_parse(const char *text, uint64_t *ms);
 
 #endif

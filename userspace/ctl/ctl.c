@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* repgatectl: arguments -> request -> printed answer. */
-#include "config/config.h"
+#include "config/live.h"
 
 #include <getopt.h>
 #include <jansson.h>
@@ -665,7 +665,7 @@ static int run_add(struct ctl *ctl, const struct command *command, char **argume
 	json_t *request;
 
 	(void)count;
-	if (ctl->duration && (rg_duration_parse(ctl->duration, &ms) || ms < 1000)) {
+	if (ctl->duration && (rg_value_parse_time(ctl->duration, &ms) || ms < 1000)) {
 		fail("--for \"%s\" is no time: a whole number and s, m, h or d", ctl->duration);
 		return EXIT_USAGE;
 	}
@@ -748,7 +748,7 @@ static int save_setting(const json_t *result)
 	json_array_foreach(json_object_get(result, "zones"), i, zone)
 		if (count < MAX_ZONES && json_is_string(zone))
 			zones[count++] = json_string_value(zone);
-	if (rg_conf_save(text_of(result, "config"), text_of(result, "key"),
+	if (rg_live_save(text_of(result, "config"), text_of(result, "key"),
 			 text_of(result, "value"), zones, count, &error))
 		return fail("set, but not saved: %s", error.text);
 	return EXIT_SUCCESS;

@@ -3,6 +3,7 @@
 
 #include "base/addr.h"
 #include "control/control.h"
+#include "config/live.h"
 #include "kernel/attach.h"
 #include "kernel/ring.h"
 #include "kernel/netlink.h"
@@ -614,7 +615,7 @@ static int start_load(void *arg, enum rg_reload_kind kind, struct rg_error *erro
 int rg_agent_set(struct rg_agent *agent, const char *key, const char *value, struct rg_error *error)
 {
 	const struct rg_conf_actions before = rg_conf_actions(agent->conf);
-	int err = rg_conf_set(agent->conf, key, value, error);
+	int err = rg_live_set(agent->conf, key, value, error);
 
 	if (err)
 		return err;

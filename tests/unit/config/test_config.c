@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "config/config.h"
+#include "config/live.h"
 
 #include <arpa/inet.h>
 #include <cmocka.h>
@@ -248,14 +248,14 @@ static void check_durations(void **state)
 	uint64_t ms;
 
 	(void)state;
-	assert_int_equal(rg_duration_parse("250ms", &ms), 0);
+	assert_int_equal(rg_value_parse_time("250ms", &ms), 0);
 	assert_int_equal(ms, 250);
-	assert_int_equal(rg_duration_parse("2d", &ms), 0);
+	assert_int_equal(rg_value_parse_time("2d", &ms), 0);
 	assert_int_equal(ms, 172800000);
-	assert_int_not_equal(rg_duration_parse("", &ms), 0);
-	assert_int_not_equal(rg_duration_parse("5 m", &ms), 0);
-	assert_int_not_equal(rg_duration_parse("5mm", &ms), 0);
-	assert_int_not_equal(rg_duration_parse("9999999999s", &ms), 0);
+	assert_int_not_equal(rg_value_parse_time("", &ms), 0);
+	assert_int_not_equal(rg_value_parse_time("5 m", &ms), 0);
+	assert_int_not_equal(rg_value_parse_time("5mm", &ms), 0);
+	assert_int_not_equal(rg_value_parse_time("9999999999s", &ms), 0);
 }
 
 static void check_restart(void **state)
@@ -307,7 +307,7 @@ static void check_changes_actions(void **state)
 		assert_int_equal(load(text, &fresh, NULL), 0);
 		fresh->zones[0].slot = 5;
 		assert_int_equal(rg_conf_changes_actions(&before, fresh), *rows[i].file != '\0');
-		assert_int_equal(rg_conf_set(fresh, rows[i].key, rows[i].value, &error), 0);
+		assert_int_equal(rg_live_set(fresh, rows[i].key, rows[i].value, &error), 0);
 		assert_int_equal(rg_conf_changes_actions(&before, fresh), rows[i].changes);
 		rg_conf_unref(fresh);
 	}

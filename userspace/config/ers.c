@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config/ers.h"
+
+#include "config/reader.h"
+#include "config/secret.h"
+#include "config/zones.h"
+
+#define ALL_LISTS 15
+#define PROMISED_TTL_MIN 300 /* s: the service changes QIL every five minutes */
+
+int rg_ers_read(struct rg_reader *reader, const struct rg_key *key, const struct rg_node *node)
+{
+	int err = rg_reader_expect(reader, node, RG_NODE_GROUP);
+
+	(void)key;
+	reader->ers.node = node;
+	if (!err)
+		err = rg_reader_section(reader, &rg_keys_ers, node, &reader->ers, " in ers");
+	if (!err)
+		err = rg_reader_defaults(reader, &rg_keys_ers, node, &reader->ers, RG_CLASS_NONE);
+	return err;
+}
+
+int rg_ers_read_code_file(struct rg_reader *reader, const struct rg_key *key,
+			  const struct rg_node *node)
+{
+	const char *text = rg_node_text(node);
+
+	reader->ers.code_node = node;
+	/* Somebody may have written the code itself here: the error does not repeat it. */
+	if (text && *text != '/')
+		return rg_reader_refuse(reader, node,
+					"activation_code_file must be the absolute path of a file "
+					"that holds the code (what stands here is not shown)");
+	return rg_reader_by_type(reader, key, node, &reader->ers);
+}
+
+static int read_list(struct rg_reader *reader, const struct rg_key *key, const struct rg_node *node,
+		     const char *text)
+{
+	for (const struct rg_word *word = key->words; word->word; word++) {
+		if (!strcmp(text, word->word)) {
+			reader->ers.lists |= word->value;
+			return 0;
+		}
+	}
+	return rg_reader_refuse(reader, node,
+				"lists: \"%s\" is not one of \"rbl\", \"dul\", \"rss\", \"ops\"",
+				text);
+}
+
+int rg_ers_read_lists(struct rg_reader *reader, const struct rg_key *key, const struct rg_node *node)
+{
+	reader->ers.lists = 0;
+	return rg_reader_strings(reader, key, node, read_list);
+}
+
+/* The last octet of Standard is a bit mask. With every list selected any 127.1.0.x counts. */
+static int standard_codes(struct rg_dnsbl_codes *codes, unsigned int lists)
+{
+	char text[40];
+
+	if (lists == ALL_LISTS)
+		return rg_dnsbl_codes_add(codes, "127.1.0.0/24", NULL);
+	snprintf(text, sizeof(text), "127.1.0.0&0.0.0.%u", lists);
+	return rg_dnsbl_codes_add(codes, text, NULL);
+}
+
+static int add_zone(struct rg_reader *reader, const char *code, enum rg_class peer_class)
+{
+	static const char url[] = "http://www.mail-abuse.com/cgi-bin/lookup?ip_address=%a";
+	const struct rg_ers_conf *ers = &reader->ers;
+	struct rg_zone_conf *zone = &reader->zone;
+	bool standard = peer_class == RG_CLASS_STANDARD;
+
+	*zone = (struct rg_zone_conf){
+		.peer_class = peer_class,
+		.action = (enum rg_action)(standard ? ers->standard_action : ers->qil_action),
+		.ttl_min = standard ? ers->standard_ttl_min : ers->qil_ttl_min,
+		.ttl_max = standard ? ers->standard_ttl_max : ers->qil_ttl_max,
+		.selftest = RG_SELFTEST_NEGATIVE,
+		.url = strdup(url),
+		.reply = strdup(standard ? ers->standard_reply : ers->qil_reply),
+	};
+	if (asprintf(&zone->suffix, "%s.%c.mail-abuse.com", code, standard ? 'r' : 'q') < 0)
+		zone->suffix = NULL;
+	if (!zone->url || !zone->reply || !zone->suffix)
+		return rg_reader_refuse(reader, ers->node, "out of memory");
+	/* QIL: "any positive response"; the error codes are excluded by rg_dnsbl_match(). */
+	(void)(standard ? standard_codes(&zone->codes, ers->lists) :
+			  rg_dnsbl_codes_add(&zone->codes, "127.0.0.0/8", NULL));
+	return rg_zones_add(reader, ers->node, standard ? "ers-standard" : "ers-qil");
+}
+
+static int check_times(struct rg_reader *reader)
+{
+	const struct rg_ers_conf *ers = &reader->ers;
+
+	if (ers->standard_ttl_min > ers->standard_ttl_max)
+		return rg_reader_refuse(reader, ers->node,
+					"standard_ttl_min is more than standard_ttl_max");
+	if (ers->qil_ttl_min > ers->qil_ttl_max)
+		return rg_reader_refuse(reader, ers->node, "qil_ttl_min is more than qil_ttl_max");
+	if (ers->qil_ttl_min < PROMISED_TTL_MIN)
+		fprintf(reader->warnings,
+			"qil_ttl_min is less than the 5m that the service promises\n");
+	return 0;
+}
+
+int rg_ers_add_zones(struct rg_reader *reader)
+{
+	const struct rg_ers_conf *ers = &reader->ers;
+	char code[RG_SECRET_SIZE];
+	struct rg_error why;
+	int err;
+
+	if (!ers->node)
+		return 0;
+	err = check_times(reader);
+	if (err)
+		return err;
+	reader->conf->qil_level = ers->qil_level;
+	if (rg_secret_read(ers->activation_code_file, code, &why))
+		return rg_reader_refuse(reader, ers->code_node ? ers->code_node : ers->node, "%s",
+					why.text);
+	err = add_zone(reader, code, RG_CLASS_STANDARD);
+	if (!err)
+		err = add_zone(reader, code, RG_CLASS_QIL);
+	explicit_bzero(code, sizeof(code));
+	return err;
+}

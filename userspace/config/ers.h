@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The group `ers`: Trend Micro Email Reputation Services. An activation code and a few settings make
+ * two zones, ers-standard and ers-qil.
+ */
+#ifndef REPGATE_CONFIG_ERS_H
+#define REPGATE_CONFIG_ERS_H
+
+#include "base/util.h"
+
+struct rg_key;
+struct rg_node;
+struct rg_reader;
+
+/* Values of the group; the strings are freed by rg_keys_free(). */
+struct rg_ers_conf {
+	const struct rg_node *node; /* the group, NULL if the file has none */
+	const struct rg_node *code_node; /* activation_code_file */
+	char *activation_code_file; /* NULL: the systemd credential */
+	unsigned int lists; /* bits of Standard's last octet */
+	unsigned int standard_action, qil_action; /* enum rg_action */
+	uint32_t standard_ttl_min, standard_ttl_max, qil_ttl_min, qil_ttl_max; /* s */
+	uint32_t qil_level;
+	char *standard_reply, *qil_reply;
+};
+
+/* Readers of rows, see struct rg_key. */
+int rg_ers_read(struct rg_reader *reader, const struct rg_key *key, const struct rg_node *node);
+int rg_ers_read_code_file(struct rg_reader *reader, const struct rg_key *key,
+			  const struct rg_node *node);
+int rg_ers_read_lists(struct rg_reader *reader, const struct rg_key *key, const struct rg_node *node);
+
+/*
+ * Adds the two zones, behind those of the group `zones`, if the file has a group ers. Call when the
+ * file is read. 0, or -EINVAL with the reader's error.
+ */
+int rg_ers_add_zones(struct rg_reader *reader);
+
+#endif
