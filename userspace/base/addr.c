@@ -9,9 +9,9 @@
 static const struct rg_addr v4_mapped = { .bytes = { [10] = 0xff, [11] = 0xff } };
 
 /*
- * The dotted quad that text begins with; where it ends, or NULL. By hand: lists have millions of
- * lines. inet_pton's rules: four decimal numbers up to 255. Numbers with a leading zero are refused,
- * because some programs read them as octal.
+ * Parses the dotted quad at the start of text. Returns its end, or NULL. By hand, as lists have millions
+ * of lines, but with inet_pton's rules: four decimal numbers up to 255. A leading zero is refused, because
+ * some programs read such numbers as octal.
  */
 static const char *scan_v4(const char *text, const char *end, uint8_t quad[4])
 {
@@ -35,7 +35,7 @@ static const char *scan_v4(const char *text, const char *end, uint8_t quad[4])
 	return text;
 }
 
-/* 16 and more: none. */
+/* The value of a hexadecimal digit; 16 or more: c is none. */
 static unsigned int hex_digit(char c)
 {
 	unsigned int digit = (unsigned int)(c - '0');
@@ -46,7 +46,7 @@ static unsigned int hex_digit(char c)
 	return digit <= 5 ? digit + 10 : 16;
 }
 
-/* One to four hexadecimal digits; where they end, or NULL. */
+/* Parses one to four hexadecimal digits. Returns their end, or NULL. */
 static const char *scan_group(const char *text, const char *end, uint16_t *ret)
 {
 	const char *start = text;
@@ -61,8 +61,8 @@ static const char *scan_group(const char *text, const char *end, uint16_t *ret)
 #define GROUPS 8
 
 /*
- * The IPv6 address that text begins with, groups of digits and at most one "::"; where it ends, or
- * NULL. NULL does not mean that it is none: one with a dotted quad is for inet_pton.
+ * Parses the IPv6 address at the start of text: groups of digits and at most one "::". Returns its end, or
+ * NULL: inet_pton decides, for an address may end with a dotted quad.
  */
 static const char *scan_v6(const char *text, const char *end, uint8_t bytes[16])
 {
@@ -162,7 +162,7 @@ int rg_prefix_parse(const char *text, size_t len, struct rg_prefix *ret)
 	ret->len = RG_ADDR_BITS;
 	if (!slash)
 		return 0;
-	/* The notation decides: ::ffff:0:0/96 is an IPv6 length. */
+	/* The notation decides: the length in ::ffff:0:0/96 is an IPv6 one. */
 	if (memchr(text, ':', addr_len)) {
 		err = parse_length(slash + 1, len - addr_len - 1, 128, &bits);
 		ret->len = bits;
@@ -244,7 +244,7 @@ static u128 host_bits(unsigned int len)
 	return len < RG_ADDR_BITS ? ~(u128)0 >> len : 0;
 }
 
-/* Trailing zero bits of an address, 128 for ::. */
+/* How many trailing bits of an address are zero: 128 for ::. */
 static unsigned int trailing_zeros(u128 number)
 {
 	if ((uint64_t)number)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Addresses, prefixes and ranges as text. IPv4 is v4-mapped throughout (maps/types.h), so prefix
- * lengths count from 96 for IPv4; text shows the customary ones.
+ * Addresses, prefixes and ranges: parsed, formatted, compared. IPv4 is v4-mapped everywhere
+ * (maps/types.h), so the lengths of IPv4 prefixes count from 96; text has the usual lengths.
  */
 #ifndef REPGATE_BASE_ADDR_H
 #define REPGATE_BASE_ADDR_H
@@ -18,42 +18,49 @@
 #define RG_ADDR_TEXT 46 /* INET6_ADDRSTRLEN */
 #define RG_PREFIX_TEXT 50
 
-/* text of len bytes, no NUL needed. 0 or -EINVAL. A ::ffff:a.b.c.d is the IPv4 address. */
+/* Parses len bytes of text, without a NUL. ::ffff:a.b.c.d is the IPv4 address. 0 or -EINVAL. */
 int rg_addr_parse(const char *text, size_t len, struct rg_addr *ret);
-int rg_addr_from_sockaddr(const struct sockaddr *from, struct rg_addr *ret); /* 0, -EAFNOSUPPORT */
+/* from: AF_INET or AF_INET6. 0 or -EAFNOSUPPORT. */
+int rg_addr_from_sockaddr(const struct sockaddr *from, struct rg_addr *ret);
 
 /*
- * An address or CIDR; host bits may be set and are cleared (ERS takes "123.123.123.123/24").
- * 0, -EINVAL (no address), -ERANGE (length not a number within the family's bounds).
+ * Parses an address or a prefix. Host bits may be set, and are cleared: ERS accepts
+ * "123.123.123.123/24". 0; -EINVAL: no address; -ERANGE: the length is no number or out of bounds.
  */
 int rg_prefix_parse(const char *text, size_t len, struct rg_prefix *ret);
 
 /*
- * The same for text that goes on after it, up to end: how many bytes it takes, 0 if it is in none of the
- * usual forms. Then, and if something follows that can't follow an address, rg_prefix_parse() has the
- * last word; what is taken here, it takes too, and the same. For lists of millions.
+ * A fast path for lists of millions: parses an address or prefix at the start of text, which ends at end.
+ * Returns how many bytes it takes, or 0: it has none of the usual forms, and rg_prefix_parse() decides.
+ * The caller checks what follows. Whatever is accepted here, rg_prefix_parse() accepts with the same
+ * result.
  */
 size_t rg_prefix_scan(const char *text, const char *end, struct rg_prefix *ret);
 
-/* "a-b", inclusive, one family. 0, -EINVAL, -ERANGE (b before a or of another family). */
+/* Parses "a-b"; both belong to the range. 0; -EINVAL; -ERANGE: b is before a or of another family. */
 int rg_range_parse(const char *text, size_t len, struct rg_addr *first, struct rg_addr *last);
 
 /*
- * The fewest prefixes that are exactly first..last: calls add for each, in order; stops at the
- * first nonzero return and returns it.
+ * Splits first..last into the fewest prefixes, and calls add for each, in order. A nonzero return of add
+ * ends it and is returned.
  */
 int rg_range_split(const struct rg_addr *first, const struct rg_addr *last,
 		   int (*add)(const struct rg_prefix *prefix, void *arg), void *arg);
 
-/* Both return text. */
+/* Both write text, with a NUL, and return it. */
 const char *rg_addr_format(const struct rg_addr *addr, char text[RG_ADDR_TEXT]);
 const char *rg_prefix_format(const struct rg_prefix *prefix, char text[RG_PREFIX_TEXT]);
 
 bool rg_addr_is_v4(const struct rg_addr *addr);
-void rg_prefix_mask(struct rg_prefix *prefix); /* clears the host bits */
-struct rg_addr rg_prefix_last(const struct rg_prefix *prefix); /* its last address */
+/* Clears the host bits. */
+void rg_prefix_mask(struct rg_prefix *prefix);
+/* The last address of prefix, whose host bits are clear. */
+struct rg_addr rg_prefix_last(const struct rg_prefix *prefix);
 
-/* Here because lists of millions are sorted and searched by them: the first (0) or last (1) 64 bits. */
+/*
+ * The first (half 0) or last (half 1) 64 bits, in host order. Inline, as the next two, because lists of
+ * millions are sorted and searched with them.
+ */
 static inline uint64_t rg_addr_half(const struct rg_addr *addr, unsigned int half)
 {
 	uint64_t number;
@@ -62,7 +69,7 @@ static inline uint64_t rg_addr_half(const struct rg_addr *addr, unsigned int hal
 	return be64toh(number);
 }
 
-/* The order of numbers: below, at or above 0. */
+/* Compares as numbers: below, at or above 0. */
 static inline int rg_addr_compare(const struct rg_addr *a, const struct rg_addr *b)
 {
 	uint64_t x = rg_addr_half(a, 0), y = rg_addr_half(b, 0);
@@ -74,6 +81,7 @@ static inline int rg_addr_compare(const struct rg_addr *a, const struct rg_addr 
 	return (x > y) - (x < y);
 }
 
+/* Whether addr lies in prefix. */
 static inline bool rg_prefix_covers(const struct rg_prefix *prefix, const struct rg_addr *addr)
 {
 	uint64_t high = rg_addr_half(&prefix->addr, 0) ^ rg_addr_half(addr, 0);
@@ -83,16 +91,16 @@ static inline bool rg_prefix_covers(const struct rg_prefix *prefix, const struct
 		return !prefix->len || !(high >> (64 - prefix->len));
 	return !high && !(low >> (RG_ADDR_BITS - prefix->len));
 }
-/* True if all of IPv4 lies in it, as in ::/0 and in ::/64; and it is not ::ffff:0:0/96 itself. */
+/* Whether an IPv6 prefix contains all of IPv4, as ::/0 and ::/64 do. ::ffff:0:0/96 itself does not count. */
 bool rg_prefix_has_v4(const struct rg_prefix *prefix);
 
-/* Order of a walk through the tree: by address, the shorter prefix first. */
+/* Compares in the order of a walk through the tree: by address, the shorter prefix first. */
 int rg_prefix_compare(const struct rg_prefix *a, const struct rg_prefix *b);
 
-/* The part of addr that makes a peer: IPv6 is cut to v6_len bits. */
+/* The peer that addr belongs to: an IPv4 address, or the first v6_len bits of an IPv6 address. */
 struct rg_prefix rg_peer_of(const struct rg_addr *addr, unsigned int v6_len);
 
-/* Loopback, link-local, unspecified, multicast: never a peer that a list may name. */
+/* Loopback, link-local, unspecified or multicast: no list can name such a peer. */
 bool rg_addr_is_special(const struct rg_addr *addr);
 
 #endif

@@ -5,7 +5,7 @@
 
 const uint64_t *rg_hash_key(void)
 {
-	static uint64_t key[2]; /* written once, before anything is hashed */
+	static uint64_t key[2]; /* drawn once, before anything is hashed */
 
 	while (!key[0])
 		if (getrandom(key, sizeof(key), 0) != sizeof(key))

@@ -6,14 +6,14 @@
 #include <sys/stat.h>
 #include <systemd/sd-journal.h>
 
-/* The only state of this program at file scope: a process has one log. */
+/* A process has one log, so its state is at file scope; nothing else is. */
 static enum rg_log_level log_level = RG_LOG_INFO;
 static bool to_journal;
 
 static const char *const level_names[] = { "error", "warning", "info", "debug" };
 static const int syslog_levels[] = { 3, 4, 6, 7 };
 
-/* journald says so: JOURNAL_STREAM is device:inode of our standard error (systemd.exec(5)). */
+/* journald sets JOURNAL_STREAM to device:inode of our standard error (systemd.exec(5)). */
 static bool stderr_is_journal(void)
 {
 	const char *stream = getenv("JOURNAL_STREAM");
@@ -70,7 +70,7 @@ void rg_log(enum rg_log_level level, const char *format, ...)
 
 #define MAX_FIELDS 16
 
-/* Sent as MESSAGE, PRIORITY and the fields; 0 or a negative error. */
+/* Sends MESSAGE, PRIORITY and the fields. 0 or a negative error. */
 static int send_fields(int priority, const char *line, const struct rg_log_field *fields,
 		       unsigned int count)
 {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Threads besides the loop's. */
+/* Threads beside the event loop. */
 #ifndef REPGATE_BASE_THREAD_H
 #define REPGATE_BASE_THREAD_H
 
 #include <pthread.h>
 #include <signal.h>
 
-/* Signals are the loop's: the thread has them all blocked. 0 or -errno. */
+/* Starts work(arg) in a thread that blocks all signals: the event loop handles them. 0 or -errno. */
 static inline int rg_thread_start(pthread_t *ret, void *(*work)(void *arg), void *arg)
 {
 	sigset_t all, before;

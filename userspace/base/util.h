@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Small things that every module uses. */
+/* Errors, clocks and clean-up: what every file uses. */
 #ifndef REPGATE_BASE_UTIL_H
 #define REPGATE_BASE_UTIL_H
 
@@ -16,12 +16,12 @@
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
-/* What a person is told when something is refused; always one line, never a secret. */
+/* Tells a person why something was refused: one line, without secrets. */
 struct rg_error {
 	char text[512];
 };
 
-/* What people wrote may be quoted in it, line ends and all. */
+/* Replaces control characters by '?': an error may quote what people wrote. */
 static inline void rg_one_line(char *text)
 {
 	for (; *text; text++)
@@ -29,7 +29,7 @@ static inline void rg_one_line(char *text)
 			*text = '?';
 }
 
-/* Fills error (may be NULL) and returns code, so that `return rg_fail(error, -EINVAL, ...)` works. */
+/* Fills error, which may be NULL, and returns code: `return rg_fail(error, -EINVAL, ...)`. */
 __attribute__((format(printf, 3, 4))) static inline int rg_fail(struct rg_error *error, int code,
 								const char *format, ...)
 {
@@ -44,7 +44,7 @@ __attribute__((format(printf, 3, 4))) static inline int rg_fail(struct rg_error 
 	return code;
 }
 
-/* ns of CLOCK_BOOTTIME: the clock of every expiry (maps/verdict.h). */
+/* Now, in ns of CLOCK_BOOTTIME: the clock of every expiry (maps/verdict.h). */
 static inline uint64_t rg_now(void)
 {
 	struct timespec now;
@@ -53,7 +53,10 @@ static inline uint64_t rg_now(void)
 	return (uint64_t)now.tv_sec * 1000000000ULL + (uint64_t)now.tv_nsec;
 }
 
-/* What CLOCK_REALTIME is ahead of CLOCK_BOOTTIME, ns; the best of some readings, as we may be preempted. */
+/*
+ * How much CLOCK_REALTIME is ahead of CLOCK_BOOTTIME, in ns: the best of three readings, as the process may
+ * be preempted.
+ */
 static inline int64_t rg_wall_offset(void)
 {
 	uint64_t best = UINT64_MAX;
@@ -74,13 +77,13 @@ static inline int64_t rg_wall_offset(void)
 	return offset;
 }
 
-/* A time of CLOCK_BOOTTIME as seconds since 1970, to the millisecond, for people. */
+/* A time of CLOCK_BOOTTIME (ns) in seconds since 1970, to the millisecond. For people. */
 static inline double rg_wall_time(uint64_t boot_time)
 {
 	return (double)(((int64_t)boot_time + rg_wall_offset()) / 1000000) / 1000;
 }
 
-/* Now, the same way. */
+/* Now, in seconds since 1970, to the millisecond. */
 static inline double rg_wall_now(void)
 {
 	struct timespec now;
@@ -89,6 +92,7 @@ static inline double rg_wall_now(void)
 	return (double)(now.tv_sec * 1000LL + now.tv_nsec / 1000000) / 1000;
 }
 
+/* For RG_CLEANUP_*: each takes the address of the variable that leaves its scope. */
 static inline void rg_freep(void *pointer)
 {
 	free(*(void **)pointer);

@@ -5,7 +5,7 @@
 #include <bpf/libbpf.h>
 #include <xdp/libxdp.h>
 
-/* libxdp's order: lower numbers first, and 50 is its default. A gate comes before what counts. */
+/* libxdp runs lower numbers first; 50 is its default. A filter runs before programs that count. */
 #define RUN_PRIORITY 10
 #define MAX_MAP_IDS 64
 
@@ -22,7 +22,7 @@ void rg_dispatcher_set_print(int (*print)(int level, const char *format, va_list
 	libxdp_set_print(print_libxdp);
 }
 
-/* One of its maps is ours. */
+/* Whether one of the program's maps is ours. */
 static bool is_ours(const struct xdp_program *program, const uint32_t map_ids[2])
 {
 	__u32 ids[MAX_MAP_IDS] = {};
@@ -37,7 +37,7 @@ static bool is_ours(const struct xdp_program *program, const uint32_t map_ids[2]
 	return false;
 }
 
-/* Shares every map with what is loaded already; only the read-only data is a copy. */
+/* Shares every map with the loaded object; only the read-only data is copied. */
 static int share_maps(struct bpf_object *object, const struct rg_dispatched *what)
 {
 	struct bpf_map *map, *loaded;
@@ -61,7 +61,7 @@ static int share_maps(struct bpf_object *object, const struct rg_dispatched *wha
 	return 0;
 }
 
-/* libxdp owns the object from then on, also if it fails after that. */
+/* 0: libxdp owns the object, as part of *program; or a negative error. */
 static int open_program(const struct rg_dispatched *what, const char *name,
 			struct xdp_program **program)
 {
@@ -87,7 +87,7 @@ static int open_program(const struct rg_dispatched *what, const char *name,
 	return err;
 }
 
-/* Alone on the interface: libxdp could make no dispatcher and said nothing. */
+/* The program is on the interface without a dispatcher: libxdp could not make one, and gave no error. */
 static bool is_alone(int ifindex)
 {
 	struct xdp_multiprog *there = xdp_multiprog__get_from_ifindex(ifindex);
@@ -120,7 +120,7 @@ static int attach_named(const struct rg_dispatched *what, const char *name, int 
 	}
 	if (!err)
 		*id = xdp_program__id(program);
-	/* libxdp has pinned what holds it to the interface. */
+	/* libxdp's pins keep it on the interface. */
 	xdp_program__close(program);
 	return err;
 }
@@ -142,7 +142,7 @@ int rg_dispatcher_attach(const struct rg_dispatched *what, int ifindex, bool nat
 	return err;
 }
 
-/* One of ours other than keep; there may be several after crashes. 1: taken out, 0: none. */
+/* Removes one of our programs other than keep; crashes may leave several. 1: removed, 0: there is none. */
 static int detach_one(const uint32_t map_ids[2], int ifindex, uint32_t keep)
 {
 	struct xdp_multiprog *there = xdp_multiprog__get_from_ifindex(ifindex);

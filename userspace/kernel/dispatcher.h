@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Our program beside others on one interface, in libxdp's dispatcher; and who else is on it. The only
- * file that knows libxdp. Needs CAP_SYS_ADMIN and a kernel that has BPF_PROG_TYPE_EXT (Linux 5.10,
- * CONFIG_BPF_JIT and trampolines).
+ * Our program beside others on one interface, in libxdp's dispatcher. The only file that uses libxdp.
+ * Needs CAP_SYS_ADMIN and a kernel with BPF_PROG_TYPE_EXT (Linux 5.10, CONFIG_BPF_JIT, trampolines).
  */
 #ifndef REPGATE_KERNEL_DISPATCHER_H
 #define REPGATE_KERNEL_DISPATCHER_H
@@ -13,33 +12,35 @@
 
 struct bpf_object;
 
-/* What is put into dispatchers: the programs' ELF image, and the maps that they are to use. */
+/* What is attached: the ELF image of the programs, and the loaded maps that they share. */
 struct rg_dispatched {
 	const void *elf;
 	size_t elf_size;
-	struct bpf_object *loaded; /* the caller's, with all maps */
-	struct rg_config config; /* read-only data */
-	/* Of `settings`, and of the one of an agent before, or 0: tell our programs from others. */
+	struct bpf_object *loaded; /* the caller's; its maps are shared */
+	struct rg_config config; /* the read-only data of the programs */
+	/*
+	 * Ids of our map `settings` and of an earlier agent's, or 0. A program that uses one of them is ours.
+	 */
 	uint32_t map_ids[2];
 };
 
-/* libxdp's messages go to print (libxdp_set_print()). */
+/* Sends libxdp's messages to print. Call before everything else here. */
 void rg_dispatcher_set_print(int (*print)(int level, const char *format, va_list args));
 
 /*
- * Puts the program into the interface's dispatcher, then takes out those of an agent before, so that
- * no packet goes unfiltered. 0 and the program's id, or a negative error; -EOPNOTSUPP: this kernel
- * has no dispatcher.
+ * Puts the program into the interface's dispatcher, then removes an earlier agent's, so no packet goes
+ * unfiltered. Sets id to the program's id and frags to whether it takes frames in several buffers. 0 or a
+ * negative error; -EOPNOTSUPP: this kernel has no dispatcher.
  */
 int rg_dispatcher_attach(const struct rg_dispatched *what, int ifindex, bool native, uint32_t *id,
 			 bool *frags);
-/* Takes our programs out, but for the one with the id keep (0: all). 0 or a negative error. */
+/* Removes our programs, except the one with the id keep (0: all). 0 or a negative error. */
 int rg_dispatcher_detach(const uint32_t map_ids[2], int ifindex, uint32_t keep);
 
-/* One of our programs is in the interface's dispatcher. */
+/* Whether one of our programs is in the interface's dispatcher. */
 bool rg_dispatcher_has(const uint32_t map_ids[2], int ifindex);
 
-/* Names of the programs on an interface, for people; "" if there are none or they can't be read. */
+/* Writes the names of the programs on an interface, for an error text; "": none, or not readable. */
 void rg_dispatcher_names(int ifindex, char *names, size_t size);
 
 #endif

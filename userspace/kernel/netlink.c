@@ -4,36 +4,36 @@
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
-/* An interface comes with a row of messages. */
-static const struct timeval quiet_time = { .tv_usec = 20000 };
+/* A new interface causes several messages: changed is called once for all of them. */
+static const struct timeval delay_time = { .tv_usec = 20000 };
 
 struct rg_netlink {
 	int fd;
-	struct event *event, *quiet;
+	struct event *event, *delay;
 	void (*changed)(void *arg);
 	void *arg;
 };
 
-/* What they say is looked up afresh, so lost ones (ENOBUFS) do no harm. */
+/* The messages are not read: whoever is called looks everything up. So a lost one (ENOBUFS) does no harm. */
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
-	struct rg_netlink *links = arg;
+	struct rg_netlink *netlink = arg;
 	char buffer[8192];
 
 	(void)what;
 	while (recv(fd, buffer, sizeof(buffer), 0) > 0 || errno == ENOBUFS)
 		errno = 0;
-	if (!evtimer_pending(links->quiet, NULL))
-		evtimer_add(links->quiet, &quiet_time);
+	if (!evtimer_pending(netlink->delay, NULL))
+		evtimer_add(netlink->delay, &delay_time);
 }
 
-static void on_quiet(evutil_socket_t fd, short what, void *arg)
+static void on_delay_over(evutil_socket_t fd, short what, void *arg)
 {
-	struct rg_netlink *links = arg;
+	struct rg_netlink *netlink = arg;
 
 	(void)fd;
 	(void)what;
-	links->changed(links->arg);
+	netlink->changed(netlink->arg);
 }
 
 int rg_netlink_new(struct rg_netlink **ret, struct event_base *base, void (*changed)(void *arg),
@@ -42,37 +42,37 @@ int rg_netlink_new(struct rg_netlink **ret, struct event_base *base, void (*chan
 	const struct sockaddr_nl address = { .nl_family = AF_NETLINK,
 					     .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR |
 							  RTMGRP_IPV6_IFADDR };
-	struct rg_netlink *links = calloc(1, sizeof(*links));
+	struct rg_netlink *netlink = calloc(1, sizeof(*netlink));
 	int err;
 
-	if (!links)
+	if (!netlink)
 		return -ENOMEM;
-	links->changed = changed;
-	links->arg = arg;
-	links->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE);
-	if (links->fd < 0 || bind(links->fd, (const struct sockaddr *)&address, sizeof(address))) {
+	netlink->changed = changed;
+	netlink->arg = arg;
+	netlink->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE);
+	if (netlink->fd < 0 || bind(netlink->fd, (const struct sockaddr *)&address, sizeof(address))) {
 		err = -errno;
-		rg_netlink_free(links);
+		rg_netlink_free(netlink);
 		return err;
 	}
-	links->event = event_new(base, links->fd, EV_READ | EV_PERSIST, on_readable, links);
-	links->quiet = evtimer_new(base, on_quiet, links);
-	if (!links->event || !links->quiet || event_add(links->event, NULL)) {
-		rg_netlink_free(links);
+	netlink->event = event_new(base, netlink->fd, EV_READ | EV_PERSIST, on_readable, netlink);
+	netlink->delay = evtimer_new(base, on_delay_over, netlink);
+	if (!netlink->event || !netlink->delay || event_add(netlink->event, NULL)) {
+		rg_netlink_free(netlink);
 		return -ENOMEM;
 	}
-	*ret = links;
+	*ret = netlink;
 	return 0;
 }
 
-void rg_netlink_free(struct rg_netlink *links)
+void rg_netlink_free(struct rg_netlink *netlink)
 {
-	if (!links)
+	if (!netlink)
 		return;
-	if (links->event)
-		event_free(links->event);
-	if (links->quiet)
-		event_free(links->quiet);
-	rg_closep(&links->fd);
-	free(links);
+	if (netlink->event)
+		event_free(netlink->event);
+	if (netlink->delay)
+		event_free(netlink->delay);
+	rg_closep(&netlink->fd);
+	free(netlink);
 }

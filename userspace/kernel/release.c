@@ -7,14 +7,14 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 
-#define SLOTS 1024 /* a power of two: the numbers of frames run over */
+#define SLOTS 1024 /* a power of two: put and taken wrap around */
 
-/* The loop writes put, the thread taken; between them are the frames that wait. */
+/* The loop writes put, the thread writes taken; the frames between them wait. */
 struct rg_release {
 	struct rg_loader *loader;
 	pthread_t thread;
 	enum { THREAD_NOT_YET, THREAD_RUNS, THREAD_NEVER } state; /* the loop's */
-	sem_t work; /* one for each frame that was put, and one for the end */
+	sem_t work; /* posted for each frame that is put, and for the end */
 	atomic_uint put, taken;
 	atomic_uint_fast64_t released, failed;
 	atomic_bool has_complained;
@@ -33,7 +33,7 @@ int rg_release_new(struct rg_release **ret, struct rg_loader *loader)
 	return 0;
 }
 
-/* In the thread, or in the loop. */
+/* Called in the thread and in the loop. */
 static void count(struct rg_release *release, int err)
 {
 	if (!err) {
@@ -55,7 +55,7 @@ static void *work(void *arg)
 		unsigned int taken = release->taken;
 
 		while (sem_wait(&release->work))
-			; /* a debugger's doing: signals are the loop's */
+			; /* only a debugger interrupts it: the thread blocks all signals */
 		if (taken == release->put)
 			return NULL; /* rg_release_free() */
 		count(release, rg_held_frame_send(release->loader, &release->slots[taken % SLOTS]));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Judges held SYNs again and sends them on their way. The way is in a thread of its own: there the
- * stack takes each of them in and answers it, for which the next peer need not wait.
+ * Releases held SYNs: judges each again and sends it. Sending is done in a thread, because the stack
+ * handles the SYN and answers it before the send returns, and the event loop should not wait for that.
  */
 #ifndef REPGATE_KERNEL_RELEASE_H
 #define REPGATE_KERNEL_RELEASE_H
@@ -11,21 +11,23 @@
 struct rg_release;
 
 struct rg_release_count {
-	uint64_t released; /* held SYNs judged, and sent on their way if they pass or are answered */
-	uint64_t failed; /* not sent: their retransmission is judged */
+	uint64_t released; /* judged, and sent unless they were dropped */
+	uint64_t failed; /* could not be judged or sent: their retransmission is judged */
 };
 
-/* loader: must outlive it. 0 or -ENOMEM. */
+/* loader must outlive it. The thread starts with the first SYN to send. 0 or -ENOMEM. */
 int rg_release_new(struct rg_release **ret, struct rg_loader *loader);
-/* First sends on what still waits. */
+/* Sends the SYNs that still wait, then ends the thread. */
 void rg_release_free(struct rg_release *release);
 
 /*
- * A frame of RG_FRAME_SIZE bytes at most. It is judged at once, as the verdict that was made for it may
- * be gone a moment later. is_clean: it can wait for the thread, as nothing but that is decided by the
- * verdict; others may be for the responder, which the stack asks the maps about. The thread begins with
- * the first one, so it has no more privileges than the loop. Where there can't be one, or too many wait,
- * all go at once, before those that wait.
+ * Releases a frame of at most RG_FRAME_SIZE bytes, in the event loop. It is judged at once, because its
+ * verdict may be gone a moment later.
+ *
+ * is_clean: the frame may wait for the thread. Other frames may be for the responder, and the stack asks
+ * the maps about these; so they are sent at once. If there is no thread, or 1024 frames wait, all frames
+ * are sent at once. The thread starts with the first clean frame; by then the agent has dropped its
+ * privileges.
  */
 void rg_release_put(struct rg_release *release, uint32_t ifindex, const void *frame, size_t len,
 		    bool is_clean);

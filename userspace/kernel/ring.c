@@ -3,17 +3,17 @@
 
 #include <bpf/libbpf.h>
 
-#define RECORDS_PER_TURN 64
+#define RECORDS_PER_BATCH 64
 
 struct rg_ring {
-	struct ring_buffer *ring;
+	struct ring_buffer *buffer;
 	struct event *event;
-	struct rg_ring_handlers calls;
-	unsigned int turn; /* records in this turn of the loop */
+	struct rg_ring_handlers handlers;
+	unsigned int batch; /* records since the loop called us */
 	uint64_t bad;
 };
 
-bool rg_ring_dispatch(const struct rg_ring_handlers *calls, const void *record, size_t size)
+bool rg_ring_dispatch(const struct rg_ring_handlers *handlers, const void *record, size_t size)
 {
 	const struct rg_event_head *head = record;
 	const struct rg_event_syn *syn = record;
@@ -24,10 +24,10 @@ bool rg_ring_dispatch(const struct rg_ring_handlers *calls, const void *record, 
 	case RG_EVENT_SYN:
 		if (size < sizeof(*syn) || syn->frame_len > RG_FRAME_SIZE)
 			return false;
-		calls->syn(calls->arg, syn);
+		handlers->syn(handlers->arg, syn);
 		return true;
 	case RG_EVENT_REFUSED:
-		calls->refused(calls->arg, head);
+		handlers->refused(handlers->arg, head);
 		return true;
 	default:
 		return false;
@@ -36,60 +36,60 @@ bool rg_ring_dispatch(const struct rg_ring_handlers *calls, const void *record, 
 
 static int on_record(void *arg, void *record, size_t size)
 {
-	struct rg_ring *events = arg;
+	struct rg_ring *ring = arg;
 
-	if (!rg_ring_dispatch(&events->calls, record, size))
-		events->bad++;
-	/* A flood must not keep the loop from answers and timers: the rest comes in its next turn. */
-	return ++events->turn >= RECORDS_PER_TURN ? -EAGAIN : 0;
+	if (!rg_ring_dispatch(&ring->handlers, record, size))
+		ring->bad++;
+	/* In a flood, the loop must still get to DNS answers and timers; it calls us again for the rest. */
+	return ++ring->batch >= RECORDS_PER_BATCH ? -EAGAIN : 0;
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
-	struct rg_ring *events = arg;
+	struct rg_ring *ring = arg;
 
 	(void)fd;
 	(void)what;
-	events->turn = 0;
-	ring_buffer__consume(events->ring);
+	ring->batch = 0;
+	ring_buffer__consume(ring->buffer);
 }
 
 int rg_ring_new(struct rg_ring **ret, struct event_base *base, int fd,
-		const struct rg_ring_handlers *calls)
+		const struct rg_ring_handlers *handlers)
 {
-	struct rg_ring *events = calloc(1, sizeof(*events));
+	struct rg_ring *ring = calloc(1, sizeof(*ring));
 	int err;
 
-	if (!events)
+	if (!ring)
 		return -ENOMEM;
-	events->calls = *calls;
-	events->ring = ring_buffer__new(fd, on_record, events, NULL);
-	if (!events->ring) {
+	ring->handlers = *handlers;
+	ring->buffer = ring_buffer__new(fd, on_record, ring, NULL);
+	if (!ring->buffer) {
 		err = -errno;
-		free(events);
+		free(ring);
 		return err;
 	}
-	events->event = event_new(base, ring_buffer__epoll_fd(events->ring), EV_READ | EV_PERSIST,
-				  on_readable, events);
-	if (!events->event || event_add(events->event, NULL)) {
-		rg_ring_free(events);
+	ring->event = event_new(base, ring_buffer__epoll_fd(ring->buffer), EV_READ | EV_PERSIST,
+				on_readable, ring);
+	if (!ring->event || event_add(ring->event, NULL)) {
+		rg_ring_free(ring);
 		return -ENOMEM;
 	}
-	*ret = events;
+	*ret = ring;
 	return 0;
 }
 
-void rg_ring_free(struct rg_ring *events)
+void rg_ring_free(struct rg_ring *ring)
 {
-	if (!events)
+	if (!ring)
 		return;
-	if (events->event)
-		event_free(events->event);
-	ring_buffer__free(events->ring);
-	free(events);
+	if (ring->event)
+		event_free(ring->event);
+	ring_buffer__free(ring->buffer);
+	free(ring);
 }
 
-uint64_t rg_ring_bad(const struct rg_ring *events)
+uint64_t rg_ring_bad(const struct rg_ring *ring)
 {
-	return events->bad;
+	return ring->bad;
 }

@@ -8,10 +8,10 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-/* So many SYNs in so long a time passed, and none of them was steered. */
-#define ASTRAY_SYNS 8
-#define ASTRAY_TIME (3 * RG_NSEC_PER_SEC)
-/* Then it is tried again. */
+/* The responder is bypassed if as many SYNs passed in this time, and none was steered. */
+#define MISSED_SYNS 8
+#define MISSED_TIME (3 * RG_NSEC_PER_SEC)
+/* After this time steering is tried again. */
 #define BYPASSED_TIME (300 * RG_NSEC_PER_SEC)
 
 struct diag_request {
@@ -46,7 +46,7 @@ static bool is_wanted(const struct nlmsghdr *message, const uint16_t *ports, uns
 	return false;
 }
 
-/* Reads one dump to its end. 1: found, 0: not, or -errno. */
+/* Reads one dump to its end. 1: a wanted port was found, 0: none, or -errno. */
 static int read_listeners(int fd, const uint16_t *ports, unsigned int count)
 {
 	char buffer[16384] __attribute__((aligned(NLMSG_ALIGNTO)));
@@ -96,37 +96,37 @@ static bool is_bridge_port(const struct rg_conf *conf)
 	return false;
 }
 
-/* SYNs that pass and come to no socket: destination NAT, or a firewall that drops them. */
-static bool goes_astray(struct rg_steering *steering, uint64_t passed, uint64_t steered, uint64_t now)
+/* Whether SYNs pass but reach no socket here: destination NAT, or a firewall that drops them. */
+static bool is_bypassed(struct rg_steering *steering, uint64_t passed, uint64_t steered, uint64_t now)
 {
 	if (steered != steering->steered || passed < steering->passed)
-		steering->astray = 0;
-	else if (passed != steering->passed && !steering->astray)
-		steering->astray_since = now;
+		steering->missed = 0;
+	else if (passed != steering->passed && !steering->missed)
+		steering->missed_since = now;
 	if (steered == steering->steered && passed > steering->passed)
-		steering->astray += passed - steering->passed;
+		steering->missed += passed - steering->passed;
 	steering->passed = passed;
 	steering->steered = steered;
-	return steering->astray >= ASTRAY_SYNS && now - steering->astray_since >= ASTRAY_TIME;
+	return steering->missed >= MISSED_SYNS && now - steering->missed_since >= MISSED_TIME;
 }
 
-static enum rg_steering_state look(struct rg_steering *steering, const struct rg_conf *conf,
-				   int listener, uint64_t passed, uint64_t steered, uint64_t now)
+static enum rg_steering_state decide(struct rg_steering *steering, const struct rg_conf *conf,
+				     int listener, uint64_t passed, uint64_t steered, uint64_t now)
 {
-	bool astray = goes_astray(steering, passed, steered, now);
+	bool bypassed = is_bypassed(steering, passed, steered, now);
 
 	if (!steering->attached)
 		return RG_STEERING_NO_PROGRAM;
 	if (steering->state == RG_STEERING_BYPASSED) {
 		if (now - steering->bypassed_since < BYPASSED_TIME)
 			return RG_STEERING_BYPASSED;
-		/* Tried again, and by then one SYN that goes astray is enough to know. */
-		steering->astray = ASTRAY_SYNS - 1;
-		steering->astray_since = steering->bypassed_since;
+		/* Try again. This time one SYN that is not steered is enough. */
+		steering->missed = MISSED_SYNS - 1;
+		steering->missed_since = steering->bypassed_since;
 		return RG_STEERING_READY;
 	}
-	if (astray) {
-		steering->astray = 0;
+	if (bypassed) {
+		steering->missed = 0;
 		steering->bypassed_since = now;
 		return RG_STEERING_BYPASSED;
 	}
@@ -140,7 +140,7 @@ bool rg_steering_update(struct rg_steering *steering, const struct rg_conf *conf
 {
 	enum rg_steering_state before = steering->state;
 
-	steering->state = look(steering, conf, listener, passed, steered, now);
+	steering->state = decide(steering, conf, listener, passed, steered, now);
 	return steering->state != before;
 }
 

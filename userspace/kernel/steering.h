@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Whether tempfail and reject can work here: they need the mail server in this network namespace, as
- * sk_lookup sees only connections that end in it.
+ * Decides whether tempfail and reject can work here. They need the mail server in this network namespace:
+ * sk_lookup sees only connections that end in it. The decision is pure; rg_steering_listener() asks the
+ * kernel.
  */
 #ifndef REPGATE_KERNEL_STEERING_H
 #define REPGATE_KERNEL_STEERING_H
@@ -11,33 +12,35 @@
 enum rg_steering_state {
 	RG_STEERING_READY = 0,
 	RG_STEERING_NO_PROGRAM, /* the kernel refused the sk_lookup program or its sockets */
-	RG_STEERING_NO_SERVER, /* nothing listens on a filtered port here: works, but warns */
-	RG_STEERING_BRIDGED, /* a filtered interface is a bridge's port, and nothing listens here */
-	RG_STEERING_BYPASSED, /* SYNs pass, and none comes to a socket: they go elsewhere */
+	RG_STEERING_NO_SERVER, /* nothing listens on a filtered port here: works, with a warning */
+	RG_STEERING_BRIDGED, /* the same, and a filtered interface is a bridge port */
+	RG_STEERING_BYPASSED, /* SYNs pass XDP, but reach no socket here: they are routed elsewhere */
 };
 
 struct rg_steering {
 	enum rg_steering_state state;
-	bool attached; /* program and sockets are in place */
-	uint64_t passed, steered; /* at the last look */
-	uint64_t astray; /* SYNs that passed since one was steered */
-	uint64_t astray_since, bypassed_since; /* ns of CLOCK_BOOTTIME */
+	bool attached; /* program and sockets are in place; the owner sets it */
+	uint64_t passed, steered; /* at the last update */
+	uint64_t missed; /* SYNs that passed since one was steered */
+	uint64_t missed_since, bypassed_since; /* ns of CLOCK_BOOTTIME */
 };
 
-/* 1: a socket listens on one of these ports, 0: none does, or -errno. */
+/* Asks sock_diag(7) for listening sockets. 1: one listens on one of these ports, 0: none does, or -errno. */
 int rg_steering_listener(const uint16_t *ports, unsigned int count);
 
 /*
- * Looks anew. passed: SYNs that XDP let through as tempfail or reject; steered: lookups that got the
- * responder; listener: rg_steering_listener(). True if the state changed.
+ * Decides anew; call about once a second. listener: what rg_steering_listener() returned; an error counts
+ * as a listener. passed: SYNs that XDP passed as tempfail or reject; steered: lookups that found the
+ * responder; both since the start. now: ns of CLOCK_BOOTTIME. True: the state changed.
  */
 bool rg_steering_update(struct rg_steering *steering, const struct rg_conf *conf, int listener,
 			uint64_t passed, uint64_t steered, uint64_t now);
 
-/* False: XDP resets or drops instead. */
+/* False: tempfail resets and reject drops instead. */
 bool rg_steering_works(const struct rg_steering *steering);
+/* The state in one word or two, as `repgatectl status` shows it. */
 const char *rg_steering_name(enum rg_steering_state state);
-/* A sentence for people, with what to use instead; "" for READY. */
+/* A sentence that says what is wrong and what to use instead; "" for READY. */
 const char *rg_steering_advice(enum rg_steering_state state);
 
 #endif

@@ -12,26 +12,26 @@ struct rg_country_db {
 
 int rg_country_db_new(struct rg_country_db **ret, const char *path, struct rg_error *error)
 {
-	struct rg_country_db *geo = calloc(1, sizeof(*geo));
+	struct rg_country_db *country_db = calloc(1, sizeof(*country_db));
 	int status;
 
-	if (!geo)
+	if (!country_db)
 		return rg_fail(error, -ENOMEM, "out of memory");
-	status = MMDB_open(path, MMDB_MODE_MMAP, &geo->db);
+	status = MMDB_open(path, MMDB_MODE_MMAP, &country_db->db);
 	if (status != MMDB_SUCCESS) {
-		free(geo);
+		free(country_db);
 		return rg_fail(error, -EINVAL, "%s: %s", path, MMDB_strerror(status));
 	}
-	*ret = geo;
+	*ret = country_db;
 	return 0;
 }
 
-void rg_country_db_free(struct rg_country_db *geo)
+void rg_country_db_free(struct rg_country_db *country_db)
 {
-	if (!geo)
+	if (!country_db)
 		return;
-	MMDB_close(&geo->db);
-	free(geo);
+	MMDB_close(&country_db->db);
+	free(country_db);
 }
 
 static void to_sockaddr(const struct rg_addr *addr, struct sockaddr_storage *ret)
@@ -49,7 +49,8 @@ static void to_sockaddr(const struct rg_addr *addr, struct sockaddr_storage *ret
 	}
 }
 
-bool rg_country_db_find(const struct rg_country_db *geo, const struct rg_addr *addr, char code[3])
+bool rg_country_db_find(const struct rg_country_db *country_db, const struct rg_addr *addr,
+			char code[3])
 {
 	/* The free databases have a flat record, MaxMind's own a nested one. */
 	static const char *const paths[][3] = { { "country_code", NULL, NULL },
@@ -59,7 +60,7 @@ bool rg_country_db_find(const struct rg_country_db *geo, const struct rg_addr *a
 	int error;
 
 	to_sockaddr(addr, &address);
-	result = MMDB_lookup_sockaddr(&geo->db, (const struct sockaddr *)&address, &error);
+	result = MMDB_lookup_sockaddr(&country_db->db, (const struct sockaddr *)&address, &error);
 	if (error != MMDB_SUCCESS || !result.found_entry)
 		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* An address's country, from a MaxMind DB file. The only module that knows libmaxminddb. */
+/* The country of an address, from a MaxMind DB file. The only file that uses libmaxminddb. */
 #ifndef REPGATE_LISTS_COUNTRY_H
 #define REPGATE_LISTS_COUNTRY_H
 
@@ -9,10 +9,12 @@
 
 struct rg_country_db;
 
+/* Opens the file at path. 0, or a negative error with a reason. In any thread. */
 int rg_country_db_new(struct rg_country_db **ret, const char *path, struct rg_error *error);
-void rg_country_db_free(struct rg_country_db *geo);
+void rg_country_db_free(struct rg_country_db *country_db);
 
-/* ISO 3166-1 alpha-2 code of addr's country into code; false if the database knows none. */
-bool rg_country_db_find(const struct rg_country_db *geo, const struct rg_addr *addr, char code[3]);
+/* Sets code to the ISO 3166-1 alpha-2 code of addr's country. False: the database has none. */
+bool rg_country_db_find(const struct rg_country_db *country_db, const struct rg_addr *addr,
+			char code[3]);
 
 #endif

@@ -90,8 +90,10 @@ bool rg_lists_same_ends(const struct rg_lists *a, const struct rg_lists *b);
 /* The path of the file that an item's source names; owned by lists. */
 const char *rg_lists_source(const struct rg_lists *lists, uint32_t source);
 
-/* The longest entry around addr that has not ended at now (ns of CLOCK_BOOTTIME), or NULL. The kernel
- * finds the same in its trie. */
+/*
+ * The longest entry around addr that has not ended at now (ns of CLOCK_BOOTTIME), or NULL. The kernel
+ * finds the same in its trie.
+ */
 const struct rg_list_item *rg_lists_find(const struct rg_lists *lists, const struct rg_addr *addr,
 					 uint64_t now);
 
@@ -100,8 +102,10 @@ const struct rg_list_item *rg_lists_find_country(const struct rg_lists *lists, c
 /* Whether both approve and block the same countries. */
 bool rg_lists_same_countries(const struct rg_lists *a, const struct rg_lists *b);
 
-/* When the next entry with an `until` ends, and the lists must be loaded again: ns of CLOCK_BOOTTIME; 0:
- * never. */
+/*
+ * When the next entry with an `until` ends, and the lists must be loaded again: ns of CLOCK_BOOTTIME; 0:
+ * never.
+ */
 uint64_t rg_lists_next_expiry(const struct rg_lists *lists);
 
 #endif

@@ -5,28 +5,28 @@
 
 #define FIRST_SIZE 1024
 
-/* A key is its IPv4 address (in the heap of hosts), or the number of its slot. */
+/* key: in the heap of hosts the IPv4 address, in the other one an index into the key table. */
 struct item {
 	uint32_t tick;
 	uint32_t key;
 };
 
-/* Binary, soonest first. */
+/* A binary heap, soonest first. */
 struct heap {
 	struct item *items;
 	size_t count, allocated;
 };
 
-struct slots {
-	struct rg_prefix *keys; /* a free one's len is the next free one */
+struct key_table {
+	struct rg_prefix *keys; /* the len of a free key is the index of the next free one */
 	uint32_t count, allocated;
-	uint32_t free; /* the first free one, or NO_SLOT */
+	uint32_t free; /* the first free one, or NO_KEY */
 };
-#define NO_SLOT UINT32_MAX
+#define NO_KEY UINT32_MAX
 
 struct rg_expiry_queue {
 	struct heap hosts, others;
-	struct slots slots; /* keys of others */
+	struct key_table table; /* the keys of others */
 };
 
 uint32_t rg_expiry_tick(uint64_t time)
@@ -38,28 +38,28 @@ uint32_t rg_expiry_tick(uint64_t time)
 
 int rg_expiry_queue_new(struct rg_expiry_queue **ret)
 {
-	struct rg_expiry_queue *due = calloc(1, sizeof(*due));
+	struct rg_expiry_queue *queue = calloc(1, sizeof(*queue));
 
-	if (!due)
+	if (!queue)
 		return -ENOMEM;
-	due->slots.free = NO_SLOT;
-	*ret = due;
+	queue->table.free = NO_KEY;
+	*ret = queue;
 	return 0;
 }
 
-void rg_expiry_queue_free(struct rg_expiry_queue *due)
+void rg_expiry_queue_free(struct rg_expiry_queue *queue)
 {
-	if (!due)
+	if (!queue)
 		return;
-	free(due->hosts.items);
-	free(due->others.items);
-	free(due->slots.keys);
-	free(due);
+	free(queue->hosts.items);
+	free(queue->others.items);
+	free(queue->table.keys);
+	free(queue);
 }
 
-size_t rg_expiry_queue_count(const struct rg_expiry_queue *due)
+size_t rg_expiry_queue_count(const struct rg_expiry_queue *queue)
 {
-	return due->hosts.count + due->others.count;
+	return queue->hosts.count + queue->others.count;
 }
 
 /* ---- a heap ---- */
@@ -100,7 +100,7 @@ static void sift_down(struct heap *heap, struct item item)
 	items[at] = item;
 }
 
-/* There is room. */
+/* The caller has made room. */
 static void push(struct heap *heap, struct item item)
 {
 	heap->count++;
@@ -113,7 +113,7 @@ static struct item pop(struct heap *heap)
 
 	if (--heap->count)
 		sift_down(heap, heap->items[heap->count]);
-	/* A flood of long ago shall not stay in memory. If this fails, it does. */
+	/* After a flood, give its memory back. If this fails, nothing is lost. */
 	if (heap->allocated > FIRST_SIZE && heap->count < heap->allocated / 4)
 		(void)resize(heap, heap->allocated / 2);
 	return first;
@@ -126,53 +126,53 @@ static bool is_host4(const struct rg_prefix *key)
 	return key->len == RG_ADDR_BITS && rg_addr_is_v4(&key->addr);
 }
 
-/* NO_SLOT: no memory */
-static uint32_t take_slot(struct slots *slots)
+/* An index, or NO_KEY: no memory. */
+static uint32_t take_key(struct key_table *table)
 {
-	uint32_t slot = slots->free;
+	uint32_t key = table->free;
 
-	if (slot != NO_SLOT) {
-		slots->free = slots->keys[slot].len;
-		return slot;
+	if (key != NO_KEY) {
+		table->free = table->keys[key].len;
+		return key;
 	}
-	if (slots->count == slots->allocated) {
-		uint32_t size = slots->allocated ? slots->allocated * 2 : FIRST_SIZE;
-		struct rg_prefix *keys = reallocarray(slots->keys, size, sizeof(*keys));
+	if (table->count == table->allocated) {
+		uint32_t size = table->allocated ? table->allocated * 2 : FIRST_SIZE;
+		struct rg_prefix *keys = reallocarray(table->keys, size, sizeof(*keys));
 
 		if (!keys)
-			return NO_SLOT;
-		slots->keys = keys;
-		slots->allocated = size;
+			return NO_KEY;
+		table->keys = keys;
+		table->allocated = size;
 	}
-	return slots->count++;
+	return table->count++;
 }
 
-static void free_slot(struct slots *slots, uint32_t slot)
+static void free_key(struct key_table *table, uint32_t key)
 {
-	slots->keys[slot].len = slots->free;
-	slots->free = slot;
+	table->keys[key].len = table->free;
+	table->free = key;
 }
 
-/* A flood of long ago shall not stay in memory here either: keys move to where their items are. */
-static void shrink_slots(struct slots *slots, const struct heap *heap)
+/* After a flood, give its memory back here too: keys move to the index of their item. */
+static void shrink_table(struct key_table *table, const struct heap *heap)
 {
-	uint32_t size = slots->allocated / 2;
+	uint32_t size = table->allocated / 2;
 	struct rg_prefix *keys;
 
-	if (slots->allocated <= FIRST_SIZE || heap->count >= slots->allocated / 4)
+	if (table->allocated <= FIRST_SIZE || heap->count >= table->allocated / 4)
 		return;
 	keys = reallocarray(NULL, size, sizeof(*keys));
 	if (!keys)
 		return;
 	for (uint32_t i = 0; i < heap->count; i++) {
-		keys[i] = slots->keys[heap->items[i].key];
+		keys[i] = table->keys[heap->items[i].key];
 		heap->items[i].key = i;
 	}
-	free(slots->keys);
-	*slots = (struct slots){ .keys = keys,
-				 .count = (uint32_t)heap->count,
-				 .allocated = size,
-				 .free = NO_SLOT };
+	free(table->keys);
+	*table = (struct key_table){ .keys = keys,
+				     .count = (uint32_t)heap->count,
+				     .allocated = size,
+				     .free = NO_KEY };
 }
 
 static struct rg_prefix host4(uint32_t addr)
@@ -183,65 +183,66 @@ static struct rg_prefix host4(uint32_t addr)
 	return key;
 }
 
-static struct rg_expiry_entry entry_of(const struct rg_expiry_queue *due, const struct heap *heap,
+static struct rg_expiry_entry entry_of(const struct rg_expiry_queue *queue, const struct heap *heap,
 				       struct item item)
 {
 	return (struct rg_expiry_entry){
-		.key = heap == &due->hosts ? host4(item.key) : due->slots.keys[item.key],
+		.key = heap == &queue->hosts ? host4(item.key) : queue->table.keys[item.key],
 		.tick = item.tick,
 	};
 }
 
 /* ---- both heaps ---- */
 
-int rg_expiry_queue_add(struct rg_expiry_queue *due, const struct rg_prefix *key, uint64_t expiry)
+int rg_expiry_queue_add(struct rg_expiry_queue *queue, const struct rg_prefix *key, uint64_t expiry)
 {
-	struct heap *heap = is_host4(key) ? &due->hosts : &due->others;
+	struct heap *heap = is_host4(key) ? &queue->hosts : &queue->others;
 	struct item item = { .tick = rg_expiry_tick(expiry) };
 
 	if (heap->count == heap->allocated &&
 	    resize(heap, heap->allocated ? heap->allocated * 2 : FIRST_SIZE))
 		return -ENOMEM;
-	if (heap == &due->hosts) {
+	if (heap == &queue->hosts) {
 		memcpy(&item.key, key->addr.bytes + RG_ADDR_V4_OFFSET, sizeof(item.key));
 	} else {
-		item.key = take_slot(&due->slots);
-		if (item.key == NO_SLOT)
+		item.key = take_key(&queue->table);
+		if (item.key == NO_KEY)
 			return -ENOMEM;
-		due->slots.keys[item.key] = *key;
+		queue->table.keys[item.key] = *key;
 	}
 	push(heap, item);
 	return 0;
 }
 
-bool rg_expiry_queue_pop(struct rg_expiry_queue *due, uint64_t now, struct rg_expiry_entry *ret)
+bool rg_expiry_queue_pop(struct rg_expiry_queue *queue, uint64_t now, struct rg_expiry_entry *ret)
 {
-	struct heap *heap = &due->hosts;
+	struct heap *heap = &queue->hosts;
 	struct item item;
 
-	if (!heap->count || (due->others.count && due->others.items[0].tick < heap->items[0].tick))
-		heap = &due->others;
+	if (!heap->count ||
+	    (queue->others.count && queue->others.items[0].tick < heap->items[0].tick))
+		heap = &queue->others;
 	if (!heap->count || heap->items[0].tick > now >> RG_EXPIRY_TICK_SHIFT)
 		return false;
 	item = pop(heap);
-	*ret = entry_of(due, heap, item);
-	if (heap == &due->others) {
-		free_slot(&due->slots, item.key);
-		shrink_slots(&due->slots, &due->others);
+	*ret = entry_of(queue, heap, item);
+	if (heap == &queue->others) {
+		free_key(&queue->table, item.key);
+		shrink_table(&queue->table, &queue->others);
 	}
 	return true;
 }
 
-bool rg_expiry_queue_at(const struct rg_expiry_queue *due, size_t index, struct rg_expiry_entry *ret)
+bool rg_expiry_queue_at(const struct rg_expiry_queue *queue, size_t index, struct rg_expiry_entry *ret)
 {
-	const struct heap *heap = &due->hosts;
+	const struct heap *heap = &queue->hosts;
 
 	if (index >= heap->count) {
 		index -= heap->count;
-		heap = &due->others;
+		heap = &queue->others;
 	}
 	if (index >= heap->count)
 		return false;
-	*ret = entry_of(due, heap, heap->items[index]);
+	*ret = entry_of(queue, heap, heap->items[index]);
 	return true;
 }

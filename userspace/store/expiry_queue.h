@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A queue of prefixes by the time at which they end. There may be millions: an IPv4 host takes 8 bytes,
- * anything else 28. What has ended before its time, or was prolonged, stays in the queue as it is:
- * whether an entry is out of date its owner knows. Knows no map, so that it can be tested by itself.
+ * A queue of prefixes by expiry. There may be millions: an IPv4 host takes 8 bytes, anything else 28.
+ * Entries are only added and taken out at their end. If a prefix is removed or renewed meanwhile, its old
+ * entry stays; the owner finds out that it is outdated. Pure.
  */
 #ifndef REPGATE_STORE_EXPIRY_QUEUE_H
 #define REPGATE_STORE_EXPIRY_QUEUE_H
@@ -19,25 +19,33 @@ struct rg_expiry_queue;
 
 struct rg_expiry_entry {
 	struct rg_prefix key;
-	uint32_t tick; /* rg_expiry_tick() of its end */
+	uint32_t tick; /* rg_expiry_tick() of its expiry */
 };
 
-/* Rounded up, so that in this tick it is certainly over. time: ns of CLOCK_BOOTTIME. */
+/* The tick of a time in ns of CLOCK_BOOTTIME, rounded up: in this tick the time has certainly passed. */
 uint32_t rg_expiry_tick(uint64_t time);
 
 /* 0 or -ENOMEM. */
 int rg_expiry_queue_new(struct rg_expiry_queue **ret);
-void rg_expiry_queue_free(struct rg_expiry_queue *due);
+void rg_expiry_queue_free(struct rg_expiry_queue *queue);
 
-size_t rg_expiry_queue_count(const struct rg_expiry_queue *due);
+/* How many entries there are, outdated ones too. */
+size_t rg_expiry_queue_count(const struct rg_expiry_queue *queue);
 
-/* 0 or -ENOMEM. What is there already is there twice then. */
-int rg_expiry_queue_add(struct rg_expiry_queue *due, const struct rg_prefix *key, uint64_t expiry);
+/*
+ * Adds an entry; expiry: ns of CLOCK_BOOTTIME. A key that is there already is there twice then. 0 or
+ * -ENOMEM.
+ */
+int rg_expiry_queue_add(struct rg_expiry_queue *queue, const struct rg_prefix *key, uint64_t expiry);
 
-/* Takes the soonest one out, if it is over at now (UINT64_MAX: in any case). False: there is none. */
-bool rg_expiry_queue_pop(struct rg_expiry_queue *due, uint64_t now, struct rg_expiry_entry *ret);
+/* Takes out the entry that ends first, if it has ended at now (UINT64_MAX: in any case). False: none. */
+bool rg_expiry_queue_pop(struct rg_expiry_queue *queue, uint64_t now, struct rg_expiry_entry *ret);
 
-/* The entry number index, in no order that lasts. False: past the last. */
-bool rg_expiry_queue_at(const struct rg_expiry_queue *due, size_t index, struct rg_expiry_entry *ret);
+/*
+ * The entry with this index, from 0, in an order that changes with each add and pop. False: past the
+ * last.
+ */
+bool rg_expiry_queue_at(const struct rg_expiry_queue *queue, size_t index,
+			struct rg_expiry_entry *ret);
 
 #endif

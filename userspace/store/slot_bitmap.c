@@ -6,7 +6,7 @@
 struct rg_slot_bitmap {
 	uint32_t count, taken;
 	uint32_t words;
-	uint32_t hint; /* the word to begin with */
+	uint32_t hint; /* the word where a search begins */
 	uint64_t bits[]; /* 1: taken, or past the last */
 };
 
@@ -61,7 +61,7 @@ void rg_slot_bitmap_release(struct rg_slot_bitmap *slots, uint32_t slot)
 		return;
 	slots->bits[slot / WORD_BITS] &= ~(1ULL << slot % WORD_BITS);
 	slots->taken--;
-	/* What is full needs no search: the next one takes this. */
+	/* In a full bitmap the next search begins at the free slot. */
 	slots->hint = slot / WORD_BITS;
 }
 
