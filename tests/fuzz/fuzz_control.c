@@ -107,7 +107,7 @@ int rg_agent_count(struct rg_agent *its)
 static int load_lists(struct rg_agent *its, struct rg_error *error)
 {
 	const struct rg_list_paths places = { its->conf->approved_dir, its->conf->blocked_dir,
-					       its->conf->state_dir, 1000 };
+					      its->conf->state_dir, 1000 };
 	struct rg_lists *fresh;
 	int err = rg_lists_load(&fresh, &places, error);
 
@@ -146,11 +146,12 @@ enum rg_action rg_agent_action(const struct rg_agent *its, enum rg_class peer_cl
 	return peer_class == RG_CLASS_QIL ? RG_ACTION_RESET : action;
 }
 
-const struct rg_zone_count *rg_asker_count(const struct rg_asker *asker, uint32_t slot)
+const struct rg_zone_count *rg_inquiry_context_count(const struct rg_inquiry_context *inquiries,
+						     uint32_t slot)
 {
 	static const struct rg_zone_count count = { .asked = 5, .failed = { 1, 2, 3, 4, 5, 6 } };
 
-	(void)asker;
+	(void)inquiries;
 	must(slot < RG_MAX_ZONES, "slot");
 	return &count;
 }
@@ -195,11 +196,11 @@ struct rg_responder_count rg_responder_count(const struct rg_responder *responde
 	return (struct rg_responder_count){ .open = 1 };
 }
 
-int rg_inquiry_start(struct rg_inquiry **ret, struct rg_asker *asker, struct rg_conf *conf,
-		     const struct rg_addr *addr, const struct rg_evidence *evidence,
-		     rg_inquiry_callback *callback, void *arg)
+int rg_inquiry_start(struct rg_inquiry **ret, struct rg_inquiry_context *inquiries,
+		     struct rg_conf *conf, const struct rg_addr *addr,
+		     const struct rg_evidence *evidence, rg_inquiry_callback *callback, void *arg)
 {
-	(void)asker;
+	(void)inquiries;
 	(void)conf;
 	(void)evidence;
 	if (addr->bytes[15] == 77)

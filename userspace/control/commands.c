@@ -275,25 +275,6 @@ static bool find_known(const struct rg_agent *agent, const struct lookup *lookup
 	return true;
 }
 
-/* Not for a zone that a reload took away meanwhile. */
-static void store_outcome(const struct rg_agent *agent, const struct lookup *lookup,
-			  const struct rg_outcome *outcome)
-{
-	struct rg_prefix peer = rg_peer_of(&lookup->addr, lookup->conf->ipv6_prefix);
-	const struct rg_zone_conf *zone = NULL;
-
-	/* Of this address alone, not of its whole network. */
-	if (outcome->reason == RG_REASON_NEVER_BLOCK)
-		peer = (struct rg_prefix){ .len = RG_ADDR_BITS, .addr = lookup->addr };
-	if (outcome->zone != RG_NO_ZONE) {
-		zone = rg_conf_find_zone(agent->conf, &lookup->conf->zones[outcome->zone]);
-		if (!zone)
-			return;
-	}
-	(void)rg_verdicts_put(agent->verdicts, &peer, outcome, zone ? zone->slot : RG_NO_ZONE,
-			      rg_now());
-}
-
 static void on_lookup(void *arg, const struct rg_evidence *evidence)
 {
 	struct lookup *lookup = arg;
@@ -306,7 +287,8 @@ static void on_lookup(void *arg, const struct rg_evidence *evidence)
 	lookup->inquiry = NULL; /* gone when this returns */
 	rg_policy_decide(lookup->conf, evidence, &outcome);
 	if (lookup->store)
-		store_outcome(agent, lookup, &outcome);
+		(void)rg_judge_store(agent->verdicts, agent->conf, lookup->conf, &lookup->addr,
+				     &outcome);
 	if (!lookup->store || !find_known(agent, lookup, &found))
 		found = (struct finding){ .peer_class = outcome.peer_class,
 					  .action = outcome.action,
@@ -348,7 +330,7 @@ static void run_lookup(struct rg_client *client, const json_t *request)
 	if (find_known(agent, lookup, &found)) {
 		rg_client_answer(client, describe_lookup(agent, lookup, &found));
 		free_lookup(lookup);
-	} else if (rg_inquiry_start(&lookup->inquiry, agent->asker, lookup->conf, &lookup->addr,
+	} else if (rg_inquiry_start(&lookup->inquiry, agent->inquiries, lookup->conf, &lookup->addr,
 				    &lookup->evidence, on_lookup, lookup)) {
 		rg_client_refuse(client, "out of memory");
 		free_lookup(lookup);
@@ -389,7 +371,7 @@ static json_t *describe_failures(const struct rg_zone_count *count)
 
 static json_t *describe_zone(const struct rg_agent *agent, const struct rg_zone_conf *zone)
 {
-	const struct rg_zone_count *count = rg_asker_count(agent->asker, zone->slot);
+	const struct rg_zone_count *count = rg_inquiry_context_count(agent->inquiries, zone->slot);
 	const struct rg_zone_health *health = rg_zone_test_health(agent->tester, zone->slot);
 
 	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:f, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:o, "

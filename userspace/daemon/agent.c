@@ -314,7 +314,7 @@ static void sample_zone(const struct rg_agent *agent, unsigned int number,
 			struct rg_history_sample *sample)
 {
 	const struct rg_zone_conf *zone = &agent->conf->zones[number];
-	const struct rg_zone_count *count = rg_asker_count(agent->asker, zone->slot);
+	const struct rg_zone_count *count = rg_inquiry_context_count(agent->inquiries, zone->slot);
 	uint64_t *to = sample->zones[number].counts;
 
 	sample->zones[number].alias = zone->alias;
@@ -512,7 +512,7 @@ static void reset_counts(struct rg_agent *agent, const struct rg_conf *old)
 		const struct rg_zone_conf *before = rg_conf_zone_by_slot(old, zone->slot);
 
 		if (!before || strcmp(before->alias, zone->alias) != 0) {
-			rg_asker_reset(agent->asker, zone->slot);
+			rg_inquiry_context_reset(agent->inquiries, zone->slot);
 			rg_zone_test_reset(agent->tester, zone->slot);
 		}
 	}
@@ -697,24 +697,24 @@ static int build_dns(struct rg_agent *agent, struct rg_error *error)
 	err = rg_zone_test_new(&agent->tester, agent->base, agent->dns, &agent->conf, on_health,
 			       agent);
 	if (!err)
-		err = rg_asker_new(&agent->asker, agent->base, agent->dns, agent->tester,
-				   inquiry_deadline(conf));
+		err = rg_inquiry_context_new(&agent->inquiries, agent->base, agent->dns,
+					     agent->tester, inquiry_deadline(conf));
 	return err ? rg_fail(error, err, "out of memory") : 0;
 }
 
 static int build_judge(struct rg_agent *agent, struct rg_error *error)
 {
-	const struct rg_judge_deps court = { .asker = agent->asker,
-					     .verdicts = agent->verdicts,
-					     .loader = agent->loader,
-					     .conf = &agent->conf,
-					     .lists = &agent->lists,
-					     .geo = &agent->geo,
-					     .never = &agent->never,
-					     .judged = on_judged,
-					     .arg = agent };
+	const struct rg_judge_deps deps = { .inquiries = agent->inquiries,
+					    .verdicts = agent->verdicts,
+					    .loader = agent->loader,
+					    .conf = &agent->conf,
+					    .lists = &agent->lists,
+					    .countries = &agent->geo,
+					    .exempt = &agent->never,
+					    .judged = on_judged,
+					    .arg = agent };
 	const struct rg_ring_handlers calls = { .syn = on_syn, .refused = on_refused, .arg = agent };
-	int err = rg_judge_new(&agent->judge, &court);
+	int err = rg_judge_new(&agent->judge, &deps);
 
 	if (!err)
 		err = rg_ring_new(&agent->events, agent->base,
@@ -1004,7 +1004,7 @@ void rg_agent_free(struct rg_agent *agent, bool keep_pins)
 			event_free(agent->signals[i]);
 	rg_ring_free(agent->events);
 	rg_judge_free(agent->judge);
-	rg_asker_free(agent->asker);
+	rg_inquiry_context_free(agent->inquiries);
 	rg_zone_test_free(agent->tester);
 	rg_dns_free(agent->dns);
 	rg_recent_events_free(agent->recent);

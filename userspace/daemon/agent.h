@@ -25,7 +25,7 @@ struct rg_agent {
 	struct rg_exempt never;
 	struct rg_dns *dns;
 	struct rg_zone_test *tester;
-	struct rg_asker *asker;
+	struct rg_inquiry_context *inquiries;
 	struct rg_judge *judge;
 	struct rg_ring *events;
 	struct rg_responder *responder; /* NULL: it could not be */

@@ -3,21 +3,21 @@
 
 #define SECONDS(n) ((n)*RG_NSEC_PER_SEC)
 
-/* An ill zone is tested after 5, 10, then every 20 s: it is back within 30 s of its recovery. */
+/* Until a zone is good it is tested after 5, 10, then every 20 s: back within 30 s of its recovery. */
 #define FIRST_GAP SECONDS(5)
 #define LAST_GAP SECONDS(20)
 /* A good zone is tested every 5 to 30 minutes; see docs/zones.md. */
 #define MIN_GOOD_GAP SECONDS(300)
 #define MAX_GOOD_GAP SECONDS(1800)
 
-/* Silences closer to each other count as one. */
+/* Silences closer to each other than this count once. */
 #define FAILURE_GAP (RG_NSEC_PER_SEC / 10)
 
-/* Between two tests that answers asked for which can't be true. */
-#define NONSENSE_GAP SECONDS(10)
+/* Least time between two tests that invalid answers cause. */
+#define INVALID_GAP SECONDS(10)
 
-/* A zone lists the world only if nearly everybody is on it, whatever its share was before. */
-#define WORLD_SHARE 0.9
+/* A share below this is no alarm, however small it was before. */
+#define ALARM_SHARE 0.9
 
 static bool change(struct rg_zone_health *health, enum rg_zone_health_state state, const char *why,
 		   uint64_t now)
@@ -27,7 +27,7 @@ static bool change(struct rg_zone_health *health, enum rg_zone_health_state stat
 	if (changed) {
 		health->since = now;
 		health->before = health->state;
-		/* What it said while it was not to be believed is no share of anything. */
+		/* The answers that led to this state must not count as its usual share. */
 		if (health->state == RG_ZONE_HEALTH_DISABLED)
 			health->window_share = health->long_share;
 	}
@@ -40,12 +40,12 @@ void rg_zone_health_init(struct rg_zone_health *health, uint64_t now)
 {
 	*health = (struct rg_zone_health){ .since = now,
 					   .usual_at = now,
-					   .probe_at = now,
-					   .probe_gap = FIRST_GAP };
+					   .test_at = now,
+					   .test_gap = FIRST_GAP };
 }
 
-/* Exponential averages: the window's follows fast, the other one so slowly that a jump stands out. */
-static void note_share(struct rg_zone_health *health, bool listed, uint32_t window)
+/* Exponential averages: the window's follows fast, the long one so slowly that a jump stands out. */
+static void count_share(struct rg_zone_health *health, bool listed, uint32_t window)
 {
 	double value = listed ? 1 : 0, slow = window * 20.0;
 
@@ -60,7 +60,7 @@ static void note_share(struct rg_zone_health *health, bool listed, uint32_t wind
 static bool lists_too_much(const struct rg_zone_health *health, uint32_t window, uint32_t jump)
 {
 	return jump && health->answers >= RG_ZONE_HEALTH_BASELINE && health->answers >= window &&
-	       health->window_share >= WORLD_SHARE &&
+	       health->window_share >= ALARM_SHARE &&
 	       health->window_share - health->long_share >= jump / 100.0;
 }
 
@@ -70,7 +70,7 @@ bool rg_zone_health_answer(struct rg_zone_health *health, bool listed, uint32_t 
 	char why[80];
 
 	health->failures = 0;
-	note_share(health, listed, window);
+	count_share(health, listed, window);
 	if (health->window_share - health->long_share < jump / 200.0)
 		health->usual_at = now;
 	if (health->state == RG_ZONE_HEALTH_FAILING)
@@ -80,7 +80,7 @@ bool rg_zone_health_answer(struct rg_zone_health *health, bool listed, uint32_t 
 			 health->window_share * 100, health->long_share * 100);
 		return change(health, RG_ZONE_HEALTH_MONITOR, why, now);
 	}
-	/* Half of the jump, so that it does not go back and forth. */
+	/* Half of the jump, so that the state does not go back and forth. */
 	if (health->state == RG_ZONE_HEALTH_MONITOR &&
 	    (!jump || health->window_share - health->long_share < jump / 200.0))
 		return change(health, RG_ZONE_HEALTH_GOOD, "", now);
@@ -91,37 +91,36 @@ bool rg_zone_health_failure(struct rg_zone_health *health, const char *why, bool
 {
 	if (!rg_zone_health_is_asked(health))
 		return false;
-	/* Many at once are one: a burst that a buffer did not hold is no failure of the zone. */
+	/* A burst of questions that a buffer did not hold is one failure, not many. */
 	if (silent && health->failures && now - health->failed_at < FAILURE_GAP)
 		return false;
 	health->failed_at = now;
-	if (health->probe_at > now + FIRST_GAP)
-		health->probe_at = now + FIRST_GAP;
+	if (health->test_at > now + FIRST_GAP)
+		health->test_at = now + FIRST_GAP;
 	if (++health->failures < RG_ZONE_HEALTH_FAILURES)
 		return health->state == RG_ZONE_HEALTH_GOOD &&
 		       change(health, RG_ZONE_HEALTH_FAILING, why, now);
-	health->probe_gap = FIRST_GAP;
-	health->probe_at = now + FIRST_GAP;
+	health->test_gap = FIRST_GAP;
+	health->test_at = now + FIRST_GAP;
 	return change(health, RG_ZONE_HEALTH_OPEN, why, now);
 }
 
-void rg_zone_health_nonsense(struct rg_zone_health *health, uint64_t now)
+void rg_zone_health_invalid(struct rg_zone_health *health, uint64_t now)
 {
-	/* A list may say so of some peers only: then its tests pass, and need not be repeated. */
-	if (rg_zone_health_is_asked(health) && now - health->tested_at >= NONSENSE_GAP)
-		health->probe_at = now;
+	/* A list may answer so about some peers only: then its tests pass, and one test is enough. */
+	if (rg_zone_health_is_asked(health) && now - health->tested_at >= INVALID_GAP)
+		health->test_at = now;
 }
 
-static void test_later(struct rg_zone_health *health, double jitter, uint64_t now)
+static void schedule_test(struct rg_zone_health *health, double jitter, uint64_t now)
 {
 	if (health->state != RG_ZONE_HEALTH_GOOD && health->state != RG_ZONE_HEALTH_MONITOR) {
-		health->probe_at = now + health->probe_gap;
-		health->probe_gap = health->probe_gap * 2 < LAST_GAP ? health->probe_gap * 2 :
-								       LAST_GAP;
+		health->test_at = now + health->test_gap;
+		health->test_gap = health->test_gap * 2 < LAST_GAP ? health->test_gap * 2 : LAST_GAP;
 	} else {
-		health->probe_gap = FIRST_GAP;
-		health->probe_at = now + MIN_GOOD_GAP +
-				   (uint64_t)(jitter * (double)(MAX_GOOD_GAP - MIN_GOOD_GAP));
+		health->test_gap = FIRST_GAP;
+		health->test_at = now + MIN_GOOD_GAP +
+				  (uint64_t)(jitter * (double)(MAX_GOOD_GAP - MIN_GOOD_GAP));
 	}
 }
 
@@ -138,14 +137,14 @@ bool rg_zone_health_tested(struct rg_zone_health *health, enum rg_zone_test_resu
 		break;
 	case RG_ZONE_TEST_UNANSWERED:
 		changed = rg_zone_health_failure(health, why, false, now);
-		/* One that was disabled stays so until a test passes. */
+		/* A disabled zone stays disabled until a test passes. */
 		break;
 	default:
 		changed = change(health, RG_ZONE_HEALTH_DISABLED, why, now);
 		break;
 	}
 	health->tested_at = now;
-	test_later(health, jitter, now);
+	schedule_test(health, jitter, now);
 	return changed;
 }
 

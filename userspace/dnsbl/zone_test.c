@@ -5,12 +5,15 @@
 #include "base/log.h"
 
 /*
- * Between two quick tests of a zone: what comes in this time is checked by one question, which no
- * cache answers, so that operators and quotas bear it. A listed peer can wait.
+ * Least time between two quick tests of a zone, ns. Listings that come in this time share a test,
+ * because no cache answers it and the zone's operator may have a quota. A listed peer can wait.
  */
-#define CHECK_GAP (250 * 1000000ULL)
+#define QUICK_GAP (250 * 1000000ULL)
 
-/* A zone that takes so long gets its quick test together with the question: after it there is no time. */
+/*
+ * A zone whose answers take longer, ns, gets its quick test together with a peer's question: after the
+ * answer there would be no time for it.
+ */
 #define SLOW_ANSWER (150 * 1000000ULL)
 
 /* The questions of a test (RFC 5782, 5). */
@@ -22,30 +25,33 @@ enum point {
 	POINTS
 };
 
-struct desk; /* of one zone */
+struct zone_state;
 
-struct probe {
-	struct desk *desk;
+/* A question of a test. */
+struct test_query {
+	struct zone_state *state;
 	struct rg_dns_query *query; /* NULL: not under way */
 };
 
-LIST_HEAD(check_list, rg_zone_check);
+LIST_HEAD(waiter_list, rg_zone_test_waiter);
 
-struct desk {
+/* What is known of the zone in one slot, and its tests. */
+struct zone_state {
 	struct rg_zone_test *tester;
 	struct rg_zone_health health;
-	struct probe probes[POINTS]; /* of a whole test */
-	struct probe quick;
-	unsigned int open; /* of probes, without an answer */
+	struct test_query points[POINTS]; /* of a whole test */
+	struct test_query quick;
+	unsigned int open; /* points without an answer */
 	enum rg_zone_test_result result; /* so far */
 	char why[80];
-	struct check_list waiting, tested; /* for the next quick test; for the one under way */
+	struct waiter_list waiting; /* for the next quick test */
+	struct waiter_list tested; /* by the quick test under way */
 	struct event *timer; /* until the next quick test */
 	uint64_t asked_at; /* when the last quick test began; ns of CLOCK_BOOTTIME */
-	uint64_t passed_at; /* when the last one that was passed had begun */
+	uint64_t passed_at; /* when the last quick test began that was passed */
 	uint64_t latency; /* ns of its answers, a moving average */
-	const struct rg_zone_conf *zone; /* of conf; while a test is under way */
-	struct rg_conf *conf; /* which keeps zone alive */
+	const struct rg_zone_conf *zone; /* of conf, while a whole test is under way */
+	struct rg_conf *conf; /* a reference; NULL: no whole test is under way */
 };
 
 struct rg_zone_test {
@@ -55,22 +61,22 @@ struct rg_zone_test {
 	void (*changed)(void *arg, const struct rg_zone_conf *zone,
 			const struct rg_zone_health *health);
 	void *arg;
-	struct desk desks[RG_MAX_ZONES];
+	struct zone_state zones[RG_MAX_ZONES];
 };
 
-static void tell(struct desk *desk, bool changed)
+static void report_change(struct zone_state *state, bool changed)
 {
-	struct rg_zone_test *tester = desk->tester;
+	struct rg_zone_test *tester = state->tester;
 	const struct rg_zone_conf *zone =
-		rg_conf_zone_by_slot(*tester->conf, (uint32_t)(desk - tester->desks));
+		rg_conf_zone_by_slot(*tester->conf, (uint32_t)(state - tester->zones));
 
 	if (changed && zone)
-		tester->changed(tester->arg, zone, &desk->health);
+		tester->changed(tester->arg, zone, &state->health);
 }
 
 /* ------------------------------------------------------------------ questions */
 
-/* A mapped address of 127/8: no cache has been asked for it. */
+/* A random address of 127/8, mapped: no cache knows it. */
 static struct rg_addr random_loopback(void)
 {
 	uint32_t random = arc4random();
@@ -95,26 +101,26 @@ static int name_point(enum point point, const char *suffix, char name[RG_DNSBL_N
 	return rg_dnsbl_name(&addr, suffix, name);
 }
 
-static void on_probe(void *arg, const struct rg_dns_answer *answer);
+static void on_point(void *arg, const struct rg_dns_answer *answer);
 static void on_quick(void *arg, const struct rg_dns_answer *answer);
 
 /* 0 or a negative error */
-static int ask(struct desk *desk, const struct rg_zone_conf *zone, struct probe *probe,
+static int ask(struct zone_state *state, const struct rg_zone_conf *zone, struct test_query *query,
 	       enum point point, rg_dns_callback *callback)
 {
 	char name[RG_DNSBL_NAME_SIZE];
 	int err = name_point(point, zone->suffix, name);
 
-	probe->desk = desk;
+	query->state = state;
 	if (!err)
-		err = rg_dns_query(desk->tester->dns, &probe->query, zone->slot, name, callback,
-				   probe);
-	explicit_bzero(name, sizeof(name)); /* may hold a key */
+		err = rg_dns_query(state->tester->dns, &query->query, zone->slot, name, callback,
+				   query);
+	explicit_bzero(name, sizeof(name)); /* the name may hold a key */
 	return err;
 }
 
-/* An answer's record that no list gives (dnsbl.h), or 0. */
-static uint32_t nonsense_in(const struct rg_dns_answer *answer)
+/* The record of an answer that can't be true (RG_LIST_BROKEN), or 0. */
+static uint32_t invalid_record(const struct rg_dns_answer *answer)
 {
 	const struct rg_dnsbl_codes none = {};
 	uint32_t code;
@@ -137,16 +143,16 @@ static const char *code_text(uint32_t code, char text[RG_ADDR_TEXT])
 	return rg_addr_format(&addr, text);
 }
 
-/* Why an answer to a point fails the test, into why; PASSED if it does not. */
+/* The result of one answer; why it is no success goes into why. */
 static enum rg_zone_test_result read_point(const struct rg_zone_conf *zone, enum point point,
 					   const struct rg_dns_answer *answer, char why[80])
 {
-	uint32_t code = nonsense_in(answer), listed;
+	uint32_t code = invalid_record(answer), listed;
 	char text[RG_ADDR_TEXT];
 
 	if (code) {
 		snprintf(why, 80, "answers %s", code_text(code, text));
-		return RG_ZONE_TEST_NONSENSE;
+		return RG_ZONE_TEST_INVALID;
 	}
 	if (answer->status != RG_DNS_OK && answer->status != RG_DNS_NONE) {
 		snprintf(why, 80, "%s", rg_dns_status_name(answer->status));
@@ -156,7 +162,7 @@ static enum rg_zone_test_result read_point(const struct rg_zone_conf *zone, enum
 		snprintf(why, 80, "does not list 127.0.0.2");
 		return RG_ZONE_TEST_LISTS_NOTHING;
 	}
-	/* A list may have an answer for everybody, of which its codes select the listings. */
+	/* A list may answer about everybody; then its codes tell which answers are listings. */
 	if (point != POINT_POSITIVE && answer->status == RG_DNS_OK &&
 	    rg_dnsbl_match(&zone->codes, answer->records, answer->count, &listed) == RG_LISTED) {
 		snprintf(why, 80, "lists %s",
@@ -170,48 +176,50 @@ static enum rg_zone_test_result read_point(const struct rg_zone_conf *zone, enum
 
 /* ------------------------------------------------------------------ whole tests */
 
-static void end_test(struct desk *desk)
+static void end_test(struct zone_state *state)
 {
 	double jitter = arc4random() / (double)UINT32_MAX;
 
-	rg_conf_unref(desk->conf);
-	desk->conf = NULL;
-	tell(desk, rg_zone_health_tested(&desk->health, desk->result, desk->why, jitter, rg_now()));
+	rg_conf_unref(state->conf);
+	state->conf = NULL;
+	report_change(state, rg_zone_health_tested(&state->health, state->result, state->why,
+						   jitter, rg_now()));
 }
 
 /*
- * The worst counts. Whether the zone answers at all is seen by the random address, which no cache
- * answers for it; some know nothing of IPv6. One without self-tests only has to make sense.
+ * The worst result counts. Only the random address shows whether the zone answers, because no cache
+ * does so for it; a zone without IPv6 may not answer about ::ffff:7f00:1. With selftest = off the answer
+ * only has to be valid.
  */
-static void note_point(struct desk *desk, enum point point, const struct rg_dns_answer *answer)
+static void note_point(struct zone_state *state, enum point point, const struct rg_dns_answer *answer)
 {
 	char why[80] = "";
-	enum rg_zone_test_result result = read_point(desk->zone, point, answer, why);
+	enum rg_zone_test_result result = read_point(state->zone, point, answer, why);
 
 	if (result == RG_ZONE_TEST_UNANSWERED && point != POINT_RANDOM)
 		return;
-	if (desk->zone->selftest == RG_SELFTEST_OFF && result == RG_ZONE_TEST_LISTS_ALL)
+	if (state->zone->selftest == RG_SELFTEST_OFF && result == RG_ZONE_TEST_LISTS_ALL)
 		return;
-	if (result > desk->result) {
-		desk->result = result;
-		memcpy(desk->why, why, sizeof(why));
+	if (result > state->result) {
+		state->result = result;
+		memcpy(state->why, why, sizeof(why));
 	}
 }
 
-static void on_probe(void *arg, const struct rg_dns_answer *answer)
+static void on_point(void *arg, const struct rg_dns_answer *answer)
 {
-	struct probe *probe = arg;
-	struct desk *desk = probe->desk;
+	struct test_query *query = arg;
+	struct zone_state *state = query->state;
 
-	probe->query = NULL;
-	note_point(desk, (enum point)(probe - desk->probes), answer);
-	if (!--desk->open)
-		end_test(desk);
+	query->query = NULL;
+	note_point(state, (enum point)(query - state->points), answer);
+	if (!--state->open)
+		end_test(state);
 }
 
 static bool wants_point(const struct rg_zone_conf *zone, bool disabled, enum point point)
 {
-	/* What it said of these is in caches, the resolver's own too. */
+	/* The answers that disabled the zone are in caches, the resolver's too. */
 	if (disabled && (point == POINT_NEGATIVE || point == POINT_NEGATIVE6))
 		return false;
 	switch (zone->selftest) {
@@ -224,209 +232,211 @@ static bool wants_point(const struct rg_zone_conf *zone, bool disabled, enum poi
 	}
 }
 
-static void begin_test(struct desk *desk, uint32_t slot)
+static void begin_test(struct zone_state *state, uint32_t slot)
 {
-	struct rg_conf *conf = *desk->tester->conf;
+	struct rg_conf *conf = *state->tester->conf;
 
-	desk->zone = rg_conf_zone_by_slot(conf, slot);
-	if (!desk->zone)
+	state->zone = rg_conf_zone_by_slot(conf, slot);
+	if (!state->zone)
 		return;
-	desk->conf = rg_conf_ref(conf);
-	desk->result = RG_ZONE_TEST_PASSED;
-	*desk->why = '\0';
-	desk->open = 1; /* until all are asked */
+	state->conf = rg_conf_ref(conf);
+	state->result = RG_ZONE_TEST_PASSED;
+	*state->why = '\0';
+	state->open = 1; /* until all points are asked */
 	for (enum point point = 0; point < POINTS; point++)
-		if (wants_point(desk->zone, desk->health.state == RG_ZONE_HEALTH_DISABLED, point) &&
-		    !ask(desk, desk->zone, &desk->probes[point], point, on_probe))
-			desk->open++;
-	if (!--desk->open)
-		end_test(desk);
+		if (wants_point(state->zone, state->health.state == RG_ZONE_HEALTH_DISABLED, point) &&
+		    !ask(state, state->zone, &state->points[point], point, on_point))
+			state->open++;
+	if (!--state->open)
+		end_test(state);
 }
 
 /* ------------------------------------------------------------------ quick tests */
 
-static void answer_checks(struct check_list *checks, bool believed)
+static void finish_waiters(struct waiter_list *waiters, bool confirmed)
 {
-	struct rg_zone_check *check;
+	struct rg_zone_test_waiter *waiter;
 
-	while ((check = LIST_FIRST(checks))) {
-		rg_zone_check_cancel(check);
-		check->done(check->arg, believed);
+	while ((waiter = LIST_FIRST(waiters))) {
+		rg_zone_test_cancel(waiter);
+		waiter->done(waiter->arg, confirmed);
 	}
 }
 
-/* As soon as the gap allows. */
-static void schedule_quick(struct desk *desk)
+/* Starts the next quick test as soon as QUICK_GAP allows. */
+static void schedule_quick(struct zone_state *state)
 {
-	uint64_t now = rg_now(), due = desk->asked_at + CHECK_GAP;
+	uint64_t now = rg_now(), due = state->asked_at + QUICK_GAP;
 	uint64_t wait = due > now ? due - now : 0;
 	const struct timeval tv = { .tv_sec = (time_t)(wait / RG_NSEC_PER_SEC),
 				    .tv_usec = (suseconds_t)(wait % RG_NSEC_PER_SEC / 1000) };
 
-	if (!desk->quick.query && !evtimer_pending(desk->timer, NULL))
-		evtimer_add(desk->timer, &tv);
+	if (!state->quick.query && !evtimer_pending(state->timer, NULL))
+		evtimer_add(state->timer, &tv);
 }
 
 static void on_quick(void *arg, const struct rg_dns_answer *answer)
 {
-	struct desk *desk = ((struct probe *)arg)->desk;
+	struct zone_state *state = ((struct test_query *)arg)->state;
 	const struct rg_zone_conf *zone =
-		rg_conf_zone_by_slot(*desk->tester->conf, (uint32_t)(desk - desk->tester->desks));
+		rg_conf_zone_by_slot(*state->tester->conf, (uint32_t)(state - state->tester->zones));
 	char why[80] = "";
 	enum rg_zone_test_result result = zone ? read_point(zone, POINT_RANDOM, answer, why) :
 						 RG_ZONE_TEST_PASSED;
-	/* A zone that answered the peer's question, but not this one, is believed. */
-	bool believed = result == RG_ZONE_TEST_PASSED || result == RG_ZONE_TEST_UNANSWERED;
+	/* If the zone answered the peer's question, but not this one, the listing counts. */
+	bool confirmed = result == RG_ZONE_TEST_PASSED || result == RG_ZONE_TEST_UNANSWERED;
 
-	desk->quick.query = NULL;
+	state->quick.query = NULL;
 	if (result == RG_ZONE_TEST_PASSED)
-		desk->passed_at = desk->asked_at;
-	if (!believed)
-		tell(desk, rg_zone_health_tested(&desk->health, result, why, 0, rg_now()));
-	answer_checks(&desk->tested, believed);
-	if (!LIST_EMPTY(&desk->waiting))
-		schedule_quick(desk);
+		state->passed_at = state->asked_at;
+	if (!confirmed)
+		report_change(state, rg_zone_health_tested(&state->health, result, why, 0, rg_now()));
+	finish_waiters(&state->tested, confirmed);
+	if (!LIST_EMPTY(&state->waiting))
+		schedule_quick(state);
 }
 
-static void on_check_due(evutil_socket_t fd, short what, void *arg)
+static void on_quick_due(evutil_socket_t fd, short what, void *arg)
 {
-	struct desk *desk = arg;
+	struct zone_state *state = arg;
 	const struct rg_zone_conf *zone =
-		rg_conf_zone_by_slot(*desk->tester->conf, (uint32_t)(desk - desk->tester->desks));
-	struct rg_zone_check *check;
+		rg_conf_zone_by_slot(*state->tester->conf, (uint32_t)(state - state->tester->zones));
+	struct rg_zone_test_waiter *waiter;
 
 	(void)fd;
 	(void)what;
-	while ((check = LIST_FIRST(&desk->waiting))) {
-		LIST_REMOVE(check, entry);
-		LIST_INSERT_HEAD(&desk->tested, check, entry);
+	while ((waiter = LIST_FIRST(&state->waiting))) {
+		LIST_REMOVE(waiter, entry);
+		LIST_INSERT_HEAD(&state->tested, waiter, entry);
 	}
-	desk->asked_at = rg_now();
-	if (!zone || ask(desk, zone, &desk->quick, POINT_RANDOM, on_quick))
-		answer_checks(&desk->tested, zone != NULL);
+	state->asked_at = rg_now();
+	if (!zone || ask(state, zone, &state->quick, POINT_RANDOM, on_quick))
+		finish_waiters(&state->tested, zone != NULL);
 }
 
-void rg_zone_test_asked(struct rg_zone_test *tester, const struct rg_zone_conf *zone)
+void rg_zone_test_note_question(struct rg_zone_test *tester, const struct rg_zone_conf *zone)
 {
-	struct desk *desk = &tester->desks[zone->slot];
+	struct zone_state *state = &tester->zones[zone->slot];
 
-	if (desk->latency > SLOW_ANSWER && zone->selftest != RG_SELFTEST_OFF)
-		schedule_quick(desk);
+	if (state->latency > SLOW_ANSWER && zone->selftest != RG_SELFTEST_OFF)
+		schedule_quick(state);
 }
 
-void rg_zone_test_took(struct rg_zone_test *tester, const struct rg_zone_conf *zone, uint64_t time)
+void rg_zone_test_note_latency(struct rg_zone_test *tester, const struct rg_zone_conf *zone,
+			       uint64_t time)
 {
-	struct desk *desk = &tester->desks[zone->slot];
+	struct zone_state *state = &tester->zones[zone->slot];
 
-	desk->latency = desk->latency ? (7 * desk->latency + time) / 8 : time;
+	state->latency = state->latency ? (7 * state->latency + time) / 8 : time;
 }
 
-bool rg_zone_test_check(struct rg_zone_test *tester, const struct rg_zone_conf *zone,
-			uint64_t asked_at, struct rg_zone_check *check,
-			void (*done)(void *arg, bool believed), void *arg)
+bool rg_zone_test_wait(struct rg_zone_test *tester, const struct rg_zone_conf *zone,
+		       uint64_t asked_at, struct rg_zone_test_waiter *waiter,
+		       void (*done)(void *arg, bool confirmed), void *arg)
 {
-	struct desk *desk = &tester->desks[zone->slot];
+	struct zone_state *state = &tester->zones[zone->slot];
 
-	if (desk->passed_at >= asked_at)
+	if (state->passed_at >= asked_at)
 		return false;
-	/* Whom an allow list lets in loses no mail by it: it is believed, and tested meanwhile. */
+	/* An allow list that lists the world loses no mail: it is tested, but nobody waits. */
 	if (zone->peer_class == RG_CLASS_APPROVED) {
-		schedule_quick(desk);
+		schedule_quick(state);
 		return false;
 	}
-	check->done = done;
-	check->arg = arg;
-	check->waits = true;
-	if (desk->quick.query && desk->asked_at >= asked_at) {
-		LIST_INSERT_HEAD(&desk->tested, check, entry);
+	waiter->done = done;
+	waiter->arg = arg;
+	waiter->waits = true;
+	if (state->quick.query && state->asked_at >= asked_at) {
+		LIST_INSERT_HEAD(&state->tested, waiter, entry);
 	} else {
-		LIST_INSERT_HEAD(&desk->waiting, check, entry);
-		schedule_quick(desk);
+		LIST_INSERT_HEAD(&state->waiting, waiter, entry);
+		schedule_quick(state);
 	}
 	return true;
 }
 
-void rg_zone_check_cancel(struct rg_zone_check *check)
+void rg_zone_test_cancel(struct rg_zone_test_waiter *waiter)
 {
-	if (check->waits)
-		LIST_REMOVE(check, entry);
-	check->waits = false;
+	if (waiter->waits)
+		LIST_REMOVE(waiter, entry);
+	waiter->waits = false;
 }
 
-/* ------------------------------------------------------------------ the rest */
+/* ------------------------------------------------------------------ state of the zones */
 
-uint32_t rg_zone_test_retry(const struct rg_zone_test *tester, uint32_t slot)
+uint32_t rg_zone_test_retry_after(const struct rg_zone_test *tester, uint32_t slot)
 {
-	const struct rg_zone_health *health = &tester->desks[slot].health;
+	const struct rg_zone_health *health = &tester->zones[slot].health;
 	uint64_t now = rg_now();
 
 	if (rg_zone_health_is_asked(health))
 		return 0;
-	return (uint32_t)(health->probe_at > now ? (health->probe_at - now) / RG_NSEC_PER_SEC + 2 :
-						   2);
+	return (uint32_t)(health->test_at > now ? (health->test_at - now) / RG_NSEC_PER_SEC + 2 : 2);
 }
 
 const struct rg_zone_health *rg_zone_test_health(const struct rg_zone_test *tester, uint32_t slot)
 {
-	return &tester->desks[slot].health;
+	return &tester->zones[slot].health;
 }
 
-void rg_zone_test_answer(struct rg_zone_test *tester, const struct rg_zone_conf *zone, bool listed)
+void rg_zone_test_note_answer(struct rg_zone_test *tester, const struct rg_zone_conf *zone,
+			      bool listed)
 {
 	const struct rg_conf *conf = *tester->conf;
-	struct desk *desk = &tester->desks[zone->slot];
+	struct zone_state *state = &tester->zones[zone->slot];
 
-	tell(desk, rg_zone_health_answer(&desk->health, listed, conf->hit_share_window,
-					 conf->hit_share_jump, rg_now()));
+	report_change(state, rg_zone_health_answer(&state->health, listed, conf->hit_share_window,
+						   conf->hit_share_jump, rg_now()));
 }
 
-void rg_zone_test_failure(struct rg_zone_test *tester, const struct rg_zone_conf *zone,
-			  enum rg_dns_status status, uint64_t time)
+void rg_zone_test_note_failure(struct rg_zone_test *tester, const struct rg_zone_conf *zone,
+			       enum rg_dns_status status, uint64_t time)
 {
-	struct desk *desk = &tester->desks[zone->slot];
+	struct zone_state *state = &tester->zones[zone->slot];
 
-	tell(desk, rg_zone_health_failure(&desk->health, rg_dns_status_name(status),
-					  status == RG_DNS_TIMEOUT && time > SLOW_ANSWER, rg_now()));
+	report_change(state, rg_zone_health_failure(&state->health, rg_dns_status_name(status),
+						    status == RG_DNS_TIMEOUT && time > SLOW_ANSWER,
+						    rg_now()));
 }
 
-void rg_zone_test_nonsense(struct rg_zone_test *tester, const struct rg_zone_conf *zone)
+void rg_zone_test_note_invalid(struct rg_zone_test *tester, const struct rg_zone_conf *zone)
 {
-	rg_zone_health_nonsense(&tester->desks[zone->slot].health, rg_now());
+	rg_zone_health_invalid(&tester->zones[zone->slot].health, rg_now());
 }
 
 void rg_zone_test_tick(struct rg_zone_test *tester, uint64_t now)
 {
 	for (uint32_t slot = 0; slot < RG_MAX_ZONES; slot++) {
-		struct desk *desk = &tester->desks[slot];
+		struct zone_state *state = &tester->zones[slot];
 
-		if (!desk->conf && desk->health.probe_at <= now)
-			begin_test(desk, slot);
+		if (!state->conf && state->health.test_at <= now)
+			begin_test(state, slot);
 	}
 }
 
-static void stop_desk(struct desk *desk)
+static void stop_tests(struct zone_state *state)
 {
 	for (enum point point = 0; point < POINTS; point++) {
-		rg_dns_cancel(desk->probes[point].query);
-		desk->probes[point].query = NULL;
+		rg_dns_cancel(state->points[point].query);
+		state->points[point].query = NULL;
 	}
-	rg_dns_cancel(desk->quick.query);
-	desk->quick.query = NULL;
-	desk->open = 0;
-	rg_conf_unref(desk->conf);
-	desk->conf = NULL;
+	rg_dns_cancel(state->quick.query);
+	state->quick.query = NULL;
+	state->open = 0;
+	rg_conf_unref(state->conf);
+	state->conf = NULL;
 }
 
 void rg_zone_test_reset(struct rg_zone_test *tester, uint32_t slot)
 {
-	struct desk *desk = &tester->desks[slot];
+	struct zone_state *state = &tester->zones[slot];
 
-	stop_desk(desk);
-	desk->passed_at = desk->latency = 0;
-	rg_zone_health_init(&desk->health, rg_now());
-	answer_checks(&desk->tested, true);
-	if (!LIST_EMPTY(&desk->waiting))
-		schedule_quick(desk);
+	stop_tests(state);
+	state->passed_at = state->latency = 0;
+	rg_zone_health_init(&state->health, rg_now());
+	finish_waiters(&state->tested, true);
+	if (!LIST_EMPTY(&state->waiting))
+		schedule_quick(state);
 }
 
 int rg_zone_test_new(struct rg_zone_test **ret, struct event_base *base, struct rg_dns *dns,
@@ -445,14 +455,14 @@ int rg_zone_test_new(struct rg_zone_test **ret, struct event_base *base, struct 
 	tester->changed = changed;
 	tester->arg = arg;
 	for (uint32_t slot = 0; slot < RG_MAX_ZONES; slot++) {
-		struct desk *desk = &tester->desks[slot];
+		struct zone_state *state = &tester->zones[slot];
 
-		desk->tester = tester;
-		rg_zone_health_init(&desk->health, rg_now());
-		LIST_INIT(&desk->waiting);
-		LIST_INIT(&desk->tested);
-		desk->timer = evtimer_new(base, on_check_due, desk);
-		if (!desk->timer) {
+		state->tester = tester;
+		rg_zone_health_init(&state->health, rg_now());
+		LIST_INIT(&state->waiting);
+		LIST_INIT(&state->tested);
+		state->timer = evtimer_new(base, on_quick_due, state);
+		if (!state->timer) {
 			rg_zone_test_free(tester);
 			return -ENOMEM;
 		}
@@ -466,9 +476,9 @@ void rg_zone_test_free(struct rg_zone_test *tester)
 	if (!tester)
 		return;
 	for (uint32_t slot = 0; slot < RG_MAX_ZONES; slot++) {
-		stop_desk(&tester->desks[slot]);
-		if (tester->desks[slot].timer)
-			event_free(tester->desks[slot].timer);
+		stop_tests(&tester->zones[slot]);
+		if (tester->zones[slot].timer)
+			event_free(tester->zones[slot].timer);
 	}
 	free(tester);
 }

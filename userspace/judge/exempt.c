@@ -10,7 +10,7 @@ static int compare(const void *a, const void *b)
 	return rg_addr_compare(a, b);
 }
 
-int rg_exempt_refresh(struct rg_exempt *never, const struct sockaddr_storage *resolver)
+int rg_exempt_refresh(struct rg_exempt *exempt, const struct sockaddr_storage *resolver)
 {
 	struct ifaddrs *all, *one;
 	struct rg_addr *addrs;
@@ -33,20 +33,20 @@ int rg_exempt_refresh(struct rg_exempt *never, const struct sockaddr_storage *re
 			count++;
 	freeifaddrs(all);
 	qsort(addrs, count, sizeof(*addrs), compare);
-	rg_exempt_clear(never);
-	never->addrs = addrs;
-	never->count = count;
+	rg_exempt_clear(exempt);
+	exempt->addrs = addrs;
+	exempt->count = count;
 	return 0;
 }
 
-void rg_exempt_clear(struct rg_exempt *never)
+void rg_exempt_clear(struct rg_exempt *exempt)
 {
-	free(never->addrs);
-	*never = (struct rg_exempt){};
+	free(exempt->addrs);
+	*exempt = (struct rg_exempt){};
 }
 
-bool rg_exempt_has(const struct rg_exempt *never, const struct rg_addr *addr)
+bool rg_exempt_has(const struct rg_exempt *exempt, const struct rg_addr *addr)
 {
 	return rg_addr_is_special(addr) ||
-	       (never->count && bsearch(addr, never->addrs, never->count, sizeof(*addr), compare));
+	       (exempt->count && bsearch(addr, exempt->addrs, exempt->count, sizeof(*addr), compare));
 }

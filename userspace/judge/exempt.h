@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Who is never blocked, whatever a zone says: special addresses, this host's own, the resolver. */
+/*
+ * Addresses that are never blocked, whatever a zone or a country says: special ones (loopback,
+ * link-local, multicast), this host's own, and the resolver.
+ */
 #ifndef REPGATE_JUDGE_EXEMPT_H
 #define REPGATE_JUDGE_EXEMPT_H
 
@@ -9,14 +12,15 @@
 
 #include <sys/socket.h>
 
+/* Zero it before the first use. */
 struct rg_exempt {
-	struct rg_addr *addrs;
+	struct rg_addr *addrs; /* sorted */
 	size_t count;
 };
 
-/* Reads the host's addresses anew. 0 or -errno; on error the old ones stay. */
-int rg_exempt_refresh(struct rg_exempt *never, const struct sockaddr_storage *resolver);
-void rg_exempt_clear(struct rg_exempt *never);
-bool rg_exempt_has(const struct rg_exempt *never, const struct rg_addr *addr);
+/* Reads the host's addresses again. 0 or -errno; on error the ones of before stay. */
+int rg_exempt_refresh(struct rg_exempt *exempt, const struct sockaddr_storage *resolver);
+void rg_exempt_clear(struct rg_exempt *exempt);
+bool rg_exempt_has(const struct rg_exempt *exempt, const struct rg_addr *addr);
 
 #endif

@@ -6,72 +6,73 @@
 
 #include <event2/event_struct.h>
 
-#define UNCHECKED_RETRY 2 /* s */
+#define UNTESTED_RETRY 2 /* s until a peer is asked about again whose listing was not tested */
 
-struct rg_asker {
+struct rg_inquiry_context {
 	struct event_base *base;
 	struct rg_dns *dns;
 	struct rg_zone_test *tester;
-	const struct timeval *half; /* of the deadline; a common timeout of all inquiries */
+	const struct timeval *half; /* of the time limit; one timer queue for all inquiries */
 	struct rg_zone_count counts[RG_MAX_ZONES];
 };
 
-/* One zone's question. */
+/* The question to one zone. */
 struct question {
 	struct rg_inquiry *inquiry;
 	struct rg_dns_query *query; /* NULL: not under way */
-	struct rg_zone_check check; /* of its answer, a listing */
+	struct rg_zone_test_waiter waiter; /* for a test, if the answer is a listing */
 	uint64_t asked_at; /* ns of CLOCK_BOOTTIME */
 };
 
 struct rg_inquiry {
-	struct rg_asker *asker;
+	struct rg_inquiry_context *context;
 	struct rg_conf *conf;
 	struct rg_addr addr;
 	struct rg_evidence evidence;
 	enum rg_class kind; /* of the zones that are being asked */
 	unsigned int open; /* questions without an answer */
-	bool late; /* half of the time is over */
-	struct event timer; /* in here: an allocation less for each peer */
+	bool is_late; /* half of the time is over */
+	struct event timer; /* not a pointer: saves an allocation for each peer */
 	rg_inquiry_callback *callback;
 	void *arg;
 	struct question questions[]; /* as conf->zones */
 };
 
-int rg_asker_new(struct rg_asker **ret, struct event_base *base, struct rg_dns *dns,
-		 struct rg_zone_test *tester, uint32_t deadline_ms)
+int rg_inquiry_context_new(struct rg_inquiry_context **ret, struct event_base *base,
+			   struct rg_dns *dns, struct rg_zone_test *tester, uint32_t deadline_ms)
 {
 	const uint32_t half_ms = deadline_ms / 2;
 	const struct timeval half = { .tv_sec = half_ms / 1000, .tv_usec = half_ms % 1000 * 1000 };
-	struct rg_asker *asker = calloc(1, sizeof(*asker));
+	struct rg_inquiry_context *context = calloc(1, sizeof(*context));
 
-	if (!asker)
+	if (!context)
 		return -ENOMEM;
-	asker->base = base;
-	asker->dns = dns;
-	asker->tester = tester;
-	asker->half = event_base_init_common_timeout(base, &half);
-	if (!asker->half) {
-		free(asker);
+	context->base = base;
+	context->dns = dns;
+	context->tester = tester;
+	context->half = event_base_init_common_timeout(base, &half);
+	if (!context->half) {
+		free(context);
 		return -ENOMEM;
 	}
-	*ret = asker;
+	*ret = context;
 	return 0;
 }
 
-void rg_asker_reset(struct rg_asker *asker, uint32_t slot)
+void rg_inquiry_context_reset(struct rg_inquiry_context *context, uint32_t slot)
 {
-	asker->counts[slot] = (struct rg_zone_count){};
+	context->counts[slot] = (struct rg_zone_count){};
 }
 
-void rg_asker_free(struct rg_asker *asker)
+void rg_inquiry_context_free(struct rg_inquiry_context *context)
 {
-	free(asker);
+	free(context);
 }
 
-const struct rg_zone_count *rg_asker_count(const struct rg_asker *asker, uint32_t slot)
+const struct rg_zone_count *rg_inquiry_context_count(const struct rg_inquiry_context *context,
+						     uint32_t slot)
 {
-	return &asker->counts[slot];
+	return &context->counts[slot];
 }
 
 void rg_inquiry_cancel(struct rg_inquiry *inquiry)
@@ -80,7 +81,7 @@ void rg_inquiry_cancel(struct rg_inquiry *inquiry)
 		return;
 	for (unsigned int i = 0; i < inquiry->conf->zone_count; i++) {
 		rg_dns_cancel(inquiry->questions[i].query);
-		rg_zone_check_cancel(&inquiry->questions[i].check);
+		rg_zone_test_cancel(&inquiry->questions[i].waiter);
 	}
 	evtimer_del(&inquiry->timer);
 	rg_conf_unref(inquiry->conf);
@@ -95,7 +96,7 @@ static void finish(struct rg_inquiry *inquiry)
 
 static struct rg_zone_count *count_of(struct rg_inquiry *inquiry, unsigned int zone)
 {
-	return &inquiry->asker->counts[inquiry->conf->zones[zone].slot];
+	return &inquiry->context->counts[inquiry->conf->zones[zone].slot];
 }
 
 static void note_failure(struct rg_inquiry *inquiry, unsigned int zone, enum rg_dns_status status)
@@ -106,7 +107,8 @@ static void note_failure(struct rg_inquiry *inquiry, unsigned int zone, enum rg_
 
 	finding->state = RG_ZONE_FAILED;
 	finding->status = status;
-	finding->retry = rg_zone_test_retry(inquiry->asker->tester, inquiry->conf->zones[zone].slot);
+	finding->retry =
+		rg_zone_test_retry_after(inquiry->context->tester, inquiry->conf->zones[zone].slot);
 	count->failed[status]++;
 	count->last_failure = rg_now();
 	rg_log_debug("zone %s about %s: %s", inquiry->conf->zones[zone].alias,
@@ -114,42 +116,44 @@ static void note_failure(struct rg_inquiry *inquiry, unsigned int zone, enum rg_
 		     status == RG_DNS_OK ? "error code" : rg_dns_status_name(status));
 }
 
-/* Not to be believed: as if the zone did not list the peer, and for no longer than need be. */
-static void note_unbelieved(struct rg_inquiry *inquiry, unsigned int zone)
+/* What the zone says does not count: as if it did not list the peer, until it is asked again. */
+static void note_doubtful(struct rg_inquiry *inquiry, unsigned int zone)
 {
 	struct rg_finding *finding = &inquiry->evidence.zones[zone];
 
 	finding->state = RG_ZONE_NOT_LISTED;
 	finding->status = RG_DNS_OFF;
 	finding->has_ttl = false;
-	finding->retry = rg_zone_test_retry(inquiry->asker->tester, inquiry->conf->zones[zone].slot);
+	finding->retry =
+		rg_zone_test_retry_after(inquiry->context->tester, inquiry->conf->zones[zone].slot);
 }
 
-/* An answer that can't be true. */
-static void note_nonsense(struct rg_inquiry *inquiry, unsigned int zone, uint32_t code)
+/* A record that can't be true: an error code, or an address outside 127/8. */
+static void note_impossible(struct rg_inquiry *inquiry, unsigned int zone, uint32_t code)
 {
 	note_failure(inquiry, zone, RG_DNS_OK);
-	note_unbelieved(inquiry, zone);
+	note_doubtful(inquiry, zone);
 	inquiry->evidence.zones[zone].code = code;
-	rg_zone_test_nonsense(inquiry->asker->tester, &inquiry->conf->zones[zone]);
+	rg_zone_test_note_invalid(inquiry->context->tester, &inquiry->conf->zones[zone]);
 }
 
-/* The last word on a listing. */
-static void note_listed(struct rg_inquiry *inquiry, unsigned int zone, bool believed)
+/* A listing, after the zone's test or without one. confirmed: false if the test failed. */
+static void note_listed(struct rg_inquiry *inquiry, unsigned int zone, bool confirmed)
 {
 	const struct rg_zone_conf *conf = &inquiry->conf->zones[zone];
-	const struct rg_zone_health *health = rg_zone_test_health(inquiry->asker->tester, conf->slot);
+	const struct rg_zone_health *health =
+		rg_zone_test_health(inquiry->context->tester, conf->slot);
 	struct rg_finding *finding = &inquiry->evidence.zones[zone];
 	struct rg_zone_count *count = count_of(inquiry, zone);
 
-	if (!believed || health->state == RG_ZONE_HEALTH_DISABLED) {
+	if (!confirmed || health->state == RG_ZONE_HEALTH_DISABLED) {
 		count->doubted++;
-		note_unbelieved(inquiry, zone);
-		/* The resolver goes on saying so for this long, the zone being well or not. */
+		note_doubtful(inquiry, zone);
+		/* The resolver has the listing in its cache for this long, even if the zone recovers. */
 		finding->doubted = true;
 		return;
 	}
-	rg_zone_test_answer(inquiry->asker->tester, conf, true);
+	rg_zone_test_note_answer(inquiry->context->tester, conf, true);
 	if (health->state == RG_ZONE_HEALTH_MONITOR) {
 		count->monitored++;
 		finding->state = RG_ZONE_NOT_LISTED;
@@ -159,9 +163,9 @@ static void note_listed(struct rg_inquiry *inquiry, unsigned int zone, bool beli
 	}
 }
 
-static void on_checked(void *arg, bool believed);
+static void on_tested(void *arg, bool confirmed);
 
-/* An allow list's way to say "you ask too much": to be believed, it would let the world in. */
+/* By this an allow list says "too many queries". As a listing it would let everybody in. */
 #define ALLOW_REFUSES 0x7f0000ffU
 
 static bool allow_list_refuses(const struct rg_zone_conf *conf, const struct rg_dns_answer *answer)
@@ -172,7 +176,7 @@ static bool allow_list_refuses(const struct rg_zone_conf *conf, const struct rg_
 	return false;
 }
 
-/* True if the answer has to be checked first. */
+/* True if the answer is a listing that waits for a test of its zone. */
 static bool note_records(struct rg_inquiry *inquiry, unsigned int zone,
 			 const struct rg_dns_answer *answer)
 {
@@ -185,11 +189,11 @@ static bool note_records(struct rg_inquiry *inquiry, unsigned int zone,
 			 RG_LIST_BROKEN :
 			 rg_dnsbl_match(&conf->codes, answer->records, answer->count, &code);
 	if (listed == RG_LIST_BROKEN) {
-		note_nonsense(inquiry, zone, code);
+		note_impossible(inquiry, zone, code);
 		return false;
 	}
 	if (listed == RG_NOT_LISTED) {
-		rg_zone_test_answer(inquiry->asker->tester, conf, false);
+		rg_zone_test_note_answer(inquiry->context->tester, conf, false);
 		inquiry->evidence.zones[zone].state = RG_ZONE_NOT_LISTED;
 		count_of(inquiry, zone)->not_listed++;
 		return false;
@@ -199,14 +203,14 @@ static bool note_records(struct rg_inquiry *inquiry, unsigned int zone,
 		note_listed(inquiry, zone, true);
 		return false;
 	}
-	if (rg_zone_test_check(inquiry->asker->tester, conf, question->asked_at, &question->check,
-			       on_checked, question))
+	if (rg_zone_test_wait(inquiry->context->tester, conf, question->asked_at, &question->waiter,
+			      on_tested, question))
 		return true;
 	note_listed(inquiry, zone, true);
 	return false;
 }
 
-/* True if the answer has to be checked first. */
+/* True if the answer is a listing that waits for a test of its zone. */
 static bool note_answer(struct rg_inquiry *inquiry, unsigned int zone,
 			const struct rg_dns_answer *answer)
 {
@@ -221,11 +225,11 @@ static bool note_answer(struct rg_inquiry *inquiry, unsigned int zone,
 	if (answer->status == RG_DNS_NONE) {
 		finding->state = RG_ZONE_NOT_LISTED;
 		count_of(inquiry, zone)->not_listed++;
-		rg_zone_test_answer(inquiry->asker->tester, conf, false);
+		rg_zone_test_note_answer(inquiry->context->tester, conf, false);
 	} else {
 		note_failure(inquiry, zone, answer->status);
-		rg_zone_test_failure(inquiry->asker->tester, conf, answer->status,
-				     rg_now() - inquiry->questions[zone].asked_at);
+		rg_zone_test_note_failure(inquiry->context->tester, conf, answer->status,
+					  rg_now() - inquiry->questions[zone].asked_at);
 	}
 	return false;
 }
@@ -235,31 +239,33 @@ static void on_answer(void *arg, const struct rg_dns_answer *answer);
 static void ask_zone(struct rg_inquiry *inquiry, unsigned int zone)
 {
 	const struct rg_zone_conf *conf = &inquiry->conf->zones[zone];
-	const struct rg_zone_health *health = rg_zone_test_health(inquiry->asker->tester, conf->slot);
+	const struct rg_zone_health *health =
+		rg_zone_test_health(inquiry->context->tester, conf->slot);
 	struct question *question = &inquiry->questions[zone];
 	char name[RG_DNSBL_NAME_SIZE];
 
 	question->inquiry = inquiry;
 	if (!rg_zone_health_is_asked(health)) {
-		inquiry->asker->counts[conf->slot].off++;
+		inquiry->context->counts[conf->slot].off++;
 		if (health->state == RG_ZONE_HEALTH_DISABLED)
-			note_unbelieved(inquiry, zone);
+			note_doubtful(inquiry, zone);
 		else
 			note_failure(inquiry, zone, RG_DNS_OFF);
 		return;
 	}
-	inquiry->asker->counts[conf->slot].asked++;
+	inquiry->context->counts[conf->slot].asked++;
 	question->asked_at = rg_now();
-	rg_zone_test_asked(inquiry->asker->tester, conf);
+	rg_zone_test_note_question(inquiry->context->tester, conf);
 	if (rg_dnsbl_name(&inquiry->addr, conf->suffix, name) ||
-	    rg_dns_query(inquiry->asker->dns, &question->query, conf->slot, name, on_answer, question))
+	    rg_dns_query(inquiry->context->dns, &question->query, conf->slot, name, on_answer,
+			 question))
 		note_failure(inquiry, zone, RG_DNS_BAD);
 	else
 		inquiry->open++;
-	explicit_bzero(name, sizeof(name)); /* may hold a key */
+	explicit_bzero(name, sizeof(name)); /* the name may hold a key */
 }
 
-/* The zones of kind; those of kind allow go with Standard, as they decide together. */
+/* Asks the zones of this kind; with the Standard zones also those of kind allow. */
 static void ask_kind(struct rg_inquiry *inquiry, enum rg_class kind)
 {
 	inquiry->kind = kind;
@@ -272,13 +278,13 @@ static void ask_kind(struct rg_inquiry *inquiry, enum rg_class kind)
 			ask_zone(inquiry, i);
 }
 
-/* 1: the evidence is complete. */
-static int go_on(struct rg_inquiry *inquiry)
+/* True if the evidence is complete. */
+static bool go_on(struct rg_inquiry *inquiry)
 {
 	if (rg_policy_is_settled(inquiry->conf, &inquiry->evidence))
-		return 1;
+		return true;
 	if (inquiry->open)
-		return 0;
+		return false;
 	if (inquiry->kind == RG_CLASS_STANDARD &&
 	    rg_policy_asks(inquiry->conf, &inquiry->evidence, RG_CLASS_QIL))
 		ask_kind(inquiry, RG_CLASS_QIL);
@@ -291,9 +297,9 @@ static void on_answer(void *arg, const struct rg_dns_answer *answer)
 	struct rg_inquiry *inquiry = question->inquiry;
 
 	question->query = NULL;
-	rg_zone_test_took(inquiry->asker->tester,
-			  &inquiry->conf->zones[question - inquiry->questions],
-			  rg_now() - question->asked_at);
+	rg_zone_test_note_latency(inquiry->context->tester,
+				  &inquiry->conf->zones[question - inquiry->questions],
+				  rg_now() - question->asked_at);
 	if (note_answer(inquiry, (unsigned int)(question - inquiry->questions), answer))
 		return;
 	inquiry->open--;
@@ -301,38 +307,38 @@ static void on_answer(void *arg, const struct rg_dns_answer *answer)
 		finish(inquiry);
 }
 
-static void on_checked(void *arg, bool believed)
+static void on_tested(void *arg, bool confirmed)
 {
 	struct question *question = arg;
 	struct rg_inquiry *inquiry = question->inquiry;
 
-	note_listed(inquiry, (unsigned int)(question - inquiry->questions), believed);
+	note_listed(inquiry, (unsigned int)(question - inquiry->questions), confirmed);
 	inquiry->open--;
 	if (go_on(inquiry))
 		finish(inquiry);
 }
 
 /*
- * Half of the time is over: a Standard zone that does not answer must not keep the QIL zones from
- * being asked; its answer still counts if it comes.
+ * Half of the time is over. The QIL zones are asked now, because a silent Standard zone must not
+ * prevent it. The answer of the Standard zone still counts if it comes.
  */
 static void on_half(struct rg_inquiry *inquiry)
 {
-	inquiry->late = true;
+	inquiry->is_late = true;
 	if (inquiry->kind == RG_CLASS_STANDARD &&
 	    rg_policy_asks(inquiry->conf, &inquiry->evidence, RG_CLASS_QIL))
 		ask_kind(inquiry, RG_CLASS_QIL);
-	evtimer_add(&inquiry->timer, inquiry->asker->half);
+	evtimer_add(&inquiry->timer, inquiry->context->half);
 }
 
-/* The deadline, or at once for an inquiry that has nothing to ask. */
+/* Half of the time is over, or all of it; or there is nothing to ask, and this comes at once. */
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct rg_inquiry *inquiry = arg;
 
 	(void)fd;
 	(void)what;
-	if (!inquiry->late && inquiry->open) {
+	if (!inquiry->is_late && inquiry->open) {
 		on_half(inquiry);
 		return;
 	}
@@ -343,24 +349,24 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 			rg_dns_cancel(question->query);
 			question->query = NULL;
 			note_failure(inquiry, i, RG_DNS_TIMEOUT);
-			rg_zone_test_failure(inquiry->asker->tester, &inquiry->conf->zones[i],
-					     RG_DNS_TIMEOUT, rg_now() - question->asked_at);
-		} else if (question->check.waits) {
+			rg_zone_test_note_failure(inquiry->context->tester, &inquiry->conf->zones[i],
+						  RG_DNS_TIMEOUT, rg_now() - question->asked_at);
+		} else if (question->waiter.waits) {
 			/*
-			 * No time to check it: as good as no answer, but soon to be asked again, and
-			 * then the zone is known to be slow.
+			 * The test did not end in time: the same as no answer. The peer is soon asked
+			 * about again; then the zone is known to be slow, and tested at once.
 			 */
-			rg_zone_check_cancel(&question->check);
+			rg_zone_test_cancel(&question->waiter);
 			note_failure(inquiry, i, RG_DNS_TIMEOUT);
-			inquiry->evidence.zones[i].retry = UNCHECKED_RETRY;
+			inquiry->evidence.zones[i].retry = UNTESTED_RETRY;
 		}
 	}
 	finish(inquiry);
 }
 
-int rg_inquiry_start(struct rg_inquiry **ret, struct rg_asker *asker, struct rg_conf *conf,
-		     const struct rg_addr *addr, const struct rg_evidence *evidence,
-		     rg_inquiry_callback *callback, void *arg)
+int rg_inquiry_start(struct rg_inquiry **ret, struct rg_inquiry_context *context,
+		     struct rg_conf *conf, const struct rg_addr *addr,
+		     const struct rg_evidence *evidence, rg_inquiry_callback *callback, void *arg)
 {
 	struct rg_inquiry *inquiry =
 		calloc(1, sizeof(*inquiry) + conf->zone_count * sizeof(inquiry->questions[0]));
@@ -368,13 +374,13 @@ int rg_inquiry_start(struct rg_inquiry **ret, struct rg_asker *asker, struct rg_
 
 	if (!inquiry)
 		return -ENOMEM;
-	inquiry->asker = asker;
+	inquiry->context = context;
 	inquiry->conf = rg_conf_ref(conf);
 	inquiry->addr = *addr;
 	inquiry->evidence = *evidence;
 	inquiry->callback = callback;
 	inquiry->arg = arg;
-	evtimer_assign(&inquiry->timer, asker->base, on_timer, inquiry);
+	evtimer_assign(&inquiry->timer, context->base, on_timer, inquiry);
 	if (rg_policy_needs_zones(evidence)) {
 		ask_kind(inquiry, RG_CLASS_STANDARD);
 		complete = go_on(inquiry);
@@ -382,7 +388,7 @@ int rg_inquiry_start(struct rg_inquiry **ret, struct rg_asker *asker, struct rg_
 	if (complete)
 		event_active(&inquiry->timer, EV_TIMEOUT, 0);
 	else
-		evtimer_add(&inquiry->timer, asker->half);
+		evtimer_add(&inquiry->timer, context->half);
 	*ret = inquiry;
 	return 0;
 }

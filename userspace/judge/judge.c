@@ -10,53 +10,51 @@
 
 #define MAX_HELD (RG_HELD_FLOWS + 1) /* of one peer; XDP allows no more for an inquiry's time */
 
-/* A SYN that waits. */
+/* A SYN that waits for the verdict. */
 struct held {
 	struct held *next;
 	uint32_t ifindex;
-	uint32_t seq; /* with addr and port: tells a retransmission */
+	uint32_t seq; /* with addr and port: the same in a retransmission */
 	struct rg_addr addr;
 	uint16_t port;
 	uint16_t len;
 	uint8_t frame[];
 };
 
-/* A peer that is being asked about. */
+/* A peer whose inquiry is open. */
 struct suspect {
 	struct rg_addr key; /* the peer: IPv6 cut */
-	struct rg_prefix peer;
-	struct rg_addr addr; /* whom the zones are asked about: the first that came */
+	struct rg_addr addr; /* the first of its addresses that came: the zones are asked about it */
 	struct rg_judge *judge;
-	struct rg_conf *conf; /* of the inquiry */
+	struct rg_conf *conf; /* in force when the inquiry began */
 	struct rg_inquiry *inquiry;
 	struct held *held;
 	unsigned int held_count;
 	UT_hash_handle hh;
 };
 
-/* When a peer whose address has this hash was judged last; ns of CLOCK_BOOTTIME. */
 #define JUDGED_SLOTS 65536
 
 struct rg_judge {
-	struct rg_judge_deps court;
-	struct rg_release *releaser;
-	uint64_t judged_at[JUDGED_SLOTS];
+	struct rg_judge_deps deps;
+	struct rg_release *release;
+	uint64_t judged_at[JUDGED_SLOTS]; /* the last peer with this hash; ns of CLOCK_BOOTTIME */
 	struct suspect *suspects;
 	struct rg_judge_count count;
 };
 
-int rg_judge_new(struct rg_judge **ret, const struct rg_judge_deps *court)
+int rg_judge_new(struct rg_judge **ret, const struct rg_judge_deps *deps)
 {
 	struct rg_judge *judge = calloc(1, sizeof(*judge));
 
 	if (!judge)
 		return -ENOMEM;
-	if (rg_release_new(&judge->releaser, court->loader)) {
+	if (rg_release_new(&judge->release, deps->loader)) {
 		free(judge);
 		return -ENOMEM;
 	}
-	judge->court = *court;
-	/* Of what happened before, an earlier agent knew. */
+	judge->deps = *deps;
+	/* SYNs from before now may have been judged by an earlier agent. */
 	for (size_t i = 0; i < JUDGED_SLOTS; i++)
 		judge->judged_at[i] = rg_now();
 	*ret = judge;
@@ -86,33 +84,33 @@ void rg_judge_free(struct rg_judge *judge)
 		rg_inquiry_cancel(suspect->inquiry);
 		free_suspect(suspect);
 	}
-	rg_release_free(judge->releaser);
+	rg_release_free(judge->release);
 	free(judge);
 }
 
 void rg_judge_local(const struct rg_judge *judge, const struct rg_addr *addr,
 		    struct rg_evidence *evidence, char country[3])
 {
-	const struct rg_lists *lists = *judge->court.lists;
-	const struct rg_country_db *geo = *judge->court.geo;
+	const struct rg_lists *lists = *judge->deps.lists;
+	const struct rg_country_db *countries = *judge->deps.countries;
 	const struct rg_list_item *item = rg_lists_find(lists, addr, rg_now());
 
 	*evidence = (struct rg_evidence){};
 	*country = '\0';
 	if (item)
 		evidence->list = item->peer_class;
-	evidence->never_block = rg_exempt_has(judge->court.never, addr);
-	if (geo && rg_country_db_find(geo, addr, country)) {
+	evidence->never_block = rg_exempt_has(judge->deps.exempt, addr);
+	if (countries && rg_country_db_find(countries, addr, country)) {
 		item = rg_lists_find_country(lists, country);
 		if (item)
 			evidence->country = item->peer_class;
 	}
 }
 
-/* The verdict is in force: what waited for it goes on, and meets it. */
+/* Call when the verdict is in the maps: the held SYNs are looked up again, and find it. */
 static void release_held(struct suspect *suspect, bool is_clean)
 {
-	/* In the order of arrival; new ones were put in front. */
+	/* The list is in reverse order of arrival. */
 	struct held *held = suspect->held, *in_order = NULL, *next;
 
 	for (; held; held = next) {
@@ -122,7 +120,7 @@ static void release_held(struct suspect *suspect, bool is_clean)
 	}
 	suspect->held = in_order;
 	for (held = in_order; held; held = held->next)
-		rg_release_put(suspect->judge->releaser, held->ifindex, held->frame, held->len,
+		rg_release_put(suspect->judge->release, held->ifindex, held->frame, held->len,
 			       is_clean);
 }
 
@@ -131,37 +129,27 @@ static uint64_t *judged_at(struct rg_judge *judge, const struct rg_addr *key)
 	return &judge->judged_at[rg_hash(key, sizeof(*key)) % JUDGED_SLOTS];
 }
 
-/*
- * Stores what was decided. A reload may have come while the zones were asked: then the zone of today
- * counts, and one that is gone says nothing any more (-ENOENT).
- */
-static int store(struct suspect *suspect, struct rg_outcome *outcome)
+int rg_judge_store(struct rg_verdicts *verdicts, const struct rg_conf *conf,
+		   const struct rg_conf *decided_by, const struct rg_addr *addr,
+		   struct rg_outcome *outcome)
 {
-	struct rg_judge *judge = suspect->judge;
-	struct rg_prefix peer = suspect->peer;
+	struct rg_prefix peer = rg_peer_of(addr, decided_by->ipv6_prefix);
+	const struct rg_outcome none = {}; /* only ends the pending mark */
 	const struct rg_zone_conf *zone = NULL;
-	struct rg_outcome none = {};
-	int err;
 
 	if (outcome->zone != RG_NO_ZONE) {
-		zone = rg_conf_find_zone(*judge->court.conf, &suspect->conf->zones[outcome->zone]);
+		zone = rg_conf_find_zone(conf, &decided_by->zones[outcome->zone]);
 		if (!zone) {
-			(void)rg_verdicts_put(judge->court.verdicts, &peer, &none, RG_NO_ZONE,
-					      rg_now());
+			(void)rg_verdicts_put(verdicts, &peer, &none, RG_NO_ZONE, rg_now());
 			return -ENOENT;
 		}
 		outcome->action = zone->action;
 	}
-	/* This very address, not its neighbours: anybody can send a SYN in its name. */
 	if (outcome->reason == RG_REASON_NEVER_BLOCK) {
-		(void)rg_verdicts_put(judge->court.verdicts, &peer, &none, RG_NO_ZONE, rg_now());
-		peer = (struct rg_prefix){ .len = RG_ADDR_BITS, .addr = suspect->addr };
+		(void)rg_verdicts_put(verdicts, &peer, &none, RG_NO_ZONE, rg_now());
+		peer = (struct rg_prefix){ .len = RG_ADDR_BITS, .addr = *addr };
 	}
-	err = rg_verdicts_put(judge->court.verdicts, &peer, outcome, zone ? zone->slot : RG_NO_ZONE,
-			      rg_now());
-	if (err)
-		rg_log_debug("verdict not stored: %s", strerror(-err));
-	return err;
+	return rg_verdicts_put(verdicts, &peer, outcome, zone ? zone->slot : RG_NO_ZONE, rg_now());
 }
 
 static void conclude(struct suspect *suspect, const struct rg_evidence *evidence)
@@ -174,12 +162,14 @@ static void conclude(struct suspect *suspect, const struct rg_evidence *evidence
 	rg_policy_decide(conf, evidence, &outcome);
 	if (outcome.reason == RG_REASON_OVERLOAD && conf->on_overload == RG_ACTION_DROP)
 		return; /* the pending mark ends by itself, then the peer is asked about again */
-	err = store(suspect, &outcome);
+	err = rg_judge_store(judge->deps.verdicts, *judge->deps.conf, conf, &suspect->addr, &outcome);
+	if (err)
+		rg_log_debug("verdict not stored: %s", strerror(-err));
 	/* Without its verdict in the map a listed peer's SYN would pass. */
 	if (!err || outcome.action == RG_ACTION_PASS)
 		release_held(suspect, outcome.action == RG_ACTION_PASS);
 	*judged_at(judge, &suspect->key) = rg_now();
-	judge->court.judged(judge->court.arg, &suspect->addr, conf, &outcome);
+	judge->deps.judged(judge->deps.arg, &suspect->addr, conf, &outcome);
 }
 
 static void on_evidence(void *arg, const struct rg_evidence *found)
@@ -190,7 +180,7 @@ static void on_evidence(void *arg, const struct rg_evidence *found)
 	const struct rg_list_item *item;
 
 	/* The local lists may have changed while the zones were asked. */
-	item = rg_lists_find(*judge->court.lists, &suspect->addr, rg_now());
+	item = rg_lists_find(*judge->deps.lists, &suspect->addr, rg_now());
 	evidence.list = item ? item->peer_class : RG_CLASS_NONE;
 	HASH_DEL(judge->suspects, suspect);
 	judge->count.open--;
@@ -237,15 +227,14 @@ static struct suspect *new_suspect(struct rg_judge *judge, const struct rg_prefi
 	if (!suspect)
 		return NULL;
 	suspect->judge = judge;
-	suspect->peer = *peer;
 	suspect->key = peer->addr;
 	suspect->addr = syn->head.source;
-	suspect->conf = rg_conf_ref(*judge->court.conf);
+	suspect->conf = rg_conf_ref(*judge->deps.conf);
 	hold(suspect, syn);
 	return suspect;
 }
 
-/* on_overload decides about this peer, now. */
+/* Decides at once, by on_overload. */
 static void judge_overloaded(struct suspect *suspect, struct rg_evidence *evidence)
 {
 	suspect->judge->count.overload++;
@@ -266,8 +255,8 @@ static void begin(struct rg_judge *judge, const struct rg_prefix *peer, const st
 	}
 	rg_judge_local(judge, &suspect->addr, &evidence, country);
 	if (judge->count.open >= suspect->conf->max_inquiries ||
-	    rg_inquiry_start(&suspect->inquiry, judge->court.asker, suspect->conf, &suspect->addr,
-			     &evidence, on_evidence, suspect)) {
+	    rg_inquiry_start(&suspect->inquiry, judge->deps.inquiries, suspect->conf,
+			     &suspect->addr, &evidence, on_evidence, suspect)) {
 		judge_overloaded(suspect, &evidence);
 		return;
 	}
@@ -277,9 +266,9 @@ static void begin(struct rg_judge *judge, const struct rg_prefix *peer, const st
 }
 
 /*
- * Judged between the SYN's arrival and now: the verdict waits for it. The maps need not be asked about
- * one that arrived since the last that could be meant: XDP has, and there was nothing. (If repgatectl
- * had a peer judged just now, it is asked about once more.)
+ * True if the peer was judged after XDP saw the SYN, so that its verdict is in the maps. The maps are
+ * only asked about a SYN that came before the last verdict with the same hash: for a later one XDP has
+ * asked them, and found nothing. (A peer that `repgatectl lookup --store` judged is asked about again.)
  */
 static bool is_judged(struct rg_judge *judge, const struct rg_event_syn *syn,
 		      const struct rg_prefix *peer)
@@ -291,15 +280,15 @@ static bool is_judged(struct rg_judge *judge, const struct rg_event_syn *syn,
 	if (syn->head.time > *judged_at(judge, &peer->addr))
 		return false;
 	now = rg_now();
-	if (!rg_verdicts_find(judge->court.verdicts, &syn->head.source, now, NULL, &verdict))
+	if (!rg_verdicts_find(judge->deps.verdicts, &syn->head.source, now, NULL, &verdict))
 		return true;
-	return !rg_verdicts_find_peer(judge->court.verdicts, &peer->addr, now, &known) &&
+	return !rg_verdicts_find_peer(judge->deps.verdicts, &peer->addr, now, &known) &&
 	       known.state == RG_PEER_CLEAN;
 }
 
 void rg_judge_syn(struct rg_judge *judge, const struct rg_event_syn *syn)
 {
-	struct rg_prefix peer = rg_peer_of(&syn->head.source, (*judge->court.conf)->ipv6_prefix);
+	struct rg_prefix peer = rg_peer_of(&syn->head.source, (*judge->deps.conf)->ipv6_prefix);
 	struct suspect *suspect;
 
 	judge->count.events++;
@@ -310,7 +299,7 @@ void rg_judge_syn(struct rg_judge *judge, const struct rg_event_syn *syn)
 	} else if (is_judged(judge, syn, &peer)) {
 		judge->count.known++;
 		if (syn->frame_len)
-			rg_release_put(judge->releaser, syn->head.ifindex, syn->frame,
+			rg_release_put(judge->release, syn->head.ifindex, syn->frame,
 				       syn->frame_len, false);
 	} else {
 		begin(judge, &peer, syn);
@@ -319,10 +308,10 @@ void rg_judge_syn(struct rg_judge *judge, const struct rg_event_syn *syn)
 
 struct rg_judge_count rg_judge_count(const struct rg_judge *judge)
 {
-	struct rg_release_count releaser = rg_release_count(judge->releaser);
+	struct rg_release_count release = rg_release_count(judge->release);
 	struct rg_judge_count count = judge->count;
 
-	count.released = releaser.released;
-	count.release_failed = releaser.failed;
+	count.released = release.released;
+	count.release_failed = release.failed;
 	return count;
 }

@@ -1,55 +1,73 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One inquiry for each peer, however many SYNs: local evidence, the zones, policy, the verdict into
- * the maps, then the held SYNs on their way, in this order.
+ * Judges new peers. One inquiry for each peer, however many SYNs: local evidence, the zones, policy,
+ * the verdict into the maps, then the held SYNs on their way, in this order.
  */
 #ifndef REPGATE_JUDGE_JUDGE_H
 #define REPGATE_JUDGE_JUDGE_H
 
-#include "lists/country.h"
-#include "judge/inquiry.h"
 #include "judge/exempt.h"
+#include "judge/inquiry.h"
+#include "lists/country.h"
+#include "lists/lists.h"
 #include "store/verdicts.h"
 
 #include "maps/event.h"
 
 struct rg_judge;
 
-/* What the judge works with; all of it the agent's. The double pointers change on reload. */
+/* What the judge works with. All of it is the caller's and outlives the judge. */
 struct rg_judge_deps {
-	struct rg_asker *asker;
+	struct rg_inquiry_context *inquiries;
 	struct rg_verdicts *verdicts;
 	struct rg_loader *loader;
+	/* What these point to changes with a reload. */
 	struct rg_conf **conf;
 	struct rg_lists **lists;
-	struct rg_country_db **geo; /* *geo may be NULL */
-	const struct rg_exempt *never;
+	struct rg_country_db **countries; /* *countries may be NULL */
+	const struct rg_exempt *exempt;
+	/* Called after each inquiry. conf: the one that outcome->zone is an index of. */
 	void (*judged)(void *arg, const struct rg_addr *addr, const struct rg_conf *conf,
-		       const struct rg_outcome *outcome); /* after each inquiry of a peer */
+		       const struct rg_outcome *outcome);
 	void *arg;
 };
 
 struct rg_judge_count {
-	uint64_t events; /* SYNs told by XDP */
+	uint64_t events; /* SYNs that XDP reported */
 	uint64_t inquiries; /* peers asked about */
-	uint64_t joined; /* SYNs of a peer that was being asked about */
+	uint64_t joined; /* SYNs of a peer whose inquiry was open */
 	uint64_t known; /* SYNs whose peer had been judged meanwhile */
 	uint64_t released; /* held SYNs sent on their way */
 	uint64_t release_failed; /* not sent: their retransmission is judged */
-	uint64_t held_lost; /* held SYNs dropped for want of memory or room */
-	uint64_t overload; /* peers not asked about: max_inquiries */
-	uint64_t open; /* inquiries under way now */
+	uint64_t held_lost; /* held SYNs dropped, because there was no memory or no room */
+	uint64_t overload; /* peers not asked about, because of max_inquiries */
+	uint64_t open; /* inquiries open now */
 };
 
-int rg_judge_new(struct rg_judge **ret, const struct rg_judge_deps *court);
+/* 0 or -ENOMEM. */
+int rg_judge_new(struct rg_judge **ret, const struct rg_judge_deps *deps);
+/* Cancels the inquiries that are open; their held SYNs are dropped. NULL-safe. */
 void rg_judge_free(struct rg_judge *judge);
 
 /* A SYN from the ring buffer. */
 void rg_judge_syn(struct rg_judge *judge, const struct rg_event_syn *syn);
 
-/* What is known here of addr, without asking anyone. country: "" if unknown. */
+/* Fills in what is known of addr without asking a zone. country: "" if unknown. */
 void rg_judge_local(const struct rg_judge *judge, const struct rg_addr *addr,
 		    struct rg_evidence *evidence, char country[3]);
+
+/*
+ * Stores an outcome about addr, for its whole peer. decided_by: the configuration that it was decided
+ * by; conf: the one in force, which a reload may have changed meanwhile. The zone that decided counts
+ * as it is in conf: its action replaces outcome's. An exempt address is stored by itself, without its
+ * IPv6 network, because anybody can send a SYN in its name. Ends the peer's pending mark.
+ *
+ * 0; -ENOENT: conf does not have the zone any more, nothing was stored; or rg_verdicts_put()'s error:
+ * -EADDRNOTAVAIL if the peer's network contains IPv4.
+ */
+int rg_judge_store(struct rg_verdicts *verdicts, const struct rg_conf *conf,
+		   const struct rg_conf *decided_by, const struct rg_addr *addr,
+		   struct rg_outcome *outcome);
 
 struct rg_judge_count rg_judge_count(const struct rg_judge *judge);
 

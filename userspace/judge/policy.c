@@ -11,7 +11,7 @@ static int listing_zone(const struct rg_conf *conf, const struct rg_evidence *ev
 	return -1;
 }
 
-/* A zone that might have listed the peer did not say. */
+/* A zone that might list the peer did not answer. */
 static bool any_failed(const struct rg_conf *conf, const struct rg_evidence *evidence)
 {
 	for (unsigned int i = 0; i < conf->zone_count; i++)
@@ -22,8 +22,8 @@ static bool any_failed(const struct rg_conf *conf, const struct rg_evidence *evi
 }
 
 /*
- * How long a peer stays clean: the shortest of the zones' negative TTLs; one without an SOA counts
- * as the floor (RFC 2308, 5: no SOA, no caching).
+ * How long a peer stays clean: the shortest of the zones' negative TTLs. Without an SOA it is
+ * clean_ttl_min, because such an answer must not be cached (RFC 2308, 5).
  */
 static uint32_t clean_ttl(const struct rg_conf *conf, const struct rg_evidence *evidence)
 {
@@ -31,15 +31,15 @@ static uint32_t clean_ttl(const struct rg_conf *conf, const struct rg_evidence *
 
 	for (unsigned int i = 0; i < conf->zone_count; i++) {
 		const struct rg_finding *finding = &evidence->zones[i];
-		uint32_t said = finding->has_ttl ? finding->ttl : conf->clean_ttl_min;
+		uint32_t negative = finding->has_ttl ? finding->ttl : conf->clean_ttl_min;
 
-		if (finding->state == RG_ZONE_NOT_LISTED && said < ttl)
-			ttl = said;
+		if (finding->state == RG_ZONE_NOT_LISTED && negative < ttl)
+			ttl = negative;
 	}
 	return rg_clamp_ttl(ttl, conf->clean_ttl_min, conf->clean_ttl_max);
 }
 
-/* An allow list that might have let the peer in did not say. */
+/* An allow list that might list the peer did not answer. */
 static bool allow_failed(const struct rg_conf *conf, const struct rg_evidence *evidence)
 {
 	for (unsigned int i = 0; i < conf->zone_count; i++)
@@ -83,8 +83,12 @@ static void decide_blocked(const struct rg_conf *conf, struct rg_outcome *outcom
 	outcome->ttl = ttl;
 }
 
-/* Not much longer than until the ill zones are asked again; as long as a cache may lie. */
-static uint32_t ill_ttl(const struct rg_conf *conf, const struct rg_evidence *evidence, uint32_t ttl)
+/*
+ * ttl, shortened while a zone is off: the peer is asked about again when the zone is. But a listing that
+ * was disproved is in the resolver's cache for its TTL; to ask before that would be in vain.
+ */
+static uint32_t ttl_with_zones_off(const struct rg_conf *conf, const struct rg_evidence *evidence,
+				   uint32_t ttl)
 {
 	uint32_t doubt = 0;
 
@@ -103,10 +107,10 @@ static void decide_unanswered(const struct rg_conf *conf, const struct rg_eviden
 			      struct rg_outcome *outcome)
 {
 	decide_pass(outcome, RG_CLASS_CLEAN, RG_REASON_DNS_FAILURE,
-		    ill_ttl(conf, evidence, conf->failure_ttl));
+		    ttl_with_zones_off(conf, evidence, conf->failure_ttl));
 	if (conf->on_dns_failure != RG_ACTION_TEMPFAIL)
 		return;
-	/* As good as a qil listing: whoever is real comes again. */
+	/* The same as a QIL listing: a real mail server tries again. */
 	outcome->peer_class = RG_CLASS_QIL;
 	outcome->action = RG_ACTION_TEMPFAIL;
 }
@@ -126,7 +130,7 @@ static void decide_by_zones(const struct rg_conf *conf, const struct rg_evidence
 		decide_unanswered(conf, evidence, outcome);
 	else
 		decide_pass(outcome, RG_CLASS_CLEAN, RG_REASON_NOT_LISTED,
-			    ill_ttl(conf, evidence, clean_ttl(conf, evidence)));
+			    ttl_with_zones_off(conf, evidence, clean_ttl(conf, evidence)));
 }
 
 void rg_policy_decide(const struct rg_conf *conf, const struct rg_evidence *evidence,

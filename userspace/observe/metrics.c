@@ -96,11 +96,11 @@ static void add_zones(struct evbuffer *page, const struct rg_agent *agent)
 	for (unsigned int i = 0; i < conf->zone_count; i++)
 		evbuffer_add_printf(
 			page, "repgate_zone_asked_total{zone=\"%s\"} %llu\n", conf->zones[i].alias,
-			(unsigned long long)rg_asker_count(agent->asker, conf->zones[i].slot)->asked);
+			(unsigned long long)rg_inquiry_context_count(agent->inquiries, conf->zones[i].slot)->asked);
 	begin(page, "zone_answers_total", "counter", "Answers of each zone.");
 	for (unsigned int i = 0; i < conf->zone_count; i++)
 		add_answers(page, conf->zones[i].alias,
-			    rg_asker_count(agent->asker, conf->zones[i].slot));
+			    rg_inquiry_context_count(agent->inquiries, conf->zones[i].slot));
 }
 
 static void add_gauges(struct evbuffer *page, const struct rg_agent *agent)

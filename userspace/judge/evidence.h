@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What is known of a peer: inquiry.c and judge.c collect it, policy.c decides by it. */
+#ifndef REPGATE_JUDGE_EVIDENCE_H
+#define REPGATE_JUDGE_EVIDENCE_H
+
+#include "maps/limits.h"
+#include "maps/verdict.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum rg_zone_state {
+	RG_ZONE_NOT_ASKED, /* not needed, or not yet */
+	RG_ZONE_NOT_LISTED,
+	RG_ZONE_LISTED,
+	RG_ZONE_FAILED, /* no answer */
+};
+
+/* What one zone said. */
+struct rg_finding {
+	enum rg_zone_state state;
+	uint32_t code; /* LISTED: the record that counts; else the record that can't be true, 0: none.
+			  Host order */
+	uint32_t ttl; /* s, as the zone said */
+	bool has_ttl;
+	bool doubted; /* the zone lists the peer, but its test failed: NOT_LISTED */
+	uint32_t retry; /* s until a zone that is off may be asked again; 0: it is not off */
+	unsigned int status; /* enum rg_dns_status */
+};
+
+struct rg_evidence {
+	enum rg_class list; /* local list: approved, blocked or none */
+	enum rg_class country; /* local country: approved, blocked or none */
+	bool never_block; /* exempt.h */
+	bool overload; /* no zone was asked, because too many inquiries are open */
+	struct rg_finding zones[RG_MAX_ZONES]; /* as conf->zones */
+};
+
+#endif
