@@ -1,15 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Requests of the control socket from any bytes, a request a line. control.c is included for its
- * run_line(); commands.c and the modules that need no kernel are the real ones, the others are
- * pretended below: an agent with two zones, a verdict, a peer, and lists in a directory of its own.
- * Each request must get one line of JSON with "ok", now or when the inquiry ends.
- *
- * clang -g -O2 -std=gnu11 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined \
- *	-fno-sanitize-recover=undefined tests/fuzz/fuzz_control.c userspace/{commands,addr,config,\
- *	dnsbl,health,history,lists,log,names,policy,recent,reply,report,steering}.c -o fuzz_control \
- *	-lconfig -ljansson -levent_core -lbpf -lsystemd
- * fuzz_control -max_len=4096 -dict=tests/fuzz/control.dict NEW_DIRECTORY tests/fuzz/corpus_control
+ * Fuzzes the requests of the control socket: any bytes, one request a line. It includes control.c for its
+ * run_line(). The commands and the modules that need no kernel are the real ones. The others are faked
+ * below: an agent with two zones, a verdict, a peer, and lists in a directory of its own. Each request must
+ * get one line of JSON with "ok", at once or when the inquiry ends.
  */
 #include "control/control.c" /* NOLINT: see above */
 
@@ -30,10 +24,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 	"state_dir = \"%s\"; approved_dir = \"%s/a\"; blocked_dir = \"%s/b\";\n"
 
 static char directory[64];
-static struct rg_agent agent;
-static struct rg_control control = { .agent = &agent };
+static struct rg_modules modules;
+static struct rg_control control = { .modules = &modules };
 
-/* What asks on, until pretend_answer(). */
+/* The open inquiry, until fake_answer(). */
 static struct {
 	rg_inquiry_callback *callback;
 	void *arg;
@@ -47,7 +41,7 @@ static void must(bool right, const char *what)
 	abort();
 }
 
-/* ---- what is pretended: all that needs the kernel, and DNS ---- */
+/* ---- fakes of everything that needs the kernel, and of DNS ---- */
 
 static const struct rg_maps maps = { .lists = -1,
 				     .verdicts = -1,
@@ -86,64 +80,48 @@ int rg_stats_read(int fd, struct rg_stats *stats)
 	return 0;
 }
 
-int rg_agent_losses(const struct rg_agent *its, struct rg_loss_count losses[RG_LOSS_COUNTS])
+static int load_lists(struct rg_error *error)
 {
-	(void)its;
-	for (int i = 0; i < RG_LOSS_COUNTS; i++)
-		losses[i] = (struct rg_loss_count){ "loss", 1 };
-	return 0;
-}
-
-int rg_agent_count(struct rg_agent *its)
-{
-	const struct rg_history_sample sample = { .zone_count = 2,
-						  .zones = { { "one", { 4, 1, 2, 1 } },
-							     { "two", { 3, 1, 1, 1 } } } };
-
-	rg_history_add(its->history, &sample, rg_moment_now());
-	return 0;
-}
-
-static int load_lists(struct rg_agent *its, struct rg_error *error)
-{
-	const struct rg_list_paths places = { its->conf->approved_dir, its->conf->blocked_dir,
-					      its->conf->state_dir, 1000 };
+	const struct rg_list_paths paths = { modules.conf->approved_dir, modules.conf->blocked_dir,
+					     modules.conf->state_dir, 1000 };
 	struct rg_lists *fresh;
-	int err = rg_lists_load(&fresh, &places, error);
+	int err = rg_lists_load(&fresh, &paths, error);
 
 	if (err)
 		return err;
-	rg_lists_free(its->lists);
-	its->lists = fresh;
+	rg_lists_free(modules.lists);
+	modules.lists = fresh;
 	return 0;
 }
 
-/* Its turn is always now. */
-void rg_agent_reload(struct rg_agent *its, const struct rg_reload_request *turn)
+/* A queue that is always empty: the request runs at once. */
+static void reload(void *arg, const struct rg_reload_request *request)
 {
 	struct rg_error error = {};
-	int err = turn->begin ? turn->begin(turn->arg, &error) : 0;
+	int err = request->begin ? request->begin(request->arg, &error) : 0;
 
+	(void)arg;
 	if (!err)
-		err = load_lists(its, &error);
-	turn->done(turn->arg, err > 0 ? 0 : err, &error);
+		err = load_lists(&error);
+	request->done(request->arg, err > 0 ? 0 : err, &error);
 }
 
-int rg_agent_set(struct rg_agent *its, const char *key, const char *value, struct rg_error *error)
+static int set(void *arg, const char *key, const char *value, struct rg_error *error)
 {
-	return rg_live_set(its->conf, key, value, error);
+	(void)arg;
+	return rg_live_set(modules.conf, key, value, error);
 }
 
-void rg_agent_set_mode(struct rg_agent *its, enum rg_mode mode)
+static void set_mode(void *arg, enum rg_mode mode)
 {
-	its->conf->mode = mode;
+	(void)arg;
+	modules.conf->mode = mode;
 }
 
-enum rg_action rg_agent_action(const struct rg_agent *its, enum rg_class peer_class,
-			       enum rg_action action)
+uint64_t rg_ring_bad(const struct rg_ring *ring)
 {
-	(void)its;
-	return peer_class == RG_CLASS_QIL ? RG_ACTION_RESET : action;
+	(void)ring;
+	return 1;
 }
 
 const struct rg_zone_count *rg_inquiry_context_count(const struct rg_inquiry_context *inquiries,
@@ -306,7 +284,7 @@ struct rg_verdicts_count rg_verdicts_count(const struct rg_verdicts *verdicts)
 	return (struct rg_verdicts_count){ .entries = 1 };
 }
 
-/* ---- the agent ---- */
+/* ---- the modules ---- */
 
 static void forget_lists(void)
 {
@@ -351,7 +329,7 @@ static void follow(void *arg, const struct rg_recent_event *event)
 	rg_control_follow(arg, event);
 }
 
-static void make_agent(void)
+static void make_modules(void)
 {
 	struct rg_recent_event event = { .kind = RG_RECENT_REFUSED, .zone = "one" };
 	const struct rg_history_sample nothing = {};
@@ -362,23 +340,24 @@ static void make_agent(void)
 		strcpy(directory, "/dev/shm/fuzz_control.XXXXXX");
 		must(mkdtemp(directory) != NULL, "no directory");
 		atexit(remove_files);
-		agent.base = event_base_new();
-		must(!rg_recent_events_new(&agent.recent, follow, &control), "no events");
-		must(!rg_history_new(&agent.history, directory), "no history");
-		rg_history_begin(agent.history, &nothing, 0, 1, rg_moment_now());
-		rg_recent_events_add(agent.recent, &event);
+		modules.base = event_base_new();
+		must(!rg_recent_events_new(&modules.recent_events, follow, &control), "no events");
+		must(!rg_history_counts_new(&modules.history), "no history");
+		rg_history_counts_begin(modules.history, &nothing, 0, 1, rg_moment_now());
+		rg_recent_events_add(modules.recent_events, &event);
 	}
+	control.ops = (struct rg_control_ops){ .reload = reload, .set = set, .set_mode = set_mode };
 	forget_lists();
-	agent.conf = load_conf();
-	must(!load_lists(&agent, &error), error.text);
+	modules.conf = load_conf();
+	must(!load_lists(&error), error.text);
 }
 
-static void pretend_answer(unsigned int kind)
+static void fake_answer(unsigned int kind)
 {
 	struct rg_evidence evidence = { .list = RG_CLASS_NONE };
 	rg_inquiry_callback *callback = inquiry.callback;
 
-	for (unsigned int i = 0; i < agent.conf->zone_count; i++)
+	for (unsigned int i = 0; i < modules.conf->zone_count; i++)
 		evidence.zones[i] =
 			(struct rg_finding){ .state = (enum rg_zone_state)((kind >> 2 * i) & 3),
 					     .code = 0x7f000002,
@@ -442,25 +421,25 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct rg_client *client = calloc(1, sizeof(*client));
 	unsigned int lines, kind = size ? data[size - 1] : 0;
 
-	make_agent();
+	make_modules();
 	if (!client)
 		return 0;
 	client->control = &control;
-	client->stream = bufferevent_socket_new(agent.base, -1, 0);
+	client->stream = bufferevent_socket_new(modules.base, -1, 0);
 	(void)evbuffer_unfreeze(bufferevent_get_output(client->stream), 1); /* we are the peer too */
 	LIST_INSERT_HEAD(&control.clients, client, entry);
 	control.client_count++;
 	lines = run_lines(client, data, size);
 	if (!client->waits_for || kind % 5) {
-		pretend_answer(kind);
+		fake_answer(kind);
 		must(!client->waits_for, "it waits for ever");
 		must(check_answers(client, memmem(data, size, SECRET, strlen(SECRET))) == lines,
 		     "number of answers");
 	}
 	drop_client(client); /* cancels what is open */
 	must(!inquiry.callback, "an inquiry nobody waits for");
-	rg_lists_free(agent.lists);
-	agent.lists = NULL;
-	rg_conf_unref(agent.conf);
+	rg_lists_free(modules.lists);
+	modules.lists = NULL;
+	rg_conf_unref(modules.conf);
 	return 0;
 }

@@ -29,15 +29,6 @@ static const char *const reason_names[RG_REASON_MAX] = {
 	[RG_REASON_OVERLOAD] = "overload",
 };
 
-static const char *const loss_names[RG_LOSS_COUNTS] = {
-#define LOSS_NAME(NAME, name, help) [RG_LOSS_##NAME] = #name,
-	RG_LOSSES(LOSS_NAME)
-#undef LOSS_NAME
-#define OWN_LOSS_NAME(NAME, name) [RG_LOSS_MAX + RG_OWN_##NAME] = #name,
-		RG_OWN_LOSSES(OWN_LOSS_NAME)
-#undef OWN_LOSS_NAME
-};
-
 static const char *name_of(const char *const *names, size_t count, unsigned int value)
 {
 	return value < count && names[value] ? names[value] : "?";
@@ -69,11 +60,6 @@ const char *rg_reason_name(enum rg_reason reason)
 const char *rg_mode_name(enum rg_mode mode)
 {
 	return mode == RG_MODE_MONITOR ? "monitor" : "enforce";
-}
-
-const char *rg_loss_name(unsigned int loss)
-{
-	return name_of(loss_names, RG_LOSS_COUNTS, loss);
 }
 
 int rg_action_parse(const char *text, enum rg_action *ret)

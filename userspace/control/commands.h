@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The commands of the control socket: request in, JSON out. */
+/* From a request to the function that runs it. */
 #ifndef REPGATE_CONTROL_COMMANDS_H
 #define REPGATE_CONTROL_COMMANDS_H
 
 #include "control/control.h"
+#include "control/protocol.h"
 
-/* Runs request's command and answers client, now or later. request is the caller's. */
-void rg_command_run(struct rg_client *client, const json_t *request);
+/* Runs a request that rg_protocol_check() accepted, and answers the client, now or later. */
+typedef void rg_command_run(struct rg_client *client, const json_t *request);
 
-json_t *rg_command_event(const struct rg_recent_event *event);
+/* The function of a command; NULL: repgatectl does it alone. */
+rg_command_run *rg_commands_function(enum rg_command command);
+
+/* Checks and runs a request, which stays the caller's. Answers client, now or later. */
+void rg_commands_run(struct rg_client *client, const json_t *request);
 
 #endif

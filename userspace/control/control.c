@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "control/control.h"
 
-#include "daemon/agent.h"
-#include "control/commands.h"
 #include "base/log.h"
+#include "control/commands.h"
+#include "control/describe.h"
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -30,7 +30,8 @@ struct rg_client {
 };
 
 struct rg_control {
-	struct rg_agent *agent;
+	const struct rg_modules *modules;
+	struct rg_control_ops ops;
 	struct evconnlistener *listener;
 	LIST_HEAD(, rg_client) clients;
 	unsigned int client_count;
@@ -63,12 +64,12 @@ static void send_line(struct rg_client *client, json_t *line)
 	free(text);
 }
 
-void rg_client_answer(struct rg_client *client, json_t *result)
+void rg_control_answer(struct rg_client *client, json_t *result)
 {
 	send_line(client, json_pack("{s:b, s:o}", "ok", 1, "result", result));
 }
 
-void rg_client_refuse(struct rg_client *client, const char *format, ...)
+void rg_control_refuse(struct rg_client *client, const char *format, ...)
 {
 	char text[640];
 	va_list args;
@@ -79,18 +80,23 @@ void rg_client_refuse(struct rg_client *client, const char *format, ...)
 	send_line(client, json_pack("{s:b, s:s}", "ok", 0, "error", text));
 }
 
-void rg_client_set_follower(struct rg_client *client)
+void rg_control_set_follower(struct rg_client *client)
 {
 	client->follows = true;
 	bufferevent_set_timeouts(client->stream, NULL, &idle_time);
 }
 
-struct rg_agent *rg_client_agent(const struct rg_client *client)
+const struct rg_modules *rg_control_modules(const struct rg_client *client)
 {
-	return client->control->agent;
+	return client->control->modules;
 }
 
-void rg_client_wait(struct rg_client *client, void *what, void (*cancel)(void *what))
+const struct rg_control_ops *rg_control_ops(const struct rg_client *client)
+{
+	return &client->control->ops;
+}
+
+void rg_control_wait(struct rg_client *client, void *what, void (*cancel)(void *what))
 {
 	client->waits_for = what;
 	client->cancel = cancel;
@@ -114,7 +120,7 @@ void rg_control_follow(struct rg_control *control, const struct rg_recent_event 
 		if (evbuffer_get_length(bufferevent_get_output(client->stream)) > MAX_BACKLOG)
 			drop_client(client);
 		else
-			send_line(client, json_pack("{s:o}", "event", rg_command_event(event)));
+			send_line(client, json_pack("{s:o}", "event", rg_describe_event(event)));
 	}
 }
 
@@ -124,10 +130,10 @@ static void run_line(struct rg_client *client, const char *line, size_t len)
 	json_t *request = json_loadb(line, len, JSON_REJECT_DUPLICATES, &error);
 
 	if (!json_is_object(request))
-		rg_client_refuse(client, "not a JSON object: %s",
-				 request ? "other type" : error.text);
+		rg_control_refuse(client, "not a JSON object: %s",
+				  request ? "other type" : error.text);
 	else
-		rg_command_run(client, request);
+		rg_commands_run(client, request);
 	json_decref(request);
 }
 
@@ -180,7 +186,7 @@ static void on_connection(struct evconnlistener *listener, evutil_socket_t fd,
 	client = control->client_count < MAX_CLIENTS ? calloc(1, sizeof(*client)) : NULL;
 	if (client)
 		client->stream =
-			bufferevent_socket_new(control->agent->base, fd, BEV_OPT_CLOSE_ON_FREE);
+			bufferevent_socket_new(control->modules->base, fd, BEV_OPT_CLOSE_ON_FREE);
 	if (!client || !client->stream) {
 		free(client);
 		close(fd);
@@ -239,7 +245,7 @@ static int make_parent(const char *path)
 
 static int listen_on(struct rg_control *control, struct rg_error *error)
 {
-	const struct rg_conf *conf = control->agent->conf;
+	const struct rg_conf *conf = control->modules->conf;
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	mode_t mask;
 	int err;
@@ -253,7 +259,7 @@ static int listen_on(struct rg_control *control, struct rg_error *error)
 	if (err)
 		return err;
 	mask = umask(0177);
-	control->listener = evconnlistener_new_bind(control->agent->base, on_connection, control,
+	control->listener = evconnlistener_new_bind(control->modules->base, on_connection, control,
 						    LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC,
 						    16, (const struct sockaddr *)&address,
 						    sizeof(address));
@@ -266,7 +272,8 @@ static int listen_on(struct rg_control *control, struct rg_error *error)
 	return 0;
 }
 
-int rg_control_new(struct rg_control **ret, struct rg_agent *agent, struct rg_error *error)
+int rg_control_new(struct rg_control **ret, const struct rg_modules *modules,
+		   const struct rg_control_ops *ops, struct rg_error *error)
 {
 	struct rg_control *control = calloc(1, sizeof(*control));
 	int err;
@@ -274,10 +281,11 @@ int rg_control_new(struct rg_control **ret, struct rg_agent *agent, struct rg_er
 	if (!control)
 		return rg_fail(error, -ENOMEM, "out of memory");
 	LIST_INIT(&control->clients);
-	control->agent = agent;
+	control->modules = modules;
+	control->ops = *ops;
 	err = listen_on(control, error);
 	if (!err)
-		control->path = strdup(agent->conf->control_socket);
+		control->path = strdup(modules->conf->control_socket);
 	if (err)
 		rg_control_free(control);
 	else

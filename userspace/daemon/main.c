@@ -2,6 +2,7 @@
 /* repgated: arguments, configuration, run, exit code. */
 #include "daemon/agent.h"
 #include "base/log.h"
+#include "daemon/check.h"
 #include "daemon/notify.h"
 #include "daemon/privileges.h"
 
@@ -121,14 +122,14 @@ static int check(struct rg_conf *conf)
 {
 	struct rg_error error;
 
-	if (rg_agent_check(conf, &error)) {
+	if (rg_check_files(conf, &error)) {
 		rg_log_error("%s", error.text);
 		return EXIT_FAILURE;
 	}
 	if (conf->warnings && *conf->warnings)
 		fprintf(stderr, "%s", conf->warnings);
-	if (rg_agent_advice(conf))
-		fprintf(stderr, "%s\n", rg_agent_advice(conf));
+	if (rg_check_advice(conf))
+		fprintf(stderr, "%s\n", rg_check_advice(conf));
 	printf("%s: good\n", conf->path);
 	return EXIT_SUCCESS;
 }
@@ -159,7 +160,7 @@ static int run(struct rg_conf *conf)
 		rg_log_warning("privileges can't be dropped: %s", strerror(-err));
 	err = rg_agent_run(agent);
 	/* A restart must leave no gap: the next agent takes over what is pinned. */
-	keep = err || agent->conf->keep_on_stop || rg_notify_is_restart();
+	keep = err || rg_agent_conf(agent)->keep_on_stop || rg_notify_is_restart();
 	rg_log_info("stopping, the filter %s", keep ? "stays in force" : "is removed");
 	rg_agent_free(agent, keep);
 	return err ? EXIT_FAILURE : EXIT_SUCCESS;

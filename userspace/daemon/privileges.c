@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "daemon/privileges.h"
 
-#include "daemon/agent.h"
+#include "daemon/check.h"
 
 #include "maps/pin.h"
 
@@ -70,7 +70,7 @@ int rg_privileges_prepare(const struct rg_conf *conf, const char *user, struct r
 		return rg_fail(error, -errno, "as user \"%s\": %m", user);
 	err = rg_conf_load(&as_user, conf->path, error);
 	if (!err)
-		err = rg_agent_check(as_user, error);
+		err = rg_check_files(as_user, error);
 	rg_conf_unref(as_user);
 	return err;
 }

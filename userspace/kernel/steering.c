@@ -149,6 +149,15 @@ bool rg_steering_works(const struct rg_steering *steering)
 	return steering->state == RG_STEERING_READY || steering->state == RG_STEERING_NO_SERVER;
 }
 
+enum rg_action rg_steering_action(const struct rg_steering *steering, enum rg_class peer_class,
+				  enum rg_action action)
+{
+	if ((action != RG_ACTION_TEMPFAIL && action != RG_ACTION_REJECT) ||
+	    rg_steering_works(steering))
+		return action;
+	return peer_class == RG_CLASS_QIL ? RG_ACTION_RESET : RG_ACTION_DROP;
+}
+
 const char *rg_steering_name(enum rg_steering_state state)
 {
 	static const char *const names[] = {

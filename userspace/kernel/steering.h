@@ -38,6 +38,12 @@ bool rg_steering_update(struct rg_steering *steering, const struct rg_conf *conf
 
 /* False: tempfail resets and reject drops instead. */
 bool rg_steering_works(const struct rg_steering *steering);
+/*
+ * The action that a peer of this class meets, as bpf/filter.bpf.c decides it. If a tempfail or reject
+ * can't be delivered, the SYN of a QIL peer is reset and any other is dropped. Otherwise: `action`.
+ */
+enum rg_action rg_steering_action(const struct rg_steering *steering, enum rg_class peer_class,
+				  enum rg_action action);
 /* The state in one word or two, as `repgatectl status` shows it. */
 const char *rg_steering_name(enum rg_steering_state state);
 /* A sentence that says what is wrong and what to use instead; "" for READY. */

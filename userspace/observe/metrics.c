@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "observe/metrics.h"
 
-#include "daemon/agent.h"
 #include "base/names.h"
 #include "kernel/stats.h"
 
@@ -10,7 +9,7 @@
 #include <netinet/in.h>
 
 struct rg_metrics {
-	const struct rg_agent *agent;
+	const struct rg_modules *modules;
 	struct evhttp *http;
 };
 
@@ -45,17 +44,17 @@ static void add_table(struct evbuffer *page, const struct rg_stats *stats, const
 	}
 }
 
-static void add_losses(struct evbuffer *page, const struct rg_agent *agent)
+static void add_losses(struct evbuffer *page, const struct rg_modules *modules)
 {
-	struct rg_loss_count losses[RG_LOSS_COUNTS];
+	uint64_t losses[RG_LOSS_COUNTS];
 
-	if (rg_agent_losses(agent, losses))
+	if (rg_losses_read(modules, losses))
 		return;
 	begin(page, "losses_total", "counter",
 	      "Packets and events dropped, lost or degraded, by cause.");
-	for (size_t i = 0; i < RG_LOSS_COUNTS; i++)
+	for (unsigned int loss = 0; loss < RG_LOSS_COUNTS; loss++)
 		evbuffer_add_printf(page, "repgate_losses_total{cause=\"%s\"} %llu\n",
-				    losses[i].cause, (unsigned long long)losses[i].count);
+				    rg_losses_name(loss), (unsigned long long)losses[loss]);
 }
 
 static void add_answers(struct evbuffer *page, const char *zone, const struct rg_zone_count *count)
@@ -72,14 +71,14 @@ static void add_answers(struct evbuffer *page, const char *zone, const struct rg
 					    (unsigned long long)count->failed[status]);
 }
 
-static void add_states(struct evbuffer *page, const struct rg_agent *agent)
+static void add_states(struct evbuffer *page, const struct rg_modules *modules)
 {
-	const struct rg_conf *conf = agent->conf;
+	const struct rg_conf *conf = modules->conf;
 
 	begin(page, "zone_state", "gauge", "1 for the state that the zone is in.");
 	for (unsigned int i = 0; i < conf->zone_count; i++) {
 		const struct rg_zone_health *health =
-			rg_zone_test_health(agent->tester, conf->zones[i].slot);
+			rg_zone_test_health(modules->zone_test, conf->zones[i].slot);
 
 		for (enum rg_zone_health_state state = 0; state < RG_ZONE_HEALTH_STATES; state++)
 			evbuffer_add_printf(page, "repgate_zone_state{zone=\"%s\",state=\"%s\"} %d\n",
@@ -88,33 +87,35 @@ static void add_states(struct evbuffer *page, const struct rg_agent *agent)
 	}
 }
 
-static void add_zones(struct evbuffer *page, const struct rg_agent *agent)
+static void add_zones(struct evbuffer *page, const struct rg_modules *modules)
 {
-	const struct rg_conf *conf = agent->conf;
+	const struct rg_conf *conf = modules->conf;
 
 	begin(page, "zone_asked_total", "counter", "Questions to each zone.");
 	for (unsigned int i = 0; i < conf->zone_count; i++)
-		evbuffer_add_printf(
-			page, "repgate_zone_asked_total{zone=\"%s\"} %llu\n", conf->zones[i].alias,
-			(unsigned long long)rg_inquiry_context_count(agent->inquiries, conf->zones[i].slot)->asked);
+		evbuffer_add_printf(page, "repgate_zone_asked_total{zone=\"%s\"} %llu\n",
+				    conf->zones[i].alias,
+				    (unsigned long long)rg_inquiry_context_count(modules->inquiries,
+										 conf->zones[i].slot)
+					    ->asked);
 	begin(page, "zone_answers_total", "counter", "Answers of each zone.");
 	for (unsigned int i = 0; i < conf->zone_count; i++)
 		add_answers(page, conf->zones[i].alias,
-			    rg_inquiry_context_count(agent->inquiries, conf->zones[i].slot));
+			    rg_inquiry_context_count(modules->inquiries, conf->zones[i].slot));
 }
 
-static void add_gauges(struct evbuffer *page, const struct rg_agent *agent)
+static void add_gauges(struct evbuffer *page, const struct rg_modules *modules)
 {
-	struct rg_judge_count judge = rg_judge_count(agent->judge);
-	struct rg_verdicts_count verdicts = rg_verdicts_count(agent->verdicts);
-	struct rg_dns_load dns = rg_dns_load(agent->dns);
+	struct rg_judge_count judge = rg_judge_count(modules->judge);
+	struct rg_verdicts_count verdicts = rg_verdicts_count(modules->verdicts);
+	struct rg_dns_load dns = rg_dns_load(modules->dns);
 	size_t list_entries;
 
-	(void)rg_lists_items(agent->lists, &list_entries);
+	(void)rg_lists_items(modules->lists, &list_entries);
 	add_number(page, "monitor_mode", "gauge", "1 if nothing is refused.",
-		   agent->conf->mode == RG_MODE_MONITOR);
+		   modules->conf->mode == RG_MODE_MONITOR);
 	add_number(page, "uptime_seconds", "gauge", "Since the agent started.",
-		   (double)(rg_now() - agent->started) / 1e9);
+		   (double)(rg_now() - modules->started) / 1e9);
 	add_number(page, "list_entries", "gauge", "Entries of the local lists in force.",
 		   (double)list_entries);
 	add_number(page, "verdict_entries", "gauge", "Verdicts in the map.",
@@ -131,15 +132,15 @@ static void add_gauges(struct evbuffer *page, const struct rg_agent *agent)
 		   (double)dns.in_flight);
 	add_number(page, "dns_waiting", "gauge", "Questions that wait for dns_in_flight.",
 		   (double)dns.waiting);
-	add_number(page, "reloads_total", "counter", "Reloads.", (double)agent->reloads);
+	add_number(page, "reloads_total", "counter", "Reloads.", (double)modules->reloads);
 	add_number(page, "reload_errors_total", "counter", "Reloads that were refused.",
-		   (double)agent->reload_errors);
+		   (double)modules->reload_errors);
 }
 
-static void add_index(struct evbuffer *page, const struct rg_agent *agent)
+static void add_index(struct evbuffer *page, const struct rg_modules *modules)
 {
 	static const char *const parts[RG_INDEXES] = { "lists", "hosts", "peers" };
-	struct rg_index_maps_count count = rg_verdicts_indexes(agent->verdicts);
+	struct rg_index_maps_count count = rg_verdicts_indexes(modules->verdicts);
 
 	begin(page, "index_entries", "gauge", "Entries that are found without the trie.");
 	for (int i = 0; i < RG_INDEXES; i++)
@@ -158,16 +159,16 @@ static void add_index(struct evbuffer *page, const struct rg_agent *agent)
 		   "Indexes given up for lack of memory: the tries answer.", (double)count.failed);
 }
 
-static void add_responder(struct evbuffer *page, const struct rg_agent *agent)
+static void add_responder(struct evbuffer *page, const struct rg_modules *modules)
 {
 	struct rg_responder_count count = {};
 
-	if (agent->responder)
-		count = rg_responder_count(agent->responder);
+	if (modules->responder)
+		count = rg_responder_count(modules->responder);
 	add_number(page, "responder_works", "gauge", "1 if tempfail and reject are answered.",
-		   rg_steering_works(&agent->steering));
-	add_number(page, "responder_open", "gauge", "SMTP sessions with refused peers.",
-		   (double)count.open);
+		   rg_steering_works(&modules->steering));
+	add_number(page, "responder_open", "gauge",
+		   "SMTP sessions with refused peers that are open now.", (double)count.open);
 	add_number(page, "responder_sessions_total", "counter", "SMTP sessions with refused peers.",
 		   (double)count.sessions);
 	add_number(page, "responder_refused_total", "counter", "Sessions that got their refusal.",
@@ -184,11 +185,11 @@ static void add_responder(struct evbuffer *page, const struct rg_agent *agent)
 
 static void on_request(struct evhttp_request *request, void *arg)
 {
-	const struct rg_agent *agent = ((struct rg_metrics *)arg)->agent;
+	const struct rg_modules *modules = ((struct rg_metrics *)arg)->modules;
 	struct evbuffer *page = evbuffer_new();
 	struct rg_stats stats;
 
-	if (!page || rg_stats_read(rg_loader_maps(agent->loader)->stats, &stats)) {
+	if (!page || rg_stats_read(rg_loader_maps(modules->loader)->stats, &stats)) {
 		evhttp_send_error(request, 500, NULL);
 	} else {
 		add_table(page, &stats, "packets_total", "SYNs by class and action.", RG_STAT_DONE,
@@ -199,12 +200,12 @@ static void on_request(struct evhttp_request *request, void *arg)
 			  "SYNs that monitor mode let pass.", RG_STAT_MONITORED, false);
 		add_table(page, &stats, "monitored_attempts_total",
 			  "Connections that monitor mode let pass.", RG_STAT_MONITORED, true);
-		add_losses(page, agent);
-		add_zones(page, agent);
-		add_states(page, agent);
-		add_responder(page, agent);
-		add_index(page, agent);
-		add_gauges(page, agent);
+		add_losses(page, modules);
+		add_zones(page, modules);
+		add_states(page, modules);
+		add_responder(page, modules);
+		add_index(page, modules);
+		add_gauges(page, modules);
 		evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type",
 				  "text/plain; version=0.0.4");
 		evhttp_send_reply(request, 200, "OK", page);
@@ -233,9 +234,9 @@ static int listen_on(struct evhttp *http, const struct sockaddr_storage *address
 	return err;
 }
 
-int rg_metrics_new(struct rg_metrics **ret, const struct rg_agent *agent, struct rg_error *error)
+int rg_metrics_new(struct rg_metrics **ret, const struct rg_modules *modules, struct rg_error *error)
 {
-	const char *where = agent->conf->metrics_listen;
+	const char *where = modules->conf->metrics_listen;
 	struct rg_metrics *metrics;
 	int err;
 
@@ -244,18 +245,18 @@ int rg_metrics_new(struct rg_metrics **ret, const struct rg_agent *agent, struct
 		return 0;
 	metrics = calloc(1, sizeof(*metrics));
 	if (metrics)
-		metrics->http = evhttp_new(agent->base);
+		metrics->http = evhttp_new(modules->base);
 	if (!metrics || !metrics->http) {
 		rg_metrics_free(metrics);
 		return rg_fail(error, -ENOMEM, "out of memory");
 	}
-	metrics->agent = agent;
+	metrics->modules = modules;
 	evhttp_set_allowed_methods(metrics->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
 	evhttp_set_timeout(metrics->http, 10);
 	evhttp_set_max_headers_size(metrics->http, 8192);
 	evhttp_set_max_body_size(metrics->http, 0);
 	evhttp_set_cb(metrics->http, "/metrics", on_request, metrics);
-	err = listen_on(metrics->http, &agent->conf->metrics_address);
+	err = listen_on(metrics->http, &modules->conf->metrics_address);
 	if (err) {
 		rg_metrics_free(metrics);
 		return rg_fail(error, err, "metrics_listen %s: %s", where, strerror(-err));

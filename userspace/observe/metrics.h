@@ -3,13 +3,12 @@
 #ifndef REPGATE_OBSERVE_METRICS_H
 #define REPGATE_OBSERVE_METRICS_H
 
-#include "base/util.h"
+#include "observe/modules.h"
 
-struct rg_agent;
 struct rg_metrics;
 
 /* *ret is NULL if metrics_listen is "". */
-int rg_metrics_new(struct rg_metrics **ret, const struct rg_agent *agent, struct rg_error *error);
+int rg_metrics_new(struct rg_metrics **ret, const struct rg_modules *modules, struct rg_error *error);
 void rg_metrics_free(struct rg_metrics *metrics);
 
 #endif

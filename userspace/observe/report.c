@@ -70,11 +70,11 @@ static void add_row(struct line *line, const struct rg_history_row *row)
 }
 
 /* What began within the line: where the time zone was another one hours began elsewhere. */
-static void fill_line(struct line *line, const struct rg_history *history,
+static void fill_line(struct line *line, const struct rg_history_counts *history,
 		      enum rg_history_unit unit, int64_t end)
 {
 	size_t count;
-	const struct rg_history_row *rows = rg_history_rows(history, unit, &count);
+	const struct rg_history_row *rows = rg_history_counts_rows(history, unit, &count);
 
 	for (size_t i = 0; i < count; i++)
 		if (rows[i].start >= line->from && rows[i].start < end)
@@ -82,7 +82,7 @@ static void fill_line(struct line *line, const struct rg_history *history,
 }
 
 /* All, then each line, oldest first. */
-static void fill_lines(struct line *lines, const struct rg_history *history,
+static void fill_lines(struct line *lines, const struct rg_history_counts *history,
 		       const struct period *period, int64_t now)
 {
 	struct line *line = lines + period->lines;
@@ -90,7 +90,7 @@ static void fill_lines(struct line *lines, const struct rg_history *history,
 
 	line->until = now;
 	for (; line > lines; line--) {
-		line->from = rg_history_start(period->unit, end - 1);
+		line->from = rg_history_counts_start(period->unit, end - 1);
 		fill_line(line, history, period->unit, end);
 		end = line->from;
 		line[-1].until = end;
@@ -173,11 +173,11 @@ static void add_missing(json_t *missing, int64_t from, int64_t until, int64_t la
 }
 
 /* When no agent counted. */
-static json_t *describe_missing(const struct rg_history *history, int64_t from, int64_t until)
+static json_t *describe_missing(const struct rg_history_counts *history, int64_t from, int64_t until)
 {
 	json_t *missing = json_array();
 	size_t count;
-	const struct rg_history_span *spans = rg_history_spans(history, &count);
+	const struct rg_history_span *spans = rg_history_counts_spans(history, &count);
 
 	for (size_t i = 0; i < count && spans[i].from < until; i++) {
 		add_missing(missing, from, spans[i].from, spans[i].late);
@@ -188,10 +188,10 @@ static json_t *describe_missing(const struct rg_history *history, int64_t from, 
 	return missing;
 }
 
-static json_t *describe_since(const struct rg_history *history)
+static json_t *describe_since(const struct rg_history_counts *history)
 {
 	size_t count;
-	const struct rg_history_span *spans = rg_history_spans(history, &count);
+	const struct rg_history_span *spans = rg_history_counts_spans(history, &count);
 
 	return count ? json_integer(spans->from) : json_null();
 }
@@ -205,7 +205,7 @@ static json_t *describe_asked(const uint64_t counts[RG_ASKED_MAX], const char *c
 }
 
 /* Those that were asked, with the words of `repgatectl zones`. */
-static json_t *describe_zones(const struct rg_history *history, const struct rg_tally *tally)
+static json_t *describe_zones(const struct rg_history_counts *history, const struct rg_tally *tally)
 {
 	json_t *zones = json_array();
 
@@ -213,27 +213,32 @@ static json_t *describe_zones(const struct rg_history *history, const struct rg_
 		const uint64_t *counts = &tally->own[RG_TALLY_ZONES + i * RG_ASKED_MAX];
 		json_t *zone;
 
-		if (!*rg_history_zone(history, i) || !counts[RG_ASKED])
+		if (!*rg_history_counts_zone(history, i) || !counts[RG_ASKED])
 			continue;
-		zone = json_pack("{s:s}", "zone", rg_history_zone(history, i));
+		zone = json_pack("{s:s}", "zone", rg_history_counts_zone(history, i));
 		json_object_update_new(zone, describe_asked(counts, "not_listed"));
 		json_array_append_new(zones, zone);
 	}
 	return zones;
 }
 
+json_t *rg_report_losses(const uint64_t losses[RG_LOSS_COUNTS])
+{
+	json_t *json = json_object();
+
+	for (unsigned int loss = 0; loss < RG_LOSS_COUNTS; loss++)
+		json_object_set_new(json, rg_losses_name(loss),
+				    json_integer((json_int_t)losses[loss]));
+	return json;
+}
+
 static json_t *describe_losses(const struct rg_tally *tally)
 {
-	json_t *losses = json_object();
+	uint64_t losses[RG_LOSS_COUNTS];
 
-	for (unsigned int i = 0; i < RG_LOSS_COUNTS; i++)
-		json_object_set_new(
-			losses, rg_loss_name(i),
-			json_integer((
-				json_int_t)(i < RG_LOSS_MAX ?
-						    tally->kernel.counts[RG_STAT_LOSSES + i].packets :
-						    tally->own[RG_TALLY_LOSSES + i - RG_LOSS_MAX])));
-	return losses;
+	for (unsigned int loss = 0; loss < RG_LOSS_COUNTS; loss++)
+		losses[loss] = rg_tally_loss(tally, loss);
+	return rg_report_losses(losses);
 }
 
 static json_t *describe_lines(const struct line *lines, unsigned int count)
@@ -245,7 +250,7 @@ static json_t *describe_lines(const struct line *lines, unsigned int count)
 	return all;
 }
 
-static json_t *describe(const struct rg_history *history, const struct period *period,
+static json_t *describe(const struct rg_history_counts *history, const struct period *period,
 			const struct line *all, const struct line *lines)
 {
 	const struct rg_stats *stats = &all->tally.kernel;
@@ -269,7 +274,7 @@ static json_t *describe(const struct rg_history *history, const struct period *p
 		describe_lines(lines, period->lines));
 }
 
-json_t *rg_report(const struct rg_history *history, const char *name, int64_t now)
+json_t *rg_report(const struct rg_history_counts *history, const char *name, int64_t now)
 {
 	RG_CLEANUP_FREE struct line *lines = calloc(1 + MAX_LINES, sizeof(*lines));
 	const struct period *period = NULL;

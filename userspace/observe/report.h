@@ -3,7 +3,7 @@
 #ifndef REPGATE_OBSERVE_REPORT_H
 #define REPGATE_OBSERVE_REPORT_H
 
-#include "observe/history.h"
+#include "observe/history_counts.h"
 
 #include <jansson.h>
 
@@ -11,9 +11,11 @@
  * name: "day", the hour that is now and the 23 before it; "week", today and the 6 days before it;
  * "month", today and the 29 days before it. now: s since 1970. NULL: no such period, or no memory.
  */
-json_t *rg_report(const struct rg_history *history, const char *name, int64_t now);
+json_t *rg_report(const struct rg_history_counts *history, const char *name, int64_t now);
 
 /* {class: {action: number}} of one table of the counters; attempts, else packets. */
 json_t *rg_report_table(const struct rg_stats *stats, unsigned int table, bool attempts);
+/* {cause: number} of all losses. */
+json_t *rg_report_losses(const uint64_t losses[RG_LOSS_COUNTS]);
 
 #endif

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "observe/history.h"
+#include "observe/history_file.h"
 #include "base/names.h"
 #include "observe/report.h"
 
@@ -27,7 +27,7 @@ static char path[64], bad[64];
 static struct rg_moment now;
 static struct rg_history_sample counters;
 static uint32_t map; /* id of that which the kernel's counters are in */
-static struct rg_history *history;
+static struct rg_history_counts *history;
 
 static void set_zone(const char *tz)
 {
@@ -60,8 +60,8 @@ static void run(int64_t seconds)
 {
 	for (; seconds > 0; seconds--) {
 		pass_time(1);
-		if (rg_history_is_due(history, now))
-			rg_history_add(history, &counters, now);
+		if (rg_history_counts_needs_sample(history, now))
+			rg_history_counts_add(history, &counters, now);
 	}
 }
 
@@ -79,28 +79,28 @@ static int start(uint32_t was)
 	struct rg_error error = {};
 	int err;
 
-	assert_int_equal(rg_history_new(&history, directory), 0);
-	err = rg_history_load(history, &error);
+	assert_int_equal(rg_history_counts_new(&history), 0);
+	err = rg_history_file_load(history, directory, &error);
 	if (!was) {
 		map++;
 		memset(&counters.kernel, 0, sizeof(counters.kernel));
 	}
 	forget_own();
-	rg_history_begin(history, &counters, was, map, now);
+	rg_history_counts_begin(history, &counters, was, map, now);
 	return err;
 }
 
 static void die(void)
 {
-	rg_history_free(history);
+	rg_history_counts_free(history);
 	history = NULL;
 }
 
 /* As the agent does when it is told to. */
 static void stop(void)
 {
-	rg_history_add(history, &counters, now);
-	assert_int_equal(rg_history_write(history, true), 0);
+	rg_history_counts_add(history, &counters, now);
+	assert_int_equal(rg_history_file_write(history, directory, true), 0);
 	die();
 }
 
@@ -108,7 +108,7 @@ static json_t *report(const char *period)
 {
 	json_t *json;
 
-	rg_history_add(history, &counters, now);
+	rg_history_counts_add(history, &counters, now);
 	json = rg_report(history, period, now.wall);
 	assert_non_null(json);
 	return json;
@@ -190,7 +190,7 @@ static void test_hours(void **state)
 	run(1); /* 11:00:00: what was counted is the hour's before */
 	drop(4);
 	run(HOUR + 61);
-	rows = rg_history_rows(history, RG_HISTORY_HOUR, &count);
+	rows = rg_history_counts_rows(history, RG_HISTORY_HOUR, &count);
 	assert_int_equal(count, 3);
 	assert_int_equal(rows[0].start, BEGIN + 10 * HOUR);
 	assert_int_equal(rows[0].end, BEGIN + 11 * HOUR);
@@ -222,26 +222,26 @@ static void test_local_clock(void **state)
 {
 	(void)state;
 	set_zone("IST-5:30");
-	assert_int_equal(rg_history_start(RG_HISTORY_HOUR, BEGIN), BEGIN - 30 * 60);
-	assert_int_equal(rg_history_end(RG_HISTORY_HOUR, BEGIN), BEGIN + 30 * 60);
-	assert_int_equal(rg_history_start(RG_HISTORY_DAY, BEGIN), BEGIN - 5 * HOUR - 30 * 60);
-	assert_int_equal(rg_history_end(RG_HISTORY_DAY, BEGIN), BEGIN + 18 * HOUR + 30 * 60);
+	assert_int_equal(rg_history_counts_start(RG_HISTORY_HOUR, BEGIN), BEGIN - 30 * 60);
+	assert_int_equal(rg_history_counts_end(RG_HISTORY_HOUR, BEGIN), BEGIN + 30 * 60);
+	assert_int_equal(rg_history_counts_start(RG_HISTORY_DAY, BEGIN), BEGIN - 5 * HOUR - 30 * 60);
+	assert_int_equal(rg_history_counts_end(RG_HISTORY_DAY, BEGIN), BEGIN + 18 * HOUR + 30 * 60);
 	/* 2026-10-25 has 25 hours in Berlin, 2026-03-29 has 23. */
 	set_zone("CET-1CEST,M3.5.0,M10.5.0/3");
-	assert_int_equal(rg_history_start(RG_HISTORY_DAY, 1792920000), 1792879200);
-	assert_int_equal(rg_history_end(RG_HISTORY_DAY, 1792920000), 1792879200 + 25 * HOUR);
-	assert_int_equal(rg_history_end(RG_HISTORY_DAY, 1774780000) -
-				 rg_history_start(RG_HISTORY_DAY, 1774780000),
+	assert_int_equal(rg_history_counts_start(RG_HISTORY_DAY, 1792920000), 1792879200);
+	assert_int_equal(rg_history_counts_end(RG_HISTORY_DAY, 1792920000), 1792879200 + 25 * HOUR);
+	assert_int_equal(rg_history_counts_end(RG_HISTORY_DAY, 1774780000) -
+				 rg_history_counts_start(RG_HISTORY_DAY, 1774780000),
 			 23 * HOUR);
 	/* The hour that comes twice is two. */
-	assert_int_equal(rg_history_start(RG_HISTORY_HOUR, 1792886400 + 1800), 1792886400);
-	assert_int_equal(rg_history_start(RG_HISTORY_HOUR, 1792890000 + 1800), 1792890000);
+	assert_int_equal(rg_history_counts_start(RG_HISTORY_HOUR, 1792886400 + 1800), 1792886400);
+	assert_int_equal(rg_history_counts_start(RG_HISTORY_HOUR, 1792890000 + 1800), 1792890000);
 	/* Whatever the time is: it is in its hour and in its day. */
 	for (int64_t time = 0; time < (1LL << 40); time = time * 3 + 1799) {
-		assert_in_range(time, rg_history_start(RG_HISTORY_HOUR, time),
-				rg_history_end(RG_HISTORY_HOUR, time) - 1);
-		assert_in_range(time, rg_history_start(RG_HISTORY_DAY, time),
-				rg_history_end(RG_HISTORY_DAY, time) - 1);
+		assert_in_range(time, rg_history_counts_start(RG_HISTORY_HOUR, time),
+				rg_history_counts_end(RG_HISTORY_HOUR, time) - 1);
+		assert_in_range(time, rg_history_counts_start(RG_HISTORY_DAY, time),
+				rg_history_counts_end(RG_HISTORY_DAY, time) - 1);
 	}
 }
 
@@ -258,7 +258,7 @@ static void test_zone_changes(void **state)
 		drop(1);
 		run(40 * 60);
 	}
-	rows = rg_history_rows(history, RG_HISTORY_HOUR, &count);
+	rows = rg_history_counts_rows(history, RG_HISTORY_HOUR, &count);
 	for (size_t i = 0; i < count; i++) {
 		assert_true(rows[i].start < rows[i].end);
 		assert_true(!i || rows[i - 1].end <= rows[i].start);
@@ -295,10 +295,10 @@ static void test_month(void **state)
 	json_decref(json);
 	expect("week", "totals.attempts.refused", 6 * 24 + 10);
 	expect("day", "totals.attempts.refused", 23);
-	rows = rg_history_rows(history, RG_HISTORY_DAY, &count);
+	rows = rg_history_counts_rows(history, RG_HISTORY_DAY, &count);
 	assert_int_equal(count, RG_HISTORY_DAYS);
 	assert_int_equal(rows[0].start, BEGIN + 10 * DAY);
-	(void)rg_history_rows(history, RG_HISTORY_HOUR, &count);
+	(void)rg_history_counts_rows(history, RG_HISTORY_HOUR, &count);
 	assert_int_equal(count, RG_HISTORY_HOURS);
 	stop();
 	assert_int_equal(start(map), 0);
@@ -391,14 +391,14 @@ static void test_killed(void **state)
 	assert_int_equal(start(0), 0);
 	drop(5);
 	run(300);
-	assert_int_equal(rg_history_write(history, false), 0);
+	assert_int_equal(rg_history_file_write(history, directory, false), 0);
 	drop(7);
 	counters.zones[1].counts[RG_ASKED] = 9;
 	run(299);
 	die();
 	assert_int_equal(start(map), 0);
 	expect_refused(12); /* the kernel's are all there, and once */
-	assert_int_equal(rg_history_write(history, false), 0);
+	assert_int_equal(rg_history_file_write(history, directory, false), 0);
 	die();
 	assert_int_equal(start(map), 0);
 	expect_refused(12);
@@ -419,7 +419,7 @@ static void test_zones(void **state)
 	counters.zones[1].counts[RG_ASKED] = 20;
 	counters.zones[1].counts[RG_ASKED_CLEAN] = 19;
 	counters.zones[1].counts[RG_ASKED_FAILED] = 1;
-	rg_history_add(history, &counters, now);
+	rg_history_counts_add(history, &counters, now);
 	counters.zones[0] = counters.zones[1];
 	counters.zones[1].alias = "one";
 	memset(counters.zones[1].counts, 0, sizeof(counters.zones[1].counts));
@@ -437,7 +437,7 @@ static void test_zones(void **state)
 		counters.zone_count = 1 + i % RG_MAX_ZONES;
 		counters.zones[i % RG_MAX_ZONES].alias = names[i];
 		counters.zones[i % RG_MAX_ZONES].counts[RG_ASKED] = 1000 + i;
-		rg_history_add(history, &counters, now);
+		rg_history_counts_add(history, &counters, now);
 	}
 	json = report("month");
 	assert_int_equal(json_array_size(find(json, "zones")), RG_MAX_ZONES);
@@ -464,7 +464,7 @@ static void test_many_gaps(void **state)
 		pass_time(i % 2 ? 300 : 100);
 		assert_int_equal(start(map), 0);
 	}
-	(void)rg_history_spans(history, &count);
+	(void)rg_history_counts_spans(history, &count);
 	assert_int_equal(count, RG_HISTORY_SPANS);
 	json = report("week");
 	assert_int_equal(number(json, "counted"), 200 * 2 * RG_HISTORY_SPANS);
@@ -497,7 +497,7 @@ static void test_old_gaps(void **state)
 	assert_int_equal(json_array_size(find(json, "missing")), 5);
 	assert_int_equal(number(json, "missing.4.until") - number(json, "missing.4.from"), 100);
 	json_decref(json);
-	(void)rg_history_spans(history, &count);
+	(void)rg_history_counts_spans(history, &count);
 	assert_int_equal(count, 6);
 }
 
@@ -526,7 +526,7 @@ static void check_rows(void)
 {
 	for (unsigned int unit = RG_HISTORY_HOUR; unit <= RG_HISTORY_DAY; unit++) {
 		size_t count;
-		const struct rg_history_row *rows = rg_history_rows(history, unit, &count);
+		const struct rg_history_row *rows = rg_history_counts_rows(history, unit, &count);
 
 		for (size_t i = 1; i < count; i++)
 			assert_true(rows[i - 1].end <= rows[i].start);
@@ -543,9 +543,9 @@ static void test_clock_back(void **state)
 	run(2 * HOUR);
 	drop(2);
 	now.wall -= 90 * 60; /* an hour and a half that comes twice */
-	assert_true(rg_history_is_due(history, now));
-	rg_history_add(history, &counters, now);
-	assert_false(rg_history_is_due(history, now));
+	assert_true(rg_history_counts_needs_sample(history, now));
+	rg_history_counts_add(history, &counters, now);
+	assert_false(rg_history_counts_needs_sample(history, now));
 	drop(4);
 	run(90 * 60);
 	expect_refused(7);
@@ -562,7 +562,7 @@ static void test_clock_back(void **state)
 	expect("day", "totals.attempts.refused", 8);
 	check_rows();
 	now.wall = BEGIN + 13 * HOUR;
-	rg_history_add(history, &counters, now);
+	rg_history_counts_add(history, &counters, now);
 	run(600);
 	drop(16);
 	expect("day", "totals.attempts.refused", 23); /* but for the 8 of 1970 */
@@ -592,7 +592,7 @@ static void test_no_battery(void **state)
 		drop(1);
 		run(300);
 		now.wall = right + 300;
-		rg_history_add(history, &counters, now);
+		rg_history_counts_add(history, &counters, now);
 		run(60);
 		expect("day", "totals.attempts.refused", 23);
 		expect("month", "totals.attempts.refused", 29 * 24);
@@ -620,13 +620,13 @@ static void test_clock_forward(void **state)
 	/* Ten years on for three days, then right: what was there is there. */
 	right = now.wall;
 	now.wall += 3650LL * DAY;
-	rg_history_add(history, &counters, now);
+	rg_history_counts_add(history, &counters, now);
 	for (int i = 0; i < 3 * 24; i++) {
 		drop(100);
 		run(HOUR);
 	}
 	now.wall = right;
-	rg_history_add(history, &counters, now);
+	rg_history_counts_add(history, &counters, now);
 	run(600);
 	json = report("week");
 	assert_int_equal(number(json, "totals.attempts.refused"), 3);
@@ -658,16 +658,16 @@ static void test_random_clock(void **state)
 			now.wall += (int64_t)(seed >> 40) % (20 * HOUR) - 10 * HOUR;
 		drop(seed % 3);
 		sum += seed % 3;
-		if (rg_history_is_due(history, now))
-			rg_history_add(history, &counters, now);
+		if (rg_history_counts_needs_sample(history, now))
+			rg_history_counts_add(history, &counters, now);
 		if (seed % 501 == 0) {
 			stop();
 			assert_int_equal(start(map), 0);
 		}
 	}
 	check_rows();
-	rg_history_add(history, &counters, now);
-	rows = rg_history_rows(history, RG_HISTORY_DAY, &count);
+	rg_history_counts_add(history, &counters, now);
+	rows = rg_history_counts_rows(history, RG_HISTORY_DAY, &count);
 	for (size_t i = 0; i < count; i++)
 		all += rg_stats_of(&rows[i].tally.kernel, RG_STAT_DONE, RG_CLASS_STANDARD,
 				   RG_ACTION_DROP)
@@ -722,7 +722,7 @@ static void test_nothing(void **state)
 	json_t *json;
 
 	(void)state;
-	assert_int_equal(rg_history_new(&history, directory), 0);
+	assert_int_equal(rg_history_counts_new(&history), 0);
 	json = rg_report(history, "week", now.wall);
 	assert_int_equal(json_array_size(find(json, "lines")), 7);
 	assert_true(json_is_null(find(json, "since")));
@@ -736,12 +736,12 @@ static void test_nothing(void **state)
 
 static char *read_file(size_t *size)
 {
-	char *text = malloc(RG_HISTORY_SIZE + 1);
+	char *text = malloc(RG_HISTORY_FILE_SIZE + 1);
 	FILE *file = fopen(path, "re");
 
 	assert_non_null(file);
 	assert_non_null(text);
-	*size = fread(text, 1, RG_HISTORY_SIZE, file);
+	*size = fread(text, 1, RG_HISTORY_FILE_SIZE, file);
 	text[*size] = '\0';
 	fclose(file);
 	return text;
@@ -779,7 +779,7 @@ static void test_size(void **state)
 		for (unsigned int i = 0; i < RG_MAX_ZONES; i++)
 			for (unsigned int k = 0; k < RG_ASKED_MAX; k++)
 				counters.zones[i].counts[k] = counts;
-		rg_history_add(history, &counters, now);
+		rg_history_counts_add(history, &counters, now);
 		/* The hours of one day at a time: a jump each, so that all rows are full. */
 		now.wall += day < 32 ? DAY : HOUR;
 	}
@@ -788,13 +788,13 @@ static void test_size(void **state)
 		for (unsigned int i = 0; i < RG_STAT_MAX; i++)
 			counters.kernel.counts[i].packets = counters.kernel.counts[i].attempts =
 				(1ULL << 61) + (hour << 54);
-		rg_history_add(history, &counters, now);
+		rg_history_counts_add(history, &counters, now);
 		now.wall += HOUR;
 	}
-	assert_int_equal(rg_history_write(history, false), 0);
+	assert_int_equal(rg_history_file_write(history, directory, false), 0);
 	assert_int_equal(stat(path, &st), 0);
 	print_message("# the largest file: %lld bytes\n", (long long)st.st_size);
-	assert_in_range(st.st_size, 400000, RG_HISTORY_SIZE - 1);
+	assert_in_range(st.st_size, 400000, RG_HISTORY_FILE_SIZE - 1);
 	assert_int_equal(st.st_mode & 07777, 0600);
 	die();
 	assert_int_equal(start(0), 0);
@@ -807,13 +807,13 @@ static void expect_bad(const char *text, size_t size, const char *why)
 
 	write_file(text, size);
 	(void)unlink(bad);
-	assert_int_equal(rg_history_new(&history, directory), 0);
-	assert_true(rg_history_load(history, &error) < 0);
+	assert_int_equal(rg_history_counts_new(&history), 0);
+	assert_true(rg_history_file_load(history, directory, &error) < 0);
 	if (!strstr(error.text, why))
 		fail_msg("\"%s\" has no \"%s\"", error.text, why);
 	assert_int_equal(access(path, F_OK), -1);
 	assert_int_equal(access(bad, F_OK), 0);
-	rg_history_begin(history, &counters, map, map, now);
+	rg_history_counts_begin(history, &counters, map, map, now);
 	expect_refused(0);
 	drop(1);
 	expect_refused(1);
@@ -871,8 +871,8 @@ static void test_damaged(void **state)
 	/* An hour that would take what two others shall have. */
 	expect_bad_with(text, "\"end\":1796036400", "\"end\":1796036401", "\"hours\" is damaged");
 	free(text);
-	text = calloc(1, RG_HISTORY_SIZE + 1);
-	expect_bad(text, RG_HISTORY_SIZE + 1, "more than a history has");
+	text = calloc(1, RG_HISTORY_FILE_SIZE + 1);
+	expect_bad(text, RG_HISTORY_FILE_SIZE + 1, "more than a history has");
 	free(text);
 }
 
@@ -907,8 +907,8 @@ static void test_not_a_file(void **state)
 
 	(void)state;
 	assert_int_equal(mkdir(path, 0700), 0);
-	assert_int_equal(rg_history_new(&history, directory), 0);
-	assert_true(rg_history_load(history, &error) < 0);
+	assert_int_equal(rg_history_counts_new(&history), 0);
+	assert_true(rg_history_file_load(history, directory, &error) < 0);
 	assert_non_null(strstr(error.text, "not a regular file"));
 	assert_int_equal(rmdir(bad), 0);
 	die();
@@ -916,10 +916,10 @@ static void test_not_a_file(void **state)
 	assert_int_equal(start(0), -EINVAL);
 	die();
 	/* A name that can't be written: the history goes on, in memory. */
-	assert_int_equal(rg_history_new(&history, "/nowhere/at/all"), 0);
-	assert_int_equal(rg_history_load(history, &error), 0);
-	rg_history_begin(history, &counters, 0, map, now);
-	assert_int_equal(rg_history_write(history, false), -ENOENT);
+	assert_int_equal(rg_history_counts_new(&history), 0);
+	assert_int_equal(rg_history_file_load(history, "/nowhere/at/all", &error), 0);
+	rg_history_counts_begin(history, &counters, 0, map, now);
+	assert_int_equal(rg_history_file_write(history, "/nowhere/at/all", false), -ENOENT);
 	expect_refused(0);
 }
 
@@ -944,7 +944,7 @@ static void test_random_damage(void **state)
 		write_file(text, size);
 		read += !start(map);
 		json_decref(report("month"));
-		assert_int_equal(rg_history_write(history, false), 0);
+		assert_int_equal(rg_history_file_write(history, directory, false), 0);
 		die();
 		counters = saved;
 		text[seed % size] = before;

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "control/change.h"
+
+#include "base/addr.h"
+#include "base/log.h"
+#include "base/names.h"
+#include "lists/list_edit.h"
+
+/* What begin() returns if there is nothing to load after it (reload_queue.h). */
+#define NOTHING_TO_LOAD 1
+
+/* A command in the reload queue. */
+struct change {
+	struct rg_client *client; /* NULL: it has disconnected */
+	const struct rg_modules *modules;
+	const struct rg_control_ops *ops;
+	json_t *request;
+	enum rg_class peer_class; /* approve and block: the class of the entry */
+	int added; /* lines added to the file of peer_class */
+	int removed; /* lines removed: approve and block from the other class's file, unlist from both */
+};
+
+static const char *get_string(const json_t *request, const char *key)
+{
+	return json_string_value(json_object_get(request, key));
+}
+
+static json_int_t get_seconds(const json_t *request)
+{
+	return json_integer_value(json_object_get(request, "for"));
+}
+
+static void forget_client(void *what)
+{
+	struct change *change = what;
+
+	change->client = NULL;
+}
+
+/* Answers with the error, or with `answer`, whose reference it takes over. Frees change. */
+static void end_change(struct change *change, int err, const struct rg_error *error, json_t *answer)
+{
+	if (change->client)
+		rg_control_wait(change->client, NULL, NULL);
+	if (!change->client)
+		json_decref(answer);
+	else if (err)
+		rg_control_refuse(change->client, "%s", error->text);
+	else
+		rg_control_answer(change->client, answer);
+	json_decref(change->request);
+	free(change);
+}
+
+/* Puts a new change into the reload queue. `how` is complete but for its arg, which is the change. */
+static void queue_change(struct rg_client *client, const json_t *request, enum rg_class peer_class,
+			 struct rg_reload_request how)
+{
+	struct change *change = calloc(1, sizeof(*change));
+
+	if (!change) {
+		rg_control_refuse(client, "out of memory");
+		return;
+	}
+	change->client = client;
+	change->modules = rg_control_modules(client);
+	change->ops = rg_control_ops(client);
+	change->request = json_incref((json_t *)request);
+	change->peer_class = peer_class;
+	how.arg = change;
+	rg_control_wait(client, change, forget_client);
+	change->ops->reload(change->ops->arg, &how);
+}
+
+/* ------------------------------------------------------ approve, block, unlist */
+
+static enum rg_class other_class(enum rg_class peer_class)
+{
+	return peer_class == RG_CLASS_APPROVED ? RG_CLASS_BLOCKED : RG_CLASS_APPROVED;
+}
+
+/*
+ * Refuses to block an entry within an approved prefix, because approved wins and the entry would do
+ * nothing. 0 or -EPERM.
+ */
+static int check_approved(const struct rg_modules *modules, const char *entry, struct rg_error *error)
+{
+	const char *state_dir = modules->conf->state_dir;
+	const struct rg_list_item *item;
+	struct rg_prefix prefix;
+
+	if (rg_prefix_parse(entry, strlen(entry), &prefix))
+		return 0;
+	item = rg_lists_find(modules->lists, &prefix.addr, rg_now());
+	/* The same entry, approved by repgatectl, is moved from one list to the other. */
+	if (!item || item->peer_class != RG_CLASS_APPROVED || item->len > prefix.len ||
+	    (item->len == prefix.len &&
+	     !strncmp(rg_lists_source(modules->lists, item->source), state_dir, strlen(state_dir))))
+		return 0;
+	return rg_fail(error, -EPERM, "%s is approved by %s:%u, which wins", entry,
+		       rg_lists_source(modules->lists, item->source), item->line);
+}
+
+/* Adds the entry to repgatectl's list of its class and removes it from the other list. */
+static int begin_add(void *arg, struct rg_error *error)
+{
+	struct change *change = arg;
+	const char *state_dir = change->modules->conf->state_dir;
+	const char *entry = get_string(change->request, "entry");
+	json_int_t seconds = get_seconds(change->request);
+	struct rg_error ignored;
+	int64_t until = 0;
+	int err = 0;
+
+	if (change->peer_class == RG_CLASS_BLOCKED)
+		err = check_approved(change->modules, entry, error);
+	if (err)
+		return err;
+	if (seconds)
+		until = (int64_t)rg_wall_time(rg_now()) + seconds;
+	err = rg_list_edit_add(state_dir, change->peer_class, entry, until,
+			       get_string(change->request, "comment"), error);
+	if (err)
+		return err;
+	change->added = 1;
+	change->removed =
+		rg_list_edit_remove(state_dir, other_class(change->peer_class), entry, &ignored);
+	return 0;
+}
+
+static void end_add(void *arg, int err, const struct rg_error *error)
+{
+	struct change *change = arg;
+	const char *state_dir = change->modules->conf->state_dir;
+	const char *entry = get_string(change->request, "entry");
+	json_int_t seconds = get_seconds(change->request);
+	json_t *answer = NULL;
+
+	if (err && change->added)
+		rg_list_edit_undo(state_dir, change->peer_class);
+	if (err && change->removed > 0)
+		rg_list_edit_undo(state_dir, other_class(change->peer_class));
+	if (!err) {
+		rg_log_info("%s %s by repgatectl", rg_class_name(change->peer_class), entry);
+		answer = json_pack("{s:s, s:s, s:o}", "entry", entry, "class",
+				   rg_class_name(change->peer_class), "expires_in",
+				   seconds ? json_integer(seconds) : json_null());
+	}
+	end_change(change, err, error, answer);
+}
+
+static const struct rg_reload_request add_entry = { .kind = RG_RELOAD_LISTS,
+						    .begin = begin_add,
+						    .done = end_add };
+
+void rg_change_run_approve(struct rg_client *client, const json_t *request)
+{
+	queue_change(client, request, RG_CLASS_APPROVED, add_entry);
+}
+
+void rg_change_run_block(struct rg_client *client, const json_t *request)
+{
+	queue_change(client, request, RG_CLASS_BLOCKED, add_entry);
+}
+
+/* The entry is not in repgatectl's lists. The error names the file that has it, if one has. */
+static int refuse_unlist(const struct rg_modules *modules, const char *entry, struct rg_error *error)
+{
+	const struct rg_list_item *item = rg_lists_find_country(modules->lists, entry);
+	struct rg_prefix prefix;
+
+	if (!item && !rg_prefix_parse(entry, strlen(entry), &prefix))
+		item = rg_lists_find(modules->lists, &prefix.addr, rg_now());
+	if (!item)
+		return rg_fail(error, -ENOENT, "%s is in no local list", entry);
+	return rg_fail(error, -ENOENT, "%s was not added by repgatectl; %s:%u lists it as %s",
+		       entry, rg_lists_source(modules->lists, item->source), item->line,
+		       rg_class_name(item->peer_class));
+}
+
+static int begin_unlist(void *arg, struct rg_error *error)
+{
+	struct change *change = arg;
+	const char *state_dir = change->modules->conf->state_dir;
+	const char *entry = get_string(change->request, "entry");
+	int approved = rg_list_edit_remove(state_dir, RG_CLASS_APPROVED, entry, error), blocked;
+
+	if (approved < 0)
+		return approved;
+	blocked = rg_list_edit_remove(state_dir, RG_CLASS_BLOCKED, entry, error);
+	if (blocked < 0)
+		return blocked;
+	change->removed = approved + blocked;
+	return change->removed ? 0 : refuse_unlist(change->modules, entry, error);
+}
+
+static void end_unlist(void *arg, int err, const struct rg_error *error)
+{
+	struct change *change = arg;
+	const char *entry = get_string(change->request, "entry");
+	json_t *answer = NULL;
+
+	if (!err) {
+		rg_log_info("unlisted %s by repgatectl", entry);
+		answer = json_pack("{s:s, s:i}", "entry", entry, "removed", change->removed);
+	}
+	end_change(change, err, error, answer);
+}
+
+void rg_change_run_unlist(struct rg_client *client, const json_t *request)
+{
+	const struct rg_reload_request how = { .kind = RG_RELOAD_LISTS,
+					       .begin = begin_unlist,
+					       .done = end_unlist };
+
+	queue_change(client, request, RG_CLASS_NONE, how);
+}
+
+/* ------------------------------------------------------- reload, monitor, set */
+
+static void end_reload(void *arg, int err, const struct rg_error *error)
+{
+	end_change(arg, err, error, err ? NULL : json_pack("{s:b}", "reloaded", 1));
+}
+
+void rg_change_run_reload(struct rg_client *client, const json_t *request)
+{
+	const struct rg_reload_request how = { .kind = RG_RELOAD_CONF, .done = end_reload };
+
+	queue_change(client, request, RG_CLASS_NONE, how);
+}
+
+static int begin_monitor(void *arg, struct rg_error *error)
+{
+	const struct change *change = arg;
+	bool on = json_is_true(json_object_get(change->request, "on"));
+
+	(void)error;
+	change->ops->set_mode(change->ops->arg, on ? RG_MODE_MONITOR : RG_MODE_ENFORCE);
+	return NOTHING_TO_LOAD;
+}
+
+static void end_monitor(void *arg, int err, const struct rg_error *error)
+{
+	struct change *change = arg;
+	json_t *answer = NULL;
+
+	if (!err)
+		answer = json_pack("{s:s}", "mode", rg_mode_name(change->modules->conf->mode));
+	end_change(change, err, error, answer);
+}
+
+void rg_change_run_monitor(struct rg_client *client, const json_t *request)
+{
+	const struct rg_reload_request how = { .begin = begin_monitor, .done = end_monitor };
+
+	queue_change(client, request, RG_CLASS_NONE, how);
+}
+
+/*
+ * The zones that the action of a class applies to. `repgatectl set --save` removes what it saved for
+ * them before.
+ */
+static json_t *zones_of(const struct rg_conf *conf, const char *key)
+{
+	enum rg_class peer_class = !strcmp(key, "standard_action") ? RG_CLASS_STANDARD :
+				   !strcmp(key, "qil_action")	   ? RG_CLASS_QIL :
+								     RG_CLASS_NONE;
+	json_t *zones = json_array();
+
+	for (unsigned int i = 0; i < conf->zone_count; i++)
+		if (conf->zones[i].peer_class == peer_class)
+			json_array_append_new(zones, json_string(conf->zones[i].alias));
+	return zones;
+}
+
+static int begin_set(void *arg, struct rg_error *error)
+{
+	const struct change *change = arg;
+	int err = change->ops->set(change->ops->arg, get_string(change->request, "key"),
+				   get_string(change->request, "value"), error);
+
+	return err ? err : NOTHING_TO_LOAD;
+}
+
+static void end_set(void *arg, int err, const struct rg_error *error)
+{
+	struct change *change = arg;
+	const struct rg_conf *conf = change->modules->conf;
+	const char *key = get_string(change->request, "key");
+	json_t *answer = NULL;
+
+	if (!err)
+		answer = json_pack("{s:s, s:s, s:s, s:o}", "key", key, "value",
+				   get_string(change->request, "value"), "config", conf->path,
+				   "zones", zones_of(conf, key));
+	end_change(change, err, error, answer);
+}
+
+void rg_change_run_set(struct rg_client *client, const json_t *request)
+{
+	const struct rg_reload_request how = { .begin = begin_set, .done = end_set };
+
+	queue_change(client, request, RG_CLASS_NONE, how);
+}
+
+/* --------------------------------------------------------------------- flush */
+
+void rg_change_run_flush(struct rg_client *client, const json_t *request)
+{
+	const struct rg_modules *modules = rg_control_modules(client);
+	const char *what = get_string(request, "what");
+	const struct rg_zone_conf *zone = NULL;
+	struct rg_prefix prefix, *within = NULL;
+	size_t count;
+
+	if (what && !rg_prefix_parse(what, strlen(what), &prefix)) {
+		within = &prefix;
+		/* A part of an IPv6 peer stands for the whole peer. */
+		if (!rg_addr_is_v4(&prefix.addr) && prefix.len > modules->conf->ipv6_prefix)
+			prefix = rg_peer_of(&prefix.addr, modules->conf->ipv6_prefix);
+	} else if (what) {
+		zone = rg_conf_zone_by_alias(modules->conf, what);
+	}
+	if (what && !within && !zone) {
+		rg_control_refuse(client, "\"%.60s\" is not an address, a prefix or a zone", what);
+		return;
+	}
+	count = rg_verdicts_flush(modules->verdicts, within, zone ? zone->slot : RG_NO_ZONE);
+	rg_log_info("flushed %zu entries by repgatectl", count);
+	rg_control_answer(client, json_pack("{s:I}", "flushed", (json_int_t)count));
+}

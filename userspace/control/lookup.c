@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "control/lookup.h"
+
+#include "base/addr.h"
+#include "base/names.h"
+#include "control/describe.h"
+#include "proto/reply.h"
+
+struct lookup {
+	struct rg_client *client; /* NULL: gone */
+	struct rg_inquiry *inquiry;
+	struct rg_conf *conf;
+	struct rg_addr addr;
+	struct rg_evidence evidence;
+	char country[3];
+	bool store;
+};
+
+/* What will be said, from whichever source. */
+struct finding {
+	enum rg_class peer_class;
+	enum rg_action action;
+	enum rg_reason reason;
+	const char *zone; /* alias or "" */
+	uint32_t code;
+	uint64_t since, expiry, hits; /* 0: none */
+	bool known; /* in the maps: the next SYN is not held */
+};
+
+static void free_lookup(void *arg)
+{
+	struct lookup *lookup = arg;
+
+	rg_inquiry_cancel(lookup->inquiry);
+	rg_conf_unref(lookup->conf);
+	free(lookup);
+}
+
+/* The entries of the local lists that cover the address or name its country. */
+static json_t *describe_lists(const struct rg_lists *lists, const struct lookup *lookup)
+{
+	const struct rg_list_item *item = rg_lists_find(lists, &lookup->addr, rg_now());
+	json_t *json = json_array();
+
+	if (item)
+		json_array_append_new(json, rg_describe_list_item(lists, item, "list", NULL));
+	item = *lookup->country ? rg_lists_find_country(lists, lookup->country) : NULL;
+	if (item)
+		json_array_append_new(json,
+				      rg_describe_list_item(lists, item, "list", lookup->country));
+	return json;
+}
+
+static const char *answer_text(const struct rg_finding *finding)
+{
+	if (finding->status == RG_DNS_OFF)
+		return rg_dns_status_name(RG_DNS_OFF);
+	switch (finding->state) {
+	case RG_ZONE_LISTED:
+		return "listed";
+	case RG_ZONE_NOT_LISTED:
+		return "not listed";
+	case RG_ZONE_FAILED:
+		return finding->code ? "error code" : rg_dns_status_name(finding->status);
+	default:
+		return "not asked";
+	}
+}
+
+static json_t *describe_zones(const struct rg_conf *conf, const struct lookup *lookup,
+			      const struct finding *found)
+{
+	json_t *zones = json_array();
+
+	for (unsigned int i = 0; i < conf->zone_count; i++) {
+		const struct rg_zone_conf *zone = &conf->zones[i];
+		struct rg_finding finding = lookup->evidence.zones[i];
+
+		/* A stored verdict is what this zone said then. */
+		if (found->known && !strcmp(found->zone, zone->alias))
+			finding = (struct rg_finding){ .state = RG_ZONE_LISTED, .code = found->code };
+		else if (found->known && found->reason == RG_REASON_NOT_LISTED)
+			finding.state = RG_ZONE_NOT_LISTED;
+		json_array_append_new(
+			zones, json_pack("{s:s, s:s, s:s, s:o, s:o}", "zone", zone->alias, "kind",
+					 rg_describe_kind(zone), "answer", answer_text(&finding),
+					 "code", rg_describe_code(finding.code), "ttl",
+					 finding.has_ttl ? json_integer(finding.ttl) : json_null()));
+	}
+	return zones;
+}
+
+/* The action that the peer's next SYN meets; a held one meets its verdict in the end. */
+static enum rg_action next_syn(const struct rg_modules *modules, const struct rg_conf *conf,
+			       const struct finding *found)
+{
+	if (conf->mode == RG_MODE_MONITOR)
+		return RG_ACTION_PASS;
+	if (!found->known && conf->unknown != RG_ACTION_HOLD)
+		return (enum rg_action)conf->unknown;
+	return rg_steering_action(&modules->steering, found->peer_class, found->action);
+}
+
+static void explain(const struct rg_modules *modules, const struct rg_conf *conf,
+		    const struct finding *found, char *text, size_t size)
+{
+	enum rg_action action =
+		rg_steering_action(&modules->steering, found->peer_class, found->action);
+
+	if (conf->mode == RG_MODE_MONITOR && found->action != RG_ACTION_PASS)
+		snprintf(text, size, "passes, as mode is monitor; would meet: %s",
+			 rg_action_name(found->action));
+	else if (found->known && action != found->action)
+		snprintf(text, size, "meets: %s, as %s can't work (see status)",
+			 rg_action_name(action), rg_action_name(found->action));
+	else if (found->known)
+		snprintf(text, size, "meets: %s", rg_action_name(found->action));
+	else if (conf->unknown == RG_ACTION_HOLD)
+		snprintf(text, size, "is held until the zones have answered, then meets: %s",
+			 rg_action_name(found->action));
+	else
+		snprintf(text, size, "not known yet: unknown = %s", rg_action_name(conf->unknown));
+}
+
+static json_t *url_of(const struct rg_conf *conf, const struct lookup *lookup, const char *alias)
+{
+	const struct rg_zone_conf *zone = rg_conf_zone_by_alias(conf, alias);
+	char url[512];
+
+	if (!zone || !zone->url)
+		return json_null();
+	rg_reply_url(zone->url, &lookup->addr, url, sizeof(url));
+	return json_string(url);
+}
+
+static json_t *describe_lookup(const struct rg_modules *modules, const struct lookup *lookup,
+			       const struct finding *found)
+{
+	const struct rg_conf *conf = lookup->conf;
+	char why[160];
+
+	explain(modules, conf, found, why, sizeof(why));
+	return json_pack(
+		"{s:o, s:s, s:s, s:o, s:s, s:o, s:o, s:I, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o}",
+		"address", rg_describe_addr(&lookup->addr), "class",
+		rg_class_name(found->peer_class), "action", rg_action_name(found->action), "zone",
+		rg_describe_text(found->zone), "reason", rg_reason_name(found->reason), "since",
+		found->since ? json_real(rg_wall_time(found->since)) : json_null(), "expires_in",
+		rg_describe_seconds_left(found->expiry), "hits", (json_int_t)found->hits,
+		"next_syn", rg_action_name(next_syn(modules, conf, found)), "explanation", why,
+		"known", found->known, "code", rg_describe_code(found->code), "country",
+		rg_describe_text(lookup->country), "url", url_of(conf, lookup, found->zone), "lists",
+		describe_lists(modules->lists, lookup), "zones", describe_zones(conf, lookup, found));
+}
+
+/* From the lists and maps; false if nothing is known. */
+static bool find_known(const struct rg_modules *modules, const struct lookup *lookup,
+		       struct finding *found)
+{
+	struct rg_prefix peer = rg_peer_of(&lookup->addr, lookup->conf->ipv6_prefix);
+	const struct rg_list_item *item = rg_lists_find(modules->lists, &lookup->addr, rg_now());
+	uint64_t now = rg_now();
+	struct rg_full_verdict verdict;
+	struct rg_peer clean;
+
+	*found = (struct finding){ .zone = "", .known = true };
+	if (item) {
+		found->peer_class = item->peer_class;
+		found->action = item->peer_class == RG_CLASS_APPROVED ?
+					RG_ACTION_PASS :
+					(enum rg_action)lookup->conf->blocked_action;
+		found->reason = RG_REASON_LIST;
+		found->expiry = rg_lists_expiry(modules->lists, item);
+	} else if (!rg_verdicts_find(modules->verdicts, &lookup->addr, now, NULL, &verdict)) {
+		*found = (struct finding){ .peer_class = verdict.peer_class,
+					   .action = verdict.action,
+					   .reason = verdict.reason,
+					   .zone = rg_verdicts_zone(modules->verdicts, verdict.zone),
+					   .code = verdict.code,
+					   .since = verdict.since,
+					   .expiry = verdict.expiry,
+					   .hits = verdict.hits,
+					   .known = true };
+	} else if (!rg_verdicts_find_peer(modules->verdicts, &peer.addr, now, &clean) &&
+		   clean.state == RG_PEER_CLEAN) {
+		found->peer_class = RG_CLASS_CLEAN;
+		found->action = RG_ACTION_PASS;
+		found->reason = clean.reason;
+		found->since = clean.since;
+		found->expiry = clean.expiry;
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static void on_lookup(void *arg, const struct rg_evidence *evidence)
+{
+	struct lookup *lookup = arg;
+	struct rg_client *client = lookup->client;
+	const struct rg_modules *modules = rg_control_modules(client);
+	struct rg_outcome outcome;
+	struct finding found;
+
+	lookup->evidence = *evidence;
+	lookup->inquiry = NULL; /* gone when this returns */
+	rg_policy_decide(lookup->conf, evidence, &outcome);
+	if (lookup->store)
+		(void)rg_judge_store(modules->verdicts, modules->conf, lookup->conf, &lookup->addr,
+				     &outcome);
+	if (!lookup->store || !find_known(modules, lookup, &found))
+		found = (struct finding){ .peer_class = outcome.peer_class,
+					  .action = outcome.action,
+					  .reason = outcome.reason,
+					  .code = outcome.code,
+					  .zone = outcome.zone == RG_NO_ZONE ?
+							  "" :
+							  lookup->conf->zones[outcome.zone].alias };
+	rg_control_wait(client, NULL, NULL);
+	rg_control_answer(client, describe_lookup(modules, lookup, &found));
+	free_lookup(lookup);
+}
+
+void rg_lookup_run(struct rg_client *client, const json_t *request)
+{
+	const struct rg_modules *modules = rg_control_modules(client);
+	const char *text = json_string_value(json_object_get(request, "address"));
+	struct lookup *lookup = calloc(1, sizeof(*lookup));
+	struct finding found;
+
+	if (!lookup || rg_addr_parse(text, strlen(text), &lookup->addr)) {
+		rg_control_refuse(client,
+				  lookup ? "\"%.60s\" is not an IP address" : "out of memory", text);
+		free(lookup);
+		return;
+	}
+	lookup->client = client;
+	lookup->conf = rg_conf_ref(modules->conf);
+	lookup->store = json_is_true(json_object_get(request, "store"));
+	rg_judge_local(modules->judge, &lookup->addr, &lookup->evidence, lookup->country);
+	if (find_known(modules, lookup, &found)) {
+		rg_control_answer(client, describe_lookup(modules, lookup, &found));
+		free_lookup(lookup);
+	} else if (rg_inquiry_start(&lookup->inquiry, modules->inquiries, lookup->conf,
+				    &lookup->addr, &lookup->evidence, on_lookup, lookup)) {
+		rg_control_refuse(client, "out of memory");
+		free_lookup(lookup);
+	} else {
+		rg_control_wait(client, lookup, free_lookup);
+	}
+}

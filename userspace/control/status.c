@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "control/status.h"
+
+#include "base/addr.h"
+#include "base/names.h"
+#include "control/describe.h"
+#include "kernel/attach.h"
+#include "observe/report.h"
+
+#include <bpf/bpf.h>
+#include <sys/utsname.h>
+
+#ifndef RG_VERSION
+#define RG_VERSION "unknown"
+#endif
+
+/* Entries in one answer of list and dump. */
+#define MAX_SHOWN 10000
+
+static json_t *describe_interfaces(const struct rg_modules *modules)
+{
+	json_t *interfaces = json_array();
+	const struct rg_attachment *at;
+
+	for (unsigned int i = 0; (at = rg_attach_info(modules->loader, i)); i++)
+		json_array_append_new(interfaces,
+				      json_pack("{s:s, s:i, s:s, s:s, s:b, s:i}", "name", at->name,
+						"ifindex", (int)at->ifindex, "state",
+						at->ifindex ? "attached" : "missing", "mode",
+						at->mode == RG_XDP_GENERIC ? "generic" : "native",
+						"frags", at->frags, "program", (int)at->program));
+	return interfaces;
+}
+
+static json_t *describe_failures(const struct rg_zone_count *count)
+{
+	json_t *failures = json_object();
+
+	for (unsigned int status = 0; status < RG_DNS_STATUS_MAX; status++)
+		if (count->failed[status])
+			json_object_set_new(failures,
+					    status == RG_DNS_OK ? "error code" :
+								  rg_dns_status_name(status),
+					    json_integer((json_int_t)count->failed[status]));
+	return failures;
+}
+
+static json_t *describe_zone(const struct rg_modules *modules, const struct rg_zone_conf *zone)
+{
+	const struct rg_zone_count *count = rg_inquiry_context_count(modules->inquiries, zone->slot);
+	const struct rg_zone_health *health = rg_zone_test_health(modules->zone_test, zone->slot);
+
+	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:f, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:o, "
+			 "s:i, s:i}",
+			 "zone", zone->alias, "kind", rg_describe_kind(zone), "action",
+			 rg_action_name(zone->action), "state", rg_zone_health_name(health->state),
+			 "why", rg_describe_text(health->why), "since", rg_wall_time(health->since),
+			 "number", (int)zone->slot, "asked", (json_int_t)count->asked, "listed",
+			 (json_int_t)count->listed, "not_listed", (json_int_t)count->not_listed,
+			 "off", (json_int_t)count->off, "doubted", (json_int_t)count->doubted,
+			 "monitored", (json_int_t)count->monitored, "hit_share",
+			 health->window_share, "failed", describe_failures(count), "ttl_min",
+			 (int)zone->ttl_min, "ttl_max", (int)zone->ttl_max);
+}
+
+static json_t *describe_all_zones(const struct rg_modules *modules)
+{
+	json_t *zones = json_array();
+
+	for (unsigned int i = 0; i < modules->conf->zone_count; i++)
+		json_array_append_new(zones, describe_zone(modules, &modules->conf->zones[i]));
+	return zones;
+}
+
+/* max: 0 for the map's own */
+static json_t *describe_map(const char *name, int fd, json_t *entries, uint32_t max)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+
+	(void)bpf_obj_get_info_by_fd(fd, &info, &len);
+	return json_pack("{s:s, s:i, s:o, s:I}", "name", name, "id", (int)info.id, "entries",
+			 entries, "max_entries", (json_int_t)(max ? max : info.max_entries));
+}
+
+static json_t *describe_maps(const struct rg_modules *modules)
+{
+	const struct rg_maps *maps = rg_loader_maps(modules->loader);
+	struct rg_verdicts_count count = rg_verdicts_count(modules->verdicts);
+	json_t *all = json_array();
+	size_t list_entries;
+
+	(void)rg_lists_items(modules->lists, &list_entries);
+	json_array_append_new(all, describe_map("lists", maps->lists,
+						json_integer((json_int_t)list_entries),
+						modules->conf->max_list));
+	json_array_append_new(all, describe_map("verdicts", maps->verdicts,
+						json_integer((json_int_t)count.entries), 0));
+	json_array_append_new(all, describe_map("verdict_details", maps->verdict_details,
+						json_integer((json_int_t)count.details), 0));
+	json_array_append_new(all, describe_map("peers", maps->peers, json_null(), 0));
+	json_array_append_new(all,
+			      describe_map("zones", maps->zones,
+					   json_integer((json_int_t)modules->conf->zone_count), 0));
+	json_array_append_new(all, describe_map("events", maps->events, json_null(), 0));
+	json_array_append_new(all, describe_map("stats", maps->stats, json_null(), 0));
+	json_array_append_new(all, describe_map("buckets", maps->buckets, json_null(), 0));
+	json_array_append_new(all, describe_map("responder", maps->responder, json_null(), 0));
+	return all;
+}
+
+/* The index of each part that has one; null: its trie answers. */
+static json_t *describe_index(const struct rg_modules *modules)
+{
+	static const char *const parts[RG_INDEXES] = { "lists", "hosts", "peers" };
+	struct rg_index_maps_count count = rg_verdicts_indexes(modules->verdicts);
+	json_t *all = json_object();
+
+	for (int i = 0; i < RG_INDEXES; i++) {
+		const struct rg_index_count *part = &count.parts[i];
+
+		json_object_set_new(all, parts[i],
+				    part->bytes ? json_pack("{s:I, s:I, s:I, s:I}", "hosts",
+							    (json_int_t)part->hosts4, "nets",
+							    (json_int_t)part->nets6, "overflow",
+							    (json_int_t)part->overflow, "bytes",
+							    (json_int_t)part->bytes) :
+						  json_null());
+	}
+	json_object_set_new(all, "failed", json_integer((json_int_t)count.failed));
+	return all;
+}
+
+/* What this host can't do, in words (docs/platforms.md). */
+static json_t *describe_lacks(const struct rg_modules *modules)
+{
+	const struct rg_attachment *at;
+	json_t *lacks = json_array();
+
+	if (!rg_loader_can_hold(modules->loader))
+		json_array_append_new(lacks, json_string("hold: held SYNs can't be released before "
+							 "Linux 5.18, the first one is dropped"));
+	if (!modules->steering.attached)
+		json_array_append_new(lacks, json_string("steering: no sk_lookup program, tempfail "
+							 "resets and reject drops"));
+	for (unsigned int i = 0; (at = rg_attach_info(modules->loader, i)); i++) {
+		if (at->ifindex && at->mode == RG_XDP_GENERIC)
+			json_array_append_new(lacks,
+					      json_sprintf("native: %s is in generic mode, which is "
+							   "slower",
+							   at->name));
+		if (at->ifindex && !at->frags)
+			json_array_append_new(lacks, json_sprintf("frags: %s takes no frames in several "
+								  "buffers (large MTU)",
+								  at->name));
+	}
+	return lacks;
+}
+
+static json_t *describe_agent(const struct rg_modules *modules)
+{
+	struct rg_judge_count judge = rg_judge_count(modules->judge);
+	struct rg_dns_load dns = rg_dns_load(modules->dns);
+
+	return json_pack(
+		"{s:s, s:i, s:f, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:b, s:o}",
+		"version", RG_VERSION, "pid", (int)getpid(), "uptime",
+		(double)(rg_now() - modules->started) / 1e9, "config", modules->conf->path,
+		"resolver", modules->conf->resolver_text, "pin_path", modules->conf->pin_path,
+		"inquiries", (json_int_t)judge.inquiries, "inquiries_open", (json_int_t)judge.open,
+		"dns_asked", (json_int_t)dns.asked, "dns_in_flight", (json_int_t)dns.in_flight,
+		"dns_waiting", (json_int_t)dns.waiting, "reloads", (json_int_t)modules->reloads,
+		"reload_errors", (json_int_t)modules->reload_errors, "reload_error",
+		rg_describe_text(modules->reload_error), "can_hold",
+		rg_loader_can_hold(modules->loader), "lacks", describe_lacks(modules));
+}
+
+static json_t *describe_oddities(const struct rg_smtp_oddities *odd)
+{
+	return json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "bare_lf", (int)odd->bare_lf, "nul",
+			 (int)odd->nul, "long_lines", (int)odd->long_lines, "pipelined",
+			 (int)odd->pipelined, "unknown", (int)odd->unknown, "syntax",
+			 (int)odd->syntax, "sequence", (int)odd->sequence);
+}
+
+static json_t *describe_responder(const struct rg_modules *modules)
+{
+	struct rg_responder_count count = {};
+
+	if (modules->responder)
+		count = rg_responder_count(modules->responder);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "open",
+			 (json_int_t)count.open, "sessions", (json_int_t)count.sessions, "refused",
+			 (json_int_t)count.refused, "recipients", (json_int_t)count.recipients,
+			 "lost", (json_int_t)count.lost, "timeouts", (json_int_t)count.timeouts,
+			 "early_talkers", (json_int_t)count.early, "session_limit",
+			 (json_int_t)count.over_sessions, "session_limit_per_peer",
+			 (json_int_t)count.over_peer, "accept_failed",
+			 (json_int_t)count.accept_failed, "oddities", describe_oddities(&count.odd));
+}
+
+/* How tempfail and reject are answered, and whether they can be. */
+static json_t *describe_steering(const struct rg_modules *modules)
+{
+	enum rg_steering_state state = modules->steering.state;
+
+	return json_pack("{s:s, s:b, s:o}", "state", rg_steering_name(state), "works",
+			 rg_steering_works(&modules->steering), "advice",
+			 rg_describe_text(rg_steering_advice(state)));
+}
+
+void rg_status_run(struct rg_client *client, const json_t *request)
+{
+	const struct rg_modules *modules = rg_control_modules(client);
+	const struct rg_conf *conf = modules->conf;
+	json_t *ports = json_array();
+	size_t entries;
+
+	(void)request;
+	(void)rg_lists_items(modules->lists, &entries);
+	for (unsigned int i = 0; i < conf->port_count; i++)
+		json_array_append_new(ports, json_integer(conf->ports[i]));
+	rg_control_answer(
+		client,
+		json_pack("{s:s, s:s, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:I}, s:o}",
+			  "mode", rg_mode_name(conf->mode), "unknown", rg_action_name(conf->unknown),
+			  "ports", ports, "qil_level", (int)conf->qil_level, "interfaces",
+			  describe_interfaces(modules), "steering", describe_steering(modules),
+			  "zones", describe_all_zones(modules), "maps", describe_maps(modules),
+			  "index", describe_index(modules), "lists", "entries", (json_int_t)entries,
+			  "written", (json_int_t)rg_lists_written(modules->lists), "countries",
+			  (json_int_t)rg_lists_countries(modules->lists), "agent",
+			  describe_agent(modules)));
+}
+
+void rg_status_run_zones(struct rg_client *client, const json_t *request)
+{
+	(void)request;
+	rg_control_answer(client, json_pack("{s:o}", "zones",
+					    describe_all_zones(rg_control_modules(client))));
+}
+
+/* An empty object if the map can't be read. */
+static json_t *describe_losses(const struct rg_modules *modules)
+{
+	uint64_t losses[RG_LOSS_COUNTS];
+
+	return rg_losses_read(modules, losses) ? json_object() : rg_report_losses(losses);
+}
+
+void rg_status_run_stats(struct rg_client *client, const json_t *request)
+{
+	const struct rg_modules *modules = rg_control_modules(client);
+	struct rg_judge_count judge = rg_judge_count(modules->judge);
+	struct rg_verdicts_count verdicts = rg_verdicts_count(modules->verdicts);
+	struct rg_stats stats;
+	int err = rg_stats_read(rg_loader_maps(modules->loader)->stats, &stats);
+
+	(void)request;
+	if (err) {
+		rg_control_refuse(client, "stats map: %s", strerror(-err));
+		return;
+	}
+	rg_control_answer(
+		client,
+		json_pack("{s:o, s:o, s:{s:o, s:o}, s:o, s:o, s:{s:I, s:I, s:I, s:I, s:I}, "
+			  "s:{s:I, s:I, s:I, s:I, s:I}}",
+			  "packets", rg_report_table(&stats, RG_STAT_DONE, false), "attempts",
+			  rg_report_table(&stats, RG_STAT_DONE, true), "monitored", "packets",
+			  rg_report_table(&stats, RG_STAT_MONITORED, false), "attempts",
+			  rg_report_table(&stats, RG_STAT_MONITORED, true), "losses",
+			  describe_losses(modules), "responder", describe_responder(modules),
+			  "inquiries", "events", (json_int_t)judge.events, "begun",
+			  (json_int_t)judge.inquiries, "open", (json_int_t)judge.open, "joined",
+			  (json_int_t)judge.joined, "released", (json_int_t)judge.released,
+			  "verdicts", "entries", (json_int_t)verdicts.entries, "stored",
+			  (json_int_t)verdicts.stored, "expired", (json_int_t)verdicts.expired,
+			  "evicted", (json_int_t)verdicts.evicted, "removed",
+			  (json_int_t)verdicts.removed));
+}
+
+void rg_status_run_report(struct rg_client *client, const json_t *request)
+{
+	const struct rg_modules *modules = rg_control_modules(client);
+	const char *period = json_string_value(json_object_get(request, "period"));
+	json_t *report;
+	int err = rg_modules_sample(modules);
+
+	if (err) {
+		rg_control_refuse(client, "stats map: %s", strerror(-err));
+		return;
+	}
+	report = rg_report(modules->history, period, (int64_t)time(NULL));
+	if (report)
+		rg_control_answer(client, report);
+	else
+		rg_control_refuse(client, "out of memory");
+}
+
+static const char *get_string(const json_t *request, const char *key)
+{
+	return json_string_value(json_object_get(request, key));
+}
+
+static bool is_wanted(const struct rg_list_item *item, const char *class_name)
+{
+	return !class_name || !strcmp(class_name, rg_class_name(item->peer_class));
+}
+
+static void list_prefixes(const struct rg_lists *lists, const char *class_name, json_t *entries)
+{
+	size_t count;
+	const struct rg_list_item *items = rg_lists_items(lists, &count);
+
+	for (size_t i = 0; i < count && json_array_size(entries) < MAX_SHOWN; i++)
+		if (is_wanted(&items[i], class_name))
+			json_array_append_new(entries, rg_describe_list_item(lists, &items[i],
+									     "class", NULL));
+}
+
+static void list_countries(const struct rg_lists *lists, const char *class_name, json_t *entries)
+{
+	for (char a = 'A'; a <= 'Z'; a++) {
+		for (char b = 'A'; b <= 'Z'; b++) {
+			const char code[] = { a, b, '\0' };
+			const struct rg_list_item *item = rg_lists_find_country(lists, code);
+
+			if (item && is_wanted(item, class_name))
+				json_array_append_new(
+					entries, rg_describe_list_item(lists, item, "class", code));
+		}
+	}
+}
+
+void rg_status_run_list(struct rg_client *client, const json_t *request)
+{
+	const struct rg_lists *lists = rg_control_modules(client)->lists;
+	const char *class_name = get_string(request, "class");
+	json_t *entries = json_array();
+	size_t count;
+
+	(void)rg_lists_items(lists, &count);
+	list_prefixes(lists, class_name, entries);
+	list_countries(lists, class_name, entries);
+	rg_control_answer(client,
+			  json_pack("{s:o, s:I}", "entries", entries, "count", (json_int_t)count));
+}
+
+struct dump {
+	const struct rg_modules *modules;
+	json_t *entries;
+	size_t count;
+};
+
+static int dump_verdict(void *arg, const struct rg_prefix *key, const struct rg_full_verdict *value)
+{
+	struct dump *dump = arg;
+
+	json_array_append_new(
+		dump->entries,
+		json_pack("{s:o, s:s, s:s, s:s, s:o, s:o, s:f, s:o, s:I}", "peer",
+			  rg_describe_prefix(key), "class", rg_class_name(value->peer_class),
+			  "action", rg_action_name(value->action), "reason",
+			  rg_reason_name(value->reason), "zone",
+			  rg_describe_text(rg_verdicts_zone(dump->modules->verdicts, value->zone)),
+			  "code", rg_describe_code(value->code), "since",
+			  rg_wall_time(value->since), "expires_in",
+			  rg_describe_seconds_left(value->expiry), "hits", (json_int_t)value->hits));
+	return ++dump->count >= MAX_SHOWN;
+}
+
+static int dump_peer(void *arg, const struct rg_addr *peer, const struct rg_peer *value)
+{
+	struct dump *dump = arg;
+	struct rg_prefix prefix = rg_peer_of(peer, dump->modules->conf->ipv6_prefix);
+
+	json_array_append_new(
+		dump->entries,
+		json_pack("{s:o, s:s, s:s, s:f, s:o}", "peer", rg_describe_prefix(&prefix), "class",
+			  value->state == RG_PEER_CLEAN ? "clean" : "pending", "reason",
+			  rg_reason_name(value->reason), "since", rg_wall_time(value->since),
+			  "expires_in", rg_describe_seconds_left(value->expiry)));
+	return ++dump->count >= MAX_SHOWN;
+}
+
+void rg_status_run_dump(struct rg_client *client, const json_t *request)
+{
+	const struct rg_modules *modules = rg_control_modules(client);
+	struct dump verdicts = { .modules = modules, .entries = json_array() };
+	struct dump peers = { .modules = modules, .entries = json_array() };
+	int more;
+
+	(void)request;
+	more = rg_verdicts_each(modules->verdicts, dump_verdict, &verdicts);
+	more |= rg_verdicts_each_peer(modules->verdicts, dump_peer, &peers);
+	rg_control_answer(client, json_pack("{s:o, s:o, s:b}", "verdicts", verdicts.entries,
+					    "peers", peers.entries, "truncated", more != 0));
+}
+
+static void add_event(void *arg, const struct rg_recent_event *event)
+{
+	json_array_append_new(arg, rg_describe_event(event));
+}
+
+void rg_status_run_events(struct rg_client *client, const json_t *request)
+{
+	json_t *events = json_array();
+
+	rg_recent_events_each(rg_control_modules(client)->recent_events, add_event, events);
+	rg_control_answer(client, json_pack("{s:o}", "events", events));
+	if (json_is_true(json_object_get(request, "follow")))
+		rg_control_set_follower(client);
+}
+
+void rg_status_run_version(struct rg_client *client, const json_t *request)
+{
+	struct utsname kernel;
+
+	(void)request;
+	(void)uname(&kernel);
+	rg_control_answer(client, json_pack("{s:s, s:i, s:s}", "version", RG_VERSION, "layout",
+					    RG_LAYOUT_VERSION, "kernel", kernel.release));
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "daemon/event_log.h"
+
+#include "base/addr.h"
+#include "base/log.h"
+#include "base/names.h"
+
+static void describe_judged(struct rg_recent_event *event, const struct rg_conf *conf,
+			    const struct rg_outcome *outcome)
+{
+	event->peer_class = outcome->peer_class;
+	event->action = outcome->action;
+	event->reason = outcome->reason;
+	event->code = outcome->code;
+	event->ttl = outcome->ttl;
+	event->monitored = conf->mode == RG_MODE_MONITOR && outcome->action != RG_ACTION_PASS;
+	if (outcome->zone != RG_NO_ZONE)
+		memcpy(event->zone, conf->zones[outcome->zone].alias, sizeof(event->zone));
+}
+
+/* Counts peers that zones were asked about: not those that a list, a country or an overload decided. */
+static void count_judged(struct rg_modules *modules, enum rg_reason reason)
+{
+	enum rg_asked result = reason == RG_REASON_ZONE	      ? RG_ASKED_LISTED :
+			       reason == RG_REASON_NOT_LISTED ? RG_ASKED_CLEAN :
+								RG_ASKED_FAILED;
+
+	if (reason == RG_REASON_LIST || reason == RG_REASON_COUNTRY ||
+	    reason == RG_REASON_NEVER_BLOCK || reason == RG_REASON_OVERLOAD)
+		return;
+	modules->asked[RG_ASKED]++;
+	modules->asked[result]++;
+}
+
+void rg_event_log_judged(void *arg, const struct rg_addr *addr, const struct rg_conf *conf,
+			 const struct rg_outcome *outcome)
+{
+	struct rg_modules *modules = arg;
+	struct rg_recent_event event = { .kind = RG_RECENT_JUDGED,
+					 .time = rg_wall_now(),
+					 .addr = *addr };
+	char text[RG_ADDR_TEXT];
+
+	count_judged(modules, outcome->reason);
+	describe_judged(&event, conf, outcome);
+	rg_recent_events_add(modules->recent_events, &event);
+	rg_log_debug("%s is %s (%s%s%s) for %us: %s", rg_addr_format(addr, text),
+		     rg_class_name(outcome->peer_class), rg_reason_name(outcome->reason),
+		     *event.zone ? " by " : "", event.zone, outcome->ttl,
+		     rg_action_name(outcome->action));
+}
+
+void rg_event_log_refused(void *arg, const struct rg_event_head *head)
+{
+	struct rg_modules *modules = arg;
+	bool monitored = modules->conf->mode == RG_MODE_MONITOR;
+	struct rg_recent_event event = { .kind = RG_RECENT_REFUSED,
+					 .time = rg_wall_time(head->time),
+					 .addr = head->source,
+					 .port = head->source_port,
+					 .local_port = head->dest_port,
+					 .peer_class = head->peer_class,
+					 .action = head->action,
+					 .monitored = monitored };
+	char peer[RG_ADDR_TEXT], local[RG_ADDR_TEXT];
+
+	snprintf(event.zone, sizeof(event.zone), "%s",
+		 rg_verdicts_zone(modules->verdicts, head->zone));
+	rg_recent_events_add(modules->recent_events, &event);
+	rg_log_info("%s: client=[%s]:%u server=[%s]:%u class=%s action=%s list=%s",
+		    monitored ? "would refuse" : "refused", rg_addr_format(&head->source, peer),
+		    head->source_port, rg_addr_format(&head->dest, local), head->dest_port,
+		    rg_class_name(head->peer_class), rg_action_name(head->action),
+		    *event.zone ? event.zone : "local");
+}
+
+void rg_event_log_session(void *arg, const struct rg_session_report *report)
+{
+	struct rg_modules *modules = arg;
+	const struct rg_refusal *refusal = report->smtp->refusal;
+	struct rg_recent_event event = { .kind = RG_RECENT_REFUSED,
+					 .time = rg_wall_now(),
+					 .addr = report->smtp->addr,
+					 .port = report->port,
+					 .local_port = report->local_port,
+					 .peer_class = report->action == RG_ACTION_TEMPFAIL ?
+							       RG_CLASS_QIL :
+						       !strcmp(refusal->alias, "local") ?
+							       RG_CLASS_BLOCKED :
+							       RG_CLASS_STANDARD,
+					 .action = report->action };
+
+	snprintf(event.zone, sizeof(event.zone), "%s", refusal->alias);
+	rg_recent_events_add(modules->recent_events, &event);
+	rg_refusals_log(&modules->refusals, report, modules->conf->log_per_second, rg_now());
+}
+
+void rg_event_log_health(void *arg, const struct rg_zone_conf *zone,
+			 const struct rg_zone_health *health)
+{
+	struct rg_modules *modules = arg;
+	size_t count;
+
+	if (health->state == RG_ZONE_HEALTH_FAILING || health->before == RG_ZONE_HEALTH_FAILING)
+		rg_log_debug("zone %s: %s: %s", zone->alias, rg_zone_health_name(health->state),
+			     health->why);
+	if (health->state == RG_ZONE_HEALTH_GOOD && health->before != RG_ZONE_HEALTH_FAILING)
+		rg_log_info("zone %s: good again", zone->alias);
+	if (health->state == RG_ZONE_HEALTH_GOOD || health->state == RG_ZONE_HEALTH_FAILING)
+		return;
+	rg_log_warning("zone %s: %s: %s", zone->alias, rg_zone_health_name(health->state),
+		       health->why);
+	if (health->state == RG_ZONE_HEALTH_OPEN)
+		return;
+	/* A zone that lists too much loses only its verdicts since it began to. */
+	count = rg_verdicts_flush_zone(modules->verdicts, zone->slot,
+				       health->state == RG_ZONE_HEALTH_MONITOR ? health->usual_at :
+										 0);
+	rg_log_warning("zone %s: %zu entries removed", zone->alias, count);
+}
