@@ -49,11 +49,10 @@ RG_LDFLAGS := -pie -pthread -Wl,-z,relro,-z,now
 # Packet headers don't move between kernels: no CO-RE relocations, and no need for the kernel's BTF.
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -DBPF_NO_PRESERVE_ACCESS_INDEX -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror) -I. -Ibpf
 
-# Everything but the two programs' own files is one library; each program takes from it what it calls.
-MAIN_SOURCES := userspace/daemon/main.c $(wildcard userspace/ctl/*.c)
+# Everything but the two files with main() is one library; each program takes from it what it calls.
+MAIN_SOURCES := userspace/daemon/main.c userspace/ctl/ctl.c
 LIB_SOURCES := $(filter-out $(MAIN_SOURCES),$(sort $(wildcard userspace/*/*.c))) maps/pin.c
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
-CTL_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard userspace/ctl/*.c))
 LIBRARY := $(BUILD)/librepgate.a
 
 .DELETE_ON_ERROR:
@@ -104,7 +103,7 @@ $(BUILD)/repgated: $(BUILD)/userspace/daemon/main.o $(LIBRARY)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(SANITIZERS) $(RG_LDFLAGS) $(LDFLAGS) $^ -o $@ $(LIB_LIBS)
 
-$(BUILD)/repgatectl: $(CTL_OBJECTS) $(LIBRARY)
+$(BUILD)/repgatectl: $(BUILD)/userspace/ctl/ctl.o $(LIBRARY)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(SANITIZERS) $(RG_LDFLAGS) $(LDFLAGS) $^ -o $@ \
 		$(shell pkg-config --libs libconfig jansson)
