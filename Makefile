@@ -214,7 +214,7 @@ soak: test-deps ## half an hour of everything with an ASan build: memory stays f
 
 # --------------------------------------------------------------------------- bench
 
-BENCH := $(patsubst %,$(BUILD)/bench/%,verdict_cost attach addresses fill_pins dns_time)
+BENCH := $(patsubst %,$(BUILD)/bench/%,verdict_cost attach addresses fill_pins dns_time ablation ablation_table)
 BENCH_SHARED := tests/bench/fill.c tests/bench/population.c
 # What repgate is compared with; the bench says which of them are missing.
 BENCH_PACKAGES := xdp-tools ipset iptables
@@ -235,6 +235,7 @@ $(BUILD)/bench/%.skel.h: $(BUILD)/bench/%.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name $(*F)_bpf >$@
 
+$(BUILD)/bench/ablation: $(BUILD)/bench/ablation.skel.h
 $(BUILD)/bench/%: tests/bench/%.c $(BENCH_SHARED) $(BUILD)/bench/verdict.skel.h $(BUILD)/filter.skel.h $(LIBRARY) \
 		$(wildcard tests/bench/*.h) | $(BUILD)/bench/
 	$(call say,CC,$@)

@@ -6,6 +6,7 @@
 #	tests/bench/run.sh [PART...]
 #
 #	verdict    ns a verdict, by BPF_PROG_TEST_RUN
+#	ablation   what each mechanism of the index is worth
 #	drop       a flood on veth: repgate and other filters, against bare XDP_DROP
 #	lists      a list of a million lines: load, swap, and nobody meets a wrong verdict
 #	memory     of a million listed hosts and a million known peers
@@ -26,7 +27,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 BUILD=$(cd "${BUILD:-$here/../../.build}" && pwd) || exit 1
 export BUILD
 out=$BUILD/bench
-all=(verdict drop lists memory agent connect responder)
+all=(verdict ablation drop lists memory agent connect responder)
 mkdir -p "$out"
 
 machine() {

@@ -1,0 +1,534 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ablation - nanoseconds a lookup, with the index as it is and without one mechanism at a time
+ *
+ * Fills the maps with HOSTS listed hosts, KNOWN known peers and PREFIXES blocked prefixes, and beside
+ * the index's own tables others that lack a mechanism (ablation.h). Each round runs every reader of
+ * ablation.bpf.c on the same sources: listed hosts, known peers, addresses of which nothing is known.
+ * The whole reader runs before or after each of the others, in turn. What is printed is the time net of a
+ * loop that looks nothing up, and its ratio to the whole reader's time beside it: medians, and the
+ * quartiles. Times are the thread's own CPU time, so that others on the machine count little.
+ *
+ * The result is one line of JSON.
+ */
+#include "ablation.h"
+#include "fill.h"
+
+#include "index/index_table.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <getopt.h>
+#include <linux/if_ether.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "ablation.skel.h"
+
+#define FILTERED_PORT 25
+#define LOOKUPS_AT_ONCE 65536 /* no other packet is served on the CPU meanwhile */
+#define MAX_ROUNDS 99
+#define FRAME_SIZE 64
+
+enum reader {
+	NOTHING,
+	WHOLE,
+	FILTER,
+	NO_FILTERS,
+	FIXED_FILTERS,
+	NO_NEAR,
+	NO_CHECK_BIT,
+	NO_PAIRS,
+	WIDE_SLOTS,
+	HASH_AND_FILTERS,
+	HASH,
+	TRIES,
+	READERS
+};
+
+static const char *const names[READERS] = {
+	[NOTHING] = "nothing",
+	[WHOLE] = "whole",
+	[FILTER] = "filter",
+	[NO_FILTERS] = "no_filters",
+	[FIXED_FILTERS] = "fixed_filters",
+	[NO_NEAR] = "no_near",
+	[NO_CHECK_BIT] = "no_check_bit",
+	[NO_PAIRS] = "no_pairs",
+	[WIDE_SLOTS] = "wide_slots",
+	[HASH_AND_FILTERS] = "hash_and_filters",
+	[HASH] = "hash",
+	[TRIES] = "tries",
+};
+
+static const char *const crowd_names[CROWDS] = { "listed", "known_clean", "unlisted" };
+
+struct bench {
+	size_t counts[CROWDS];
+	size_t prefixes;
+	uint32_t rounds, times;
+	int cpu;
+
+	struct population population;
+	struct ablation_bpf *skel;
+	struct rg_settings *settings; /* mapped */
+	struct rg_index_presence *presence; /* mapped */
+	uint64_t *draws; /* mapped */
+	uint32_t *drawn[CROWDS];
+	uint32_t in_force; /* settings.index */
+	size_t overflow[ABLATION_TABLES]; /* hosts and peers without a slot there */
+	size_t bytes[ABLATION_TABLES];
+	uint64_t found[READERS][CROWDS];
+	double ns[READERS][CROWDS][MAX_ROUNDS];
+	double whole[READERS][CROWDS][MAX_ROUNDS]; /* the whole reader, just before or after */
+};
+
+__attribute__((format(printf, 2, 3), noreturn)) static void die(int error, const char *format, ...)
+{
+	va_list args;
+
+	fputs("ablation: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	if (error)
+		fprintf(stderr, ": %s", strerror(error));
+	fputc('\n', stderr);
+	exit(EXIT_FAILURE);
+}
+
+static double now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
+}
+
+static void pin(int cpu)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu, &cpus);
+	if (sched_setaffinity(0, sizeof(cpus), &cpus))
+		die(errno, "CPU %d", cpu);
+}
+
+/* ---- load and fill ---- */
+
+static void *map_memory(int fd, size_t size)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (memory == MAP_FAILED)
+		die(errno, "mapping a map");
+	return memory;
+}
+
+static void load(struct bench *bench)
+{
+	struct fill_sizes sizes = fill_sizes(&bench->population, 0);
+	struct ablation_bpf *skel = ablation_bpf__open();
+	struct bpf_program *unused[] = { skel ? skel->progs.filter : NULL,
+					 skel ? skel->progs.filter_frags : NULL,
+					 skel ? skel->progs.release : NULL,
+					 skel ? skel->progs.send_on : NULL,
+					 skel ? skel->progs.steer : NULL };
+
+	if (!skel)
+		die(errno, "opening the programs");
+	bench->skel = skel;
+	for (size_t i = 0; i < sizeof(unused) / sizeof(unused[0]); i++)
+		bpf_program__set_autoload(unused[i], false);
+	bpf_map__set_max_entries(skel->maps.lists_now, sizes.list);
+	bpf_map__set_max_entries(skel->maps.verdicts, sizes.verdicts);
+	bpf_map__set_max_entries(skel->maps.verdict_details, sizes.verdicts);
+	bpf_map__set_max_entries(skel->maps.peers, sizes.peers);
+	bpf_map__set_max_entries(skel->maps.ablation_hosts,
+				 (uint32_t)bench->counts[CROWD_LISTED] + 16);
+	bpf_map__set_max_entries(skel->maps.ablation_peers,
+				 (uint32_t)bench->counts[CROWD_CLEAN] + 16);
+	if (ablation_bpf__load(skel))
+		die(errno, "loading the programs");
+	bench->settings = map_memory(bpf_map__fd(skel->maps.settings), sizeof(*bench->settings));
+	bench->presence = map_memory(bpf_map__fd(skel->maps.presence), sizeof(*bench->presence));
+	bench->draws = map_memory(bpf_map__fd(skel->maps.ablation_draws),
+				  ABLATION_DRAWS * sizeof(*bench->draws));
+}
+
+static void fill(struct bench *bench)
+{
+	const struct fill_maps maps = { .lists_now = bpf_map__fd(bench->skel->maps.lists_now),
+					.verdicts = bpf_map__fd(bench->skel->maps.verdicts),
+					.verdict_details =
+						bpf_map__fd(bench->skel->maps.verdict_details),
+					.peers = bpf_map__fd(bench->skel->maps.peers),
+					.indexes = bpf_map__fd(bench->skel->maps.indexes),
+					.presence = bpf_map__fd(bench->skel->maps.presence) };
+	int err = fill_maps(&maps, &bench->population, &bench->in_force);
+
+	if (err)
+		die(-err, "filling the maps");
+	fill_settings(bench->settings, FILTERED_PORT, bench->in_force);
+}
+
+/* ---- tables that lack a mechanism, filled from the index's own ---- */
+
+struct copy {
+	struct bench *bench;
+	const struct rg_index_header *header;
+	bool is_peers;
+	int hash; /* map */
+	struct rg_index_table first; /* its slots from the first one on */
+	struct rg_index_line *wide;
+	uint32_t wide_buckets;
+};
+
+/* A map of so many lines behind ABLATION_TABLE(table, is_peers), mapped. */
+static struct rg_index_line *make_table(struct copy *copy, enum ablation_table table, uint32_t lines)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);
+	uint32_t key = ABLATION_TABLE(table, copy->is_peers);
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "index_lines", sizeof(key),
+				sizeof(struct rg_index_line), lines, &opts);
+	struct rg_index_line *ret;
+
+	if (fd < 0 || bpf_map_update_elem(bpf_map__fd(copy->bench->skel->maps.ablation_tables),
+					  &key, &fd, BPF_ANY))
+		die(errno, "a table");
+	ret = map_memory(fd, lines * sizeof(*ret));
+	close(fd);
+	copy->bench->bytes[table] += lines * sizeof(*ret);
+	return ret;
+}
+
+static void put_first(struct copy *copy, uint32_t addr, uint32_t payload)
+{
+	uint32_t hash = rg_index_mix4(addr, copy->first.seed);
+	uint32_t home = rg_index_home(hash, copy->first.buckets);
+	uint32_t word = (hash & RG_INDEX_KEY4_MASK) << RG_INDEX_KEY4_SHIFT | payload;
+
+	for (uint32_t i = 0; i < 2 * RG_INDEX_WORDS * copy->first.probes; i++) {
+		uint32_t *slot = &copy->first.lines[home + i / (2 * RG_INDEX_WORDS)]
+					  .hosts[i % (2 * RG_INDEX_WORDS)];
+
+		if (!*slot) {
+			*slot = word;
+			return;
+		}
+	}
+	copy->bench->overflow[ABLATION_FIRST]++;
+}
+
+static void put_wide(struct copy *copy, uint32_t addr, uint64_t units, uint32_t answer)
+{
+	uint32_t hash = rg_index_mix4(addr, copy->header->seed);
+	uint32_t home = rg_index_home(hash, copy->wide_buckets);
+
+	for (uint32_t i = 0; i < RG_INDEX_WORDS * RG_INDEX_PROBES; i++) {
+		__u64 *slot =
+			&copy->wide[home + i / RG_INDEX_WORDS].words[(hash + i) % RG_INDEX_WORDS];
+
+		if (!*slot) {
+			*slot = (uint64_t)addr << ABLATION_WIDE_ADDR_SHIFT |
+				units << ABLATION_WIDE_TIME_SHIFT | answer;
+			return;
+		}
+	}
+	copy->bench->overflow[ABLATION_WIDE]++;
+}
+
+static void copy_slot(void *arg, struct rg_index_slot *slot)
+{
+	struct copy *copy = arg;
+	uint32_t addr = (uint32_t)slot->key, code = slot->payload >> RG_INDEX_CODE_SHIFT;
+	uint32_t answer = copy->header->answers[(code - 1) % RG_INDEX_ANSWERS];
+	uint64_t units = rg_index_until_units(slot->payload, copy->header->epoch);
+	struct ablation_value value = { .expiry = units << RG_INDEX_UNIT_SHIFT, .answer = answer };
+	uint32_t bank = copy->is_peers ? RG_INDEX_BANK(RG_INDEX_PEERS, 1) :
+					 RG_INDEX_BANK(RG_INDEX_HOSTS, 1);
+	__u64 *filters = copy->bench->presence->filters4[bank - RG_INDEX_BANK(RG_INDEX_HOSTS, 0)];
+
+	put_first(copy, addr, slot->payload);
+	put_wide(copy, addr, units, answer & RG_INDEX_ANSWER_MASK);
+	filters[rg_index_filter_of(addr, copy->header->seed, RG_INDEX_FILTER_BITS)] |=
+		rg_index_filter_bits(rg_index_mix4(addr, copy->header->seed));
+	if (bpf_map_update_elem(copy->hash, &addr, &value, BPF_ANY))
+		die(errno, "the kernel's hash table");
+}
+
+/* The index's own table of hosts or peers, mapped again. */
+static struct rg_index_table own_table(const struct bench *bench, uint32_t bank)
+{
+	const struct rg_index_header *header = &bench->presence->headers[bank];
+	uint32_t id, lines = header->hosts4 + rg_index_table_lines(header->buckets4);
+	struct rg_index_line *memory;
+	int fd;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(bench->skel->maps.indexes), &bank, &id))
+		die(errno, "the index of bank %u", bank);
+	fd = bpf_map_get_fd_by_id(id);
+	memory = map_memory(fd, lines * sizeof(*memory));
+	close(fd);
+	return (struct rg_index_table){ .lines = memory + header->hosts4,
+					.seed = header->seed,
+					.kind = RG_INDEX_TABLE_HOSTS4,
+					.buckets = header->buckets4,
+					.probes = header->probes4 };
+}
+
+static void copy_tables(struct bench *bench, bool is_peers)
+{
+	uint32_t bank = RG_INDEX_BANK(is_peers ? RG_INDEX_PEERS : RG_INDEX_HOSTS, 0);
+	struct rg_index_table own = own_table(bench, bank);
+	struct copy copy = { .bench = bench,
+			     .header = &bench->presence->headers[bank],
+			     .is_peers = is_peers,
+			     .hash = bpf_map__fd(is_peers ? bench->skel->maps.ablation_peers :
+							    bench->skel->maps.ablation_hosts),
+			     .first = own,
+			     .wide_buckets = 2 * own.buckets };
+
+	/* As full as the index's own: a wide slot is twice as large. */
+	copy.first.lines = make_table(&copy, ABLATION_FIRST, rg_index_table_lines(own.buckets));
+	copy.wide = make_table(&copy, ABLATION_WIDE, rg_index_table_lines(copy.wide_buckets));
+	bench->skel->bss->ablation_wide_buckets[is_peers] = copy.wide_buckets;
+	rg_index_table_walk(&own, copy_slot, &copy);
+}
+
+/* ---- measuring ---- */
+
+static void draw(struct bench *bench)
+{
+	for (int crowd = 0; crowd < CROWDS; crowd++) {
+		bench->drawn[crowd] = calloc(ABLATION_DRAWS, sizeof(*bench->drawn[crowd]));
+		if (!bench->drawn[crowd])
+			die(ENOMEM, "sources");
+		population_draw(&bench->population, crowd, false, bench->drawn[crowd],
+				ABLATION_DRAWS);
+	}
+}
+
+static int program_of(const struct bench *bench, enum reader reader)
+{
+	struct bpf_program *const programs[READERS] = {
+		[NOTHING] = bench->skel->progs.ablation_nothing,
+		[WHOLE] = bench->skel->progs.ablation_whole,
+		[FILTER] = bench->skel->progs.ablation_filter,
+		[NO_FILTERS] = bench->skel->progs.ablation_no_filters,
+		[FIXED_FILTERS] = bench->skel->progs.ablation_fixed_filters,
+		[NO_NEAR] = bench->skel->progs.ablation_no_near,
+		[NO_CHECK_BIT] = bench->skel->progs.ablation_no_check_bit,
+		[NO_PAIRS] = bench->skel->progs.ablation_no_pairs,
+		[WIDE_SLOTS] = bench->skel->progs.ablation_wide_slots,
+		[HASH_AND_FILTERS] = bench->skel->progs.ablation_hash_and_filters,
+		[HASH] = bench->skel->progs.ablation_hash,
+		[TRIES] = bench->skel->progs.ablation_filter,
+	};
+
+	return bpf_program__fd(programs[reader]);
+}
+
+static double run(int program, uint32_t times)
+{
+	uint8_t frame[FRAME_SIZE] = {};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = sizeof(frame),
+		    .repeat = (int)times);
+	double began = now_ns();
+	int err = bpf_prog_test_run_opts(program, &opts);
+
+	if (err || !opts.retval) /* XDP_ABORTED */
+		die(-err, "a run");
+	return (now_ns() - began) / times / LOOKUPS_AT_ONCE;
+}
+
+/* As many lookups go by before that do not count: they bring the tables into the cache. */
+static double measure(struct bench *bench, enum reader reader, enum crowd crowd)
+{
+	uint32_t times = reader == TRIES ? 1 : bench->times;
+	int program = program_of(bench, reader);
+	uint64_t before;
+	double ns;
+
+	bench->settings->index = reader == TRIES ? 0 : bench->in_force;
+	bench->skel->bss->ablation_lookups = LOOKUPS_AT_ONCE;
+	(void)run(program, times);
+	before = bench->skel->bss->ablation_found;
+	ns = run(program, times);
+	bench->found[reader][crowd] = (bench->skel->bss->ablation_found - before) / times;
+	return ns;
+}
+
+/* One reader and the whole one side by side: what else the machine does meanwhile, both meet. */
+static void measure_both(struct bench *bench, enum reader reader, enum crowd crowd, uint32_t round)
+{
+	double *own = &bench->ns[reader][crowd][round], *whole = &bench->whole[reader][crowd][round];
+
+	if (round & 1)
+		*whole = measure(bench, WHOLE, crowd);
+	*own = measure(bench, reader, crowd);
+	if (!(round & 1))
+		*whole = measure(bench, WHOLE, crowd);
+}
+
+static void run_round(struct bench *bench, uint32_t round)
+{
+	for (enum crowd crowd = 0; crowd < CROWDS; crowd++) {
+		for (size_t i = 0; i < ABLATION_DRAWS; i++)
+			bench->draws[i] = bench->drawn[crowd][i];
+		for (uint32_t i = 0; i < READERS; i++)
+			measure_both(bench, (enum reader)((round + i) % READERS), crowd, round);
+	}
+}
+
+/* Every reader must find what is there, but for what has no slot. */
+static void check(const struct bench *bench)
+{
+	for (enum reader reader = NOTHING + 1; reader < READERS; reader++)
+		for (enum crowd crowd = 0; crowd < CROWDS; crowd++) {
+			uint64_t want = crowd == CROWD_UNKNOWN ? 0 : LOOKUPS_AT_ONCE;
+			uint64_t got = bench->found[reader][crowd],
+				 off = got > want ? got - want : want - got;
+
+			if (off > LOOKUPS_AT_ONCE / 500)
+				die(0, "%s, %s: %llu found, not %llu", names[reader],
+				    crowd_names[crowd], (unsigned long long)got,
+				    (unsigned long long)want);
+		}
+}
+
+/* ---- the result ---- */
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void print_spread(const char *name, double *values, uint32_t count)
+{
+	qsort(values, count, sizeof(*values), compare);
+	printf("\"%s\": {\"median\": %.3f, \"low\": %.3f, \"high\": %.3f}", name,
+	       (values[(count - 1) / 2] + values[count / 2]) / 2, values[count / 4],
+	       values[count - 1 - count / 4]);
+}
+
+static void print_reader(const struct bench *bench, enum reader reader)
+{
+	double net[MAX_ROUNDS], ratio[MAX_ROUNDS];
+
+	printf(", \"%s\": {", names[reader]);
+	for (enum crowd crowd = 0; crowd < CROWDS; crowd++) {
+		for (uint32_t i = 0; i < bench->rounds; i++) {
+			double base = bench->ns[NOTHING][crowd][i];
+
+			net[i] = bench->ns[reader][crowd][i] - base;
+			ratio[i] = net[i] / (bench->whole[reader][crowd][i] - base);
+		}
+		printf("%s\"%s\": {", crowd ? ", " : "", crowd_names[crowd]);
+		print_spread("ns", net, bench->rounds);
+		printf(", ");
+		print_spread("ratio", ratio, bench->rounds);
+		putchar('}');
+	}
+	putchar('}');
+}
+
+static void print_result(const struct bench *bench)
+{
+	printf("{\"hosts\": %zu, \"known\": %zu, \"rounds\": %u, \"bytes\": {\"whole\": %zu, "
+	       "\"wide_slots\": %zu}, \"overflow\": {\"no_pairs\": %zu, \"wide_slots\": %zu}",
+	       bench->counts[CROWD_LISTED], bench->counts[CROWD_CLEAN], bench->rounds,
+	       bench->bytes[ABLATION_FIRST], bench->bytes[ABLATION_WIDE],
+	       bench->overflow[ABLATION_FIRST], bench->overflow[ABLATION_WIDE]);
+	for (enum reader reader = WHOLE; reader < READERS; reader++)
+		print_reader(bench, reader);
+	puts("}");
+}
+
+__attribute__((noreturn)) static void usage(int status)
+{
+	fputs("usage: ablation [options]\n"
+	      "  -n, --hosts N     listed hosts (1048576)\n"
+	      "  -p, --prefixes N  blocked prefixes (100000)\n"
+	      "  -r, --rounds N    (41)\n"
+	      "  -t, --times N     65,536 lookups of each kind in a round (2)\n"
+	      "  -c, --cpu N       to measure on (1)\n",
+	      status ? stderr : stdout);
+	exit(status);
+}
+
+static size_t parse_number(const char *text, size_t min, size_t max)
+{
+	char *end;
+	unsigned long long number = strtoull(text, &end, 10);
+
+	if (end == text || *end || *text == '-' || number < min || number > max)
+		die(0, "'%s' is not a number from %zu to %zu", text, min, max);
+	return number;
+}
+
+static void parse(struct bench *bench, int argc, char **argv)
+{
+	static const struct option options[] = { { "hosts", required_argument, NULL, 'n' },
+						 { "prefixes", required_argument, NULL, 'p' },
+						 { "rounds", required_argument, NULL, 'r' },
+						 { "times", required_argument, NULL, 't' },
+						 { "cpu", required_argument, NULL, 'c' },
+						 { "help", no_argument, NULL, 'h' },
+						 {} };
+	int option;
+
+	while ((option = getopt_long(argc, argv, "n:p:r:t:c:h", options, NULL)) >= 0) {
+		if (option == 'n')
+			bench->counts[CROWD_LISTED] = parse_number(optarg, 1, 16000000);
+		else if (option == 'p')
+			bench->prefixes = parse_number(optarg, 0, 1000000);
+		else if (option == 'r')
+			bench->rounds = (uint32_t)parse_number(optarg, 1, MAX_ROUNDS);
+		else if (option == 't')
+			bench->times = (uint32_t)parse_number(optarg, 1, 100);
+		else if (option == 'c')
+			bench->cpu = (int)parse_number(optarg, 0, 1);
+		else
+			usage(option == 'h' ? EXIT_SUCCESS : 2);
+	}
+	if (optind != argc)
+		usage(2);
+}
+
+int main(int argc, char **argv)
+{
+	static struct bench bench = { .prefixes = 100000, .rounds = 41, .times = 2, .cpu = 1 };
+	size_t *counts = bench.counts;
+
+	counts[CROWD_LISTED] = 1 << 20;
+	parse(&bench, argc, argv);
+	population_counts(counts[CROWD_LISTED], counts);
+	pin(bench.cpu);
+	if (population_make(&bench.population, counts, bench.prefixes))
+		die(ENOMEM, "addresses");
+	load(&bench);
+	fill(&bench);
+	copy_tables(&bench, false);
+	copy_tables(&bench, true);
+	draw(&bench);
+	for (uint32_t round = 0; round < bench.rounds; round++)
+		run_round(&bench, round);
+	check(&bench);
+	print_result(&bench);
+	ablation_bpf__destroy(bench.skel);
+	population_free(&bench.population);
+	return EXIT_SUCCESS;
+}
