@@ -199,7 +199,7 @@ static double percent_asked(uint64_t seconds, bool one_scale)
 	const struct rg_index_size size = { .hosts4 = 1 };
 	struct rg_index_presence *presence = calloc(1, sizeof(*presence));
 	const uint64_t start = 100000 * UNIT, life = seconds * RG_NSEC_PER_SEC;
-	struct rg_index_origin origin = { .seen = presence,
+	struct rg_index_origin origin = { .presence = presence,
 					  .part = RG_INDEX_HOSTS,
 					  .fd = -1,
 					  .now = start,
@@ -251,7 +251,7 @@ static void print_load(size_t hosts)
 {
 	const struct rg_index_size size = { .hosts4 = hosts };
 	struct rg_index_presence *presence = calloc(1, sizeof(*presence));
-	struct rg_index_origin origin = { .seen = presence,
+	struct rg_index_origin origin = { .presence = presence,
 					  .part = RG_INDEX_HOSTS,
 					  .fd = -1,
 					  .now = fill_now(),

@@ -160,13 +160,13 @@ static struct rg_index *make_index(const struct fill_maps *maps, enum rg_index_p
 	if (*fd < 0)
 		return NULL;
 	origin.fd = *fd;
-	origin.seen = mmap(NULL, sizeof(*origin.seen), PROT_READ | PROT_WRITE, MAP_SHARED,
-			   maps->presence, 0);
-	if (origin.seen == MAP_FAILED)
+	origin.presence = mmap(NULL, sizeof(*origin.presence), PROT_READ | PROT_WRITE, MAP_SHARED,
+			       maps->presence, 0);
+	if (origin.presence == MAP_FAILED)
 		return NULL;
 	errno = -rg_index_new(&index, &origin, size);
 	if (!errno)
-		*in_force |= rg_index_install(index, origin.seen, key);
+		*in_force |= rg_index_install(index, origin.presence, key);
 	if (!errno && bpf_map_update_elem(maps->indexes, &key, fd, BPF_ANY)) {
 		rg_index_free(index);
 		return NULL;

@@ -463,7 +463,7 @@ static void choose_size(struct lab *lab, struct rg_index_size *size)
 static struct rg_index *fresh_index(struct lab *lab, enum rg_index_part part)
 {
 	struct index_map *map = &lab->indexes[part];
-	const struct rg_index_origin origin = { .seen = lab->seen,
+	const struct rg_index_origin origin = { .presence = lab->seen,
 						.part = part,
 						.fd = map->fd,
 						.now = lab->first_now - SECOND,

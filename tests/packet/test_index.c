@@ -101,7 +101,10 @@ static void add_types(struct bpf_map_create_opts *opts)
 static int make_part(enum rg_index_part which, const struct rg_index_size *size, struct part *ret)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);
-	struct rg_index_origin origin = { .seen = seen, .part = which, .now = ago(HOUR), .seed = SEED };
+	struct rg_index_origin origin = { .presence = seen,
+					  .part = which,
+					  .now = ago(HOUR),
+					  .seed = SEED };
 
 	add_types(&opts);
 	ret->fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "index", 4, sizeof(struct rg_index_line),

@@ -1,10 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Writes an index (maps/index.h): plain stores into memory that XDP reads meanwhile. Knows no map and
- * no system call but mmap, so that it can be tested by itself.
+ * no system call but mmap, so it can be tested without a kernel.
  *
- * Each store leaves a right answer behind: the old one, the new one, or "ask the trie". So the caller
- * changes the trie first, and an agent that dies in between leaves the old answer.
+ * Each store leaves a right answer behind: the old one, the new one, or "ask the trie". The caller
+ * changes the trie first. If the agent dies in between, the old answer stays.
+ *
+ *   index.c            sizes, the object, its bank
+ *   index_entries.c    put, remove, find
+ *   index_presence.c   presence bits and filters: publish, retire, rebuild
+ *   index_walk.c       flush, sweep, epoch, copy
+ *   index_table.c      the slots of one table
+ *   index_maps.c       the kernel's maps; the only file that knows them
+ *
+ * An index is used by one thread. A new one goes into force in this order: rg_index_new(),
+ * rg_index_put() for all entries, rg_index_publish() if it has no presence yet, rg_index_install(),
+ * settings.index, and, once no packet uses the index before, rg_index_retire_previous().
  */
 #ifndef REPGATE_INDEX_INDEX_H
 #define REPGATE_INDEX_INDEX_H
@@ -15,106 +26,104 @@
 struct rg_index;
 
 struct rg_index_size {
-	size_t hosts4; /* IPv4 hosts that shall find room; 0: none can */
-	size_t nets6; /* IPv6 /64s */
+	size_t hosts4; /* room for so many IPv4 hosts; 0: none gets a slot */
+	size_t nets6; /* room for so many IPv6 /64s */
 	bool nets4; /* with a table for IPv4 prefixes up to /24: 4 MiB */
 };
 
 /* The size that holds count items of a list. */
 void rg_index_measure(const struct rg_list_item *items, size_t count, struct rg_index_size *ret);
 
-/* Lines of a map for this size; at most UINT32_MAX. */
+/* Lines that a map of this size has; at most UINT32_MAX. */
 uint32_t rg_index_lines(const struct rg_index_size *size);
 
 struct rg_index_origin {
 	/*
-	 * Of all parts; the caller's, and stays as long as the index. NULL: not before rg_index_publish(), as
-	 * for an index that is filled by another thread.
+	 * The presence of all parts. The caller owns it and keeps it as long as the index. NULL: none until
+	 * rg_index_publish(), as for an index that another thread fills.
 	 */
-	struct rg_index_presence *seen;
+	struct rg_index_presence *presence;
 	enum rg_index_part part;
-	int fd; /* an mmapable array of rg_index_lines() empty lines; the caller's */
+	int fd; /* an mmapable array of rg_index_lines() empty lines, the caller's; -1: plain memory */
 	uint64_t now; /* ns of CLOCK_BOOTTIME */
-	uint64_t seed; /* of all parts: settings.index_seed */
+	uint64_t seed; /* settings.index_seed, the same for all parts */
 };
 
-/* 0 or a negative error. */
+/* Makes an empty index. 0, -ENOMEM or another negative error. */
 int rg_index_new(struct rg_index **ret, const struct rg_index_origin *origin,
 		 const struct rg_index_size *size);
 void rg_index_free(struct rg_index *index);
 
 struct rg_index_entry {
 	struct rg_prefix prefix;
-	uint64_t expiry; /* ns of CLOCK_BOOTTIME, 0: for good */
+	uint64_t expiry; /* ns of CLOCK_BOOTTIME, 0: never */
 	enum rg_class peer_class;
 	enum rg_action action; /* NONE: the class decides */
 	uint32_t zone; /* RG_NO_ZONE or a slot */
 };
 
 /*
- * Adds or replaces an entry. With nets4, shorter IPv4 prefixes come before longer ones, and all of
- * them before any lookup. 0; 1: in force, but it is time for a larger index; -ENOMEM.
+ * Adds or replaces an entry. Of an index with nets4, shorter IPv4 prefixes must be put before longer
+ * ones, and all of them before any lookup. 0: done; 1: done, but a larger index is due; -ENOMEM.
  */
 int rg_index_put(struct rg_index *index, const struct rg_index_entry *entry);
-/*
- * Takes it out, if it is a host or a /64; other prefixes stay as "ask". Not for an index with nets4.
- */
+/* Removes a host or a /64. Other prefixes stay as "ask". Not for an index with nets4. */
 void rg_index_remove(struct rg_index *index, const struct rg_prefix *prefix);
 /* Removes hosts and /64s within prefix (NULL: all). Returns how many. */
 size_t rg_index_flush(struct rg_index *index, const struct rg_prefix *prefix);
 
 /* Removes what is over at now, as far as the index knows. Returns how many. */
 size_t rg_index_sweep(struct rg_index *index, uint64_t now);
-/* Times are known the more exactly the later their epoch is: moves it to now, if it is worth it. */
+/* Advances the epoch to now, if that is worth it: times are the more exact the later it is. */
 void rg_index_advance_epoch(struct rg_index *index, uint64_t now);
 /*
- * Of hosts or peers: each of them says whether the lists in `presence` have anything nearby. To be called after
- * rg_index_publish() of lists was true, before these are in force. Else a few hosts too many say so.
+ * Of hosts or peers: updates each host's RG_INDEX_CHECK_LISTS mark from the presence of the lists. Call
+ * after rg_index_publish() of lists returned true, before these lists are in force.
  */
 void rg_index_update_near(struct rg_index *index);
 
-/* Of hosts or peers: filters without those that have gone, if they are many. 20 ns a host. */
+/* Of hosts or peers: rebuilds the filters without removed hosts, if these are many. 20 ns a host. */
 void rg_index_rebuild_filters(struct rg_index *index);
 
 /*
- * Now packets are led to what is in it: to be called before it takes another one's place. True: also
- * for IPv4 addresses for which there was nothing.
+ * Publishes the index's presence bits, beside those of the index before. Call before switching banks.
+ * Returns true if bits of IPv4 were added.
  */
-bool rg_index_publish(struct rg_index *index, struct rg_index_presence *seen);
+bool rg_index_publish(struct rg_index *index, struct rg_index_presence *presence);
 /*
- * To be called when it has taken another one's place, and packets look into it: what only the other
- * one had is no longer looked for.
+ * Clears the presence bits that only the index before has. Call once packets use this index, and none
+ * uses the one before.
  */
 void rg_index_retire_previous(struct rg_index *index);
 
-/* Puts everything in from into to, both without nets4; their epochs may differ. 0 or -ENOMEM. */
+/* Copies all entries, between two indexes without nets4; their epochs may differ. 0 or -ENOMEM. */
 int rg_index_copy(struct rg_index *to, struct rg_index *from);
 
-/* What XDP finds: RG_INDEX_NONE, RG_INDEX_ASK or an answer. */
+/* The answer that XDP gets: RG_INDEX_NONE, RG_INDEX_ASK or an answer. */
 uint32_t rg_index_find(const struct rg_index *index, const struct rg_addr *addr, uint64_t now);
 
 /*
- * Until when (ns of CLOCK_BOOTTIME) addr is certainly in it, UINT64_MAX: for good; 0 if it is not, or
- * not known for certain.
+ * Until when (ns of CLOCK_BOOTTIME) addr is certainly in the index; UINT64_MAX: without end; 0: it is
+ * not there, or not for certain.
  */
 uint64_t rg_index_until(const struct rg_index *index, const struct rg_addr *addr, uint64_t now);
 
 /*
- * Brings its header and its filters to a place (RG_INDEX_BANK()) in seen that is not in force until
- * now, and keeps them up to date there. Returns RG_INDEX_IN_FORCE().
+ * Copies header and filters into a bank (RG_INDEX_BANK()) that is not in force, and writes them there
+ * from now on. Returns the bank's settings.index byte, RG_INDEX_IN_FORCE().
  */
-uint32_t rg_index_install(struct rg_index *index, struct rg_index_presence *seen, uint32_t place);
-/* As XDP has it. */
+uint32_t rg_index_install(struct rg_index *index, struct rg_index_presence *presence, uint32_t bank);
+/* The header as XDP reads it. */
 const struct rg_index_header *rg_index_header(const struct rg_index *index);
 
 struct rg_index_count {
-	size_t hosts4, nets6; /* in their slots */
-	size_t overflow; /* without a slot: the trie answers */
+	size_t hosts4, nets6; /* that have a slot */
+	size_t overflow; /* that have none: the trie answers */
 	size_t bytes; /* of memory */
 };
 struct rg_index_count rg_index_count(const struct rg_index *index);
 
-/* True once bits and answers of long ago make it worth a copy. */
+/* Returns true once presence bits and answers of the past make a copy worth it. */
 bool rg_index_is_stale(const struct rg_index *index);
 
 #endif

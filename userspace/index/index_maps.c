@@ -4,40 +4,40 @@
 #include "base/addr.h"
 #include "kernel/inner_maps.h"
 
-#define FIRST_HOSTS 65536 /* the least table of hosts, 1 MiB, has room for them */
+#define FIRST_HOSTS 65536 /* the smallest table of hosts, 1 MiB, has room for them */
 #define FIRST_NETS 4096
 #define KNOWN_FOR_ONE 8 /* clean peers, for each entry of `peers` */
-#define OVERFLOW_MAX 4096 /* each put compares with all of them */
+#define OVERFLOW_MAX 4096 /* each put compares its key with all of them */
 #define SWEEP_TIME (10 * RG_NSEC_PER_SEC)
 
 struct rg_index_maps {
 	struct rg_loader *loader;
-	struct rg_index_presence *seen; /* the loader's */
-	struct rg_mapped_index parts[RG_INDEXES];
-	bool on;
-	bool in_force;
+	struct rg_index_presence *presence; /* the loader's */
+	struct rg_index_generation parts[RG_INDEXES];
+	bool on; /* else every call does nothing */
+	bool is_active; /* packets use it */
 	size_t max_peers;
-	uint64_t next_sweep;
-	uint64_t retry_at[RG_INDEXES]; /* for which there was no memory to be renewed */
+	uint64_t next_sweep; /* ns of CLOCK_BOOTTIME, and retry_at, too */
+	uint64_t retry_at[RG_INDEXES]; /* after a renewal without memory: when to try again */
 	uint64_t failed;
 };
 
-void rg_mapped_index_drop(struct rg_mapped_index *draft)
+void rg_index_maps_drop(struct rg_index_generation *generation)
 {
-	rg_index_free(draft->index);
-	rg_closep(&draft->fd);
-	*draft = (struct rg_mapped_index)RG_MAPPED_INDEX_NONE;
+	rg_index_free(generation->index);
+	rg_closep(&generation->fd);
+	*generation = (struct rg_index_generation)RG_INDEX_GENERATION_NONE;
 }
 
-/* An index in a map of its own; seen as rg_index_install has it. 0 or a negative error. */
+/* Makes an empty index in a map of its own. presence: as of rg_index_origin. 0 or a negative error. */
 static int make(const struct rg_index_maps *indexes, enum rg_index_part which,
-		const struct rg_index_size *size, struct rg_index_presence *seen,
-		struct rg_mapped_index *ret)
+		const struct rg_index_size *size, struct rg_index_presence *presence,
+		struct rg_index_generation *ret)
 {
-	struct rg_mapped_index part = { .fd = rg_inner_maps_new_index(indexes->loader,
-								      rg_index_lines(size)) };
+	struct rg_index_generation part = { .fd = rg_inner_maps_new_index(indexes->loader,
+									  rg_index_lines(size)) };
 	const struct rg_index_origin origin = {
-		.seen = seen,
+		.presence = presence,
 		.part = which,
 		.fd = part.fd,
 		.now = rg_now(),
@@ -49,41 +49,42 @@ static int make(const struct rg_index_maps *indexes, enum rg_index_part which,
 		return part.fd;
 	err = rg_index_new(&part.index, &origin, size);
 	if (err)
-		rg_mapped_index_drop(&part);
+		rg_index_maps_drop(&part);
 	else
 		*ret = part;
 	return err;
 }
 
+/* Leaves a part to the trie, for lack of memory. */
 static void give_up(struct rg_index_maps *indexes, enum rg_index_part which)
 {
 	(void)rg_inner_maps_set_index(indexes->loader, which, -1, 0);
-	rg_mapped_index_drop(&indexes->parts[which]);
+	rg_index_maps_drop(&indexes->parts[which]);
 	indexes->failed++;
 }
 
-/* fresh is complete: from now on packets look into it. 0 or a negative error. */
-static int enforce(const struct rg_index_maps *indexes, enum rg_index_part which,
-		   const struct rg_mapped_index *fresh)
+/* Puts a complete generation in force: the next packets use it. 0 or a negative error. */
+static int put_in_force(const struct rg_index_maps *indexes, enum rg_index_part which,
+			const struct rg_index_generation *fresh)
 {
-	uint32_t place = rg_inner_maps_index_bank(indexes->loader, which);
-	uint32_t force = rg_index_install(fresh->index, indexes->seen, place);
+	uint32_t bank = rg_inner_maps_index_bank(indexes->loader, which);
+	uint32_t force = rg_index_install(fresh->index, indexes->presence, bank);
 
 	return rg_inner_maps_set_index(indexes->loader, which, fresh->fd, force);
 }
 
-/* fresh, which is complete, takes the place of what is there. */
+/* Replaces a part's generation by a complete one, which it owns from now on. */
 static void replace(struct rg_index_maps *indexes, enum rg_index_part which,
-		    struct rg_mapped_index *fresh)
+		    struct rg_index_generation *fresh)
 {
-	if (indexes->in_force && enforce(indexes, which, fresh)) {
-		rg_mapped_index_drop(fresh);
+	if (indexes->is_active && put_in_force(indexes, which, fresh)) {
+		rg_index_maps_drop(fresh);
 		give_up(indexes, which);
 		return;
 	}
-	rg_mapped_index_drop(&indexes->parts[which]);
+	rg_index_maps_drop(&indexes->parts[which]);
 	indexes->parts[which] = *fresh;
-	if (indexes->in_force)
+	if (indexes->is_active)
 		rg_index_retire_previous(fresh->index);
 }
 
@@ -96,19 +97,19 @@ int rg_index_maps_new(struct rg_index_maps **ret, struct rg_loader *loader, bool
 	if (!indexes)
 		return -ENOMEM;
 	indexes->loader = loader;
-	indexes->seen = rg_loader_maps(loader)->presence;
+	indexes->presence = rg_loader_maps(loader)->presence;
 	indexes->max_peers = max_peers;
 	for (int i = 0; i < RG_INDEXES; i++) {
 		indexes->parts[i].fd = -1;
 		if (!on)
 			(void)rg_inner_maps_set_index(loader, i, -1, 0);
-		/* Without memory for it the tries do. */
+		/* Without memory for an index the trie answers. */
 		else if (i != RG_INDEX_LISTS &&
-			 make(indexes, i, &size, indexes->seen, &indexes->parts[i]))
+			 make(indexes, i, &size, indexes->presence, &indexes->parts[i]))
 			give_up(indexes, i);
 	}
 	indexes->on = on;
-	indexes->in_force = !on;
+	indexes->is_active = !on;
 	*ret = indexes;
 	return 0;
 }
@@ -118,21 +119,21 @@ void rg_index_maps_free(struct rg_index_maps *indexes)
 	if (!indexes)
 		return;
 	for (int i = 0; i < RG_INDEXES; i++)
-		rg_mapped_index_drop(&indexes->parts[i]);
+		rg_index_maps_drop(&indexes->parts[i]);
 	free(indexes);
 }
 
-void rg_index_maps_enforce(struct rg_index_maps *indexes)
+void rg_index_maps_activate(struct rg_index_maps *indexes)
 {
-	for (int i = 0; i < RG_INDEXES && !indexes->in_force; i++) {
+	for (int i = 0; i < RG_INDEXES && !indexes->is_active; i++) {
 		if (!indexes->parts[i].index)
 			continue;
-		if (enforce(indexes, i, &indexes->parts[i]))
+		if (put_in_force(indexes, i, &indexes->parts[i]))
 			give_up(indexes, i);
 		else
 			rg_index_retire_previous(indexes->parts[i].index);
 	}
-	indexes->in_force = true;
+	indexes->is_active = true;
 }
 
 static size_t half_more(size_t count, size_t min)
@@ -140,13 +141,13 @@ static size_t half_more(size_t count, size_t min)
 	return count + count / 2 > min ? count + count / 2 : min;
 }
 
-/* A clean peer takes 6 to 20 bytes here and 144 in `peers`, so we know more of them. */
+/* A clean peer takes 6 to 20 bytes here and 144 in `peers`: the index keeps more of them. */
 static size_t most_entries(const struct rg_index_maps *indexes, enum rg_index_part part)
 {
 	return part == RG_INDEX_PEERS ? KNOWN_FOR_ONE * indexes->max_peers : SIZE_MAX;
 }
 
-/* Half as many more, but not more than there will ever be, or a little. */
+/* Room for half as many again, but for no more than there may be, and 1/16 at least. */
 static size_t room_for(const struct rg_index_maps *indexes, enum rg_index_part part, size_t count,
 		       size_t min)
 {
@@ -157,27 +158,27 @@ static size_t room_for(const struct rg_index_maps *indexes, enum rg_index_part p
 	return most > count + count / 16 ? most : count + count / 16;
 }
 
-/* A copy with more room, and without what is stale. */
+/* Replaces a part's index by a copy with more room and without what is stale. */
 static void renew(struct rg_index_maps *indexes, enum rg_index_part which)
 {
-	struct rg_mapped_index *old = &indexes->parts[which], fresh;
+	struct rg_index_generation *old = &indexes->parts[which], fresh;
 	struct rg_index_count count = rg_index_count(old->index);
 	const struct rg_index_size size = {
 		.hosts4 = room_for(indexes, which, count.hosts4, FIRST_HOSTS),
 		.nets6 = room_for(indexes, which, count.nets6, FIRST_NETS),
 	};
-	int err = make(indexes, which, &size, indexes->seen, &fresh);
+	int err = make(indexes, which, &size, indexes->presence, &fresh);
 
 	if (!err) {
 		err = rg_index_copy(fresh.index, old->index);
 		if (err)
-			rg_mapped_index_drop(&fresh);
+			rg_index_maps_drop(&fresh);
 	}
 	if (!err) {
 		replace(indexes, which, &fresh);
 		return;
 	}
-	/* The old one still answers, and leaves to the trie what it has no room for. */
+	/* The old index stays: the trie answers for what finds no room in it. */
 	indexes->retry_at[which] = rg_now() + SWEEP_TIME;
 	indexes->failed++;
 }
@@ -255,37 +256,37 @@ static int put_list(struct rg_index *index, const struct rg_lists *lists)
 	return 0;
 }
 
-struct rg_mapped_index rg_index_maps_draft_lists(const struct rg_index_maps *indexes,
-						 const struct rg_lists *lists)
+struct rg_index_generation rg_index_maps_stage_lists(const struct rg_index_maps *indexes,
+						     const struct rg_lists *lists)
 {
-	struct rg_mapped_index draft = RG_MAPPED_INDEX_NONE;
+	struct rg_index_generation staged = RG_INDEX_GENERATION_NONE;
 	const struct rg_list_item *items;
 	struct rg_index_size size;
 	size_t count;
 
 	if (!indexes->on)
-		return draft;
+		return staged;
 	items = rg_lists_items(lists, &count);
 	rg_index_measure(items, count, &size);
-	if (!make(indexes, RG_INDEX_LISTS, &size, NULL, &draft) && put_list(draft.index, lists))
-		rg_mapped_index_drop(&draft);
-	return draft;
+	if (!make(indexes, RG_INDEX_LISTS, &size, NULL, &staged) && put_list(staged.index, lists))
+		rg_index_maps_drop(&staged);
+	return staged;
 }
 
-void rg_index_maps_swap_lists(struct rg_index_maps *indexes, struct rg_mapped_index *draft)
+void rg_index_maps_swap_lists(struct rg_index_maps *indexes, struct rg_index_generation *staged)
 {
 	if (!indexes->on)
 		return;
-	if (!draft->index) {
+	if (!staged->index) {
 		give_up(indexes, RG_INDEX_LISTS);
 		return;
 	}
-	if (rg_index_publish(draft->index, indexes->seen))
+	if (rg_index_publish(staged->index, indexes->presence))
 		for (int i = RG_INDEX_HOSTS; i < RG_INDEXES; i++)
 			if (indexes->parts[i].index)
 				rg_index_update_near(indexes->parts[i].index);
-	replace(indexes, RG_INDEX_LISTS, draft);
-	*draft = (struct rg_mapped_index)RG_MAPPED_INDEX_NONE;
+	replace(indexes, RG_INDEX_LISTS, staged);
+	*staged = (struct rg_index_generation)RG_INDEX_GENERATION_NONE;
 }
 
 void rg_index_maps_sweep(struct rg_index_maps *indexes, uint64_t now)
@@ -296,7 +297,7 @@ void rg_index_maps_sweep(struct rg_index_maps *indexes, uint64_t now)
 	for (int i = 0; i < RG_INDEXES; i++)
 		if (indexes->parts[i].index)
 			rg_index_advance_epoch(indexes->parts[i].index, now);
-	/* What is not in the other parts any more, others tell. */
+	/* Of the other parts the callers remove what is over. */
 	if (indexes->parts[RG_INDEX_PEERS].index)
 		rg_index_sweep(indexes->parts[RG_INDEX_PEERS].index, now);
 	for (int i = RG_INDEX_HOSTS; i < RG_INDEXES; i++) {

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The indexes in the kernel, one for each part of `indexes`: made, filled by verdicts.c after the
- * tries, replaced by larger ones as they fill. Whatever fails leaves the trie to answer.
+ * The indexes in the kernel, one for each part: creates their maps, fills them with what the store puts,
+ * replaces one by a larger one as it fills. The only file of index/ that knows maps. If anything fails,
+ * the trie answers.
+ *
+ * All calls belong to the loop's thread, but for rg_index_maps_stage_lists().
  */
 #ifndef REPGATE_INDEX_INDEX_MAPS_H
 #define REPGATE_INDEX_INDEX_MAPS_H
@@ -13,55 +16,66 @@
 struct rg_index_maps;
 
 /*
- * Not in force yet. on: false takes an earlier agent's out of force; then all calls do nothing. 0 or
+ * Makes the indexes; packets do not use them until rg_index_maps_activate(). on: false: takes those of
+ * an earlier agent out of force, and all other calls do nothing. max_peers: the size of `peers`. 0 or
  * -ENOMEM.
  */
 int rg_index_maps_new(struct rg_index_maps **ret, struct rg_loader *loader, bool on,
 		      uint32_t max_peers);
 void rg_index_maps_free(struct rg_index_maps *indexes);
 
-/* Once the tries' entries have been put: from now on packets are answered by them. */
-void rg_index_maps_enforce(struct rg_index_maps *indexes);
+/*
+ * Lets packets use the indexes of hosts and peers. Call once all entries of the tries have been put. A
+ * second call does nothing.
+ */
+void rg_index_maps_activate(struct rg_index_maps *indexes);
 
-/* A verdict, or a clean peer (RG_CLASS_CLEAN). To be called after the map itself was changed. */
+/* Puts a verdict, or a clean peer (RG_CLASS_CLEAN). Call after the map itself has it. */
 void rg_index_maps_put(struct rg_index_maps *indexes, const struct rg_index_entry *entry);
-/* clean: if it is there as a clean peer, else: if as a verdict. */
+/* Removes a clean peer, or, if not clean, a verdict. Call after the map itself has lost it. */
 void rg_index_maps_remove(struct rg_index_maps *indexes, const struct rg_prefix *prefix, bool clean);
 /* Removes clean peers within prefix (NULL: all). Returns how many. */
 size_t rg_index_maps_flush(struct rg_index_maps *indexes, const struct rg_prefix *prefix);
-/* False: there is certainly no verdict around this address. Saves a system call or two. */
+/* Returns false if certainly no verdict covers this address; saves a system call or two. */
 bool rg_index_maps_may_have(const struct rg_index_maps *indexes, const struct rg_addr *addr);
 
-/* A clean peer that is no longer in `peers`: until when it is known, as rg_index_until(). */
+/* Until when a clean peer is known, also if `peers` has evicted it; as rg_index_until(). */
 uint64_t rg_index_maps_peer_until(const struct rg_index_maps *indexes, const struct rg_addr *peer,
 				  uint64_t now);
 
-/* An index, and its map. */
-struct rg_mapped_index {
+/* One generation of an index, and its map. */
+struct rg_index_generation {
 	struct rg_index *index; /* NULL: the trie answers */
 	int fd;
 };
-#define RG_MAPPED_INDEX_NONE \
-	{                    \
-		.fd = -1     \
+#define RG_INDEX_GENERATION_NONE \
+	{                        \
+		.fd = -1         \
 	}
 
 /*
- * One of lists, complete, but out of force: none if it can't be, or is not wanted. May run in another
- * thread while indexes is used: it changes nothing there.
+ * Stages an index of lists: complete, but not in force. Without memory, or if indexes are off: none. May
+ * run in another thread while the loop uses indexes, as it changes nothing there.
  */
-struct rg_mapped_index rg_index_maps_draft_lists(const struct rg_index_maps *indexes,
-						 const struct rg_lists *lists);
-void rg_mapped_index_drop(struct rg_mapped_index *draft);
-/* Puts it in the place of the one that is there, and owns it. To be called after `lists` was changed. */
-void rg_index_maps_swap_lists(struct rg_index_maps *indexes, struct rg_mapped_index *draft);
+struct rg_index_generation rg_index_maps_stage_lists(const struct rg_index_maps *indexes,
+						     const struct rg_lists *lists);
+/* Frees a generation that was not swapped in; NONE is allowed. */
+void rg_index_maps_drop(struct rg_index_generation *generation);
+/*
+ * Puts a staged index in force in place of the present one, and owns it. If there is none the trie
+ * answers. Call after `lists` was switched to the same lists.
+ */
+void rg_index_maps_swap_lists(struct rg_index_maps *indexes, struct rg_index_generation *staged);
 
-/* Takes out peers that are over, and copies what has become stale; now and then. */
+/*
+ * Advances the epochs, removes peers that are over, copies an index that has become stale. Call at any
+ * rate: it works every 10 seconds. now: ns of CLOCK_BOOTTIME.
+ */
 void rg_index_maps_sweep(struct rg_index_maps *indexes, uint64_t now);
 
 struct rg_index_maps_count {
 	struct rg_index_count parts[RG_INDEXES];
-	uint64_t failed; /* parts given up, or not renewed, for lack of memory: the trie answers, but slowly */
+	uint64_t failed; /* times that a part was given up or not renewed, for lack of memory */
 };
 struct rg_index_maps_count rg_index_maps_count(const struct rg_index_maps *indexes);
 

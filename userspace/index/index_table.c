@@ -5,9 +5,9 @@
 #define SLOTS6 (RG_INDEX_WORDS / 2)
 #define BUCKETS6_MIN 8
 #define BUCKETS_MAX (1U << 26)
-#define OVERFLOW_OF 16384 /* one crowded key of so many entries is not too many */
+#define OVERFLOW_OF 16384 /* one key without a slot for so many entries is no reason to grow */
 
-/* How full buckets of hosts may be: those that few probes must find are to be emptier. */
+/* How many hosts a bucket may have on average: with fewer probes, fewer. */
 static size_t entries4_for(size_t buckets)
 {
 	uint32_t probes = rg_index_table_probes(RG_INDEX_TABLE_HOSTS4, (uint32_t)buckets);
@@ -34,7 +34,7 @@ uint32_t rg_index_table_probes(enum rg_index_table_kind kind, uint32_t buckets)
 	return kind == RG_INDEX_TABLE_HOSTS4 && probes < RG_INDEX_PROBES ? probes : RG_INDEX_PROBES;
 }
 
-/* The least that is enough; with more probes fewer are. */
+/* The smallest sufficient number: larger tables allow more probes, and so fuller buckets. */
 static uint32_t buckets4(size_t entries)
 {
 	for (uint32_t probes = 1; probes <= RG_INDEX_PROBES; probes++) {
@@ -58,7 +58,7 @@ uint32_t rg_index_table_buckets(enum rg_index_table_kind kind, size_t entries)
 	return buckets < BUCKETS_MAX ? (uint32_t)buckets : BUCKETS_MAX;
 }
 
-/* The last bucket has others behind it as well. */
+/* A search from the last bucket goes on behind it. */
 uint32_t rg_index_table_lines(uint32_t buckets)
 {
 	return buckets ? buckets + RG_INDEX_PROBES - 1 : 0;
@@ -100,7 +100,7 @@ static bool is_taken(uint64_t word)
 
 /* ---- keys ---- */
 
-/* The way back from rg_index_mix4(). */
+/* The inverse of rg_index_mix4(). */
 static uint32_t unmix4(uint32_t mixed, uint64_t seed)
 {
 	mixed = (mixed ^ mixed >> 16) * 0x43021123U;
@@ -120,7 +120,7 @@ static uint32_t home_of(const struct rg_index_table *table, uint64_t key)
 	return rg_index_home(hash_of(table, key), table->buckets);
 }
 
-/* The upper half of a word, or what hosts4 has of it. */
+/* The slot of a key with this payload. */
 static uint64_t word_of(const struct rg_index_table *table, uint64_t key, uint32_t payload)
 {
 	if (table->kind == RG_INDEX_TABLE_HOSTS4)
@@ -128,7 +128,7 @@ static uint64_t word_of(const struct rg_index_table *table, uint64_t key, uint32
 	return (uint64_t)rg_index_check6(key) << RG_INDEX_CHECK6_SHIFT | payload;
 }
 
-/* The least hash of those whose search begins at most probes - 1 buckets before line. */
+/* The smallest hash of all whose search may reach line: it begins at most probes - 1 buckets before. */
 static uint64_t first_hash(const struct rg_index_table *table, const struct rg_index_line *line)
 {
 	uint64_t number = (uint64_t)(line - table->lines);
@@ -137,7 +137,10 @@ static uint64_t first_hash(const struct rg_index_table *table, const struct rg_i
 	return ((number << 32) + table->buckets - 1) / table->buckets;
 }
 
-/* Hashes that have the same key lie further from each other than a search goes. */
+/*
+ * The key of a slot, from its line and its quotient key. Only one hash fits: those with the same
+ * quotient key lie further apart than a search goes. first: first_hash().
+ */
 static uint64_t key_of(const struct rg_index_table *table, const struct rg_index_line *line,
 		       uint32_t at, uint64_t first, uint64_t word)
 {
@@ -151,25 +154,25 @@ static uint64_t key_of(const struct rg_index_table *table, const struct rg_index
 /* ---- searches ---- */
 
 struct search {
-	struct rg_index_line *line; /* home, then those behind it */
+	struct rg_index_line *line; /* the home bucket, then those behind it */
 	uint32_t slots; /* in a bucket */
-	uint32_t first; /* slot where it begins, in each bucket */
-	uint32_t together; /* so many slots, if one of them is empty, end it */
+	uint32_t first; /* the slot where it begins, in each bucket */
+	uint32_t group; /* slots that XDP reads at once: an empty one among them ends the search */
 	uint64_t key, word;
-	struct rg_index_line *room; /* the first that is free, or NULL */
+	struct rg_index_line *room; /* the line of the first free slot, or NULL */
 	uint32_t room_at;
 };
 
 static struct search begin(const struct rg_index_table *table, uint64_t key)
 {
 	struct search search = { .slots = slots_of(table),
-				 .together = SLOTS6,
+				 .group = SLOTS6,
 				 .key = key,
 				 .word = word_of(table, key, 0),
 				 .line = table->lines + home_of(table, key) };
 
 	if (table->kind == RG_INDEX_TABLE_HOSTS4) {
-		search.together = 2;
+		search.group = 2;
 		search.first = (uint32_t)search.word >> RG_INDEX_KEY4_SHIFT & (RG_INDEX_PAIRS - 1);
 		search.first *= 2;
 	}
@@ -184,7 +187,7 @@ static bool is_it(const struct rg_index_table *table, const struct search *searc
 	return table->kind == RG_INDEX_TABLE_HOSTS4 || search->line->words[at] == search->key;
 }
 
-/* One bucket: true: found at *ret; *ends: it is nowhere. */
+/* Searches one bucket. True: found in slot *ret. Else *ends: the key is nowhere. */
 static bool search_line(const struct rg_index_table *table, struct search *search, uint32_t *ret,
 			bool *ends)
 {
@@ -203,7 +206,7 @@ static bool search_line(const struct rg_index_table *table, struct search *searc
 			search->room_at = at;
 		}
 		empty |= !word;
-		if (empty && (i + 1) % search->together == 0)
+		if (empty && (i + 1) % search->group == 0)
 			break;
 	}
 	*ends = empty;
@@ -225,7 +228,7 @@ static bool look_for(const struct rg_index_table *table, struct search *search,
 	return false;
 }
 
-/* No slot can stand for it: crowded, wherever there is room. */
+/* The quotient key is 0, which no slot can hold: the key overflows in any table. */
 static bool is_unkeyed(const struct rg_index_table *table, uint64_t key)
 {
 	return table->kind == RG_INDEX_TABLE_HOSTS4 && !(hash_of(table, key) & RG_INDEX_KEY4_MASK);
@@ -243,7 +246,7 @@ bool rg_index_table_find(const struct rg_index_table *table, uint64_t key,
 	return look_for(table, &search, ret, ends);
 }
 
-/* ---- keys without a slot ---- */
+/* ---- overflow: keys without a slot ---- */
 
 static bool has_overflowed(const struct rg_index_table *table, uint64_t key)
 {
@@ -272,7 +275,7 @@ static int add_overflow(struct rg_index_table *table, uint64_t key)
 
 /* ---- changes ---- */
 
-/* Where a slot is empty, searches end. */
+/* Searches end in a line with an empty slot. */
 static bool has_empty(const struct rg_index_table *table, const struct rg_index_line *line)
 {
 	for (uint32_t at = 0; at < slots_of(table); at++)
@@ -281,7 +284,7 @@ static bool has_empty(const struct rg_index_table *table, const struct rg_index_
 	return false;
 }
 
-/* A search that begins at or before line goes past all of it, and finds something behind it. */
+/* Whether a search goes through all of line and finds its key behind it. */
 static bool is_passed(const struct rg_index_table *table, const struct rg_index_line *line)
 {
 	uint32_t number = (uint32_t)(line - table->lines);
@@ -308,7 +311,7 @@ static bool is_passed(const struct rg_index_table *table, const struct rg_index_
 	return false;
 }
 
-/* A search goes past the pair that at is in, and finds something further on in the bucket. */
+/* Whether a search goes through the pair of slot `at` and finds its key further on in the bucket. */
 static bool is_passed_within(const struct rg_index_table *table, const struct rg_index_line *line,
 			     uint32_t at)
 {
@@ -323,8 +326,8 @@ static bool is_passed_within(const struct rg_index_table *table, const struct rg
 	return false;
 }
 
-/* Slots that were freed are empty again, once no search goes past them. */
-static void tidy(const struct rg_index_table *table, struct rg_index_line *line)
+/* Makes tombstones empty that no search has to go through. */
+static void clear_tombstones(const struct rg_index_table *table, struct rg_index_line *line)
 {
 	if (!has_empty(table, line) && is_passed(table, line))
 		return;
@@ -333,12 +336,12 @@ static void tidy(const struct rg_index_table *table, struct rg_index_line *line)
 			store(table, line, at, 0);
 }
 
-/* To be called when a search that began at home no longer goes as far as last. */
-static void tidy_up_to(const struct rg_index_table *table, uint32_t home,
-		       const struct rg_index_line *last)
+/* Call once no search from the bucket home has to reach last any more. */
+static void clear_tombstones_up_to(const struct rg_index_table *table, uint32_t home,
+				   const struct rg_index_line *last)
 {
 	for (struct rg_index_line *line = &table->lines[home]; line <= last; line++)
-		tidy(table, line);
+		clear_tombstones(table, line);
 }
 
 void rg_index_table_forget(struct rg_index_table *table, uint64_t key)
@@ -348,7 +351,7 @@ void rg_index_table_forget(struct rg_index_table *table, uint64_t key)
 	for (size_t i = 0; i < table->overflow_count; i++)
 		if (table->overflow[i] == key) {
 			table->overflow[i] = table->overflow[--table->overflow_count];
-			tidy_up_to(table, home, &table->lines[home + table->probes - 1]);
+			clear_tombstones_up_to(table, home, &table->lines[home + table->probes - 1]);
 			return;
 		}
 }
@@ -357,7 +360,7 @@ void rg_index_table_remove(struct rg_index_table *table, const struct rg_index_s
 {
 	store(table, slot->line, slot->at, RG_INDEX_TOMBSTONE);
 	table->count--;
-	tidy_up_to(table, home_of(table, slot->key), slot->line);
+	clear_tombstones_up_to(table, home_of(table, slot->key), slot->line);
 }
 
 void rg_index_table_set(const struct rg_index_table *table, struct rg_index_slot *slot,
@@ -367,7 +370,7 @@ void rg_index_table_set(const struct rg_index_table *table, struct rg_index_slot
 	store(table, slot->line, slot->at, word_of(table, slot->key, payload));
 }
 
-/* Each that is crowded is left to the trie, so a few are no reason for a larger table. */
+/* The trie answers for a key without a slot, so a few are no reason for a larger table. */
 static int put_overflow(struct rg_index_table *table, uint64_t key)
 {
 	int err = add_overflow(table, key);
@@ -383,7 +386,7 @@ int rg_index_table_put(struct rg_index_table *table, uint64_t key, uint32_t payl
 
 	*old = 0;
 	if (is_unkeyed(table, key))
-		return add_overflow(table, key); /* in a larger table, too */
+		return add_overflow(table, key); /* a larger table would not help */
 	search = begin(table, key);
 	if (look_for(table, &search, &slot, &ends)) {
 		*old = slot.payload;
@@ -391,13 +394,13 @@ int rg_index_table_put(struct rg_index_table *table, uint64_t key, uint32_t payl
 		return 0;
 	}
 	/*
-	 * All buckets of one that is crowded are full, and stay so: the search ends with "ask". It gets no
-	 * slot later on: a search that has gone past that already would meet those that are emptied.
+	 * While a key overflows, all its buckets have no empty slot, so its search ends with "ask". It gets
+	 * no slot later: a search that is past that slot already would then meet an empty one.
 	 */
 	if (!search.room || (!ends && has_overflowed(table, key)))
 		return put_overflow(table, key);
 	if (table->kind == RG_INDEX_TABLE_NETS6)
-		/* Before its word: until then the slot is free. */
+		/* The key before the word: until the word is there the slot is free. */
 		__atomic_store_n(&search.room->words[search.room_at], key, __ATOMIC_RELEASE);
 	store(table, search.room, search.room_at, search.word | payload);
 	table->count++;

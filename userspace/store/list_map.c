@@ -99,7 +99,7 @@ struct rg_staged_lists {
 	bool in_place; /* the trie in force is changed; otherwise a new one replaces it */
 	struct change change; /* in_place: the change */
 	int trie; /* the new trie; -1: none */
-	struct rg_mapped_index index;
+	struct rg_index_generation index;
 };
 
 static int fill_trie(struct rg_staged_lists *staged, const struct rg_loader *loader,
@@ -126,8 +126,9 @@ int rg_list_map_stage(struct rg_staged_lists **ret, const struct rg_list_map *ma
 
 	if (!staged)
 		return rg_fail(error, -ENOMEM, "out of memory");
-	*staged =
-		(struct rg_staged_lists){ .lists = lists, .trie = -1, .index = RG_MAPPED_INDEX_NONE };
+	*staged = (struct rg_staged_lists){ .lists = lists,
+					    .trie = -1,
+					    .index = RG_INDEX_GENERATION_NONE };
 	staged->in_place = old && rg_lists_same_ends(old, lists) &&
 			   find_change(old, lists, &staged->change);
 	if (!staged->in_place)
@@ -136,7 +137,7 @@ int rg_list_map_stage(struct rg_staged_lists **ret, const struct rg_list_map *ma
 		rg_list_map_drop(staged);
 		return err;
 	}
-	staged->index = rg_index_maps_draft_lists(map->indexes, lists);
+	staged->index = rg_index_maps_stage_lists(map->indexes, lists);
 	*ret = staged;
 	return 0;
 }
@@ -145,7 +146,7 @@ void rg_list_map_drop(struct rg_staged_lists *staged)
 {
 	if (!staged)
 		return;
-	rg_mapped_index_drop(&staged->index);
+	rg_index_maps_drop(&staged->index);
 	rg_closep(&staged->trie);
 	free(staged);
 }

@@ -60,7 +60,7 @@ int rg_verdicts_new(struct rg_verdicts **ret, struct rg_loader *loader, const st
 		rg_peers_adopt(&verdicts->peers);
 	else if (rg_loader_old_maps(loader))
 		copy_maps(verdicts, rg_loader_old_maps(loader));
-	rg_index_maps_enforce(verdicts->indexes);
+	rg_index_maps_activate(verdicts->indexes);
 	*ret = verdicts;
 	return 0;
 }

@@ -122,7 +122,7 @@ const struct rg_index_entry *model_find(const struct model *model, const struct 
 
 struct rg_index *new_index(enum rg_index_part part, const struct rg_index_size *size)
 {
-	const struct rg_index_origin origin = { .seen = presence,
+	const struct rg_index_origin origin = { .presence = presence,
 						.part = part,
 						.fd = -1,
 						.now = EPOCH,
@@ -231,7 +231,7 @@ void open_checked_with(struct checked *checked, enum rg_index_part part,
 		       const struct rg_index_size *size, uint64_t epoch,
 		       struct rg_index_presence *where)
 {
-	const struct rg_index_origin origin = { .seen = where,
+	const struct rg_index_origin origin = { .presence = where,
 						.part = part,
 						.fd = -1,
 						.now = epoch,

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What goes over all slots of an index: flush, sweep, the epoch, the check-lists marks, the copy. */
+#include "index/index_private.h"
+
+/* The epoch advances before what lives for half an hour outgrows the finest scale: every 4.6 minutes. */
+#define EPOCH_STEP 32
+
+struct walk {
+	struct rg_index *index;
+	struct rg_index_table *table; /* the one that the slot is in */
+	const struct rg_prefix *prefix; /* flush: within it; NULL: all */
+	uint64_t now; /* sweep */
+	uint64_t epoch; /* advance: the next one */
+	size_t count; /* removed */
+	struct rg_index *to; /* copy */
+	int err; /* copy */
+};
+
+static void walk_all(struct walk *walk, void (*visit)(void *walk, struct rg_index_slot *slot))
+{
+	for (int is4 = 0; is4 < 2; is4++) {
+		walk->table = rg_index_table_of(walk->index, is4);
+		if (walk->table->buckets)
+			rg_index_table_walk(walk->table, visit, walk);
+	}
+}
+
+static void remove_visited(struct walk *walk, const struct rg_index_slot *slot)
+{
+	rg_index_entries_remove(walk->index, walk->table, slot);
+	walk->count++;
+}
+
+/* ---- flush, sweep ---- */
+
+static struct rg_prefix prefix_of(const struct rg_index_table *table, uint64_t key)
+{
+	bool is4 = table->kind == RG_INDEX_TABLE_HOSTS4;
+	struct rg_prefix prefix = { .len = is4 ? RG_ADDR_BITS : 64 };
+	uint32_t word = htobe32((uint32_t)key);
+	uint64_t half = htobe64(key);
+
+	if (!is4) {
+		memcpy(&prefix.addr, &half, sizeof(half));
+		return prefix;
+	}
+	prefix.addr.bytes[10] = prefix.addr.bytes[11] = 0xff;
+	memcpy(prefix.addr.bytes + RG_ADDR_V4_OFFSET, &word, sizeof(word));
+	return prefix;
+}
+
+static void flush_slot(void *arg, struct rg_index_slot *slot)
+{
+	struct walk *walk = arg;
+	struct rg_prefix key;
+
+	key = prefix_of(walk->table, slot->key);
+	if (!walk->prefix ||
+	    (key.len >= walk->prefix->len && rg_prefix_covers(walk->prefix, &key.addr)))
+		remove_visited(walk, slot);
+}
+
+size_t rg_index_flush(struct rg_index *index, const struct rg_prefix *prefix)
+{
+	struct walk walk = { .index = index, .prefix = prefix };
+
+	walk_all(&walk, flush_slot);
+	return walk.count;
+}
+
+static void sweep_slot(void *arg, struct rg_index_slot *slot)
+{
+	struct walk *walk = arg;
+
+	if (rg_index_entries_is_over(walk->index, slot->payload, walk->now))
+		remove_visited(walk, slot);
+}
+
+size_t rg_index_sweep(struct rg_index *index, uint64_t now)
+{
+	struct walk walk = { .index = index, .now = now };
+
+	walk_all(&walk, sweep_slot);
+	return walk.count;
+}
+
+/* ---- the epoch ---- */
+
+/* Writes the same time as counted from the next epoch. Counted from the present one it is earlier. */
+static void advance_slot(void *arg, struct rg_index_slot *slot)
+{
+	struct walk *walk = arg;
+	uint32_t count = slot->payload & RG_INDEX_COUNT_MASK;
+	uint32_t shift = RG_INDEX_SCALE(slot->payload >> RG_INDEX_COUNT_BITS & (RG_INDEX_SCALES - 1));
+	uint64_t step = (walk->epoch >> shift) - (walk->index->header->epoch >> shift);
+
+	if (rg_index_has_no_end(slot->payload) || !step || !count)
+		return;
+	count = step < count ? count - (uint32_t)step : 0;
+	rg_index_table_set(walk->table, slot, (slot->payload & ~RG_INDEX_COUNT_MASK) | count);
+}
+
+void rg_index_advance_epoch(struct rg_index *index, uint64_t now)
+{
+	struct walk walk = { .index = index, .epoch = rg_index_epoch_at(now) };
+
+	if (walk.epoch < index->header->epoch + EPOCH_STEP)
+		return;
+	walk_all(&walk, advance_slot);
+	rg_index_store(&index->header->epoch, walk.epoch);
+}
+
+/* ---- the check-lists marks ---- */
+
+static void mark_slot(void *arg, struct rg_index_slot *slot)
+{
+	struct walk *walk = arg;
+	uint32_t old = rg_index_entries_answer(walk->index, slot->payload);
+	uint32_t fresh = rg_index_entries_mark(walk->index, true, slot->key, old);
+
+	if (fresh != old)
+		rg_index_table_set(walk->table, slot,
+				   rg_index_entries_code(walk->index, fresh) |
+					   (slot->payload & RG_INDEX_TIME_MASK));
+}
+
+void rg_index_update_near(struct rg_index *index)
+{
+	struct walk walk = { .index = index, .table = &index->hosts4 };
+
+	if (index->hosts4.buckets)
+		rg_index_table_walk(&index->hosts4, mark_slot, &walk);
+}
+
+/* ---- the copy ---- */
+
+/* Copies what has no slot; all of the part's presence bits are set already. */
+static void copy_own(struct rg_index *to, const struct rg_index *from)
+{
+	const uint8_t asks = (uint8_t)(1 << (from->part + RG_INDEX_ASKS));
+
+	to->header->other4 = from->header->other4;
+	if (from->header->other4)
+		rg_index_presence_add_nets4(to, 0, 1U << RG_INDEX_NET4_BITS);
+	for (size_t i = 0; i < ARRAY_SIZE(from->own->nets6); i++)
+		if (from->own->nets6[i] & asks)
+			to->own->nets6[i] |= asks;
+	for (size_t i = 0; i < ARRAY_SIZE(from->own->wide6); i++)
+		if (from->own->wide6[i] & asks)
+			to->own->wide6[i] |= asks;
+}
+
+/* units: as rg_index_entries_put(). */
+static int copy_key(struct rg_index *to, bool is4, uint64_t key, uint32_t answer, uint64_t units)
+{
+	if (is4)
+		rg_index_presence_add_host4(to, (uint32_t)key);
+	else
+		rg_index_presence_add_net6(to, (uint32_t)(key >> 32), to->part);
+	return rg_index_entries_put(to, is4, key, answer, units) < 0 ? -ENOMEM : 0;
+}
+
+static void copy_slot(void *arg, struct rg_index_slot *slot)
+{
+	struct walk *walk = arg;
+	uint64_t units = rg_index_has_no_end(slot->payload) ?
+				 RG_INDEX_NO_END :
+				 rg_index_entries_until(walk->index, slot->payload);
+
+	if (!walk->err)
+		walk->err = copy_key(walk->to, walk->table->kind == RG_INDEX_TABLE_HOSTS4, slot->key,
+				     rg_index_entries_answer(walk->index, slot->payload), units);
+}
+
+/*
+ * What overflowed stays with the trie: "ask". Of peers it is dropped: `peers` is asked in any case, and
+ * one that is not there either is unknown.
+ */
+static int copy_overflow(struct rg_index *to, const struct rg_index_table *table)
+{
+	int err = 0;
+
+	if (to->part == RG_INDEX_PEERS)
+		return 0;
+	for (size_t i = 0; !err && i < table->overflow_count; i++)
+		err = copy_key(to, table->kind == RG_INDEX_TABLE_HOSTS4, table->overflow[i], 0,
+			       RG_INDEX_NO_END);
+	return err;
+}
+
+int rg_index_copy(struct rg_index *to, struct rg_index *from)
+{
+	struct walk walk = { .index = from, .to = to };
+	int err;
+
+	copy_own(to, from);
+	walk_all(&walk, copy_slot);
+	err = walk.err;
+	if (!err)
+		err = copy_overflow(to, &from->hosts4);
+	if (!err)
+		err = copy_overflow(to, &from->nets6);
+	return err;
+}
