@@ -23,8 +23,9 @@ static void write_mask(volatile __u64 to[2], unsigned int bits)
 
 /*
  * XDP reads the list while it changes. So the new ports are first appended to the old ones, then
- * written over them, and then the list is cut. A port that is in both lists is found at every moment,
- * unless the two together do not fit.
+ * written over them, and then the list is cut. At every moment the list has the ports that are in both,
+ * unless the two together do not fit. A packet misses one only if the whole change happens while it
+ * looks; it then passes, as a packet to an unfiltered port does.
  */
 static void write_ports(volatile struct rg_settings *settings, const struct rg_conf *conf)
 {

@@ -42,7 +42,7 @@ void rg_log(enum rg_log_level level, const char *format, ...)
 }
 
 int rg_held_frame_judge(const struct rg_loader *loader, unsigned int ifindex, const void *frame,
-		    size_t len, struct rg_held_frame *ret)
+			size_t len, struct rg_held_frame *ret)
 {
 	uint8_t text[RG_FRAME_SIZE];
 	uint32_t number;
