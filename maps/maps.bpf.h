@@ -23,7 +23,7 @@ struct list_trie {
 	__type(value, struct rg_list_entry);
 } lists_now SEC(".maps");
 
-/* Writer: agent (lists/lists.c's result, by store/verdicts.c). Reader: XDP. */
+/* Writer: agent (store/list_map.c). Reader: XDP. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, 1);

@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Local lists from any bytes: parts with a NUL between them are approved.d/a.list, blocked.d/b.list,
- * blocked.list of repgatectl, and an entry that repgatectl adds and removes again. What the lists
- * find is compared with a search from one end to the other.
- *
- * clang -g -O2 -std=gnu11 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined \
- *	-fno-sanitize-recover=undefined tests/fuzz/fuzz_lists.c userspace/{lists,addr}.c -o fuzz_lists
- * fuzz_lists -max_len=4096 -dict=tests/fuzz/lists.dict NEW_DIRECTORY tests/fuzz/corpus_lists
+ * Any bytes as local lists (make fuzz-lists). A NUL separates the parts: approved.d/a.list,
+ * blocked.d/b.list, repgatectl's blocked.list, and an entry that repgatectl adds and removes. What the
+ * lists find is compared with a search through all items.
  */
 #include "base/addr.h"
 #include "lists/list_edit.h"

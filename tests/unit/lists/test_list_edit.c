@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* repgatectl's own lists: what a change writes, leaves and takes back. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "list_dirs.h"
+
+#include "base/addr.h"
+#include "lists/list_edit.h"
+
+#include <sys/stat.h>
+
+#define HOUR 3600
+
+static void add(const struct list_dirs *dirs, const char *entry, int64_t until, const char *comment)
+{
+	struct rg_error error = {};
+
+	if (rg_list_edit_add(dirs->state, BLOCKED, entry, until, comment, &error))
+		fail_msg("%s: %s", entry, error.text);
+}
+
+static void drop(const struct list_dirs *dirs, const char *entry, int removed)
+{
+	struct rg_error error = {};
+	int ret = rg_list_edit_remove(dirs->state, BLOCKED, entry, &error);
+
+	if (ret != removed)
+		fail_msg("%s: %d lines went, not %d: %s", entry, ret, removed, error.text);
+}
+
+static void test_add(void **state)
+{
+	struct list_dirs *dirs = *state;
+	struct rg_lists *lists;
+
+	add(dirs, "1.1.1.1", 0, NULL);
+	add(dirs, "2.2.2.0/24", (int64_t)time(NULL) + HOUR, "until tomorrow");
+	add(dirs, "3.3.3.1-3.3.3.9", 0, "a range # with a sign");
+	add(dirs, "US", 0, "");
+	add(dirs, "1.1.1.1", 0, "again, two\nlines\rand\ta tab");
+	lists = load_lists(dirs);
+	assert_int_equal(rg_lists_written(lists), 4);
+	assert_int_equal(class_of(lists, "1.1.1.1"), BLOCKED);
+	assert_int_equal(class_of(lists, "2.2.2.2"), BLOCKED);
+	assert_int_equal(class_of(lists, "3.3.3.5"), BLOCKED);
+	assert_non_null(rg_lists_find_country(lists, "US"));
+	assert_true(rg_lists_next_expiry(lists) > rg_now());
+	rg_lists_free(lists);
+	assert_non_null(strstr(read_state(dirs, "blocked.list"), "again, two lines and a tab"));
+	assert_non_null(strstr(read_state(dirs, "blocked.list"), "# until tomorrow"));
+	assert_int_equal(rg_list_edit_add(dirs->state, APPROVED, "1.1.1.1", 0, NULL, NULL), 0);
+	lists = load_lists(dirs);
+	assert_int_equal(class_of(lists, "1.1.1.1"), APPROVED);
+	rg_lists_free(lists);
+}
+
+static void test_add_refused(void **state)
+{
+	static const char *const entries[] = { "", "1.2.3", "1.2.3.4\n5.6.7.8", "1.2.3.4 until=9",
+					       "#" };
+	struct list_dirs *dirs = *state;
+	struct rg_error error = {};
+
+	add(dirs, "1.1.1.1", 0, NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(entries); i++) {
+		assert_int_equal(rg_list_edit_add(dirs->state, BLOCKED, entries[i], 0, NULL, &error),
+				 -EINVAL);
+		assert_int_equal(rg_list_edit_remove(dirs->state, BLOCKED, entries[i], &error),
+				 -EINVAL);
+	}
+	assert_string_equal(read_state(dirs, "blocked.list"), "1.1.1.1\n");
+	rmdir(dirs->approved);
+	assert_int_equal(rg_list_edit_add("/nonexistent/repgate", BLOCKED, "1.1.1.1", 0, NULL, &error),
+			 -ENOENT);
+	assert_non_null(strstr(error.text, "/nonexistent/repgate"));
+}
+
+/* What was there stays: also people's comments, and a last line without its newline. */
+static void test_add_keeps_the_rest(void **state)
+{
+	struct list_dirs *dirs = *state;
+	struct rg_lists *lists;
+
+	write_text(dirs->state, "blocked.list", "# mine\n\n1.1.1.1 # one\n2.2.2.2");
+	add(dirs, "3.3.3.3", 0, NULL);
+	lists = load_lists(dirs);
+	assert_int_equal(class_of(lists, "1.1.1.1"), BLOCKED);
+	assert_int_equal(class_of(lists, "2.2.2.2"), BLOCKED);
+	assert_int_equal(class_of(lists, "3.3.3.3"), BLOCKED);
+	rg_lists_free(lists);
+	assert_non_null(strstr(read_state(dirs, "blocked.list"), "# mine\n\n1.1.1.1 # one\n"));
+}
+
+static void test_remove(void **state)
+{
+	struct list_dirs *dirs = *state;
+
+	drop(dirs, "1.1.1.1", 0);
+	write_text(dirs->state, "blocked.list",
+		   "1.1.1.1\n1.1.1.10\n11.1.1.1\n1.1.1.1/32 until=4102444800 # x\r\n# 1.1.1.1\n"
+		   "  1.1.1.1\t# y\n2.2.2.9/24\n2.2.2.0/25\n2001:DB8:0::1\n3.3.3.1 - 3.3.3.9\nus\n");
+	drop(dirs, "1.1.1.1", 3);
+	drop(dirs, "1.1.1.1", 0);
+	drop(dirs, "2.2.2.0/24", 1);
+	drop(dirs, "2001:db8::1", 1);
+	drop(dirs, "3.3.3.1-3.3.3.9", 1);
+	drop(dirs, "US", 1);
+	assert_string_equal(read_state(dirs, "blocked.list"),
+			    "1.1.1.10\n11.1.1.1\n# 1.1.1.1\n2.2.2.0/25\n");
+}
+
+/* A prefix and the range of the same addresses are the same entry. */
+static void test_remove_other_notation(void **state)
+{
+	struct list_dirs *dirs = *state;
+
+	write_text(dirs->state, "blocked.list",
+		   "10.0.0.0-10.0.0.255\n10.0.1.1-10.0.1.1\n10.0.2.0/24\n");
+	drop(dirs, "10.0.0.0/24", 1);
+	drop(dirs, "10.0.1.1", 1);
+	drop(dirs, "10.0.2.0-10.0.2.255", 1);
+}
+
+/* ---- the file is the old one or the new one, and the change can be taken back ---- */
+
+static bool exists(const struct list_dirs *dirs, const char *name)
+{
+	char path[160];
+
+	snprintf(path, sizeof(path), "%s/%s", dirs->state, name);
+	return !access(path, F_OK);
+}
+
+static void test_undo(void **state)
+{
+	struct list_dirs *dirs = *state;
+
+	/* The change made the file. */
+	add(dirs, "1.1.1.1", 0, NULL);
+	rg_list_edit_undo(dirs->state, BLOCKED);
+	assert_false(exists(dirs, "blocked.list"));
+	rg_list_edit_undo(dirs->state, BLOCKED); /* nothing to take back */
+	assert_false(exists(dirs, "blocked.list"));
+
+	/* It changed the file. */
+	write_text(dirs->state, "blocked.list", "# mine\n1.1.1.1 # one\n");
+	add(dirs, "2.2.2.2", 0, NULL);
+	rg_list_edit_undo(dirs->state, BLOCKED);
+	assert_string_equal(read_state(dirs, "blocked.list"), "# mine\n1.1.1.1 # one\n");
+	drop(dirs, "1.1.1.1", 1);
+	assert_string_equal(read_state(dirs, "blocked.list"), "# mine\n");
+	assert_string_equal(read_state(dirs, "blocked.list.before"), "# mine\n1.1.1.1 # one\n");
+	rg_list_edit_undo(dirs->state, BLOCKED);
+	assert_string_equal(read_state(dirs, "blocked.list"), "# mine\n1.1.1.1 # one\n");
+
+	/* Only the last change, and only of this class. */
+	assert_int_equal(rg_list_edit_add(dirs->state, APPROVED, "3.3.3.3", 0, NULL, NULL), 0);
+	add(dirs, "4.4.4.4", 0, NULL);
+	add(dirs, "5.5.5.5", 0, NULL);
+	rg_list_edit_undo(dirs->state, BLOCKED);
+	assert_string_equal(read_state(dirs, "blocked.list"), "# mine\n1.1.1.1 # one\n4.4.4.4\n");
+	assert_string_equal(read_state(dirs, "approved.list"), "3.3.3.3\n");
+	assert_false(exists(dirs, "blocked.list.new"));
+}
+
+/* A reader that has opened the file goes on with the old one, whole. */
+static void test_replaced_as_a_whole(void **state)
+{
+	struct list_dirs *dirs = *state;
+	char path[160], text[64] = "";
+	struct stat before, after;
+	FILE *reader;
+
+	write_text(dirs->state, "blocked.list", "1.1.1.1\n2.2.2.2\n");
+	snprintf(path, sizeof(path), "%s/blocked.list", dirs->state);
+	assert_int_equal(stat(path, &before), 0);
+	reader = fopen(path, "r");
+	assert_non_null(reader);
+	drop(dirs, "1.1.1.1", 1);
+	assert_int_equal(fread(text, 1, sizeof(text), reader), 16);
+	assert_string_equal(text, "1.1.1.1\n2.2.2.2\n");
+	fclose(reader);
+	assert_int_equal(stat(path, &after), 0);
+	assert_int_not_equal(before.st_ino, after.st_ino);
+	assert_string_equal(read_state(dirs, "blocked.list"), "2.2.2.2\n");
+}
+
+/* What can't be written leaves the file as it was, and no scraps. */
+static void test_failures(void **state)
+{
+	struct list_dirs *dirs = *state;
+	struct rg_error error = {};
+	char path[160];
+
+	write_text(dirs->state, "blocked.list", "1.1.1.1\n");
+	/* The new file can't be made. */
+	snprintf(path, sizeof(path), "%s/blocked.list.new", dirs->state);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(rg_list_edit_add(dirs->state, BLOCKED, "2.2.2.2", 0, NULL, &error), -EISDIR);
+	assert_non_null(strstr(error.text, "blocked.list.new"));
+	assert_int_equal(rmdir(path), 0);
+	assert_string_equal(read_state(dirs, "blocked.list"), "1.1.1.1\n");
+
+	/* The old one can't be kept: a directory is in its way. */
+	snprintf(path, sizeof(path), "%s/blocked.list.before", dirs->state);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(rg_list_edit_remove(dirs->state, BLOCKED, "1.1.1.1", &error), -EEXIST);
+	assert_string_equal(read_state(dirs, "blocked.list"), "1.1.1.1\n");
+	assert_false(exists(dirs, "blocked.list.new"));
+	assert_int_equal(rmdir(path), 0);
+
+	/* The list itself is a directory. */
+	snprintf(path, sizeof(path), "%s/approved.list", dirs->state);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(rg_list_edit_add(dirs->state, APPROVED, "2.2.2.2", 0, NULL, &error), -EIO);
+	assert_false(exists(dirs, "approved.list.new"));
+}
+
+static void check_entry(const char *text, int err)
+{
+	struct rg_error error = {};
+
+	if (rg_list_edit_check(text, &error) != err)
+		fail_msg("check of \"%s\"", text);
+	assert_int_equal(!error.text[0], !err);
+}
+
+static void test_check_entry(void **state)
+{
+	static const char *const good[] = { "1.2.3.4",	   "1.2.3.4/24", "1.2.3.4-1.2.3.9",
+					    "2001:db8::1", "::/0",	 "DE",
+					    "de" };
+	static const char *const refused[] = { "",
+					       "1.2.3",
+					       "1.2.3.4/33",
+					       "USA",
+					       "1.2.3.4\n",
+					       "1.2.3.4 # x",
+					       "# 1.2.3.4",
+					       "1.2.3.9-1.2.3.4",
+					       "1.2.3.4 until=1",
+					       "1.2.3.4\n5.6.7.8",
+					       ";" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
+		check_entry(good[i], 0);
+	for (size_t i = 0; i < ARRAY_SIZE(refused); i++)
+		check_entry(refused[i], -EINVAL);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, list_dirs_set_up, list_dirs_tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_add),
+		TEST(test_add_refused),
+		TEST(test_add_keeps_the_rest),
+		TEST(test_remove),
+		TEST(test_remove_other_notation),
+		TEST(test_undo),
+		TEST(test_replaced_as_a_whole),
+		TEST(test_failures),
+		TEST(test_check_entry),
+	};
+
+	return cmocka_run_group_tests_name("list_edit", tests, NULL, NULL);
+}
