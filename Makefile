@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # One Makefile, not recursive: bpf/ -> skeleton -> userspace/, everything built under $(BUILD).
-# `make help` lists the targets, V=1 shows the commands, SANITIZE=1 builds with ASan and UBSan.
+# `make help` lists the targets. V=1 shows the commands, SANITIZE=1 builds with ASan and UBSan, and
+# WERROR=0 makes warnings no errors, for packagers. CFLAGS, CPPFLAGS and LDFLAGS of the environment count.
 
 BUILD   ?= .build
 CC      ?= gcc
@@ -33,21 +34,22 @@ TEST_PACKAGES := libcmocka-dev iproute2 ethtool procps rbldnsd unbound postfix s
 	libio-socket-inet6-perl perl bind9-dnsutils jq tcpdump nftables libidn12 libgnutls-dane0
 
 LIBS := libbpf libxdp libcares libevent_core libevent_extra libconfig jansson libmaxminddb libsystemd
-WERROR ?= 1 # 0: warnings are no errors, for packagers with other compilers
-WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(if $(filter 1,$(WERROR)),-Werror)
+WERROR ?= 1
+IF_WERROR := $(if $(filter 1,$(WERROR)),-Werror)
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(IF_WERROR)
 # Recursive on purpose: pkg-config is asked when something is compiled, not for `make deps`.
 LIB_CFLAGS = $(shell pkg-config --cflags $(LIBS))
 LIB_LIBS = $(shell pkg-config --libs $(LIBS))
 CFLAGS ?= -O2 -g
-# A distribution that sets its own _FORTIFY_SOURCE keeps it.
-FORTIFY := $(if $(findstring _FORTIFY_SOURCE,$(CFLAGS) $(CPPFLAGS)),,-D_FORTIFY_SOURCE=2)
+# A _FORTIFY_SOURCE of the environment counts. Without one, -U is for compilers that define it themselves.
+FORTIFY := $(if $(findstring _FORTIFY_SOURCE,$(CFLAGS) $(CPPFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 # Every quoted include is written from here: "base/addr.h" of userspace/, "maps/types.h" of the top.
 INCLUDES := -I$(BUILD) -Iuserspace -I.
 RG_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DRG_VERSION='"$(VERSION)"' $(WARNINGS) $(INCLUDES) \
 	-fstack-protector-strong $(FORTIFY) -fPIE -pthread
 RG_LDFLAGS := -pie -pthread -Wl,-z,relro,-z,now
 # Packet headers don't move between kernels: no CO-RE relocations, and no need for the kernel's BTF.
-BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -DBPF_NO_PRESERVE_ACCESS_INDEX -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror) -I. -Ibpf
+BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -DBPF_NO_PRESERVE_ACCESS_INDEX -Wall -Wextra $(IF_WERROR) -I. -Ibpf
 
 # Everything but the two files with main() is one library; each program takes from it what it calls.
 MAIN_SOURCES := userspace/daemon/main.c userspace/ctl/ctl.c
@@ -58,7 +60,7 @@ LIBRARY := $(BUILD)/librepgate.a
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all deps test-deps demo check check-vm check-load soak bench install install-docs uninstall format help clean tests
+.PHONY: all deps test-deps print-packages demo check check-compilers check-distro check-vm check-load coverage soak bench install install-docs uninstall format help clean tests
 
 all: $(BUILD)/repgated $(BUILD)/repgatectl ## build repgated and repgatectl
 
@@ -68,11 +70,14 @@ help: ## print this
 
 # --------------------------------------------------------------------------- packages
 
-deps: | $(BUILD)/ ## install what building needs (Debian 12, apt-get, as root)
+deps: | $(BUILD)/ ## install what building needs (Debian and derivatives, as root; elsewhere: say what is missing)
 	$(Q)dist/packages.sh $(BUILD)/apt.log $(PACKAGES)
 
-test-deps: | $(BUILD)/
+test-deps: | $(BUILD)/ ## install what the tests need, too
 	$(Q)dist/packages.sh $(BUILD)/apt.log --no-services $(PACKAGES) $(TEST_PACKAGES)
+
+print-packages:
+	@echo $(PACKAGES) $(TEST_PACKAGES)
 
 # --------------------------------------------------------------------------- build
 
@@ -146,8 +151,9 @@ $(filter-out %.o %/syn_flood,$(TOOLS)): $(BUILD)/tests/%: tests/tools/%.c $(firs
 	$(Q)$(CC) $(CFLAGS) -std=gnu11 $(WARNINGS) $< -o $@
 
 # The same library with ASan and UBSan, whatever SANITIZE says, for the unit and packet tests.
-TEST_CFLAGS = -O1 -g -std=gnu11 -D_GNU_SOURCE -DRG_VERSION='"$(VERSION)"' -Wall -Wextra -Werror $(INCLUDES) -Itests/packet \
-	$(LIB_CFLAGS) -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+TEST_CFLAGS = -O1 -g -std=gnu11 -D_GNU_SOURCE -DRG_VERSION='"$(VERSION)"' -Wall -Wextra $(IF_WERROR) $(INCLUDES) -Itests/packet \
+	$(LIB_CFLAGS) $(TEST_SANITIZERS)
+TEST_SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 ASAN_LIBRARY := $(BUILD)/asan/librepgate.a
 
 $(BUILD)/asan/%.o: %.c $(firstword $(MAKEFILE_LIST))
@@ -163,6 +169,7 @@ $(ASAN_LIBRARY): $(LIB_SOURCES:%.c=$(BUILD)/asan/%.o)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(sort $(wildcard tests/unit/*/test_*.c)))
 PACKET_TESTS := $(patsubst %,$(BUILD)/tests/packet/test_%,filter actions throttle steer index verdicts)
 PACKET_SHARED := $(patsubst %,$(BUILD)/asan/tests/packet/%.o,rows net run packet)
+BUILD_TESTS := $(sort $(wildcard tests/build/test_*.sh))
 DOC_TESTS := $(sort $(wildcard tests/docs/test_*.sh))
 E2E_TESTS := $(sort $(wildcard tests/e2e/test_*.sh))
 
@@ -187,7 +194,7 @@ $(BUILD)/tests/packet/%: tests/packet/%.c $(PACKET_SHARED) $(ASAN_LIBRARY)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_CFLAGS) $(COVERAGE) -MMD -MP $< $(filter %.o %.a,$^) -o $@ -lcmocka $(LIB_LIBS)
 
-tests: all $(TOOLS) $(UNIT_TESTS) $(PACKET_TESTS)
+tests: all $(TOOLS) $(UNIT_TESTS) $(PACKET_TESTS) ## build all, and the tests without running them
 
 demo: test-deps ## show the main job: own namespaces, local zones, a real mail server (as root)
 	$(Q)$(MAKE) all $(TOOLS)
@@ -195,7 +202,22 @@ demo: test-deps ## show the main job: own namespaces, local zones, a real mail s
 
 check: test-deps ## build and pass the tests: unit, packet rows, end to end (as root)
 	$(Q)$(MAKE) tests
-	$(Q)BUILD=$(BUILD) tests/run.sh $(BUILD)/logs $(UNIT_TESTS) $(PACKET_TESTS) $(DOC_TESTS) $(E2E_TESTS)
+	$(Q)BUILD=$(BUILD) tests/run.sh $(BUILD)/logs $(UNIT_TESTS) $(PACKET_TESTS) $(BUILD_TESTS) $(DOC_TESTS) $(E2E_TESTS)
+
+check-compilers: deps ## compile with every installed gcc and clang: -O3, hardening flags, WERROR=0 (COMPILERS=...)
+	$(Q)BUILD=$(BUILD) tests/compilers.sh
+
+# Its own packages only: what a release's tests need is installed in its root.
+check-distro: | $(BUILD)/ ## demo, check and check-compilers in fresh Debian roots (RELEASES="bookworm trixie", as root)
+	$(Q)dist/packages.sh $(BUILD)/apt.log debootstrap git
+	$(Q)BUILD=$(BUILD) tests/distro.sh $(RELEASES)
+
+# Instrumented by gcov, without ASan: both would take minutes. The agent is optimised as little as the
+# unit tests' library, so that the same lines count in both.
+COVERAGE_BUILD := $(BUILD)/coverage
+coverage: test-deps ## line coverage of userspace/ by all tests (COVERAGE_E2E=0: without the end-to-end tests; as root)
+	$(Q)$(MAKE) tests BUILD=$(COVERAGE_BUILD) COVERAGE=--coverage TEST_SANITIZERS= CFLAGS='-O1 -g --coverage'
+	$(Q)BUILD=$(COVERAGE_BUILD) tests/coverage.sh $(patsubst $(BUILD)/%,$(COVERAGE_BUILD)/%,$(UNIT_TESTS) $(PACKET_TESTS))
 
 VM_PACKAGES := qemu-system-x86 busybox-static cpio kmod xz-utils zstd xdp-tools systemd dbus
 
