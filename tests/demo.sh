@@ -184,7 +184,7 @@ send_all() {
 		before=$address
 		send_and_ask "$address" "$TESTBED/sent/$1-$n" &
 		pids+=("$!")
-		# The start of many programs at once would add to the times.
+		# Pace: many programs that start at once would add to each other's times.
 		sleep 0.1
 	done < <(rows "$2")
 	wait "${pids[@]}" || true

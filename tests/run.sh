@@ -1,11 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Runs test programs of tests/ or $BUILD/tests/ in the order given, prints what each check says (TAP:
-# "ok ...", "not ok ..."), and ends with "N passed, N failed". A program that fails without a "not ok" counts as a failure, and
-# one that is skipped (exit 77) says why.
+# run.sh - runs test programs of tests/ or $BUILD/tests/ in the order given
 #
-#   run.sh LOGDIR PROGRAM...
+#	run.sh LOGDIR PROGRAM...
+#
+# Prints the results of each program (TAP: "ok ...", "not ok ..."), and last "N passed, N failed". A program
+# that fails without a "not ok" counts as one failure. A program that is skipped exits with 77 and says why.
+#
+#	TEST_TIMEOUT	seconds after which a program is ended (300)
 set -u
 
 logs=$1
@@ -13,7 +16,7 @@ shift
 mkdir -p "$logs"
 passed=0 failed=0 skipped=0
 failures=()
-# cmocka prints to standard output like everybody else.
+# cmocka prints TAP to standard output, as the scripts do.
 export CMOCKA_MESSAGE_OUTPUT=TAP
 export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1
 
@@ -24,7 +27,7 @@ for program in "$@"; do
 	mkdir -p "$(dirname "$log")"
 	begun=$(date +%s)
 	printf '\n== %s\n' "$name"
-	# Two minutes are ten times what any of them takes; a hang must not be the end of the run.
+	# A program that hangs must not stop the run.
 	timeout --kill-after=10 "${TEST_TIMEOUT:-300}" "$program" >"$log" 2>&1 </dev/null
 	status=$?
 	grep -E '^(ok|not ok|skipped:)' "$log"

@@ -197,17 +197,18 @@ is_ready() {
 	grep -qx ready "$TESTBED/$1.log"
 }
 
-# attached NAME ARGUMENT...: attach, in the background, until the host goes
+is_ready_or_gone() {
+	is_ready "$1" || not_alive "$1"
+}
+
+# attached NAME ARGUMENT...: runs attach in the background until the host goes; fails if it ended at once.
 attached() {
 	local name=$1
 	shift
 	rm -f "$TESTBED/$name.log"
 	nsenter --net="/run/netns/$name" -- "$BENCH/attach" "$@" >"$TESTBED/$name.log" 2>&1 &
 	TESTBED_PID[$name]=$!
-	while ! is_ready "$name"; do
-		alive "$name" || return 1
-		sleep 0.1
-	done
+	wait_for 600 is_ready_or_gone "$name" && alive "$name"
 }
 
 bare_up() {

@@ -72,6 +72,15 @@ kernel_bytes() {
 	fi
 }
 
+# The kernel frees the maps of the agent before in the background. Steady: less than 1 MiB in half a second.
+memory_is_steady() {
+	local before change
+	before=$(kernel_bytes)
+	sleep 0.5
+	change=$(($(kernel_bytes) - before))
+	[ "${change#-}" -lt 1048576 ]
+}
+
 meminfo_bytes() {
 	awk '/^(Slab|VmallocUsed|Percpu|PageTables|KernelStack):/ { sum += $2 }
 		END { printf "%.0f\n", sum * 1024 }' /proc/meminfo
@@ -139,7 +148,7 @@ one_variant() {
 	repgate_config "${settings[@]}" "keep_on_stop = true;"
 	sed -i "s/^resolver = .*/resolver = \"127.0.0.1:5300\";/" "$REPGATE_CONF"
 	[ "$3" = zone ] || cp "$TESTBED/hosts" "$TESTBED/repgate/blocked.d/hosts.list"
-	sleep 1
+	wait_for 30 memory_is_steady || progress "memory: the kernel's memory still changes"
 	before=$(kernel_bytes)
 	before_meminfo=$(meminfo_bytes)
 	began=$(now_us)
@@ -167,7 +176,6 @@ one_variant() {
 		   sent: $sent, asked_again: $again, entries: $status.index, maps: $status.maps }' >>"$SAMPLES"
 	repgate_stop || true
 	rm -rf "$REPGATE_PINS" "$TESTBED/repgate/state" "$TESTBED/repgate/blocked.d/hosts.list"
-	sleep 2 # the kernel frees maps in the background
 }
 
 # shellcheck disable=SC2016 # variables of jq

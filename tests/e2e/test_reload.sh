@@ -40,7 +40,8 @@ entries() {
 	ctl --json status | jq .lists.entries
 }
 
-# quiet: nothing is loaded any more, whatever the watch of the directory led to
+# quiet: no load has ended for 0.6 s. The agent reloads 200 ms after the last change in the directory,
+# and nothing tells from outside that such a reload is still to come.
 quiet() {
 	local before
 	before=$(reloads)

@@ -12,7 +12,7 @@ exec >/vm/output 2>&1 </dev/null
 
 power_off() {
 	sync
-	# Unmounting in good order would only take time.
+	# Unmounting in good order would only take time. The script must not end before the machine does.
 	echo o >/proc/sysrq-trigger
 	sleep 60
 }
