@@ -3,7 +3,7 @@
 
 #include "base/log.h"
 #include "kernel/dispatcher.h"
-#include "kernel/loader_internal.h"
+#include "kernel/loader_private.h"
 
 #include "maps/pin.h"
 

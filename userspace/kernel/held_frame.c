@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "kernel/held_frame.h"
 
-#include "kernel/loader_internal.h"
+#include "kernel/loader_private.h"
 
 /* In generic mode a frame that is sent goes through the filter, which judges it there. */
 static bool is_generic(const struct rg_loader *loader, unsigned int ifindex)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "kernel/inner_maps.h"
 
-#include "kernel/loader_internal.h"
+#include "kernel/loader_private.h"
 #include "kernel/settings.h"
 
 #include "maps/pin.h"

@@ -2,7 +2,7 @@
 #include "kernel/loader.h"
 
 #include "kernel/dispatcher.h"
-#include "kernel/loader_internal.h"
+#include "kernel/loader_private.h"
 #include "kernel/settings.h"
 #include "base/log.h"
 

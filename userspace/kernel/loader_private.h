@@ -3,8 +3,8 @@
  * The inside of struct rg_loader, for the files that do its work: loader.c, attach.c, inner_maps.c and
  * held_frame.c. Nobody else includes it.
  */
-#ifndef REPGATE_KERNEL_LOADER_INTERNAL_H
-#define REPGATE_KERNEL_LOADER_INTERNAL_H
+#ifndef REPGATE_KERNEL_LOADER_PRIVATE_H
+#define REPGATE_KERNEL_LOADER_PRIVATE_H
 
 #include "kernel/attach.h"
 #include "kernel/loader.h"
