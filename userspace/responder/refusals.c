@@ -7,7 +7,7 @@
 
 #define LINE_SIZE 2048
 
-/* The alias of who blocks without a zone: lists and countries. */
+/* Stands for a zone's alias where a list or a country blocks. */
 #define LOCAL "local"
 
 void rg_refusals_find(const struct rg_verdicts *verdicts, const struct rg_lists *lists,
@@ -55,7 +55,7 @@ static const char *end_name(enum rg_session_end end)
 	return names[end];
 }
 
-/* The first line of the refusal: "450 4.7.1", and its text. */
+/* Splits the first line of the refusal: code gets "450 4.7.1", text what follows. */
 static void split_reply(const struct rg_smtp *smtp, char reply[RG_REPLY_SIZE], char code[16],
 			const char **text)
 {
@@ -71,7 +71,7 @@ static void split_reply(const struct rg_smtp *smtp, char reply[RG_REPLY_SIZE], c
 }
 
 /*
- * As Postfix writes it: "NOQUEUE: reject: RCPT from unknown[a]:port: 450 4.7.1 Service unavailable;
+ * In Postfix's form: "NOQUEUE: reject: RCPT from unknown[a]:port: 450 4.7.1 Service unavailable;
  * Client host [a] blocked using zone; text; from=<> to=<> proto=ESMTP helo=<>"
  */
 static void write_line(const struct rg_session_report *report, const char *peer, const char *code,

@@ -14,17 +14,13 @@
 
 #define IDLE_SECONDS 30
 #define SESSION_SECONDS 300
-#define LINGER_SECONDS \
-	2 /* for the peer to read the last reply: closing at once could reset it away */
-#define BACKLOG 4096
-/* The held SYNs of clean peers must not wait for a crowd of refused ones. */
-#define ACCEPTS_PER_TURN 32
+#define LINGER_SECONDS 2 /* for the peer to read the last reply, see linger() */
 #define INPUT_PIECE 4096
 
 _Static_assert(INPUT_PIECE >= RG_SMTP_LINE, "rg_smtp_feed() takes something of every full piece");
 
-/* Sessions of one peer. */
-struct crowd {
+/* How many sessions a peer has. Gone with the last one. */
+struct peer {
 	struct rg_addr key; /* IPv6 cut to ipv6_prefix */
 	unsigned int open;
 	UT_hash_handle hh;
@@ -35,13 +31,13 @@ struct session {
 	struct rg_responder *responder;
 	struct bufferevent *io;
 	struct event *greeting; /* NULL: not delayed */
-	struct crowd *crowd;
+	struct peer *peer;
 	struct rg_conf *conf;
 	uint64_t started;
 	uint16_t port, local_port;
 	enum rg_action action;
 	bool early;
-	bool lingers; /* the last reply is sent, the peer's end is awaited */
+	bool lingers; /* our direction is closed, the peer's is not yet */
 	enum rg_session_end end;
 	struct rg_refusal refusal;
 	struct rg_smtp smtp;
@@ -49,54 +45,46 @@ struct session {
 
 TAILQ_HEAD(session_list, session);
 
-struct door {
-	struct rg_responder *responder;
-	struct event *event;
-	enum rg_action action;
-	int fd;
-};
-
 struct rg_responder {
 	struct event_base *base;
 	struct rg_conf **conf;
 	struct rg_responder_calls calls;
-	struct door doors[RG_RESPONDER_SOCKETS];
-	struct event *resume; /* after a pause of accepting */
+	struct rg_listener *listener;
 	struct session_list sessions;
-	struct crowd *crowds;
+	struct peer *peers;
 	const struct timeval *idle, *linger;
 	struct rg_responder_count count;
-	char out[8192]; /* replies of one turn, sent by one system call */
+	char out[8192]; /* replies to what was read at once, sent by one system call */
 	size_t out_len;
 };
 
-static void leave_crowd(struct rg_responder *responder, struct crowd *crowd)
+static void release_peer(struct rg_responder *responder, struct peer *peer)
 {
-	if (--crowd->open)
+	if (--peer->open)
 		return;
-	HASH_DEL(responder->crowds, crowd);
-	free(crowd);
+	HASH_DEL(responder->peers, peer);
+	free(peer);
 }
 
-/* NULL: too many of this peer are here already, or no memory. */
-static struct crowd *join_crowd(struct rg_responder *responder, const struct rg_addr *addr)
+/* Counts one more session of addr's peer. NULL: it has as many as it may, or no memory. */
+static struct peer *take_peer(struct rg_responder *responder, const struct rg_addr *addr)
 {
 	const struct rg_conf *conf = *responder->conf;
-	struct rg_prefix peer = rg_peer_of(addr, conf->ipv6_prefix);
-	struct crowd *crowd;
+	struct rg_prefix prefix = rg_peer_of(addr, conf->ipv6_prefix);
+	struct peer *peer;
 
-	HASH_FIND(hh, responder->crowds, &peer.addr, sizeof(peer.addr), crowd);
-	if (crowd && crowd->open >= conf->max_sessions_per_peer)
+	HASH_FIND(hh, responder->peers, &prefix.addr, sizeof(prefix.addr), peer);
+	if (peer && peer->open >= conf->max_sessions_per_peer)
 		return NULL;
-	if (!crowd) {
-		crowd = calloc(1, sizeof(*crowd));
-		if (!crowd)
+	if (!peer) {
+		peer = calloc(1, sizeof(*peer));
+		if (!peer)
 			return NULL;
-		crowd->key = peer.addr;
-		HASH_ADD(hh, responder->crowds, key, sizeof(crowd->key), crowd);
+		peer->key = prefix.addr;
+		HASH_ADD(hh, responder->peers, key, sizeof(peer->key), peer);
 	}
-	crowd->open++;
-	return crowd;
+	peer->open++;
+	return peer;
 }
 
 static void add_oddities(struct rg_smtp_oddities *sum, const struct rg_smtp_oddities *odd)
@@ -134,7 +122,7 @@ static void free_session(struct session *session)
 	count_end(&responder->count, session);
 	responder->calls.ended(responder->calls.arg, &report);
 	TAILQ_REMOVE(&responder->sessions, session, entry);
-	leave_crowd(responder, session->crowd);
+	release_peer(responder, session->peer);
 	if (session->greeting)
 		event_free(session->greeting);
 	bufferevent_free(session->io);
@@ -142,7 +130,7 @@ static void free_session(struct session *session)
 	free(session);
 }
 
-/* Sends what the turn's replies are; what the socket does not take waits in the bufferevent. */
+/* Sends the replies collected so far; what the socket does not take waits in the bufferevent. */
 static void flush_replies(struct session *session)
 {
 	struct rg_responder *responder = session->responder;
@@ -177,8 +165,8 @@ static void on_reply(void *arg, enum rg_smtp_verb verb, const char *reply, size_
 }
 
 /*
- * The last reply is under way. Closing with unread input would reset the connection, and the peer
- * might never see the reply: so our direction is closed, and the peer gets a moment to close its own.
+ * Call when the last reply is sent. close() with unread input resets the connection, and the peer may
+ * lose the reply. So only our direction is closed, and the peer has LINGER_SECONDS to close its own.
  */
 static void linger(struct session *session)
 {
@@ -187,8 +175,8 @@ static void linger(struct session *session)
 	bufferevent_set_timeouts(session->io, session->responder->linger, session->responder->linger);
 }
 
-/* After replies: true if the session is gone. */
-static bool finish_turn(struct session *session)
+/* Call after replies. True if the session has ended. */
+static bool finish_replies(struct session *session)
 {
 	flush_replies(session);
 	if (session->smtp.state != RG_SMTP_CLOSING || session->lingers ||
@@ -224,7 +212,7 @@ static void on_input(struct bufferevent *io, void *arg)
 	struct rg_smtp *smtp = &session->smtp;
 
 	if (smtp->state == RG_SMTP_CONNECTED) {
-		/* Before the greeting: it waits until then, and no more is read. */
+		/* The peer talks before the greeting. What it sent waits until then, no more is read. */
 		session->early = true;
 		session->responder->count.early++;
 		bufferevent_disable(io, EV_READ);
@@ -236,14 +224,14 @@ static void on_input(struct bufferevent *io, void *arg)
 		return;
 	}
 	take_input(session);
-	(void)finish_turn(session);
+	(void)finish_replies(session);
 }
 
-/* What had waited is sent. */
+/* The replies that had to wait are sent. */
 static void on_written(struct bufferevent *io, void *arg)
 {
 	(void)io;
-	(void)finish_turn(arg);
+	(void)finish_replies(arg);
 }
 
 static void on_trouble(struct bufferevent *io, short what, void *arg)
@@ -255,7 +243,7 @@ static void on_trouble(struct bufferevent *io, short what, void *arg)
 		session->end = RG_SESSION_TIMEOUT;
 		rg_smtp_close(&session->smtp, "4.4.2", "Timeout exceeded");
 		bufferevent_enable(io, EV_READ);
-		(void)finish_turn(session);
+		(void)finish_replies(session);
 		return;
 	}
 	if (session->smtp.state != RG_SMTP_CLOSING)
@@ -266,7 +254,7 @@ static void on_trouble(struct bufferevent *io, short what, void *arg)
 static void greet(struct session *session)
 {
 	rg_smtp_greet(&session->smtp);
-	if (finish_turn(session))
+	if (finish_replies(session))
 		return;
 	bufferevent_enable(session->io, EV_READ);
 	if (evbuffer_get_length(bufferevent_get_input(session->io)))
@@ -280,7 +268,7 @@ static void on_greeting_due(evutil_socket_t fd, short what, void *arg)
 	greet(arg);
 }
 
-/* Waits for greet_delay; without memory for a timer it does not. */
+/* Greets after greet_delay; at once if there is no memory for a timer. */
 static void greet_later(struct session *session)
 {
 	const struct timeval delay = { .tv_sec = session->conf->greet_delay / 1000,
@@ -299,8 +287,8 @@ static uint16_t port_of(const struct sockaddr_storage *address)
 	return ntohs(address->ss_family == AF_INET ? in->sin_port : in6->sin6_port);
 }
 
-/* Instead of a session: the peer may come again (RFC 5321, 3.8). */
-static void turn_away(struct rg_responder *responder, int fd)
+/* Replies 421 and closes: the peer tries again later (RFC 5321, 3.8). */
+static void refuse_connection(struct rg_responder *responder, int fd)
 {
 	char reply[RG_REPLY_LINE];
 	int len = snprintf(reply, sizeof(reply), "421 4.7.0 %s Too many connections, try later\r\n",
@@ -310,7 +298,7 @@ static void turn_away(struct rg_responder *responder, int fd)
 	close(fd);
 }
 
-/* Refused peers must not take the descriptors that DNS and repgatectl need. */
+/* File descriptors that sessions leave for DNS, repgatectl and the rest. */
 #define SPARE_FILES 256
 
 uint32_t rg_responder_limit(const struct rg_conf *conf)
@@ -327,10 +315,9 @@ uint32_t rg_responder_limit(const struct rg_conf *conf)
 }
 
 /* Owns fd if it returns a session. */
-static struct session *new_session(struct door *door, int fd, const struct rg_addr *addr,
-				   struct crowd *crowd)
+static struct session *new_session(struct rg_responder *responder, int fd, const struct rg_addr *addr,
+				   struct peer *peer, enum rg_action action)
 {
-	struct rg_responder *responder = door->responder;
 	struct session *session = calloc(1, sizeof(*session));
 
 	if (!session)
@@ -341,13 +328,12 @@ static struct session *new_session(struct door *door, int fd, const struct rg_ad
 		return NULL;
 	}
 	session->responder = responder;
-	session->crowd = crowd;
+	session->peer = peer;
 	session->conf = rg_conf_ref(*responder->conf);
 	session->started = rg_now();
-	session->action = door->action;
+	session->action = action;
 	session->end = RG_SESSION_CLOSED;
-	responder->calls.find(responder->calls.arg, session->conf, addr, door->action,
-			      &session->refusal);
+	responder->calls.find(responder->calls.arg, session->conf, addr, action, &session->refusal);
 	rg_smtp_init(&session->smtp, session->conf->reply_stage, session->conf->responder_name,
 		     &session->refusal, addr, on_reply, session);
 	(void)bufferevent_priority_set(session->io, RG_PRIORITY_LOW);
@@ -360,13 +346,14 @@ static struct session *new_session(struct door *door, int fd, const struct rg_ad
 	return session;
 }
 
-static void welcome(struct door *door, int fd, const struct sockaddr_storage *from)
+/* A session if the limits allow one, else a reply of 421. */
+static void on_accepted(void *arg, int fd, const struct sockaddr_storage *from, enum rg_action action)
 {
-	struct rg_responder *responder = door->responder;
+	struct rg_responder *responder = arg;
 	struct sockaddr_storage to = {};
 	socklen_t len = sizeof(to);
 	struct session *session;
-	struct crowd *crowd;
+	struct peer *peer;
 	struct rg_addr addr;
 
 	if (rg_addr_from_sockaddr((const struct sockaddr *)from, &addr)) {
@@ -375,16 +362,16 @@ static void welcome(struct door *door, int fd, const struct sockaddr_storage *fr
 	}
 	if (responder->count.open >= rg_responder_limit(*responder->conf)) {
 		responder->count.over_sessions++;
-		turn_away(responder, fd);
+		refuse_connection(responder, fd);
 		return;
 	}
-	crowd = join_crowd(responder, &addr);
-	session = crowd ? new_session(door, fd, &addr, crowd) : NULL;
+	peer = take_peer(responder, &addr);
+	session = peer ? new_session(responder, fd, &addr, peer, action) : NULL;
 	if (!session) {
 		responder->count.over_peer++;
-		if (crowd)
-			leave_crowd(responder, crowd);
-		turn_away(responder, fd);
+		if (peer)
+			release_peer(responder, peer);
+		refuse_connection(responder, fd);
 		return;
 	}
 	(void)getsockname(fd, (struct sockaddr *)&to, &len);
@@ -398,104 +385,6 @@ static void welcome(struct door *door, int fd, const struct sockaddr_storage *fr
 	}
 }
 
-static void pause_accepting(struct rg_responder *responder)
-{
-	static const struct timeval pause = { .tv_sec = 1 };
-
-	responder->count.accept_failed++;
-	for (int i = 0; i < RG_RESPONDER_SOCKETS; i++)
-		if (responder->doors[i].event)
-			event_del(responder->doors[i].event);
-	event_add(responder->resume, &pause);
-}
-
-static void on_resume(evutil_socket_t fd, short what, void *arg)
-{
-	struct rg_responder *responder = arg;
-
-	(void)fd;
-	(void)what;
-	for (int i = 0; i < RG_RESPONDER_SOCKETS; i++)
-		if (responder->doors[i].event)
-			event_add(responder->doors[i].event, NULL);
-}
-
-static bool is_exhaustion(int err)
-{
-	return err == EMFILE || err == ENFILE || err == ENOBUFS || err == ENOMEM;
-}
-
-static void on_knock(evutil_socket_t listener, short what, void *arg)
-{
-	struct door *door = arg;
-
-	(void)what;
-	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
-		struct sockaddr_storage from = {};
-		socklen_t len = sizeof(from);
-		int fd = accept4(listener, (struct sockaddr *)&from, &len,
-				 SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-		if (fd >= 0) {
-			welcome(door, fd, &from);
-		} else if (is_exhaustion(errno)) {
-			pause_accepting(door->responder);
-			return;
-		} else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-			return;
-		}
-	}
-}
-
-/* On loopback and a port of the kernel's choice: only steered connections are meant to come. */
-static int listen_on_loopback(int family)
-{
-	const struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_addr = in6addr_loopback };
-	const struct sockaddr_in in = { .sin_family = AF_INET,
-					.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1, err;
-
-	if (fd < 0)
-		return -errno;
-	/* Sessions have the mail server's port, and inherit this: without it the server could not be
-	 * started while there are any. */
-	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (family == AF_INET6)
-		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
-	err = family == AF_INET6 ? bind(fd, (const struct sockaddr *)&in6, sizeof(in6)) :
-				   bind(fd, (const struct sockaddr *)&in, sizeof(in));
-	if (!err && !listen(fd, BACKLOG))
-		return fd;
-	err = -errno;
-	close(fd);
-	return err;
-}
-
-static int open_door(struct rg_responder *responder, struct rg_loader *loader,
-		     enum rg_responder_socket slot)
-{
-	struct door *door = &responder->doors[slot];
-	bool v6 = slot == RG_RESPONDER_TEMPFAIL6 || slot == RG_RESPONDER_REJECT6;
-	int err;
-
-	door->responder = responder;
-	door->action = slot == RG_RESPONDER_TEMPFAIL4 || slot == RG_RESPONDER_TEMPFAIL6 ?
-			       RG_ACTION_TEMPFAIL :
-			       RG_ACTION_REJECT;
-	door->fd = listen_on_loopback(v6 ? AF_INET6 : AF_INET);
-	/* A host without IPv6 has no such peers either. */
-	if (v6 && (door->fd == -EAFNOSUPPORT || door->fd == -EADDRNOTAVAIL))
-		return 0;
-	if (door->fd < 0)
-		return door->fd;
-	door->event = event_new(responder->base, door->fd, EV_READ | EV_PERSIST, on_knock, door);
-	if (!door->event || event_priority_set(door->event, RG_PRIORITY_LOW) ||
-	    event_add(door->event, NULL))
-		return -ENOMEM;
-	err = rg_loader_set_responder(loader, slot, door->fd);
-	return err;
-}
-
 int rg_responder_new(struct rg_responder **ret, struct event_base *base, struct rg_loader *loader,
 		     struct rg_conf **conf, const struct rg_responder_calls *calls,
 		     struct rg_error *error)
@@ -503,24 +392,20 @@ int rg_responder_new(struct rg_responder **ret, struct event_base *base, struct 
 	static const struct timeval idle = { .tv_sec = IDLE_SECONDS },
 				    linger = { .tv_sec = LINGER_SECONDS };
 	struct rg_responder *responder = calloc(1, sizeof(*responder));
-	int err = 0;
+	int err;
 
 	if (!responder)
 		return rg_fail(error, -ENOMEM, "out of memory");
 	responder->base = base;
 	responder->conf = conf;
 	responder->calls = *calls;
-	/* Timers of one length in a queue of their own: 10,000 of them cost nothing to renew. */
+	/* libevent keeps timers of one length in a queue: to renew one of 10,000 costs nothing. */
 	responder->idle = event_base_init_common_timeout(base, &idle);
 	responder->linger = event_base_init_common_timeout(base, &linger);
 	TAILQ_INIT(&responder->sessions);
-	for (int i = 0; i < RG_RESPONDER_SOCKETS; i++)
-		responder->doors[i].fd = -1;
-	responder->resume = evtimer_new(base, on_resume, responder);
-	if (!responder->idle || !responder->linger || !responder->resume)
-		err = -ENOMEM;
-	for (int i = 0; !err && i < RG_RESPONDER_SOCKETS; i++)
-		err = open_door(responder, loader, (enum rg_responder_socket)i);
+	err = responder->idle && responder->linger ?
+		      rg_listener_new(&responder->listener, base, loader, on_accepted, responder) :
+		      -ENOMEM;
 	if (err) {
 		rg_responder_free(responder);
 		return rg_fail(error, err, "SMTP responder: %s", strerror(-err));
@@ -544,15 +429,9 @@ void rg_responder_free(struct rg_responder *responder)
 
 	if (!responder)
 		return;
-	for (int i = 0; i < RG_RESPONDER_SOCKETS; i++) {
-		if (responder->doors[i].event)
-			event_free(responder->doors[i].event);
-		rg_closep(&responder->doors[i].fd);
-	}
 	while ((session = TAILQ_FIRST(&responder->sessions)))
 		stop_session(session);
-	if (responder->resume)
-		event_free(responder->resume);
+	rg_listener_free(responder->listener);
 	free(responder);
 }
 
@@ -575,5 +454,8 @@ void rg_responder_tick(struct rg_responder *responder, uint64_t now)
 
 struct rg_responder_count rg_responder_count(const struct rg_responder *responder)
 {
-	return responder->count;
+	struct rg_responder_count count = responder->count;
+
+	count.accept_failed = rg_listener_failures(responder->listener);
+	return count;
 }

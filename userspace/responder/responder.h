@@ -1,26 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The SMTP responder: listening sockets that only steered connections reach, sessions, their limits.
- * What is said is smtp.c's; who is refused why, the caller's.
+ * The SMTP responder: sessions of refused peers, their limits and timeouts. What a session says: smtp.h.
+ * Why a peer is refused: the caller. Where connections come from: listener.h.
  */
 #ifndef REPGATE_RESPONDER_RESPONDER_H
 #define REPGATE_RESPONDER_RESPONDER_H
 
-#include "kernel/loader.h"
+#include "config/config.h"
 #include "proto/smtp.h"
+#include "responder/listener.h"
 
 #include <event2/event.h>
 
 struct rg_responder;
 
-/* Of the event loop: refused peers come after everything else (event_base_priority_init()). */
-#define RG_PRIORITIES 3
-#define RG_PRIORITY_LOW 2
-
 enum rg_session_end {
-	RG_SESSION_QUIT, /* the peer said so */
-	RG_SESSION_CLOSED, /* we did, after the last reply */
-	RG_SESSION_LOST, /* the peer went without a word */
+	RG_SESSION_QUIT, /* the peer sent QUIT */
+	RG_SESSION_CLOSED, /* closed by us, after the last reply */
+	RG_SESSION_LOST, /* the peer closed the connection without QUIT */
 	RG_SESSION_TIMEOUT, /* 30 s without a byte, or 300 s in all */
 	RG_SESSION_STOPPED, /* the agent stops */
 };
@@ -31,14 +28,14 @@ struct rg_session_report {
 	enum rg_action action;
 	enum rg_session_end end;
 	bool early; /* talked before the greeting */
-	uint16_t port, local_port; /* host order; local_port is the one the peer meant */
+	uint16_t port, local_port; /* host order; local_port: that the peer connected to */
 	uint64_t started; /* ns of CLOCK_BOOTTIME */
 };
 
 struct rg_responder_calls {
 	/*
-	 * Fills in why addr is refused, as action says. Its strings are conf's, which lives as long
-	 * as the session.
+	 * Fills in the reply to addr, which action refuses. Its strings may be conf's, which lives as
+	 * long as the session.
 	 */
 	void (*find)(void *arg, const struct rg_conf *conf, const struct rg_addr *addr,
 		     enum rg_action action, struct rg_refusal *refusal);
@@ -59,17 +56,20 @@ struct rg_responder_count {
 	struct rg_smtp_oddities odd;
 };
 
-/* conf: the one in force, changes on reload. Opens the sockets and puts them into `responder`. */
+/*
+ * Opens the listening sockets. conf: points to the one in force, which a reload changes. loader is only
+ * used in this call. 0 or a negative error with a reason.
+ */
 int rg_responder_new(struct rg_responder **ret, struct event_base *base, struct rg_loader *loader,
 		     struct rg_conf **conf, const struct rg_responder_calls *calls,
 		     struct rg_error *error);
-/* Says goodbye to every session (421 4.3.2), reports them, closes. */
+/* Ends every session with 421 4.3.2, and reports it. NULL-safe. */
 void rg_responder_free(struct rg_responder *responder);
 
-/* Sessions at once: max_sessions, or fewer where the limit of open files is too low for them. */
+/* How many sessions there can be: max_sessions, or fewer if the limit of open files is too low. */
 uint32_t rg_responder_limit(const struct rg_conf *conf);
 
-/* Ends the sessions that are too old. now: ns of CLOCK_BOOTTIME. */
+/* Ends the sessions that are too old. Call once a second. now: ns of CLOCK_BOOTTIME. */
 void rg_responder_tick(struct rg_responder *responder, uint64_t now);
 
 struct rg_responder_count rg_responder_count(const struct rg_responder *responder);
