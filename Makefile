@@ -320,6 +320,7 @@ BIN := $(DESTDIR)$(PREFIX)/bin
 SHARE := $(DESTDIR)$(PREFIX)/share
 MAN := $(SHARE)/man
 DOC := $(SHARE)/doc/repgate
+COMPLETIONS := $(SHARE)/bash-completion/completions
 ETC := $(DESTDIR)$(SYSCONFDIR)/repgate
 SYSUSERS := $(DESTDIR)/usr/lib/sysusers.d
 
@@ -328,6 +329,7 @@ install: all install-docs ## install programs, unit, manual pages and a sample c
 	install -d -m 755 $(ETC) $(ETC)/approved.d $(ETC)/blocked.d
 	install -m 755 $(BUILD)/repgated $(SBIN)
 	install -m 755 $(BUILD)/repgatectl $(BIN)
+	install -m 644 -D dist/repgatectl.bash $(COMPLETIONS)/repgatectl
 	install -m 755 maps/inspect.sh $(SHARE)/repgate
 	sed 's|/usr/sbin/|$(PREFIX)/sbin/|g; s|/etc/repgate|$(SYSCONFDIR)/repgate|g' dist/repgate.service \
 		>$(BUILD)/repgate.service
@@ -353,7 +355,8 @@ install-docs: ## install the manual pages and the documentation alone (DESTDIR, 
 uninstall: ## remove what install put in place, but not the configuration
 	@if [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]; then systemctl disable --now repgate || true; fi
 	rm -f $(SBIN)/repgated $(BIN)/repgatectl $(MAN)/man8/repgated.8 $(MAN)/man8/repgatectl.8 \
-		$(MAN)/man5/repgate.conf.5 $(DESTDIR)$(UNITDIR)/repgate.service $(SYSUSERS)/repgate.conf
+		$(MAN)/man5/repgate.conf.5 $(DESTDIR)$(UNITDIR)/repgate.service $(SYSUSERS)/repgate.conf \
+		$(COMPLETIONS)/repgatectl
 	rm -rf $(DOC) $(SHARE)/repgate
 	@if [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
 	@echo "Removed. $(SYSCONFDIR)/repgate and /var/lib/repgate are left."

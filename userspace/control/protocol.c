@@ -55,6 +55,9 @@ static const struct rg_command_info commands[RG_COMMANDS] = {
 		{ { "key", "KEY", RG_ARGUMENT_TEXT, RG_PLACE_REQUIRED, NULL, false },
 		  { "value", "VALUE", RG_ARGUMENT_TEXT, RG_PLACE_REQUIRED, NULL, false },
 		  FLAG("save", true) } },
+	[RG_COMMAND_SETTINGS] = {
+		"settings", "all settings: default, bounds, when a change takes effect", true,
+		{ { "key", "KEY", RG_ARGUMENT_TEXT, RG_PLACE_OPTIONAL, NULL, true } } },
 	[RG_COMMAND_MONITOR] = {
 		"monitor", "let everything pass, but count and log", false,
 		{ { "on", "on|off", RG_ARGUMENT_SWITCH, RG_PLACE_REQUIRED, NULL, false } } },

@@ -3,6 +3,7 @@
 #include "config/live.h"
 #include "ctl/ctl_arguments.h"
 #include "ctl/ctl_print.h"
+#include "ctl/ctl_settings.h"
 
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -205,12 +206,27 @@ static int test_config(const struct ctl *ctl)
 	return err ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+/* Prints the table of settings without the agent, which has the same. */
+static int settings(const struct ctl *ctl)
+{
+	const char *key = ctl->arguments.values[0];
+	json_t *result = rg_ctl_settings(key);
+
+	if (!result)
+		return fail("no such setting: %s", key);
+	print_result(ctl, result);
+	json_decref(result);
+	return EXIT_SUCCESS;
+}
+
 static int run(struct ctl *ctl)
 {
 	int code;
 
 	if (ctl->arguments.command == RG_COMMAND_TEST_CONFIG)
 		return test_config(ctl);
+	if (ctl->arguments.command == RG_COMMAND_SETTINGS)
+		return settings(ctl);
 	if (rg_ctl_arguments_has(&ctl->arguments, "watch"))
 		return watch(ctl);
 	code = run_once(ctl);

@@ -5,6 +5,8 @@
  */
 #include "ctl/ctl_print.h"
 
+#include "ctl/ctl_settings.h"
+
 #ifndef RG_VERSION
 #define RG_VERSION "unknown"
 #endif
@@ -578,11 +580,17 @@ static void print_set(FILE *to, const json_t *result)
 void rg_ctl_print(FILE *to, enum rg_command command, const json_t *result)
 {
 	static void (*const functions[RG_COMMANDS])(FILE * to, const json_t *result) = {
-		[RG_COMMAND_STATUS] = print_status, [RG_COMMAND_LOOKUP] = print_lookup,
-		[RG_COMMAND_STATS] = print_stats,   [RG_COMMAND_REPORT] = print_report,
-		[RG_COMMAND_LIST] = print_list,	    [RG_COMMAND_ZONES] = print_zones,
-		[RG_COMMAND_EVENTS] = print_events, [RG_COMMAND_DUMP] = print_dump,
-		[RG_COMMAND_SET] = print_set,	    [RG_COMMAND_VERSION] = print_version,
+		[RG_COMMAND_STATUS] = print_status,
+		[RG_COMMAND_LOOKUP] = print_lookup,
+		[RG_COMMAND_STATS] = print_stats,
+		[RG_COMMAND_REPORT] = print_report,
+		[RG_COMMAND_LIST] = print_list,
+		[RG_COMMAND_ZONES] = print_zones,
+		[RG_COMMAND_EVENTS] = print_events,
+		[RG_COMMAND_DUMP] = print_dump,
+		[RG_COMMAND_SET] = print_set,
+		[RG_COMMAND_VERSION] = print_version,
+		[RG_COMMAND_SETTINGS] = rg_ctl_settings_print,
 	};
 
 	if (functions[command])

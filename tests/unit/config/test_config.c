@@ -1,43 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Configuration files as rows: text -> good, or the line and the words of the error. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include "config/live.h"
+#include "tests/unit/config/files.h"
 
 #include <arpa/inet.h>
-#include <cmocka.h>
 #include <netinet/in.h>
-
-#define CODE "AB-CDEF-GHIJ-KLMN"
-#define LABEL "abcdefghijklmn"
-
-static char dir[] = "/tmp/repgate-test-config-XXXXXX";
-
-static void write_file(const char *name, const char *text)
-{
-	char path[200];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	file = fopen(path, "w");
-	assert_non_null(file);
-	fputs(text, file);
-	assert_int_equal(fclose(file), 0);
-}
-
-static int load(const char *text, struct rg_conf **conf, struct rg_error *error)
-{
-	char path[200];
-
-	write_file("repgate.conf", text);
-	snprintf(path, sizeof(path), "%s/repgate.conf", dir);
-	return rg_conf_load(conf, path, error);
-}
-
-#define IF "interfaces = [ \"eth0\" ];\n"
 
 static const struct row {
 	const char *text;
@@ -273,9 +239,12 @@ static void check_restart(void **state)
 	rg_conf_unref(old);
 }
 
-#define ZONES                                                    \
-	"zones = { a = { suffix = \"a.b\"; kind = \"qil\"; };\n" \
-	"b = { suffix = \"b.b\"; kind = \"standard\"; }; };\n"
+/* As the store does; the order of slots is not that of zones. */
+static void give_slots(struct rg_conf *conf)
+{
+	for (unsigned int i = 0; i < conf->zone_count; i++)
+		conf->zones[i].slot = 5 - i;
+}
 
 /* Each setting that decides a stored verdict's action, by `set` and by a new file. */
 static void check_changes_actions(void **state)
@@ -298,14 +267,14 @@ static void check_changes_actions(void **state)
 
 	(void)state;
 	assert_int_equal(load(IF ZONES, &old, NULL), 0);
-	old->zones[0].slot = 5; /* as rg_verdicts_name_zones() does */
+	give_slots(old);
 	before = rg_conf_actions(old);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		char text[400];
 
 		snprintf(text, sizeof(text), IF ZONES "%s", rows[i].file);
 		assert_int_equal(load(text, &fresh, NULL), 0);
-		fresh->zones[0].slot = 5;
+		give_slots(fresh);
 		assert_int_equal(rg_conf_changes_actions(&before, fresh), *rows[i].file != '\0');
 		assert_int_equal(rg_live_set(fresh, rows[i].key, rows[i].value, &error), 0);
 		assert_int_equal(rg_conf_changes_actions(&before, fresh), rows[i].changes);
@@ -331,25 +300,6 @@ static void check_find_zone(void **state)
 	assert_ptr_equal(rg_conf_zone_by_alias(conf, "a"), &conf->zones[0]);
 	assert_null(rg_conf_zone_by_alias(conf, "A"));
 	rg_conf_unref(conf);
-}
-
-static int make_dir(void **state)
-{
-	(void)state;
-	return mkdtemp(dir) ? 0 : -1;
-}
-
-static int remove_dir(void **state)
-{
-	static const char *const names[] = { "repgate.conf", "code" };
-	char path[200];
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
-		(void)unlink(path);
-	}
-	return rmdir(dir);
 }
 
 int main(void)
