@@ -9,7 +9,7 @@
 enum rg_event_kind {
 	RG_EVENT_NONE = 0,
 	RG_EVENT_SYN, /* struct rg_event_syn: a peer to judge, with its SYN if it is held */
-	RG_EVENT_REFUSED, /* struct rg_event_head: a sample of the refused attempts, for the log */
+	RG_EVENT_REFUSED, /* struct rg_event_head: a refusal, for the log; a sample of them */
 };
 
 struct rg_event_head {
@@ -28,7 +28,7 @@ struct rg_event_head {
 
 struct rg_event_syn {
 	struct rg_event_head head;
-	__u32 frame_len; /* bytes of the frame, 0: the SYN is not held, judge only */
+	__u32 frame_len; /* bytes of the frame; 0: the SYN is not held, judge the peer only */
 	__u32 seq; /* TCP sequence number, host order: tells a retransmission from a new SYN */
 	__u8 frame[RG_FRAME_SIZE]; /* from the Ethernet header on, as it arrived */
 };

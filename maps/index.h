@@ -1,51 +1,98 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The index: what the tries say, laid out so that a packet from a listed host touches one cache line.
- * It has three parts: local lists, hosts, which are `verdicts`, and the clean peers of `peers`. It is
- * derived: user space writes it through mmap after the trie (userspace/index/index.c), and where it does not
- * know, it says "ask" and the trie answers.
+ * The index: a second form of `lists`, `verdicts` and `peers`, in which a packet of a listed host
+ * touches one cache line. User space derives it: it changes the trie first, then writes the index
+ * through mmap (userspace/index/index.c). The index answers what it knows for certain. For anything
+ * else it says "ask", and the trie answers.
  *
- * A part has a header, which lies in `presence`, and an array of lines of 64 bytes:
+ *   settings.index          for each part: the bank in force, and how many filters it has
+ *      |
+ *      v
+ *   presence                one value for all parts. It says most often: nothing there
+ *      headers[bank]        where the tables begin, the epoch, the answers
+ *      filters4[bank]       Bloom filters of IPv4 hosts and of clean peers
+ *      near4                a bit for each IPv4 /23 that a local list touches
+ *      nets6, wide6         bits of all parts for each IPv6 /32 (by hash) and /16
+ *      |
+ *      v  something may be there
+ *   indexes[bank]           an array of lines; a line has 64 bytes, a cache line
+ *      nets4                two bits for each IPv4 /24, enum rg_index_net; local lists only
+ *      hosts4               buckets, a line each: 16 slots of 4 bytes, a slot for each IPv4 host
+ *      nets6                buckets, a line each: 4 keys and their 4 words, for each IPv6 /64
  *
- *   nets4      two bits for each IPv4 /24, enum rg_index_net; only if the header says so
- *   hosts4     buckets of sixteen slots of four bytes, one for each IPv4 host
- *   nets6      buckets of four keys and their four words, one for each IPv6 /64
+ * A slot of hosts4. A word of nets6 has a hash of the key in its upper half, and the same payload:
  *
- * What a slot says takes 14 bits, its payload: the time until which it is certainly alive, and a number
- * into the header's answers. A bucket whose slots are all taken goes on in the next one; after so many
- * as the header says: ask. A slot that becomes free where a search may have to go past it is marked as
- * free but not as empty.
+ *    31               14 13   10 9     8 7       0
+ *   +-------------------+-------+-------+---------+
+ *   | key               | code  | scale | count   |
+ *   +-------------------+-------+-------+---------+
+ *                       |<-------- payload ------>|
  *
- * A slot of hosts4 has 18 bits of the address, mixed so that nothing is lost; the others follow from
- * the bucket. Most hosts lie in one of the two slots that the search begins with, their pair.
+ *   code          1 to 14: header.answers[code - 1]; 15: ask
+ *   scale, count  the time until which the entry is certainly alive, see RG_INDEX_SCALE
  *
- * Local lists come before hosts, and hosts before peers. So that a host or a peer need not be looked
- * for in the lists too, its answer says whether they have anything near it.
+ * Parts. There are three: local lists, hosts (`verdicts`) and clean peers (`peers`). A host's or a
+ * peer's answer also says whether a local list has anything near it (RG_INDEX_CHECK_LISTS). If not,
+ * the lists, which come first, need not be searched.
  *
- * `presence`, one for all parts, saves most looks for what is not there: it has filters of IPv4 hosts and
- * peers, a bit for each /23 that a list touches, and bits of all parts for each IPv6 /32 (by hash) and
- * /16. A bit too many costs a look, no more.
+ * Hash table. The address is mixed by a function that loses nothing. Its upper bits choose the bucket,
+ * its lower 18 are the key: the bucket's number stands for the bits that the slot does not hold
+ * (quotienting: Cleary, IEEE Trans. Computers C-33(9), 1984). A search begins at one of the bucket's
+ * eight pairs of slots, where most hosts are. A full bucket overflows into the next one, over
+ * header.probes4 buckets at most; then the answer is "ask". A slot that becomes free inside such a
+ * search becomes a tombstone: free, but it does not end the search.
  *
- * Slots are written and read as a whole, so a reader sees the old answer or the new one. Times count
- * from the header's epoch. It moves on in steps: first every slot is written anew, for the new epoch,
- * for which it says less than it should; then the epoch. So a reader has to read the epoch first.
+ * Filters. Most addresses are in none of the parts. Bloom filters (Bloom, CACM 13(7), 1970) tell so
+ * in one word of memory. A bit too many costs a search, and no wrong answer.
+ *
+ * Concurrency. User space stores each slot and each word at once, so a reader sees the old answer or
+ * the new one. Times count from header.epoch. To move the epoch, user space first writes every slot
+ * for the new epoch, which under the old one means an earlier time; then it writes the epoch. A reader
+ * must therefore read the epoch before the slot.
  */
 #ifndef REPGATE_MAPS_INDEX_H
 #define REPGATE_MAPS_INDEX_H
 
+#include "limits.h"
 #include "types.h"
+#include "verdict.h"
 
 enum rg_index_part { RG_INDEX_LISTS = 0, RG_INDEX_HOSTS, RG_INDEX_PEERS, RG_INDEXES };
 
 /*
- * A part has two places, each of them an element of the map `indexes`, a header and filters: a new index
- * comes into the one that is not in force. settings.index has a byte for each part: the lowest bits say
- * which place is in force (1 or 2; 0: none, the trie answers), the others how many filters it has: 2^n.
+ * A part has two banks. Each is an element of the map `indexes`, a header and filters. User space fills
+ * the bank that is not in force, then switches to it by one store into settings.index.
+ *
+ * settings.index has a byte for each part. Its lowest two bits are the bank in force (1 or 2; 0: none,
+ * the trie answers). The others are n: the bank has 2^n filters.
  */
 #define RG_INDEX_BANKS 8 /* of all parts; a power of two */
-#define RG_INDEX_BANK(part, which) (2 * (part) + (which))
+#define RG_INDEX_BANK(part, which) (2 * (part) + (which)) /* key of `indexes`; which: 0 or 1 */
 #define RG_INDEX_IN_FORCE(part, which, filter_bits) \
 	((1U + (which) + ((filter_bits) << 2)) << 8 * (part))
+
+/* A part's byte of settings.index, 0: the trie answers. Read settings.index once and unpack that. */
+static inline __u32 rg_index_in_force(__u32 index, enum rg_index_part part)
+{
+	return index >> 8 * part & 0xff;
+}
+
+/* The bank and the number of filters (as a power of two) that such a byte, which is not 0, says. */
+static inline __u32 rg_index_bank_of(enum rg_index_part part, __u32 in_force)
+{
+	return RG_INDEX_BANK(part, (in_force & 3) - 1);
+}
+
+static inline __u32 rg_index_filter_bits_of(__u32 in_force)
+{
+	return in_force >> 2;
+}
+
+/* The bank for the part's next index: the one that is not in force. */
+static inline __u32 rg_index_next_bank(__u32 index, enum rg_index_part part)
+{
+	return RG_INDEX_BANK(part, (rg_index_in_force(index, part) & 3) == 1);
+}
 
 #define RG_INDEX_WORDS 8
 
@@ -59,16 +106,16 @@ struct rg_index_line {
 #define RG_INDEX_ANSWERS 14
 
 struct rg_index_header {
-	__u64 epoch; /* from which times count, units of 2^33 ns of CLOCK_BOOTTIME */
+	__u64 epoch; /* times count from it; units of 2^33 ns of CLOCK_BOOTTIME */
 	__u64 seed; /* settings.index_seed */
 	__u32 hosts4; /* first line */
-	__u32 buckets4; /* 0: there are no hosts */
-	__u32 nets6;
+	__u32 buckets4; /* 0: there is no table of hosts */
+	__u32 nets6; /* first line */
 	__u32 buckets6;
-	__u16 answers[RG_INDEX_ANSWERS]; /* what payloads mean */
-	__u8 probes4; /* buckets of a search, RG_INDEX_PROBES at most */
-	__u8 nets4; /* not 0: there is one, from line 0 on */
-	__u8 other4; /* not 0: there are IPv4 entries that are neither hosts nor in nets4: ask */
+	__u16 answers[RG_INDEX_ANSWERS]; /* by code - 1; rg_index_answer() */
+	__u8 probes4; /* buckets that a search looks into, RG_INDEX_PROBES at most */
+	__u8 nets4; /* not 0: there is a nets4, from line 0 on */
+	__u8 other4; /* not 0: some IPv4 entries are neither hosts nor in nets4: ask */
 	__u8 pad; /* zero */
 };
 
@@ -77,19 +124,19 @@ struct rg_index_header {
 #define RG_INDEX_NET6_BITS 19
 #define RG_INDEX_WIDE6_BITS 16
 
-/* In nets6 and wide6 bit `part`: look; bit RG_INDEX_ASKS + part: ask. */
+/* In nets6 and wide6, bit `part`: search it; bit RG_INDEX_ASKS + part: ask. */
 #define RG_INDEX_ASKS RG_INDEXES
 #define RG_INDEX_ASK_ALL (((1U << RG_INDEXES) - 1) << RG_INDEX_ASKS)
 
 /*
- * Bloom filters (Bloom, CACM 13(7), 1970), each address in one word: three bits of 64. With ten hosts
- * for each word one of 20 other addresses is looked for in vain, with a million hosts one of 30. Those
- * of a /24 share a word, so that a crowded network is no burden to others.
+ * A Bloom filter is a word of 64 bits, and an address has three bits in one of them. With ten hosts a
+ * word, one of 20 other addresses is searched for in vain; with a million hosts, one of 30. The
+ * addresses of a /24 share a word, so a network with many listed hosts costs no others.
  */
-#define RG_INDEX_FILTER_BITS 17 /* at most: 1 MiB, for which the second level cache has room */
+#define RG_INDEX_FILTER_BITS 17 /* at most: 1 MiB, which fits into the second level cache */
 #define RG_INDEX_FILTERS (1 << RG_INDEX_FILTER_BITS)
 #define RG_INDEX_FILTER_HOSTS 10
-/* Places of hosts and of peers; lists have no filters. */
+/* Banks of hosts and of peers; lists have no filters. */
 #define RG_INDEX_FILTERED (RG_INDEX_BANK(RG_INDEX_PEERS, 2) - RG_INDEX_BANK(RG_INDEX_HOSTS, 0))
 
 struct rg_index_presence {
@@ -100,13 +147,14 @@ struct rg_index_presence {
 	__u8 wide6[1 << RG_INDEX_WIDE6_BITS]; /* IPv6 /16s that an entry shorter than /32 touches */
 };
 
-/* nets4 of a part: 32 /24s in a word. */
+/* nets4: 32 /24s in a word. */
 #define RG_INDEX_NETS4_LINES (1 << (RG_INDEX_NET4_BITS + 1 - 9))
 #define RG_INDEX_NET_LINE(net) ((net) >> 8)
 #define RG_INDEX_NET_WORD(net) ((net) >> 5 & 7)
 #define RG_INDEX_NET_SHIFT(net) (((net)&31) * 2)
+#define RG_INDEX_NET_MASK 3
 
-/* Two bits of nets4: what the longest prefix up to /24 says of the whole /24. */
+/* Two bits of nets4: what the longest prefix up to /24 says of the whole /24, by rg_index_net_answer(). */
 enum rg_index_net {
 	RG_INDEX_NET_NONE = 0,
 	RG_INDEX_NET_APPROVED,
@@ -116,24 +164,26 @@ enum rg_index_net {
 
 #define RG_INDEX_PROBES 4
 
-/* A slot of hosts4: key, then payload. No key is 0: whose would be, is left to the trie. */
+/* No key is 0: an address whose key would be 0 is left to the trie. */
 #define RG_INDEX_KEY4_BITS 18
 #define RG_INDEX_KEY4_MASK ((1U << RG_INDEX_KEY4_BITS) - 1)
 #define RG_INDEX_KEY4_SHIFT RG_INDEX_PAYLOAD_BITS
 #define RG_INDEX_PAIRS RG_INDEX_WORDS
-/* With fewer buckets a key does not tell one host from another; each probe wants so many more. */
+/*
+ * With fewer buckets, two hosts of one bucket could have the same key. A search over n buckets needs n
+ * times as many.
+ */
 #define RG_INDEX_BUCKETS4_MIN (1U << (32 - RG_INDEX_KEY4_BITS))
 
-/* A word of nets6: a hash of the /64 in the upper half, then payload. */
+/* A word of nets6: rg_index_check6() in the upper half, the payload in the lower one. */
 #define RG_INDEX_CHECK6_SHIFT 32
 
-/* Of a slot that is free, but not empty; payloads of others are larger. */
+/* The payload of a slot that is free but not empty. Payloads of taken slots are larger. */
 #define RG_INDEX_TOMBSTONE 1U
 
 /*
- * A payload: a number, 1 for the first of the header's answers, then the time until which it is
- * certainly alive: eight bits, and how far they and the epoch are shifted, so that what lasts longer is
- * rounded down by 1 % or so.
+ * A payload: a code, then the time until which the entry is certainly alive. The time is a count of
+ * units, and a scale says how large a unit is, so that long times are rounded down by about 1 %.
  */
 #define RG_INDEX_PAYLOAD_BITS 14
 #define RG_INDEX_PAYLOAD_MASK ((1U << RG_INDEX_PAYLOAD_BITS) - 1)
@@ -145,29 +195,73 @@ enum rg_index_net {
 #define RG_INDEX_UNIT_SHIFT 33
 #define RG_INDEX_COUNT_BITS 8
 #define RG_INDEX_COUNT_MASK ((1U << RG_INDEX_COUNT_BITS) - 1)
-/* 8.6 s up to 37 min, 34 s up to 2.4 h, 275 s up to 19.5 h, 37 min up to 6.5 days. */
+/* Units: 8.6 s up to 37 min, 34 s up to 2.4 h, 275 s up to 19.5 h, 37 min up to 6.5 days. */
 #define RG_INDEX_SCALES 4
 #define RG_INDEX_SCALE(scale) (0x8520U >> (scale)*4 & 15)
 
-/* An answer: class, action and zone. Never 0 or 1, as class is not NONE. */
+/* What a search returns besides an answer. */
+#define RG_INDEX_NONE 0 /* there is no live entry */
+#define RG_INDEX_ASK 1 /* the trie knows */
+
+/*
+ * An answer: class, action and zone. It is neither RG_INDEX_NONE nor RG_INDEX_ASK, because no class is
+ * RG_CLASS_NONE. Of a local list only the class counts: settings.blocked is the action.
+ *
+ *    15    14            13   10 9     6 5    0
+ *   +---+---------------+-------+-------+------+
+ *   | 0 | check lists   | class | action| zone |
+ *   +---+---------------+-------+-------+------+
+ */
 #define RG_INDEX_CLASS_SHIFT 10
+#define RG_INDEX_CLASS_MASK 15
 #define RG_INDEX_ACTION_SHIFT 6
+#define RG_INDEX_ACTION_MASK 15
 #define RG_INDEX_ZONE_MASK 63
 #define RG_INDEX_NO_ZONE 63
-
 #define RG_INDEX_ANSWER_MASK ((1U << 14) - 1)
-#define RG_INDEX_CHECK_LISTS (1U << 14) /* of a host: the local lists may have something to say */
+#define RG_INDEX_CHECK_LISTS (1U << 14) /* of a host or peer: a local list has something near it */
 
-/* The answer of a clean peer; everything else in that part is a verdict. */
-#define RG_INDEX_CLEAN                                                                      \
-	(RG_CLASS_CLEAN << RG_INDEX_CLASS_SHIFT | RG_ACTION_PASS << RG_INDEX_ACTION_SHIFT | \
-	 RG_INDEX_NO_ZONE)
+/* Packs an answer. zone: RG_NO_ZONE or a slot of `zones`. */
+static inline __u32 rg_index_answer(enum rg_class peer_class, enum rg_action action, __u32 zone)
+{
+	return (__u32)peer_class << RG_INDEX_CLASS_SHIFT | (__u32)action << RG_INDEX_ACTION_SHIFT |
+	       (zone < RG_MAX_ZONES ? zone : RG_INDEX_NO_ZONE);
+}
 
-/* What a lookup returns besides an answer. */
-#define RG_INDEX_NONE 0
-#define RG_INDEX_ASK 1
+/* These unpack it, with or without RG_INDEX_CHECK_LISTS. */
+static inline enum rg_class rg_index_answer_class(__u32 answer)
+{
+	return (enum rg_class)(answer >> RG_INDEX_CLASS_SHIFT & RG_INDEX_CLASS_MASK);
+}
 
-/* Until when a payload that is not for ever is alive, units of 2^33 ns of CLOCK_BOOTTIME. */
+static inline enum rg_action rg_index_answer_action(__u32 answer)
+{
+	return (enum rg_action)(answer >> RG_INDEX_ACTION_SHIFT & RG_INDEX_ACTION_MASK);
+}
+
+static inline __u32 rg_index_answer_zone(__u32 answer)
+{
+	__u32 zone = answer & RG_INDEX_ZONE_MASK;
+
+	return zone == RG_INDEX_NO_ZONE ? RG_NO_ZONE : zone;
+}
+
+/* What the two bits of nets4 say, as a search returns it. */
+static inline __u32 rg_index_net_answer(enum rg_index_net net)
+{
+	switch (net) {
+	case RG_INDEX_NET_NONE:
+		return RG_INDEX_NONE;
+	case RG_INDEX_NET_APPROVED:
+		return rg_index_answer(RG_CLASS_APPROVED, RG_ACTION_NONE, RG_NO_ZONE);
+	case RG_INDEX_NET_BLOCKED:
+		return rg_index_answer(RG_CLASS_BLOCKED, RG_ACTION_NONE, RG_NO_ZONE);
+	default:
+		return RG_INDEX_ASK;
+	}
+}
+
+/* The end of a payload whose time is not RG_INDEX_FOREVER, units of 2^33 ns of CLOCK_BOOTTIME. */
 static inline __u64 rg_index_until_units(__u32 payload, __u64 epoch)
 {
 	__u32 shift = RG_INDEX_SCALE(payload >> RG_INDEX_COUNT_BITS & (RG_INDEX_SCALES - 1));
@@ -175,14 +269,17 @@ static inline __u64 rg_index_until_units(__u32 payload, __u64 epoch)
 	return ((epoch >> shift) + (payload & RG_INDEX_COUNT_MASK)) << shift;
 }
 
-/* Two rounds: after one, addresses in a row would crowd some buckets. */
+/* Two rounds: after only one, consecutive addresses would overflow some buckets. */
 static inline __u32 rg_index_hash(__u64 key)
 {
 	key = (key ^ key >> 32) * 0x9e3779b97f4a7c15ULL;
 	return (__u32)(((key ^ key >> 32) * 0xd6e8feb86659fd93ULL) >> 32);
 }
 
-/* The upper bits make a bucket's number; see userspace/index/index_table.c for the way back. */
+/*
+ * Mixes an IPv4 address, host order. No two addresses have the same result; index_table.c in
+ * userspace/index computes the address again.
+ */
 static inline __u32 rg_index_mix4(__u32 addr, __u64 seed)
 {
 	addr ^= (__u32)seed;
@@ -192,37 +289,40 @@ static inline __u32 rg_index_mix4(__u32 addr, __u64 seed)
 	return addr ^ addr >> 16;
 }
 
-/* Where an IPv4 address is in rg_index_presence.near4. */
+/* The bit of an IPv4 address in rg_index_presence.near4. */
 static inline __u32 rg_index_near4(__u32 addr)
 {
 	return addr >> (32 - RG_INDEX_NEAR4_BITS);
 }
 
-/* Which of 2^bits filters, one at least, an IPv4 address is in. */
+/* The filter of an IPv4 address, of 2^bits; bits: 1 at least. */
 static inline __u32 rg_index_filter_of(__u32 addr, __u64 seed, __u32 bits)
 {
 	return ((addr >> 8 ^ (__u32)(seed >> 16)) * 0x9e3779b1U) >> (32 - bits);
 }
 
-/* Its bits there. hash: rg_index_mix4() */
+/* Its three bits there. hash: rg_index_mix4() */
 static inline __u64 rg_index_filter_bits(__u32 hash)
 {
 	return 1ULL << (hash & 63) | 1ULL << (hash >> 6 & 63) | 1ULL << (hash >> 12 & 63);
 }
 
-/* Which of so many buckets. */
+/* The bucket, of so many, at which the search for a hash begins. */
 static inline __u32 rg_index_home(__u32 hash, __u32 buckets)
 {
 	return (__u32)((__u64)hash * buckets >> 32);
 }
 
-/* Where an IPv6 /32, host order, is in rg_index_presence.nets6. */
+/* The byte of an IPv6 /32, host order, in rg_index_presence.nets6. */
 static inline __u32 rg_index_net6(__u32 net)
 {
 	return rg_index_hash(net) >> (32 - RG_INDEX_NET6_BITS);
 }
 
-/* The half of a /64's word that stands for it; never 0. key: the address's first 64 bits, host order. */
+/*
+ * The upper half of a /64's word, never 0: a word and its key are two stores, and this tells whether
+ * they belong together. key: the address's first 64 bits, host order.
+ */
 static inline __u32 rg_index_check6(__u64 key)
 {
 	return rg_index_hash(key * 0xff51afd7ed558ccdULL) | 1;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Both compilers include this, so neither can disagree about a layout. Who changes a number here
- * changes RG_LAYOUT_VERSION too.
+ * All shared layouts, and their sizes and offsets as assertions. Both compilers include this file, so
+ * the two sides can't disagree. If you change a number here, change RG_LAYOUT_VERSION too.
  */
 #ifndef REPGATE_MAPS_LAYOUT_H
 #define REPGATE_MAPS_LAYOUT_H
@@ -9,6 +9,7 @@
 #include "config.h"
 #include "event.h"
 #include "index.h"
+#include "state.h"
 #include "stats.h"
 #include "verdict.h"
 
@@ -16,36 +17,60 @@
 	_Static_assert(__builtin_offsetof(struct type, member) == (offset), #type "." #member)
 #define RG_SIZE(type, size) _Static_assert(sizeof(struct type) == (size), #type)
 
+/* types.h */
+_Static_assert(sizeof(enum rg_class) == 1 && RG_CLASS_MAX <= RG_INDEX_CLASS_MASK, "rg_class");
+_Static_assert(sizeof(enum rg_action) == 1 && RG_ACTION_MAX <= RG_INDEX_ACTION_MASK, "rg_action");
+_Static_assert(sizeof(enum rg_reason) == 1, "rg_reason");
+_Static_assert(RG_MAX_ZONES <= RG_INDEX_NO_ZONE && RG_MAX_ZONES <= RG_NO_ZONE, "zones");
 RG_SIZE(rg_addr, 16);
 RG_SIZE(rg_prefix, 20);
 RG_AT(rg_prefix, addr, 4);
+
+/* verdict.h; the first three begin alike */
 RG_SIZE(rg_lease, 16);
+RG_AT(rg_lease, expiry, 0);
 RG_AT(rg_lease, prefix_len, 14);
 RG_AT(rg_lease, peer_class, 15);
 RG_SIZE(rg_list_entry, 16);
 RG_AT(rg_list_entry, expiry, 0);
+RG_AT(rg_list_entry, line, 8);
+RG_AT(rg_list_entry, source, 12);
 RG_AT(rg_list_entry, prefix_len, 14);
 RG_AT(rg_list_entry, peer_class, 15);
 RG_SIZE(rg_verdict, 16);
 RG_AT(rg_verdict, expiry, 0);
 RG_AT(rg_verdict, details, 8);
+RG_AT(rg_verdict, action, 12);
+RG_AT(rg_verdict, zone, 13);
 RG_AT(rg_verdict, prefix_len, 14);
 RG_AT(rg_verdict, peer_class, 15);
 RG_SIZE(rg_verdict_details, 16);
+RG_AT(rg_verdict_details, since, 8);
+RG_AT(rg_verdict_details, code, 12);
 RG_AT(rg_verdict_details, reason, 15);
 RG_SIZE(rg_peer, 64);
 RG_AT(rg_peer, state, 16);
+RG_AT(rg_peer, held, 20);
 RG_AT(rg_peer, flows, 24);
 RG_AT(rg_peer, reason, 56);
+RG_SIZE(rg_bucket, 8);
 RG_SIZE(rg_zone_name, 36);
 RG_AT(rg_zone_name, peer_class, 32);
+
+/* event.h */
 RG_SIZE(rg_event_head, 64);
+RG_AT(rg_event_head, source, 8);
+RG_AT(rg_event_head, dest, 24);
 RG_AT(rg_event_head, kind, 40);
 RG_AT(rg_event_head, source_port, 52);
 RG_AT(rg_event_head, peer_class, 56);
 RG_SIZE(rg_event_syn, 264);
+RG_AT(rg_event_syn, frame_len, 64);
 RG_AT(rg_event_syn, frame, 72);
+
+/* config.h */
 RG_SIZE(rg_config, 8);
+RG_SIZE(rg_token_rate, 16);
 RG_SIZE(rg_settings, 208);
 RG_AT(rg_settings, index, 16);
 RG_AT(rg_settings, ports, 24);
@@ -55,12 +80,29 @@ RG_AT(rg_settings, peer_mask6, 88);
 RG_AT(rg_settings, throttle, 136);
 RG_AT(rg_settings, gates, 152);
 RG_AT(rg_settings, samples_per_second, 200);
-RG_SIZE(rg_bucket, 8);
+
+/* index.h */
 RG_SIZE(rg_index_line, 64);
 RG_SIZE(rg_index_header, 64);
 RG_AT(rg_index_header, hosts4, 16);
 RG_AT(rg_index_header, answers, 32);
+RG_AT(rg_index_header, probes4, 60);
+RG_SIZE(rg_index_presence, 5833216);
+RG_AT(rg_index_presence, filters4, 512);
+RG_AT(rg_index_presence, near4, 4194816);
+RG_AT(rg_index_presence, nets6, 5243392);
+RG_AT(rg_index_presence, wide6, 5767680);
+
+/* state.h */
+RG_SIZE(rg_attempt_set, 64);
+RG_SIZE(rg_cpu, 32);
+RG_AT(rg_cpu, syns, 24);
+RG_SIZE(rg_sample_window, 16);
+RG_AT(rg_sample_window, count, 8);
+
+/* stats.h */
 RG_SIZE(rg_count, 16);
+RG_AT(rg_count, attempts, 8);
 
 #undef RG_AT
 #undef RG_SIZE

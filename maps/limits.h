@@ -3,7 +3,7 @@
 #ifndef REPGATE_MAPS_LIMITS_H
 #define REPGATE_MAPS_LIMITS_H
 
-/* Mail ports that one instance filters: 25, 465, 587 and a few private ones. Compared in a row. */
+/* Mail ports that one instance filters: 25, 465, 587 and a few private ones. A linear search. */
 #define RG_MAX_PORTS 16
 
 /* Zones of one configuration. The verdict's zone number is an index into the `zones` map. */
@@ -25,13 +25,13 @@
 /* 4 MiB are 16,000 held SYNs: a second of a busy host's new peers while the agent restarts. */
 #define RG_EVENTS_SIZE (4 * 1024 * 1024)
 
-/* Connections of one pending peer that are held; further ones wait for their retransmission. */
+/* Connections of one pending peer that are held. Others wait for their retransmission. */
 #define RG_HELD_FLOWS 8
 
-/* Throttled peers or networks; the one unused for longest goes, and begins with a full bucket. */
+/* Throttled peers or networks. The least recently used is evicted, and starts again with a full bucket. */
 #define RG_DEFAULT_BUCKETS 65536
 
-/* CPUs that take a token of one bucket at once before one of them gives up. */
+/* How often a CPU tries to take a token while other CPUs take from the same bucket. */
 #define RG_BUCKET_TRIES 16
 
 /* IPv6 extension headers that are walked; senders use none or one (RFC 8504, 5.3 allows a limit). */
@@ -41,17 +41,17 @@
 /* One attempt = the SYNs of one address and source port within this time (8-11 of Linux in 127 s). */
 #define RG_ATTEMPT_SECONDS 120
 
-/* In a flood one of so many connections, or of so many hits, is counted for all of them. */
+/* In a flood, one of so many connections or hits counts for all of them. */
 #define RG_SAMPLED 256
 #define RG_SAMPLED_HITS 16384
-/* SYNs a second on each CPU up to which all are: two cache misses each are 0.2 % of its time. */
+/* Up to so many SYNs a second on each CPU all are counted: two cache misses each, 0.2 % of its time. */
 #define RG_EXACT_PER_SECOND 10000
-/* Of hits only so many: an entry that is found in a large trie, and nowhere else, costs 3 to 17 us. */
+/* Of hits fewer: each needs the entry in the trie, which costs 3 to 17 us if the trie is large. */
 #define RG_EXACT_HITS(exact_per_second) ((exact_per_second) / 8)
 
 /*
- * 16 MiB remember 4 million SYNs: in a flood of so many a second, who comes again after one second is
- * still known.
+ * 16 MiB remember 4 million SYNs. In a flood of so many SYNs a second, a retransmission after one
+ * second is still recognised.
  */
 #define RG_ATTEMPT_SETS 262144 /* power of two; x 64 bytes */
 #define RG_ATTEMPT_WAYS 16 /* one cache line */

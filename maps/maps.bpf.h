@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The maps. Every one is pinned under its own name in pin_path (/sys/fs/bpf/repgate); maps/README.md
- * shows how to read them with bpftool. One writer each, named here.
+ * The maps. Each is pinned under its own name in pin_path (/sys/fs/bpf/repgate), but for `cpus` and
+ * `samples`. maps/README.md shows how to read them with bpftool. Each has one writer, named here.
  */
 #ifndef REPGATE_MAPS_BPF_H
 #define REPGATE_MAPS_BPF_H
@@ -11,9 +11,9 @@
 #include <bpf/bpf_helpers.h>
 
 /*
- * A local list as one trie. The agent builds a new one at each reload, fills it, then puts it into
- * `lists`; a packet sees the old list or the new one, never half of one. Full: the reload is refused.
- * The one in force is also pinned as `lists_now`, for bpftool.
+ * The local lists as one trie. At each reload the agent fills a new one, then puts it into `lists`. A
+ * packet sees the old lists or the new ones, never a part of them. Full: the reload is refused. The trie
+ * in force is also pinned as `lists_now`, for bpftool.
  */
 struct list_trie {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
@@ -44,9 +44,9 @@ struct {
 } verdicts SEC(".maps");
 
 /*
- * Key: `details` of a verdict. Writer: agent, through mmap; XDP adds to `hits`. Reader: agent. Has as
- * many entries as `verdicts`. A SYN that met a verdict which is just being removed may count for the
- * next one that gets its entry.
+ * Key: `details` of a verdict. Writer: agent, through mmap; XDP adds to `hits`. Reader: agent. It has as
+ * many entries as `verdicts`. If a verdict is removed at the moment of a hit, the hit may count for the
+ * next verdict with this entry.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -57,9 +57,9 @@ struct {
 } verdict_details SEC(".maps");
 
 /*
- * What the tries and `peers` say, laid out to be found at once: see index.h. Key: RG_INDEX_BANK().
- * Writer: agent, through mmap of `presence` and the inner arrays. Reader: XDP. Crowded: the agent puts a
- * larger one into the part's other place.
+ * The index: the tries and `peers` in a form with short lookups, see index.h. Key of `indexes`:
+ * RG_INDEX_BANK(). Writer: agent, through mmap of `presence` and of the inner arrays. Reader: XDP. Full:
+ * the agent fills a larger one in the part's other bank.
  */
 struct index_lines {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -157,14 +157,9 @@ struct {
 } stats SEC(".maps");
 
 /*
- * Which SYNs came lately: sets of 16 slots, a slot is a 20-bit tag and the low 12 bits of the time in
- * seconds. Lossy by design: when a set is crowded its oldest is forgotten, and its retransmission
- * counts as a first one. Writer and reader: XDP.
+ * Key: the low bits of a hash. Writer and reader: XDP. Full: the oldest slot of the set is overwritten,
+ * and the retransmission of that SYN counts as a first one.
  */
-struct rg_attempt_set {
-	__u32 slots[RG_ATTEMPT_WAYS];
-};
-
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, RG_ATTEMPT_SETS);
@@ -172,17 +167,7 @@ struct {
 	__type(value, struct rg_attempt_set);
 } attempts SEC(".maps");
 
-/*
- * What a CPU knows of the time, good for one tick of the kernel (1/HZ s), and how busy it is. Writer
- * and reader: XDP.
- */
-struct rg_cpu {
-	__u64 jiffies; /* when the rest was written */
-	__u64 now; /* ns of CLOCK_BOOTTIME */
-	__u64 second; /* the same in seconds */
-	__u64 syns; /* in this second */
-};
-
+/* Writer and reader: XDP. One entry for each CPU. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -190,12 +175,7 @@ struct {
 	__type(value, struct rg_cpu);
 } cpus SEC(".maps");
 
-/* How many refused attempts this CPU told the agent in the current second. */
-struct rg_sample_window {
-	__u64 second;
-	__u64 count;
-};
-
+/* Writer and reader: XDP. One entry for each CPU. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);

@@ -2,8 +2,8 @@
 /*
  * Base types of everything that the XDP programs and the agent share.
  *
- * Rules for this directory: fixed width, biggest member first, padding named, no bool, no bitfield,
- * no pointer. Enums are the type of the member, so that `bpftool map dump` prints their names.
+ * Rules for this directory: fixed width, biggest member first, padding named, no bool, no bit field, no
+ * pointer. A member that holds an enum has its type, so that `bpftool map dump` prints the names.
  */
 #ifndef REPGATE_MAPS_TYPES_H
 #define REPGATE_MAPS_TYPES_H
@@ -32,8 +32,8 @@ struct rg_prefix {
 };
 
 /*
- * Class, action and reason are one byte each, so that an entry of a list or a verdict has 16 and its
- * two nodes in the trie 64 each, not 96.
+ * Class, action and reason are one byte each. So an entry of a list or a verdict has 16 bytes, and each
+ * of its two nodes in the trie 64 bytes, not 96.
  */
 
 /* What is known of a peer; docs/actions.md lists the actions of each class. */
@@ -58,12 +58,12 @@ enum rg_action {
 	RG_ACTION_TAG, /* passes with tag_dscp in its IP header */
 	RG_ACTION_TEMPFAIL, /* passes to the responder, which answers 450 */
 	RG_ACTION_REJECT, /* passes to the responder, which answers 550 */
-	RG_ACTION_THROTTLE, /* dropped over the rate; what is within it is counted as pass */
-	RG_ACTION_HOLD,
+	RG_ACTION_THROTTLE, /* over the rate: dropped; within it: passes, and counts as pass */
+	RG_ACTION_HOLD, /* waits until the agent has judged the peer */
 	RG_ACTION_MAX
 } __attribute__((packed));
 
-/* Why a verdict is what it is; with the class it is what a person is told. */
+/* Why a verdict is what it is. `repgatectl` shows it with the class. */
 enum rg_reason {
 	RG_REASON_NONE = 0,
 	RG_REASON_LIST, /* a local list entry covers the address */
@@ -78,15 +78,15 @@ enum rg_reason {
 
 enum rg_mode { RG_MODE_NONE = 0, RG_MODE_ENFORCE, RG_MODE_MONITOR };
 
-/* Keys of `admission`: what is let in of SYNs from unknown peers. */
+/* Keys of `admission`: rates of SYNs from unknown peers. */
 enum rg_gate {
-	RG_GATE_NEW = 0, /* to the agent */
-	RG_GATE_RETRY, /* to the agent, over that: who comes again */
-	RG_GATE_PASS, /* past it: on_overload = pass */
+	RG_GATE_NEW = 0, /* new peers, to the agent */
+	RG_GATE_RETRY, /* retransmissions over that rate, to the agent */
+	RG_GATE_PASS, /* those over both, to the mail server if on_overload = pass */
 	RG_GATES
 };
 
-/* Keys of `responder`: what its listening sockets answer, and their family. */
+/* Keys of `responder`: what a listening socket answers, and its family. */
 enum rg_responder_socket {
 	RG_RESPONDER_TEMPFAIL4 = 0,
 	RG_RESPONDER_TEMPFAIL6,

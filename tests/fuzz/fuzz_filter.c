@@ -115,10 +115,6 @@ struct lab {
 	uint8_t values[MAP_ENTRIES * sizeof(struct rg_peer)];
 };
 
-struct rg_sample_window { /* as in maps.bpf.h, which is not for user space */
-	uint64_t second, count;
-};
-
 static uint64_t now_ns(void)
 {
 	struct timespec now;

@@ -72,10 +72,7 @@ uint32_t rg_index_entries_mark(const struct rg_index *index, bool is4, uint64_t 
 
 static uint32_t answer_for(const struct rg_index_entry *entry)
 {
-	uint32_t zone = entry->zone < RG_MAX_ZONES ? entry->zone : RG_INDEX_NO_ZONE;
-
-	return (uint32_t)entry->peer_class << RG_INDEX_CLASS_SHIFT |
-	       (uint32_t)entry->action << RG_INDEX_ACTION_SHIFT | zone;
+	return rg_index_answer(entry->peer_class, entry->action, entry->zone);
 }
 
 /* ---- slots ---- */
@@ -301,16 +298,9 @@ static uint32_t answer_of_net4(const struct rg_index *index, uint32_t net)
 
 	if (!index->header->nets4)
 		return index->header->other4 ? RG_INDEX_ASK : RG_INDEX_NONE;
-	switch (rg_index_load(&line->words[RG_INDEX_NET_WORD(net)]) >> RG_INDEX_NET_SHIFT(net) & 3) {
-	case RG_INDEX_NET_NONE:
-		return RG_INDEX_NONE;
-	case RG_INDEX_NET_APPROVED:
-		return RG_CLASS_APPROVED << RG_INDEX_CLASS_SHIFT;
-	case RG_INDEX_NET_BLOCKED:
-		return RG_CLASS_BLOCKED << RG_INDEX_CLASS_SHIFT;
-	default:
-		return RG_INDEX_ASK;
-	}
+	return rg_index_net_answer(rg_index_load(&line->words[RG_INDEX_NET_WORD(net)]) >>
+					   RG_INDEX_NET_SHIFT(net) &
+				   RG_INDEX_NET_MASK);
 }
 
 static uint32_t find_host4(const struct rg_index *index, uint32_t addr, uint64_t now)

@@ -43,7 +43,7 @@ int rg_inner_maps_new_index(const struct rg_loader *loader, uint32_t lines)
 /* settings.index has 1 + which of the part's places is in force. */
 uint32_t rg_inner_maps_index_bank(const struct rg_loader *loader, enum rg_index_part part)
 {
-	return RG_INDEX_BANK(part, (loader->maps.settings->index >> 8 * part & 3) == 1);
+	return rg_index_next_bank(loader->maps.settings->index, part);
 }
 
 static int empty_bank(const struct rg_loader *loader, uint32_t bank)

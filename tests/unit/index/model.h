@@ -18,6 +18,8 @@
 #include "base/addr.h"
 #include "index/index.h"
 
+/* Of a clean peer, as the index has it. */
+#define ANSWER_CLEAN rg_index_answer(RG_CLASS_CLEAN, RG_ACTION_PASS, RG_NO_ZONE)
 #define UNIT (1ULL << RG_INDEX_UNIT_SHIFT)
 #define EPOCH (1000 * UNIT)
 #define NOW (EPOCH + 1)

@@ -62,7 +62,7 @@ static void test_just_started(void **state)
 		assert_int_equal(rg_index_find(checked.index, &host.addr, second * RG_NSEC_PER_SEC),
 				 RG_INDEX_ASK);
 	put(checked.index, host, RG_CLASS_CLEAN, 60 * RG_NSEC_PER_SEC);
-	assert_int_equal(rg_index_find(checked.index, &host.addr, RG_NSEC_PER_SEC), RG_INDEX_CLEAN);
+	assert_int_equal(rg_index_find(checked.index, &host.addr, RG_NSEC_PER_SEC), ANSWER_CLEAN);
 	assert_int_equal(rg_index_find(checked.index, &host.addr, 60 * RG_NSEC_PER_SEC),
 			 RG_INDEX_ASK);
 	close_checked(&checked);

@@ -270,7 +270,7 @@ static void test_special_addresses(void **state)
 	assert_int_equal(check_at(&checked, V4_BASE + 1, NOW), answer_for(&mapped));
 	assert_int_equal(check_at(&checked, V4_BASE + 2, NOW), RG_INDEX_NONE);
 	put_checked(&checked, &clean);
-	assert_int_equal(check_at(&checked, V4_BASE + 3, NOW), RG_INDEX_CLEAN);
+	assert_int_equal(check_at(&checked, V4_BASE + 3, NOW), ANSWER_CLEAN);
 	/* IPv4 lies in ::/64, too. */
 	put_checked(&checked, &any);
 	assert_int_equal(check_at(&checked, 0, NOW), answer_for(&any));

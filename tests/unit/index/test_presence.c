@@ -172,8 +172,8 @@ static void check_near(enum rg_index_part part)
 	assert_int_equal(find(index, far), answer);
 	rg_index_remove(index, &far);
 	put(index, v4(0x0a000102, 32), RG_CLASS_CLEAN, EPOCH + DAY);
-	assert_int_equal(header->answers[2], RG_INDEX_CLEAN | RG_INDEX_CHECK_LISTS);
-	assert_int_equal(find(index, v4(0x0a000102, 32)), RG_INDEX_CLEAN);
+	assert_int_equal(header->answers[2], ANSWER_CLEAN | RG_INDEX_CHECK_LISTS);
+	assert_int_equal(find(index, v4(0x0a000102, 32)), ANSWER_CLEAN);
 	rg_index_free(lists);
 	rg_index_free(index);
 }
@@ -196,7 +196,7 @@ static void test_near_unpublished(void **state)
 	open_checked_with(&checked, RG_INDEX_PEERS, &size, EPOCH, NULL);
 	put(checked.index, v4(0x0a000001, 32), RG_CLASS_CLEAN, EPOCH + DAY);
 	assert_int_equal(rg_index_header(checked.index)->answers[0],
-			 RG_INDEX_CLEAN | RG_INDEX_CHECK_LISTS);
+			 ANSWER_CLEAN | RG_INDEX_CHECK_LISTS);
 	close_checked(&checked);
 }
 

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the XDP programs remember for themselves, in the maps `attempts`, `cpus` and `samples`. The agent
+ * neither reads nor writes it; tests and bpftool do.
+ */
+#ifndef REPGATE_MAPS_STATE_H
+#define REPGATE_MAPS_STATE_H
+
+#include "limits.h"
+#include "types.h"
+
+/*
+ * `attempts`: SYNs that came lately. A slot is a 20-bit tag, then the low 12 bits of the time in
+ * seconds; 0: empty.
+ */
+struct rg_attempt_set {
+	__u32 slots[RG_ATTEMPT_WAYS];
+};
+
+/* `cpus`: what a CPU knows of the time, for one tick of the kernel (1/HZ s), and how busy it is. */
+struct rg_cpu {
+	__u64 jiffies; /* when now and second were written */
+	__u64 now; /* ns of CLOCK_BOOTTIME */
+	__u64 second; /* the same in seconds */
+	__u64 syns; /* SYNs of filtered ports in this second */
+};
+
+/* `samples`: how many refusals this CPU has reported in the current second. */
+struct rg_sample_window {
+	__u64 second; /* of CLOCK_BOOTTIME */
+	__u64 count;
+};
+
+#endif
