@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Token buckets. One is a single word, the time at which it is full again: taking a token moves it
- * on, and what would move it further ahead than the bucket is deep is over the rate. What is refused
- * takes nothing, and writes nothing.
+ * Token buckets. A bucket is one word: the time at which it is full again. Taking a token moves that
+ * time on by token_time. A SYN is over the rate if this would move it further ahead than the bucket is
+ * deep; it then takes nothing and writes nothing.
  */
 #ifndef REPGATE_BUCKET_BPF_H
 #define REPGATE_BUCKET_BPF_H
 
-#include "config.bpf.h"
+#include "vmlinux.h"
+
+#include "../maps/layout.h"
 #include "stats.bpf.h"
 
-/* 1: taken. Several CPUs at once take what is there between them, and no more. */
+/*
+ * Takes a token; now: ns of CLOCK_BOOTTIME. Returns 1 if there was one, else 0. Several CPUs at once
+ * take what is there between them, and no more.
+ */
 static __always_inline int take_from(struct rg_bucket *bucket, __u64 now,
 				     const struct rg_token_rate *rate)
 {
@@ -22,7 +27,10 @@ static __always_inline int take_from(struct rg_bucket *bucket, __u64 now,
 		if (from < now)
 			from = now;
 		if (from + time > now + depth) {
-			/* Far ahead: the rate was another one then. A little: another CPU's clock was. */
+			/*
+			 * A little too far ahead: another CPU's clock was ahead. Far too far: the rate
+			 * has changed since, and the bucket starts again, empty.
+			 */
 			if (old > now + depth + RG_NSEC_PER_SEC)
 				__sync_val_compare_and_swap(&bucket->full_at, old, now + depth);
 			return 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The two kinds of settings: rg_config is fixed at load, the map `settings` changes as it runs. */
+/* The two kinds of settings: rg_config is fixed at load, the map `settings` changes at run time. */
 #ifndef REPGATE_CONFIG_BPF_H
 #define REPGATE_CONFIG_BPF_H
 
@@ -10,6 +10,7 @@
 
 const volatile struct rg_config rg_config = {};
 
+/* NULL: impossible, but the verifier wants the caller to check it. */
 static __always_inline struct rg_settings *get_settings(void)
 {
 	__u32 zero = 0;
@@ -18,13 +19,12 @@ static __always_inline struct rg_settings *get_settings(void)
 }
 
 /*
- * This and the other functions that are not inlined are global functions, which the verifier walks once
- * each, not once for every way that leads to them. What they are given a pointer to may be NULL, for
- * all that it knows: it wants to see that checked.
+ * The functions that are not inlined, here and elsewhere, are global functions. The verifier walks each
+ * of them once, not once for every way to them. It assumes that a pointer argument may be NULL.
  */
 __attribute__((noinline)) int find_port(const struct rg_settings *settings, __u16 port)
 {
-	if (!settings)
+	if (impossible(!settings))
 		return 0;
 	for (__u32 i = 0; i < RG_MAX_PORTS; i++) {
 		if (i >= settings->port_count)
@@ -35,7 +35,7 @@ __attribute__((noinline)) int find_port(const struct rg_settings *settings, __u1
 	return 0;
 }
 
-/* port in host order. Most hosts filter one. */
+/* port: host order. Most hosts filter one. */
 static __always_inline int port_is_filtered(const struct rg_settings *settings, __u16 port)
 {
 	if (likely(settings->port_count == 1))

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What XDP tells the agent; what can't be told is counted. */
+/* Events for the agent, through the ring buffer. An event that can't be sent is counted. */
 #ifndef REPGATE_EVENT_BPF_H
 #define REPGATE_EVENT_BPF_H
 
-#include "config.bpf.h"
-#include "parse.bpf.h"
-#include "stats.bpf.h"
+#include "vmlinux.h"
 
-struct rg_decision {
-	/* No padding: it is a global function's argument. */
-	__u32 peer_class; /* enum rg_class */
-	__u32 action; /* enum rg_action */
-	__u32 zone;
-};
+#include "../maps/maps.bpf.h"
+#include "compiler.bpf.h"
+#include "config.bpf.h"
+#include "decision.bpf.h"
+#include "parse.bpf.h"
+#include "sample.bpf.h"
+#include "stats.bpf.h"
 
 static __always_inline void fill_head(struct rg_event_head *head, const struct xdp_md *ctx,
 				      const struct rg_syn *syn)
@@ -42,21 +41,22 @@ static __always_inline int copy_frame(struct xdp_md *ctx, struct rg_event_syn *e
 	return bpf_xdp_load_bytes(ctx, 0, event->frame, len);
 }
 
-enum rg_event_result {
-	RG_EVENT_SENT, /* as asked */
-	RG_EVENT_SENT_NOT_HELD, /* the agent will judge the peer; its SYN is not in the event */
-	RG_EVENT_SENT_NOTHING, /* the ring buffer is full */
+enum rg_sent {
+	RG_SENT_ALL, /* as requested */
+	RG_SENT_WITHOUT_FRAME, /* the agent will judge the peer, but can't release this SYN */
+	RG_SENT_NOTHING, /* the ring buffer is full */
 };
 
-static __always_inline enum rg_event_result tell_syn(struct xdp_md *ctx, const struct rg_syn *syn,
-						     int with_frame)
+/* Sends the agent a peer to judge; with_frame: with its SYN, which the agent then holds. */
+static __always_inline enum rg_sent send_syn(struct xdp_md *ctx, const struct rg_syn *syn,
+					     int with_frame)
 {
 	struct rg_event_syn *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
-	enum rg_event_result told = RG_EVENT_SENT;
+	enum rg_sent sent = RG_SENT_ALL;
 
 	if (!event) {
 		count_loss(RG_LOSS_RING_FULL);
-		return RG_EVENT_SENT_NOTHING;
+		return RG_SENT_NOTHING;
 	}
 	__builtin_memset(event, 0, sizeof(*event));
 	fill_head(&event->head, ctx, syn);
@@ -67,39 +67,25 @@ static __always_inline enum rg_event_result tell_syn(struct xdp_md *ctx, const s
 	if (with_frame && rg_config.can_hold) {
 		if (syn->frame_len > RG_FRAME_SIZE) {
 			count_loss(RG_LOSS_HOLD_TOO_LONG);
-			told = RG_EVENT_SENT_NOT_HELD;
+			sent = RG_SENT_WITHOUT_FRAME;
 		} else if (copy_frame(ctx, event, syn->frame_len)) {
 			count_loss(RG_LOSS_HOLD_COPY);
 			event->frame_len = 0;
-			told = RG_EVENT_SENT_NOT_HELD;
+			sent = RG_SENT_WITHOUT_FRAME;
 		}
 	}
 	bpf_ringbuf_submit(event, 0);
-	return told;
+	return sent;
 }
 
-/* At most samples_per_second on each CPU, whatever comes in: the log must not be the outage. */
-static __always_inline int sample_allowed(const struct rg_settings *settings, __u64 now)
-{
-	__u64 second = now / RG_NSEC_PER_SEC;
-	__u32 zero = 0;
-	struct rg_sample_window *window = bpf_map_lookup_elem(&samples, &zero);
-
-	if (!window)
-		return 0;
-	if (window->second != second) {
-		window->second = second;
-		window->count = 0;
-	}
-	return window->count++ < settings->samples_per_second;
-}
-
-static __always_inline void tell_refused(struct xdp_md *ctx, const struct rg_settings *settings,
-					 const struct rg_syn *syn, const struct rg_decision *decision)
+/* Sends the agent a refusal for the log, within the rate of report_allowed(). */
+static __always_inline void report_refusal(struct xdp_md *ctx, const struct rg_settings *settings,
+					   const struct rg_syn *syn,
+					   const struct rg_decision *decision)
 {
 	struct rg_event_head *event;
 
-	if (!sample_allowed(settings, syn->now)) {
+	if (!report_allowed(settings, syn->now)) {
 		count_loss(RG_LOSS_SAMPLE_LIMIT);
 		return;
 	}

@@ -1,29 +1,42 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The way of a SYN: parse, look up, hold or act, count, tell. Only this file names XDP_* codes.
+ * The way of a SYN: parse, decide, hold or act, count, report. Only this file names XDP_* codes.
  *
  * filter        attached to the interface
  * filter_frags  the same, for drivers that hand over frames in several buffers (large MTU)
- * release       judges a held SYN again, run by the agent when the verdict is in: it passes, is dropped
- *               or reset, and is counted like any other
- * send_on       sends what passed on its way, or the reset back, run by the agent too
+ * release       decides about a held SYN again. The agent runs it once the verdict is there: the SYN
+ *               passes, is dropped or reset, and is counted like any other
+ * send_on       sends a SYN that release let pass into the stack, or a reset back. The agent runs it
  * steer         gives the connection of a SYN that passed as tempfail or reject to the responder
  */
 #include "vmlinux.h"
 
+#include "../maps/maps.bpf.h"
+#include "attempt.bpf.h"
+#include "clock.bpf.h"
+#include "compiler.bpf.h"
+#include "config.bpf.h"
+#include "decision.bpf.h"
+#include "event.bpf.h"
+#include "hash.bpf.h"
 #include "hold.bpf.h"
+#include "parse.bpf.h"
 #include "reset.bpf.h"
+#include "sample.bpf.h"
+#include "stats.bpf.h"
 #include "steer.bpf.h"
 #include "tag.bpf.h"
 #include "throttle.bpf.h"
+#include "verdict.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
 enum rg_stage { RG_STAGE_ARRIVED, RG_STAGE_RELEASED };
 
-/* Constants where they are used. */
+/* Whether a frame may have several buffers. Each program passes a constant. */
 enum rg_buffers { RG_BUFFERS_ONE, RG_BUFFERS_ANY };
 
+/* Bytes of all buffers. */
 static __always_inline __u32 frame_length(struct xdp_md *ctx, enum rg_buffers buffers)
 {
 	if (buffers == RG_BUFFERS_ANY && rg_config.can_hold)
@@ -36,43 +49,47 @@ static __always_inline int is_refusal(enum rg_action action)
 	return action != RG_ACTION_PASS && action != RG_ACTION_HOLD;
 }
 
-/* The responder tells of the sessions that it refuses itself. */
-static __always_inline int is_told(enum rg_action action, __u32 table)
+/* Whether the refusal goes to the log. The responder itself logs the sessions that it refuses. */
+static __always_inline int is_reported(enum rg_action action, __u32 table)
 {
 	return is_refusal(action) && (table == RG_STAT_MONITORED || !is_answered(action));
 }
 
+/* The table of `stats` that counts the action: in monitor mode refusals have their own. */
 static __always_inline __u32 table_of(const struct rg_settings *settings, enum rg_action action)
 {
 	return unlikely(settings->mode == RG_MODE_MONITOR) && is_refusal(action) ? RG_STAT_MONITORED :
 										   RG_STAT_DONE;
 }
 
-/* Counts the connection, unless the SYN is a retransmission, and samples refusals. */
+/*
+ * Counts an attempt, unless the SYN is a retransmission, and reports a refusal. weight: how many
+ * attempts the SYN stands for. Returns 0.
+ */
 __attribute__((noinline)) int account_attempt(struct xdp_md *ctx, const struct rg_settings *settings,
 					      const struct rg_syn *syn,
 					      const struct rg_decision *decision, __u32 weight)
 {
 	__u32 table;
 
-	if (!settings || !syn || !decision)
-		return 0; /* can't happen, the verifier wants it */
-	if (!note_attempt(hash_flow(syn->source_halves, syn->source_port), syn->second))
+	if (impossible(!settings || !syn || !decision))
+		return 0;
+	if (!note_attempt(hash_source(syn, syn->source_port), syn->second))
 		return 0;
 	table = table_of(settings, decision->action);
 	count_attempts(table + decision->peer_class * RG_ACTION_MAX + decision->action, weight);
-	if (is_told(decision->action, table))
-		tell_refused(ctx, settings, syn, decision);
+	if (is_reported(decision->action, table))
+		report_refusal(ctx, settings, syn, decision);
 	return 0;
 }
 
-/* Counts the decision; what waits is counted as an attempt when it is judged. */
+/* Counts the decision. A SYN that waits is counted as an attempt once it is judged. */
 static __always_inline void account(struct xdp_md *ctx, const struct rg_settings *settings,
 				    struct rg_cpu *cpu, const struct rg_syn *syn,
 				    const struct rg_decision *decision)
 {
 	__u32 table = table_of(settings, decision->action);
-	__u32 weight = weight_of(settings, cpu, syn->source_halves, syn->source_port);
+	__u32 weight = attempt_weight(settings, cpu, syn);
 
 	count(table + decision->peer_class * RG_ACTION_MAX + decision->action);
 	if (decision->action != RG_ACTION_PASS &&
@@ -82,9 +99,12 @@ static __always_inline void account(struct xdp_md *ctx, const struct rg_settings
 		account_attempt(ctx, settings, syn, decision, weight);
 }
 
-/* What the action comes to for this very SYN: within the rate it passes; nobody to answer, a refusal. */
-static __always_inline void settle(struct xdp_md *ctx, const struct rg_settings *settings,
-				   const struct rg_syn *syn, struct rg_decision *decision)
+/*
+ * Turns the verdict's action into what is done with this SYN. A throttled SYN within the rate passes. If
+ * the responder can't answer a 450 or 550, tempfail becomes reset and reject becomes drop.
+ */
+static __always_inline void resolve_action(struct xdp_md *ctx, const struct rg_settings *settings,
+					   const struct rg_syn *syn, struct rg_decision *decision)
 {
 	if (unlikely(decision->action == RG_ACTION_THROTTLE)) {
 		if (take_token(settings, syn))
@@ -96,52 +116,68 @@ static __always_inline void settle(struct xdp_md *ctx, const struct rg_settings 
 	}
 }
 
-/* What is to be done with the SYN. */
+/* Sets syn->peer, for which the agent is asked. */
+static __always_inline void set_peer(const struct rg_settings *settings, struct rg_syn *syn)
+{
+	__u64 half[2] = { syn->source_halves[0], syn->source_halves[1] };
+
+	if (syn->version != 4) {
+		half[0] &= settings->peer_mask6[0];
+		half[1] &= settings->peer_mask6[1];
+	}
+	__builtin_memcpy(&syn->peer, half, sizeof(half));
+}
+
+/* Decides, counts and reports. Returns the action to carry out; in monitor mode that is always pass. */
 __attribute__((noinline)) int judge(struct xdp_md *ctx, const struct rg_settings *settings,
 				    struct rg_syn *syn, enum rg_stage stage)
 {
 	struct rg_cpu *cpu = this_cpu();
 	struct rg_decision decision;
 
-	if (!syn || !settings || !cpu)
-		return RG_ACTION_PASS; /* can't happen, the verifier wants it */
-	read_clock(cpu, syn);
+	if (impossible(!syn || !settings || !cpu))
+		return RG_ACTION_PASS;
+	set_time(cpu, syn);
 	decision = decide(settings, cpu, syn);
 	if (likely(decision.peer_class != RG_CLASS_NONE)) {
-		settle(ctx, settings, syn, &decision);
+		resolve_action(ctx, settings, syn, &decision);
 	} else {
-		find_peer(settings, syn);
+		set_peer(settings, syn);
 		hold(ctx, settings, syn, stage == RG_STAGE_RELEASED, &decision);
 	}
 	account(ctx, settings, cpu, syn, &decision);
 	return unlikely(settings->mode == RG_MODE_MONITOR) ? RG_ACTION_PASS : decision.action;
 }
 
+/* Carries the action out. Each SYN of a filtered port that is well-formed leaves here. */
 static __always_inline int act(struct xdp_md *ctx, const struct rg_settings *settings,
 			       const struct rg_syn *syn, enum rg_action action)
 {
 	switch (action) {
-	case RG_ACTION_PASS:
-	case RG_ACTION_TEMPFAIL:
+	case RG_ACTION_PASS: /* to the mail server */
+	case RG_ACTION_TEMPFAIL: /* to the responder: `steer` gives it the connection */
 	case RG_ACTION_REJECT:
 		clear_tag(ctx, settings, syn);
 		return XDP_PASS;
-	case RG_ACTION_TAG:
+	case RG_ACTION_TAG: /* to the firewall behind, which acts on the tag */
 		if (!write_tag(ctx, settings, syn))
 			return XDP_PASS;
-		count_loss(RG_LOSS_TAG_FAILED);
+		count_loss(RG_LOSS_TAG_FAILED); /* refused all the same: a listed peer without its tag */
 		return XDP_DROP;
-	case RG_ACTION_RESET:
+	case RG_ACTION_RESET: /* the sender's connect() fails at once */
 		if (!reset_in_place(ctx, syn))
 			return XDP_TX;
-		count_loss(RG_LOSS_RESET_FAILED);
+		count_loss(RG_LOSS_RESET_FAILED); /* refused all the same: its connect() times out */
 		return XDP_DROP;
-	default:
+	default: /* drop, over the rate, or held: the sender retransmits, or the agent has the SYN */
 		return XDP_DROP;
 	}
 }
 
-/* Not through the counters of verdicts: what is malformed has no class. Monitor mode drops nothing. */
+/*
+ * A malformed frame: dropped, as the IP or TCP layer would; monitor mode lets it pass. It has no class,
+ * so only the loss is counted, in both cases.
+ */
 __attribute__((noinline)) int drop_bad(enum rg_loss loss)
 {
 	const struct rg_settings *settings = get_settings();
@@ -163,16 +199,18 @@ static __always_inline int filter_frame(struct xdp_md *ctx, enum rg_stage stage,
 
 	parsed = rg_parse(&packet, (void *)(long)ctx->data, (void *)(long)ctx->data_end);
 	if (parsed == RG_PARSED_OTHER)
-		return XDP_PASS;
+		return XDP_PASS; /* most traffic: no TCP SYN. Not counted */
 	if (unlikely(parsed == RG_PARSED_BAD))
-		return drop_bad(packet.loss);
+		return drop_bad(packet.loss); /* whatever its port: it may not be readable */
 	settings = get_settings();
 	if (unlikely(!settings || settings->layout != RG_LAYOUT_VERSION)) {
+		/* Between load and the agent's first settings, or maps of another version: fail open. */
 		count_loss(RG_LOSS_NO_SETTINGS);
 		return XDP_PASS;
 	}
 	if (!port_is_filtered(settings, bpf_ntohs(packet.tcp->dest)))
-		return XDP_PASS;
+		return XDP_PASS; /* a SYN to another service. Not counted */
+	/* From here on, the SYN is for a mail port. A fragmented one could hide what its flags are. */
 	if (unlikely(parsed == RG_PARSED_SYN_FRAGMENT))
 		return drop_bad(RG_LOSS_FRAGMENT_SYN);
 	len = frame_length(ctx, buffers);
@@ -201,8 +239,8 @@ int release(struct xdp_md *ctx)
 }
 
 /*
- * The frame is skb->ifindex's; cb[0]: BPF_F_INGRESS as if it had just arrived there, 0 to send it out
- * there. An interface in generic mode has its filter behind this.
+ * skb->ifindex is the frame's interface. cb[0]: BPF_F_INGRESS to let the frame arrive there, 0 to send it
+ * out there. In generic mode the frame passes the filter again. 0: done; -1: the kernel refused it.
  */
 SEC("tc")
 int send_on(struct __sk_buff *skb)

@@ -1,27 +1,39 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A peer that nothing is known of: tell the agent once, mark the peer pending, and keep its SYN
- * waiting (the agent has a copy) until the verdict is in. Each further connection of a pending peer
- * is held as well, up to RG_HELD_FLOWS; retransmissions are dropped and not told again.
+ * Hold: the first SYN of an unknown peer marks the peer pending, goes to the agent as a copy, and is
+ * dropped. The agent releases the copy once it has the verdict. Each further connection of a pending
+ * peer is held as well, up to RG_HELD_FLOWS. Retransmissions are dropped and not sent again.
  */
 #ifndef REPGATE_HOLD_BPF_H
 #define REPGATE_HOLD_BPF_H
 
-#include "bucket.bpf.h"
-#include "verdict.bpf.h"
+#include "vmlinux.h"
 
+#include "../maps/maps.bpf.h"
+#include "admission.bpf.h"
+#include "compiler.bpf.h"
+#include "config.bpf.h"
+#include "decision.bpf.h"
+#include "event.bpf.h"
+#include "hash.bpf.h"
+#include "known.bpf.h"
+#include "parse.bpf.h"
+#include "stats.bpf.h"
+
+#define EEXIST 17
+
+/* The connection, as rg_peer.flows has it. */
 static __always_inline __u32 flow_of(const struct rg_syn *syn)
 {
-	__u64 salt = (__u64)syn->seq << 32 | (__u32)syn->source_port << 16 | syn->dest_port;
-	__u32 flow = hash_flow(syn->source_halves, salt);
+	__u32 flow = hash_source(syn, syn_salt(syn));
 
 	return flow ? flow : 1; /* 0 is an empty slot */
 }
 
 /*
- * Takes an expired entry over. It comes to life by the swap of its expiry, pending from that moment
- * on; of several CPUs one succeeds, and the agent is told once. (Two connections of one peer in this
- * very moment: the other one waits for its retransmission.)
+ * Takes an expired entry over. The swap of its expiry makes it live, and pending, in one step. Of
+ * several CPUs one succeeds, so the agent gets one event. If two connections of the peer arrive at this
+ * very moment, the other one waits for its retransmission.
  */
 static __always_inline int revive_pending(struct rg_peer *peer, __u64 expiry,
 					  const struct rg_settings *settings,
@@ -39,7 +51,7 @@ static __always_inline int revive_pending(struct rg_peer *peer, __u64 expiry,
 	return __sync_val_compare_and_swap(&peer->expiry, expiry, fresh) == expiry;
 }
 
-/* 1: this CPU marked the peer and must tell the agent. 0: another one did. */
+/* 1: this CPU marked the peer pending and must send the event. 0: another CPU did. */
 static __always_inline int mark_pending(const struct rg_settings *settings,
 					const struct rg_syn *syn, __u32 flow)
 {
@@ -60,14 +72,14 @@ static __always_inline int mark_pending(const struct rg_settings *settings,
 		return expiry <= syn->now && revive_pending(old, expiry, settings, syn, flow);
 	}
 	err = bpf_map_update_elem(&peers, &key, &fresh, BPF_NOEXIST);
-	if (err == -17 /* EEXIST */)
+	if (err == -EEXIST)
 		return 0;
 	if (err)
-		count_loss(RG_LOSS_PENDING_FAILED); /* told all the same; the agent asks once */
+		count_loss(RG_LOSS_PENDING_FAILED); /* the event is sent; the agent asks only once */
 	return 1;
 }
 
-/* 1: a connection that the agent has not been told of yet. */
+/* 1: a new connection of a pending peer, noted. 0: a retransmission, or too many connections. */
 static __always_inline int take_flow(struct rg_peer *peer, __u32 flow)
 {
 	__u32 slot;
@@ -88,7 +100,7 @@ static __always_inline int take_flow(struct rg_peer *peer, __u32 flow)
 	return 1;
 }
 
-/* `unknown` of the configuration; in monitor mode nothing waits. */
+/* `unknown` of the configuration. In monitor mode nothing waits. */
 static __always_inline enum rg_action unknown_action(const struct rg_settings *settings)
 {
 	return settings->mode == RG_MODE_MONITOR ? RG_ACTION_PASS : settings->unknown;
@@ -103,51 +115,10 @@ static __always_inline struct rg_decision hold_pending(struct xdp_md *ctx,
 	if (action == RG_ACTION_PASS)
 		return decided(RG_CLASS_PENDING, RG_ACTION_PASS);
 	if (action == RG_ACTION_HOLD && take_flow(peer, flow_of(syn))) {
-		if (tell_syn(ctx, syn, 1) == RG_EVENT_SENT)
+		if (send_syn(ctx, syn, 1) == RG_SENT_ALL)
 			return decided(RG_CLASS_PENDING, RG_ACTION_HOLD);
 	}
 	return decided(RG_CLASS_PENDING, RG_ACTION_DROP);
-}
-
-static __always_inline int passes_gate(const struct rg_settings *settings, enum rg_gate gate,
-				       __u64 now)
-{
-	__u32 key = gate;
-	struct rg_bucket *bucket = bpf_map_lookup_elem(&admission, &key);
-
-	return bucket && take_from(bucket, now, &settings->gates[gate]);
-}
-
-/*
- * A flood of spoofed SYNs must not become one of DNS questions. Over the rate of new peers a first
- * SYN is dropped: who is real sends it again, who is spoofed does not. 1: the agent is to judge it.
- * 0: *action is what becomes of it.
- */
-__attribute__((noinline)) int is_admitted(const struct rg_settings *settings,
-					  const struct rg_syn *syn, __u32 *action)
-{
-	__u64 salt;
-
-	if (!settings || !syn || !action)
-		return 0; /* can't happen, the verifier wants it */
-	*action = RG_ACTION_DROP;
-	if (passes_gate(settings, RG_GATE_NEW, syn->now))
-		return 1;
-	salt = ~((__u64)syn->seq << 32 | (__u32)syn->source_port << 16 | syn->dest_port);
-	if (note_attempt(hash_flow(syn->source_halves, salt), syn->second)) {
-		count_loss(RG_LOSS_FLOOD_FIRST);
-		return 0;
-	}
-	if (passes_gate(settings, RG_GATE_RETRY, syn->now))
-		return 1;
-	count_loss(RG_LOSS_FLOOD_RETRY);
-	if (settings->overload != RG_ACTION_PASS)
-		return 0;
-	if (passes_gate(settings, RG_GATE_PASS, syn->now))
-		*action = RG_ACTION_PASS;
-	else
-		count_loss(RG_LOSS_FLOOD_DROP);
-	return 0;
 }
 
 static __always_inline struct rg_decision hold_unknown(struct xdp_md *ctx,
@@ -163,10 +134,10 @@ static __always_inline struct rg_decision hold_unknown(struct xdp_md *ctx,
 	if (!mark_pending(settings, syn, flow_of(syn)))
 		return decided(RG_CLASS_PENDING,
 			       action == RG_ACTION_PASS ? RG_ACTION_PASS : RG_ACTION_DROP);
-	switch (tell_syn(ctx, syn, action == RG_ACTION_HOLD)) {
-	case RG_EVENT_SENT:
+	switch (send_syn(ctx, syn, action == RG_ACTION_HOLD)) {
+	case RG_SENT_ALL:
 		return decided(RG_CLASS_UNKNOWN, action);
-	case RG_EVENT_SENT_NOT_HELD:
+	case RG_SENT_WITHOUT_FRAME:
 		return decided(RG_CLASS_UNKNOWN, RG_ACTION_DROP);
 	default:
 		/* Without the mark the peer's next SYN tries again. */
@@ -176,21 +147,25 @@ static __always_inline struct rg_decision hold_unknown(struct xdp_md *ctx,
 	}
 }
 
-/* For a SYN that decide() knows nothing of: its peer is in `peers` or unknown. */
+/*
+ * Decides what decide() knows nothing of: a peer that is in `peers`, or unknown. is_released: the agent
+ * has let this SYN go, so it is not held again. Returns 0; the verifier wants a global function to
+ * return a number.
+ */
 __attribute__((noinline)) int hold(struct xdp_md *ctx, const struct rg_settings *settings,
 				   const struct rg_syn *syn, int is_released,
 				   struct rg_decision *decision)
 {
 	struct rg_peer *peer;
 
-	if (!settings || !syn || !decision)
-		return 0; /* can't happen, the verifier wants it */
-	peer = known_peer(syn);
+	if (impossible(!settings || !syn || !decision))
+		return 0;
+	peer = find_peer(syn);
 	if (peer && peer->state == RG_PEER_CLEAN) {
 		*decision = decided(RG_CLASS_CLEAN, RG_ACTION_PASS);
 		return 0;
 	}
-	if (is_released) { /* the agent let it go without a verdict */
+	if (is_released) { /* there is no verdict: the agent could not write one, or it has expired */
 		*decision = decided(RG_CLASS_UNKNOWN, RG_ACTION_PASS);
 		return 0;
 	}

@@ -1,18 +1,34 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Lookups in the index (maps/index.h). What it does not know for certain, the trie is asked. */
+/*
+ * The reader of the index. maps/index.h describes the layout and names the techniques. index_search()
+ * is what the filter calls; known.bpf.h turns its answers into a decision.
+ */
 #ifndef REPGATE_INDEX_BPF_H
 #define REPGATE_INDEX_BPF_H
 
-#include "event.bpf.h"
+#include "vmlinux.h"
+
+#include "../maps/maps.bpf.h"
+#include "compiler.bpf.h"
+#include "parse.bpf.h"
+
+static __always_inline const struct rg_index_presence *get_presence(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&presence, &zero);
+}
 
 static __always_inline struct rg_index_line *index_line(void *map, __u32 line)
 {
 	return bpf_map_lookup_elem(map, &line);
 }
 
+/* ---- buckets ---- */
+
 /*
- * Two slots of hosts at a time, one in each half of a word. All of this is without branches, which
- * nobody could foretell; and the verifier walks all combinations of them.
+ * Two slots of hosts at a time, one in each half of a word. This code has no branches: no CPU could
+ * predict them, and the verifier would walk all their combinations.
  */
 #define HALVES(bits) ((bits)*0x100000001ULL)
 #define KEY_BITS HALVES(RG_INDEX_KEY4_MASK << RG_INDEX_KEY4_SHIFT)
@@ -27,7 +43,7 @@ static __always_inline __u64 tops_of_zeros(__u64 word, __u64 mask)
 	return ~(((word & rest) + rest) | word) & TOP_BITS;
 }
 
-/* The payload of the slot that has the key, in either half; 0: neither has. keys: in both halves. */
+/* The payload of the slot that has the key, in its half; 0: no slot has it. keys: in both halves. */
 static __always_inline __u64 payloads_of(__u64 word, __u64 keys)
 {
 	__u64 tops = tops_of_zeros(word ^ keys, KEY_BITS);
@@ -40,12 +56,16 @@ static __always_inline __u32 either_half(__u64 payloads)
 	return (payloads | payloads >> 32) & RG_INDEX_PAYLOAD_MASK;
 }
 
-/* Not payloads: the search is over, or goes on. */
-enum { PROBE_NOTHING = 0, PROBE_GOES_ON = RG_INDEX_TOMBSTONE };
+/* Results of a probe that are no payloads. */
+enum {
+	PROBE_NOTHING = 0, /* the bucket has an empty slot: the key is nowhere */
+	PROBE_GOES_ON = RG_INDEX_TOMBSTONE, /* the bucket is full: the key may be in the next one */
+};
 
 /*
- * The payload of a key in this bucket, or what comes next. Most are found in the first word, and most
- * searches that find nothing end there.
+ * Looks for a key in a bucket, from its pair on. Most keys are in the first word, and most searches that
+ * find nothing end there. line: NULL if the map is another one
+ * than the header was read for.
  */
 static __always_inline __u32 probe_hosts4(const struct rg_index_line *line, __u32 pair, __u64 keys)
 {
@@ -63,21 +83,21 @@ static __always_inline __u32 probe_hosts4(const struct rg_index_line *line, __u3
 	return PROBE_GOES_ON;
 }
 
-/* All bits if value, which is below 2^63, is 0. Not a branch either. */
+/* All bits if value, which is below 2^63, is 0; else none. Not a branch either. */
 static __always_inline __u64 ones_if_zero(__u64 value)
 {
 	return keep_value((__s64)(value - 1) >> 63);
 }
 
-/* A word that is empty, and not only free, ends a search: its check is 0, and so is its lowest bit. */
+/* Not 0 if the word ends a search: it is empty (check and lowest bit are 0), and no tombstone. */
 static __always_inline __u64 ends_search(__u64 word)
 {
 	return ones_if_zero(word >> RG_INDEX_CHECK6_SHIFT) & ~word & RG_INDEX_TOMBSTONE;
 }
 
 /*
- * The same for a /64, whose key and word lie in two places. A global function, because clang describes
- * the line in BTF only if one takes it, and the map's definition needs that.
+ * The same for a /64, whose key and word are apart. A global function: clang describes the line in BTF
+ * only if a global function takes it, and the map's definition needs that description.
  */
 __attribute__((noinline)) __u64 probe_nets6(const struct rg_index_line *line, __u64 key)
 {
@@ -96,7 +116,12 @@ __attribute__((noinline)) __u64 probe_nets6(const struct rg_index_line *line, __
 	return found ? found & RG_INDEX_PAYLOAD_MASK : ends ^ PROBE_GOES_ON;
 }
 
-/* The payload's answer if it is certainly alive. epoch: read before the payload. */
+/* ---- one bank ---- */
+
+/*
+ * The answer of a payload if its entry is certainly alive, else RG_INDEX_ASK. epoch: read before the
+ * payload. now: ns of CLOCK_BOOTTIME.
+ */
 static __always_inline __u32 answer_of(const struct rg_index_header *header, __u32 payload,
 				       __u64 epoch, __u64 now)
 {
@@ -110,7 +135,7 @@ static __always_inline __u32 answer_of(const struct rg_index_header *header, __u
 	return header->answers[code - 1];
 }
 
-/* 0, which a CPU knows only when it has read value: what depends on it, is read later. */
+/* 0, but a CPU knows that only once it has read value: a read whose address depends on it comes later. */
 static __always_inline __u32 zero_after(__u64 value)
 {
 	asm volatile("%0 &= 0" : "+r"(value)::"memory");
@@ -126,21 +151,13 @@ static __always_inline int answer_of_net4(void *map, const struct rg_index_heade
 	line = index_line(map, RG_INDEX_NET_LINE(net));
 	if (!line)
 		return RG_INDEX_ASK;
-	switch (line->words[RG_INDEX_NET_WORD(net)] >> RG_INDEX_NET_SHIFT(net) & 3) {
-	case RG_INDEX_NET_NONE:
-		return RG_INDEX_NONE;
-	case RG_INDEX_NET_APPROVED:
-		return RG_CLASS_APPROVED << RG_INDEX_CLASS_SHIFT;
-	case RG_INDEX_NET_BLOCKED:
-		return RG_CLASS_BLOCKED << RG_INDEX_CLASS_SHIFT;
-	default:
-		return RG_INDEX_ASK;
-	}
+	return rg_index_net_answer(line->words[RG_INDEX_NET_WORD(net)] >> RG_INDEX_NET_SHIFT(net) &
+				   RG_INDEX_NET_MASK);
 }
 
-/* hash: of the address, rg_index_mix4(); net: its /24, as a number. */
-static __always_inline int find_addr4(void *map, const struct rg_index_header *header, __u32 hash,
-				      __u32 net, __u64 now)
+/* hash: rg_index_mix4() of the address; net: its /24, as a number. */
+static __always_inline int search_host4(void *map, const struct rg_index_header *header, __u32 hash,
+					__u32 net, __u64 now)
 {
 	__u32 key = hash & RG_INDEX_KEY4_MASK;
 	__u64 epoch = header->epoch;
@@ -163,8 +180,8 @@ static __always_inline int find_addr4(void *map, const struct rg_index_header *h
 }
 
 /* key: the address's first 64 bits, host order. */
-static __always_inline int find_key6(void *map, const struct rg_index_header *header, __u64 key,
-				     __u64 now)
+static __always_inline int search_net6(void *map, const struct rg_index_header *header, __u64 key,
+				       __u64 now)
 {
 	__u64 epoch = header->epoch;
 	__u32 home = header->nets6 + zero_after(epoch) +
@@ -181,55 +198,70 @@ static __always_inline int find_key6(void *map, const struct rg_index_header *he
 	return RG_INDEX_ASK;
 }
 
-static __always_inline __u32 host4_of(const struct rg_syn *syn)
+/* Global functions, so that the verifier walks each search once. */
+__attribute__((noinline)) int search_bank4(__u32 bank, __u32 hash, __u32 net, __u64 now)
 {
-	return bpf_ntohl(syn->source_words[RG_ADDR_V4_OFFSET / 4]);
+	const struct rg_index_presence *table = get_presence();
+	void *map = bpf_map_lookup_elem(&indexes, &bank);
+
+	if (impossible(!table || net >> RG_INDEX_NET4_BITS) || unlikely(!map))
+		return RG_INDEX_ASK; /* no map: the agent has just given this index up */
+	return search_host4(map, &table->headers[bank & (RG_INDEX_BANKS - 1)], hash, net, now);
 }
 
-static __always_inline __u64 net6_of(const struct rg_syn *syn)
+__attribute__((noinline)) int search_bank6(__u32 bank, __u64 key, __u64 now)
 {
-	return bpf_be64_to_cpu(syn->source_halves[0]);
+	const struct rg_index_presence *table = get_presence();
+	void *map = bpf_map_lookup_elem(&indexes, &bank);
+
+	if (impossible(!table) || !map)
+		return RG_INDEX_ASK;
+	return search_net6(map, &table->headers[bank & (RG_INDEX_BANKS - 1)], key, now);
 }
 
-/* What settings->index says of a part: its place, and how many filters it has. 0: the trie answers. */
-struct in_force {
-	__u32 place;
+/* ---- all parts ---- */
+
+/* What the index says of a source: RG_INDEX_NONE, RG_INDEX_ASK or an answer (rg_index_answer()). */
+struct rg_index_answers {
+	__u32 lists;
+	__u32 hosts; /* counts if lists has nothing */
+	__u32 peers; /* counts if neither has */
+};
+
+/* The bank in force of a part. */
+struct bank {
+	__u32 number;
 	__u32 filter_bits;
 };
 
-static __always_inline int get_in_force(__u32 index, enum rg_index_part part, struct in_force *ret)
+/* 0: none is in force, so the trie answers. */
+static __always_inline int get_bank(__u32 index, enum rg_index_part part, struct bank *ret)
 {
-	__u32 byte = index >> 8 * part & 0xff;
+	__u32 in_force = rg_index_in_force(index, part);
 
-	ret->place = RG_INDEX_BANK(part, (byte & 3) - 1);
-	ret->filter_bits = byte >> 2;
-	return byte;
+	ret->number = rg_index_bank_of(part, in_force);
+	ret->filter_bits = rg_index_filter_bits_of(in_force);
+	return in_force;
 }
 
-static __always_inline const struct rg_index_presence *get_seen(void)
-{
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&presence, &zero);
-}
-
-/* What is to be known of an IPv4 address before it is looked for. */
-struct look4 {
-	const struct rg_index_presence *seen;
+/* An IPv4 source, prepared for the searches. */
+struct search4 {
+	const struct rg_index_presence *table;
 	__u64 seed;
 	__u64 bits; /* of its filters */
 	__u32 addr; /* host order */
 	__u32 hash;
 };
 
-static __always_inline struct look4 begin_look4(const struct rg_settings *settings,
-						const struct rg_syn *syn,
-						const struct rg_index_presence *table)
+static __always_inline struct search4 begin_search4(const struct rg_settings *settings,
+						    const struct rg_syn *syn,
+						    const struct rg_index_presence *table)
 {
-	__u32 addr = host4_of(syn), hash = rg_index_mix4(addr, settings->index_seed);
+	__u32 addr = bpf_ntohl(syn->source_words[RG_ADDR_V4_OFFSET / 4]);
+	__u32 hash = rg_index_mix4(addr, settings->index_seed);
 
-	return (struct look4){
-		.seen = table,
+	return (struct search4){
+		.table = table,
 		.seed = settings->index_seed,
 		.bits = rg_index_filter_bits(hash),
 		.addr = addr,
@@ -238,139 +270,117 @@ static __always_inline struct look4 begin_look4(const struct rg_settings *settin
 }
 
 /* Whether a local list has anything in the address's /23. */
-static __always_inline int lists_touch4(const struct look4 *look)
+static __always_inline int is_near_lists(const struct search4 *search)
 {
-	__u32 bit = rg_index_near4(look->addr);
+	__u32 bit = rg_index_near4(search->addr);
 
-	return look->seen->near4[bit / 64] >> bit % 64 & 1;
+	return search->table->near4[bit / 64] >> bit % 64 & 1;
 }
 
-/* Whether the filters say for certain that no host or peer is there. */
-static __always_inline int is_filtered4(const struct look4 *look, const struct in_force *force)
+/* Whether the filters say for certain that the bank has no such host or peer. */
+static __always_inline int is_filtered_out(const struct search4 *search, const struct bank *bank)
 {
-	__u64 at = rg_index_filter_of(look->addr, look->seed, force->filter_bits);
-	__u32 place = force->place - RG_INDEX_BANK(RG_INDEX_HOSTS, 0);
+	__u64 at = rg_index_filter_of(search->addr, search->seed, bank->filter_bits);
+	__u32 filtered = bank->number - RG_INDEX_BANK(RG_INDEX_HOSTS, 0);
 
-	/* Of a shift in 32 bits the verifier knows no bound. */
+	/* The verifier knows no bound of a shift in 32 bits. */
 	at = keep_value(at) & (RG_INDEX_FILTERS - 1);
-	if (place >= RG_INDEX_FILTERED)
-		return 0; /* can't happen, the verifier wants it */
-	return (look->bits & ~look->seen->filters4[place][at]) != 0;
+	if (impossible(filtered >= RG_INDEX_FILTERED))
+		return 0;
+	return (search->bits & ~search->table->filters4[filtered][at]) != 0;
 }
 
-/* For each part a bit that says "look", and RG_INDEX_ASKS further up one that says "ask". */
-static __always_inline __u32 seen6(const struct rg_syn *syn)
+static __always_inline __u32 search_part4(__u32 index, enum rg_index_part part,
+					  const struct search4 *search, __u64 now)
 {
-	const struct rg_index_presence *table = get_seen();
-	__u64 key = net6_of(syn);
-	__u32 wide;
+	struct bank bank;
 
-	if (!table)
-		return RG_INDEX_ASK_ALL; /* can't happen, the verifier wants it */
-	wide = key >> (64 - RG_INDEX_WIDE6_BITS);
-	keep_check(&wide); /* or it is two bytes swapped, of which old verifiers know no bound */
-	wide &= (1 << RG_INDEX_WIDE6_BITS) - 1;
-	return table->nets6[rg_index_net6(key >> 32)] | table->wide6[wide];
-}
-
-/* Global functions, so that the verifier walks each search once. */
-__attribute__((noinline)) int find_host4(__u32 place, __u32 hash, __u32 net, __u64 now)
-{
-	const struct rg_index_presence *table = get_seen();
-	void *map = bpf_map_lookup_elem(&indexes, &place);
-
-	if (unlikely(!map || !table || net >> RG_INDEX_NET4_BITS))
+	if (unlikely(!get_bank(index, part, &bank)))
 		return RG_INDEX_ASK;
-	return find_addr4(map, &table->headers[place & (RG_INDEX_BANKS - 1)], hash, net, now);
-}
-
-__attribute__((noinline)) int find_net6(__u32 place, __u64 key, __u64 now)
-{
-	const struct rg_index_presence *table = get_seen();
-	void *map = bpf_map_lookup_elem(&indexes, &place);
-
-	if (!map || !table)
-		return RG_INDEX_ASK;
-	return find_key6(map, &table->headers[place & (RG_INDEX_BANKS - 1)], key, now);
-}
-
-/* RG_INDEX_NONE: there is no live entry. RG_INDEX_ASK: the trie knows. Else the answer. */
-struct rg_found {
-	__u32 lists;
-	__u32 hosts; /* counts if lists has nothing */
-	__u32 peers; /* counts if neither has */
-};
-
-static __always_inline __u32 find_part4(__u32 index, enum rg_index_part part,
-					const struct look4 *look, __u64 now)
-{
-	struct in_force force;
-
-	if (unlikely(!get_in_force(index, part, &force)))
-		return RG_INDEX_ASK;
-	if (part == RG_INDEX_LISTS ? !lists_touch4(look) : is_filtered4(look, &force))
+	if (part == RG_INDEX_LISTS ? !is_near_lists(search) : is_filtered_out(search, &bank))
 		return RG_INDEX_NONE;
-	return find_host4(force.place, look->hash, look->addr >> (32 - RG_INDEX_NET4_BITS), now);
+	return search_bank4(bank.number, search->hash, search->addr >> (32 - RG_INDEX_NET4_BITS),
+			    now);
 }
 
-static __always_inline int must_heed(__u32 answer)
+/* Whether the local lists must be searched, as far as this answer of hosts or peers says. */
+static __always_inline int needs_lists(__u32 answer)
 {
 	return answer <= RG_INDEX_ASK || answer & RG_INDEX_CHECK_LISTS;
 }
 
-/* Hosts and peers first: their answer says whether the lists need be looked into. */
-static __always_inline void index_find4(const struct rg_settings *settings,
-					const struct rg_syn *syn, struct rg_found *found)
+/* Hosts and peers first: their answer says whether the lists must be searched. */
+static __always_inline void search4(const struct rg_settings *settings, const struct rg_syn *syn,
+				    struct rg_index_answers *answers)
 {
-	const struct rg_index_presence *table = get_seen();
-	struct in_force force;
-	struct look4 look;
+	const struct rg_index_presence *table = get_presence();
+	struct search4 search;
+	struct bank lists;
 	__u32 index;
 
-	if (unlikely(!table))
-		return; /* can't happen, the verifier wants it */
-	index = settings->index; /* once: a place goes with its filters */
-	look = begin_look4(settings, syn, table);
-	found->hosts = find_part4(index, RG_INDEX_HOSTS, &look, syn->now);
-	if (found->hosts <= RG_INDEX_ASK)
-		found->peers = find_part4(index, RG_INDEX_PEERS, &look, syn->now);
-	/* Lists without an index may have something anywhere. */
-	if (!get_in_force(index, RG_INDEX_LISTS, &force) ||
-	    (must_heed(found->hosts) && must_heed(found->peers)))
-		found->lists = find_part4(index, RG_INDEX_LISTS, &look, syn->now);
+	if (impossible(!table))
+		return;
+	index = settings->index; /* read once: a bank goes with its number of filters */
+	search = begin_search4(settings, syn, table);
+	answers->hosts = search_part4(index, RG_INDEX_HOSTS, &search, syn->now);
+	if (answers->hosts <= RG_INDEX_ASK)
+		answers->peers = search_part4(index, RG_INDEX_PEERS, &search, syn->now);
+	/* Without an index of the lists, they may have something anywhere. */
+	if (!get_bank(index, RG_INDEX_LISTS, &lists) ||
+	    (needs_lists(answers->hosts) && needs_lists(answers->peers)))
+		answers->lists = search_part4(index, RG_INDEX_LISTS, &search, syn->now);
 	else
-		found->lists = RG_INDEX_NONE;
-	found->hosts &= ~RG_INDEX_CHECK_LISTS;
-	found->peers &= ~RG_INDEX_CHECK_LISTS;
+		answers->lists = RG_INDEX_NONE;
 }
 
-static __always_inline __u32 find_part6(const struct rg_settings *settings, enum rg_index_part part,
-					__u32 where, const struct rg_syn *syn)
+/* For each part a bit that says "search it", and RG_INDEX_ASKS further up one that says "ask". */
+static __always_inline __u32 presence6(__u64 key)
 {
-	struct in_force force;
+	const struct rg_index_presence *table = get_presence();
+	__u32 wide;
 
-	if (!get_in_force(settings->index, part, &force) || where >> (part + RG_INDEX_ASKS) & 1)
+	if (impossible(!table))
+		return RG_INDEX_ASK_ALL;
+	wide = key >> (64 - RG_INDEX_WIDE6_BITS);
+	keep_check(&wide); /* else clang swaps two bytes, and old verifiers know no bound of that */
+	wide &= (1 << RG_INDEX_WIDE6_BITS) - 1;
+	return table->nets6[rg_index_net6(key >> 32)] | table->wide6[wide];
+}
+
+/* where: presence6() */
+static __always_inline __u32 search_part6(const struct rg_settings *settings,
+					  enum rg_index_part part, __u32 where, __u64 key, __u64 now)
+{
+	struct bank bank;
+
+	if (!get_bank(settings->index, part, &bank) || where >> (part + RG_INDEX_ASKS) & 1)
 		return RG_INDEX_ASK;
-	return where >> part & 1 ? find_net6(force.place, net6_of(syn), syn->now) : RG_INDEX_NONE;
+	return where >> part & 1 ? search_bank6(bank.number, key, now) : RG_INDEX_NONE;
 }
 
-static __always_inline void index_find(const struct rg_settings *settings, const struct rg_syn *syn,
-				       struct rg_found *found)
+static __always_inline void search6(const struct rg_settings *settings, const struct rg_syn *syn,
+				    struct rg_index_answers *answers)
 {
-	__u32 where;
+	__u64 key = bpf_be64_to_cpu(syn->source_halves[0]);
+	__u32 where = presence6(key);
 
-	*found = (struct rg_found){ RG_INDEX_ASK, RG_INDEX_ASK, RG_INDEX_ASK };
-	if (likely(syn->version == 4)) {
-		index_find4(settings, syn, found);
+	answers->lists = search_part6(settings, RG_INDEX_LISTS, where, key, syn->now);
+	if (answers->lists > RG_INDEX_ASK)
 		return;
-	}
-	where = seen6(syn);
-	found->lists = find_part6(settings, RG_INDEX_LISTS, where, syn);
-	if (found->lists > RG_INDEX_ASK)
-		return;
-	found->hosts = find_part6(settings, RG_INDEX_HOSTS, where, syn);
-	if (found->hosts <= RG_INDEX_ASK)
-		found->peers = find_part6(settings, RG_INDEX_PEERS, where, syn);
+	answers->hosts = search_part6(settings, RG_INDEX_HOSTS, where, key, syn->now);
+	if (answers->hosts <= RG_INDEX_ASK)
+		answers->peers = search_part6(settings, RG_INDEX_PEERS, where, key, syn->now);
+}
+
+/* Searches all parts for the source, as far as their answers can count. */
+static __always_inline void index_search(const struct rg_settings *settings,
+					 const struct rg_syn *syn, struct rg_index_answers *answers)
+{
+	*answers = (struct rg_index_answers){ RG_INDEX_ASK, RG_INDEX_ASK, RG_INDEX_ASK };
+	if (likely(syn->version == 4))
+		search4(settings, syn, answers);
+	else
+		search6(settings, syn, answers);
 }
 
 #endif

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * From a frame to "a SYN, from here to there", or to what is wrong with it. No maps and no helpers:
- * the unit tests compile this file for the host, under ASan.
+ * The parser: from a frame to a SYN with its addresses and ports, or to what is wrong with the frame.
+ * It uses no maps and no helpers: the unit tests compile this file for the host, under ASan.
  *
- * What is not TCP, or no SYN, leaves as soon as that is known. Fragments must not be a way around
- * the filter: see parse_fragment_*(). A frame that is dropped here would be dropped by the IP or TCP
- * layer too, but for fragmented SYNs to a filtered port and chains of over 8 extension headers.
+ * A frame that is no TCP, or no SYN, leaves as soon as that is known. Fragments must not be a way
+ * around the filter, see parse_later_fragment(). The IP or TCP layer would drop what is dropped here,
+ * too. There are two exceptions: fragmented SYNs to a filtered port, and chains of more than 8
+ * extension headers.
+ *
+ * Fields smaller than a byte are read from their byte, by a mask: the bit fields of struct iphdr and
+ * struct tcphdr depend on the machine's byte order.
  */
 #ifndef REPGATE_PARSE_BPF_H
 #define REPGATE_PARSE_BPF_H
@@ -49,7 +53,13 @@ enum {
 #define IPV6_MORE_FRAGMENTS 0x0001
 #define IPV6_FRAGMENT_OFFSET 0xfff8 /* in bytes, as it stands in the header */
 
-#define TCP_HEADER_SIZE 20 /* without options: what flags and ports need */
+#define TCP_HEADER_SIZE 20 /* bytes, without options; ports and flags are in it */
+#define TCP_OFFSET_AT 12 /* the byte whose upper four bits are the header's length in words */
+#define TCP_FLAGS_AT 13 /* the byte of the flags */
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_ACK 0x10
 
 struct rg_vlan {
 	__be16 tag;
@@ -61,6 +71,9 @@ struct rg_ext_header {
 	__u8 len; /* units of 8 bytes past the first 8 (AH: of 4 past the first 8) */
 };
 
+/* Bytes from the frame's start to the IP header, at most. */
+#define MAX_L3_OFFSET (sizeof(struct ethhdr) + RG_MAX_VLAN_TAGS * sizeof(struct rg_vlan))
+
 struct rg_fragment_header {
 	__u8 next;
 	__u8 reserved;
@@ -69,10 +82,10 @@ struct rg_fragment_header {
 };
 
 enum rg_parsed {
-	RG_PARSED_OTHER, /* nothing to judge */
-	RG_PARSED_SYN, /* TCP SYN without ACK */
-	RG_PARSED_SYN_FRAGMENT, /* the same, but only the first part of it */
-	RG_PARSED_BAD, /* see rg_packet.loss */
+	RG_PARSED_OTHER, /* no TCP SYN: nothing to judge */
+	RG_PARSED_SYN, /* TCP SYN without ACK and RST */
+	RG_PARSED_SYN_FRAGMENT, /* the same, in the first fragment of several */
+	RG_PARSED_BAD, /* malformed: rg_packet.loss says how */
 };
 
 struct rg_packet {
@@ -82,13 +95,13 @@ struct rg_packet {
 	__u32 version; /* 4 or 6 */
 	__u32 l3_offset; /* bytes from the frame's start */
 	__u32 l3_len; /* bytes, as the IP header says */
-	__u32 tcp_len; /* TCP header with options and data, as the IP header says; may be < 0 as int */
+	__u32 tcp_len; /* bytes of TCP header, options and data, as the IP header says; < 0 as int if bad */
 	enum rg_loss loss; /* valid if RG_PARSED_BAD */
 };
 
 /*
- * A SYN by value. The stages after the parser are global functions, which the verifier walks once
- * each instead of once for each way through the parser; they can't be given packet pointers.
+ * A SYN by value. The stages after the parser are global functions, which the verifier walks once each
+ * instead of once for every way through the parser. A global function can't take packet pointers.
  */
 struct rg_syn {
 	union {
@@ -104,11 +117,11 @@ struct rg_syn {
 	__u32 l3_offset; /* bytes */
 	__u32 version; /* 4 or 6 */
 	__u32 seq; /* host order */
-	__u32 data_len; /* sequence numbers that data and a FIN in the SYN take */
+	__u32 data_len; /* sequence numbers that data and a FIN in the SYN use */
 	__u32 dscp; /* of the IP header */
 	__u16 source_port; /* host order */
 	__u16 dest_port; /* host order */
-	__u32 pad[2]; /* zero: all of it is an argument */
+	__u32 pad[2]; /* zero: the whole struct is an argument */
 };
 
 struct rg_cursor {
@@ -116,6 +129,7 @@ struct rg_cursor {
 	void *end;
 };
 
+/* The next size bytes, or NULL if the frame (its first buffer) ends before. */
 static __always_inline void *take(struct rg_cursor *cursor, __u32 size)
 {
 	void *start = cursor->pos;
@@ -132,13 +146,36 @@ static __always_inline enum rg_parsed bad(struct rg_packet *packet, enum rg_loss
 	return RG_PARSED_BAD;
 }
 
+static __always_inline __u8 tcp_flags(const struct tcphdr *tcp)
+{
+	return ((const __u8 *)tcp)[TCP_FLAGS_AT];
+}
+
+/* Bytes of the TCP header with its options, as it says itself. */
+static __always_inline __u32 tcp_header_len(const struct tcphdr *tcp)
+{
+	return (((const __u8 *)tcp)[TCP_OFFSET_AT] >> 4) * 4u;
+}
+
+/* The version of an IP header, 4 or 6 if it is right. */
+static __always_inline __u32 ip_version(const void *ip)
+{
+	return *(const __u8 *)ip >> 4;
+}
+
+/* Bytes of an IPv4 header with its options, as it says itself. */
+static __always_inline __u32 ipv4_header_len(const struct iphdr *ip)
+{
+	return (*(const __u8 *)ip & 0xf) * 4u;
+}
+
 /*
- * What a listener takes for a new connection, also with ECE, CWR or PSH set. With RST it is dropped
- * there, and must not be answered by a reset of ours (RFC 9293, 3.10.7.2).
+ * A listener takes this for a new connection, also with ECE, CWR or PSH set. With RST the listener
+ * drops it, and no reset of ours may answer it (RFC 9293, 3.10.7.2).
  */
 static __always_inline int opens_connection(const struct tcphdr *tcp)
 {
-	return tcp->syn && !tcp->ack && !tcp->rst;
+	return (tcp_flags(tcp) & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
 }
 
 static __always_inline enum rg_parsed parse_tcp(struct rg_packet *packet, struct rg_cursor *cursor,
@@ -148,7 +185,7 @@ static __always_inline enum rg_parsed parse_tcp(struct rg_packet *packet, struct
 	if (unlikely(!packet->tcp))
 		return bad(packet, first_fragment ? RG_LOSS_FRAGMENT_SHORT : RG_LOSS_BAD_TCP);
 	if (!opens_connection(packet->tcp)) {
-		/* Bytes past the IP length are padding, and the rest may come in a fragment. */
+		/* Bytes past the IP length are padding: a later fragment may bring the flags. */
 		if (first_fragment && (int)packet->tcp_len < TCP_HEADER_SIZE)
 			return bad(packet, RG_LOSS_FRAGMENT_SHORT);
 		return RG_PARSED_OTHER;
@@ -157,9 +194,9 @@ static __always_inline enum rg_parsed parse_tcp(struct rg_packet *packet, struct
 }
 
 /*
- * A later fragment carries no ports; without the first one it opens nothing. But one that begins
- * within the first 20 bytes of TCP could rewrite the flags of a harmless first fragment
- * (RFC 1858, 3.2.2; RFC 3128).
+ * A later fragment has no ports, and without the first one it opens no connection. But a fragment that
+ * begins within the first 20 bytes of TCP could overwrite the flags of a harmless first fragment
+ * (RFC 1858, 3.2.2; RFC 3128). offset: bytes.
  */
 static __always_inline enum rg_parsed parse_later_fragment(struct rg_packet *packet, __u8 protocol,
 							   __u32 offset)
@@ -175,12 +212,12 @@ static __always_inline enum rg_parsed parse_ipv4(struct rg_packet *packet, struc
 	__u16 fragment, offset;
 	__u32 header_len;
 
-	if (unlikely(!ip || ip->version != 4 || ip->ihl < 5))
+	if (unlikely(!ip || ip_version(ip) != 4 || ipv4_header_len(ip) < sizeof(*ip)))
 		return bad(packet, RG_LOSS_BAD_IPV4);
 	if (ip->protocol != IPPROTO_TCP)
 		return RG_PARSED_OTHER;
-	header_len = ip->ihl * 4;
-	/* From the start again: the verifier takes a difference of lengths for unbounded. */
+	header_len = ipv4_header_len(ip);
+	/* From the start again: for the verifier a difference of lengths has no bound. */
 	cursor->pos = ip;
 	if (unlikely(!take(cursor, header_len)))
 		return bad(packet, RG_LOSS_BAD_IPV4);
@@ -197,9 +234,9 @@ static __always_inline enum rg_parsed parse_ipv4(struct rg_packet *packet, struc
 }
 
 /*
- * Length of an extension header: 8 bytes and so many for each unit of its length field (RFC 8200, 4.2;
- * AH: RFC 4302, 2.2); 0: not one that can be walked over. A table, because the verifier walks every
- * comparison's two branches, in every turn of the loop below.
+ * An extension header has 8 bytes, and for each unit of its length field so many more (RFC 8200, 4.2;
+ * AH: RFC 4302, 2.2). 0: not a header that can be skipped. A table, because the verifier walks both
+ * branches of every comparison, in every round of the loop below.
  */
 static const __u8 ext_header_unit[256] = {
 	[NEXT_HOP_BY_HOP] = 8, [NEXT_ROUTING] = 8, [NEXT_DEST_OPTIONS] = 8, [NEXT_AUTH] = 4,
@@ -233,12 +270,12 @@ static __always_inline enum rg_parsed parse_ext_headers(struct rg_packet *packet
 			if (word & IPV6_FRAGMENT_OFFSET)
 				return parse_later_fragment(packet, ext->next,
 							    word & IPV6_FRAGMENT_OFFSET);
-			/* No more to come: an atomic fragment is a whole packet (RFC 6946). */
+			/* With no more fragments to come, it is a whole packet (RFC 6946). */
 			first_fragment |= word & IPV6_MORE_FRAGMENTS;
 		}
 		/* The fragment header's second byte is reserved, and its unit is 0. */
 		size += ext->len * unit;
-		keep_check(&size); /* what the verifier of Linux 6.1 can't tell from the product */
+		keep_check(&size); /* the verifier of Linux 6.1 can't tell the bound from the product */
 		if (size > EXT_HEADER_MAX)
 			break;
 		next = ext->next;
@@ -250,7 +287,7 @@ static __always_inline enum rg_parsed parse_ext_headers(struct rg_packet *packet
 	return bad(packet, first_fragment ? RG_LOSS_FRAGMENT_SHORT : RG_LOSS_BAD_IPV6);
 }
 
-/* A v4-mapped source on the wire would be taken for an IPv4 peer; the kernel drops it as well. */
+/* A v4-mapped source on the wire would look like an IPv4 peer. The kernel drops it as well. */
 static __always_inline int is_v4_mapped(const struct in6_addr *addr)
 {
 	const __be32 *word = (const __be32 *)addr;
@@ -262,7 +299,7 @@ static __always_inline enum rg_parsed parse_ipv6(struct rg_packet *packet, struc
 {
 	struct ipv6hdr *ip = take(cursor, sizeof(*ip));
 
-	if (!ip || ip->version != 6 || is_v4_mapped(&ip->saddr))
+	if (!ip || ip_version(ip) != 6 || is_v4_mapped(&ip->saddr))
 		return bad(packet, RG_LOSS_BAD_IPV6);
 	packet->ip = ip;
 	packet->version = 6;
@@ -276,7 +313,10 @@ static __always_inline int is_vlan(__be16 proto)
 	return proto == bpf_htons(ETH_P_8021Q) || proto == bpf_htons(ETH_P_8021AD);
 }
 
-/* data..end is the frame from its Ethernet header on. packet is filled as far as it was read. */
+/*
+ * Parses a frame; data to end: the frame from its Ethernet header on, its first buffer if it has
+ * several. *packet: zero before; then filled as far as the frame was read.
+ */
 static __always_inline enum rg_parsed rg_parse(struct rg_packet *packet, void *data, void *end)
 {
 	struct rg_cursor cursor = { .pos = data, .end = end };
@@ -302,14 +342,16 @@ static __always_inline enum rg_parsed rg_parse(struct rg_packet *packet, void *d
 }
 
 /*
- * The lengths of a SYN that will be judged, against each other and the frame's (bytes, all
- * fragments of a multi-buffer frame). Here, not above: only SYNs pay for it, and the kernel's own
- * aggregated packets carry lengths that do not fit.
+ * Checks the lengths of a SYN that will be judged against each other and against frame_len (bytes of
+ * all buffers of the frame). Separate from rg_parse(), so that only SYNs pay for it, and because
+ * packets that the kernel has aggregated have lengths that do not fit.
  */
 static __always_inline enum rg_parsed rg_check_syn(struct rg_packet *packet, __u32 frame_len)
 {
-	if (unlikely((int)packet->tcp_len < TCP_HEADER_SIZE || packet->tcp->doff < 5 ||
-		     packet->tcp_len < packet->tcp->doff * 4u))
+	__u32 header_len = tcp_header_len(packet->tcp);
+
+	if (unlikely((int)packet->tcp_len < TCP_HEADER_SIZE || header_len < TCP_HEADER_SIZE ||
+		     packet->tcp_len < header_len))
 		return bad(packet, RG_LOSS_BAD_TCP);
 	if (unlikely(packet->l3_offset + packet->l3_len > frame_len))
 		return bad(packet, RG_LOSS_BAD_LENGTH);
@@ -345,7 +387,7 @@ static __always_inline __u32 dscp_of(const struct rg_packet *packet)
 	return likely(packet->version == 4) ? ip[1] >> 2 : (__u32)(ip[0] << 2 & 0x3c) | ip[1] >> 6;
 }
 
-/* Fills what the packet says; peer, now and second are the caller's. After rg_check_syn(). */
+/* Fills in what the packet says. Call after rg_check_syn(). The caller sets peer, now and second. */
 static __always_inline void rg_describe(const struct rg_packet *packet, __u32 frame_len,
 					struct rg_syn *syn)
 {
@@ -355,10 +397,11 @@ static __always_inline void rg_describe(const struct rg_packet *packet, __u32 fr
 	syn->version = packet->version;
 	syn->dscp = dscp_of(packet);
 	syn->seq = bpf_ntohl(packet->tcp->seq);
-	syn->data_len = packet->tcp_len - packet->tcp->doff * 4 + packet->tcp->fin;
+	syn->data_len =
+		packet->tcp_len - tcp_header_len(packet->tcp) + (tcp_flags(packet->tcp) & TCP_FIN);
 	syn->source_port = bpf_ntohs(packet->tcp->source);
 	syn->dest_port = bpf_ntohs(packet->tcp->dest);
-	/* A global function's argument is all initialised; here, so that only a SYN pays for it. */
+	/* A global function's argument must be initialised as a whole; here, so that only a SYN pays. */
 	syn->peer = (struct rg_addr){};
 	syn->now = 0;
 	syn->second = 0;

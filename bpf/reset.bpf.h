@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Turns a SYN into the answer of a closed port, in place: <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK>
- * (RFC 9293, 3.10.7.1). Ethernet header and VLAN tags stay, addresses and ports swap, options,
- * extension headers and data go.
+ * (RFC 9293, 3.10.7.1). The Ethernet header and the VLAN tags stay. Addresses and ports are swapped.
+ * Options, extension headers and data are removed.
  */
 #ifndef REPGATE_RESET_BPF_H
 #define REPGATE_RESET_BPF_H
 
+#include "vmlinux.h"
+
+#include "compiler.bpf.h"
 #include "parse.bpf.h"
 
 #define RESET_TTL 64
 
 /*
- * Headers to write, of our own. vmlinux.h's may carry CO-RE relocations (the Makefile turns them
- * off), and libbpf 1.1 resolves the one for iphdr's anonymous union to offset 0.
+ * Our own structs of the headers that are written. Those of vmlinux.h may carry CO-RE relocations (the
+ * Makefile turns them off), and libbpf 1.1 resolves the one for iphdr's anonymous union to offset 0.
  */
 struct rg_ipv4_out {
 	__u8 version_ihl;
@@ -42,7 +45,7 @@ struct rg_tcp_out {
 	__be16 dest;
 	__be32 seq;
 	__be32 ack;
-	__u8 offset; /* in the upper four bits, words */
+	__u8 offset; /* the header's length, in words of 4 bytes, in the upper four bits */
 	__u8 flags;
 	__be16 window;
 	__sum16 check;
@@ -74,7 +77,7 @@ static __always_inline __u32 sum_words(const void *data, __u32 size, __u32 sum)
 	return sum;
 }
 
-/* The Internet checksum (RFC 1071) of a sum of less than 2^16 words; works in either byte order. */
+/* The Internet checksum (RFC 1071) of a sum of less than 2^16 words; in either byte order. */
 static __always_inline __sum16 fold(__u32 sum)
 {
 	sum = (sum & 0xffff) + (sum >> 16);
@@ -93,7 +96,7 @@ static __always_inline struct rg_tcp_out reset_tcp(const struct rg_syn *syn)
 	};
 }
 
-/* sum: of the pseudo header's addresses (RFC 9293, 3.1) */
+/* Writes the checksum. sum: of the pseudo header's addresses (RFC 9293, 3.1) */
 static __always_inline void seal_tcp(struct rg_tcp_out *tcp, __u32 sum)
 {
 	sum += bpf_htons(IPPROTO_TCP) + bpf_htons(sizeof(*tcp));
@@ -144,8 +147,9 @@ static __always_inline void swap_macs(struct ethhdr *eth)
 }
 
 /*
- * 0: the frame is the answer, send it back. Negative: it can't be answered, and is unchanged but for
- * a failure to shorten it. A SYN is never shorter than its answer (rg_check_syn).
+ * 0: the frame is now the answer; the caller sends it back. Negative: there is no answer. The frame is
+ * then unchanged, unless it could not be shortened. A SYN is never shorter than its answer, see
+ * rg_check_syn().
  */
 __attribute__((noinline)) int reset_in_place(struct xdp_md *ctx, const struct rg_syn *syn)
 {
@@ -154,19 +158,17 @@ __attribute__((noinline)) int reset_in_place(struct xdp_md *ctx, const struct rg
 	void *ip;
 	__u32 len;
 
-	if (!syn || syn->l3_offset > sizeof(*eth) + RG_MAX_VLAN_TAGS * sizeof(struct rg_vlan))
+	if (impossible(!syn || syn->l3_offset > MAX_L3_OFFSET || data + sizeof(*eth) > end))
 		return -1;
 	ip = data + syn->l3_offset;
-	if (data + sizeof(*eth) > end)
-		return -1;
-	/* Nobody's own address: answering for a group would tell the sender who belongs to it. */
+	/* A group address: an answer would tell the sender that this host belongs to the group. */
 	if (eth->h_dest[0] & 1)
 		return -1;
 	if (syn->version == 4) {
 		struct rg_reset4 reset;
 
 		if (ip + sizeof(reset) > end)
-			return -1;
+			return -1; /* the first buffer of several is shorter than the answer */
 		build_reset4(syn, &reset);
 		__builtin_memcpy(ip, &reset, sizeof(reset));
 		len = syn->l3_offset + sizeof(reset);
@@ -174,7 +176,7 @@ __attribute__((noinline)) int reset_in_place(struct xdp_md *ctx, const struct rg
 		struct rg_reset6 reset;
 
 		if (ip + sizeof(reset) > end)
-			return -1;
+			return -1; /* the same */
 		build_reset6(syn, &reset);
 		__builtin_memcpy(ip, &reset, sizeof(reset));
 		len = syn->l3_offset + sizeof(reset);

@@ -1,18 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * From a SYN that passed as tempfail or reject to the agent's responder, which answers for the mail
- * server (sk_lookup, Documentation/bpf/prog_sk_lookup.rst). The same lookup as in XDP decides again,
- * so that a refused peer never reaches the mail server: without a responder it is refused.
+ * Steering: the connection of a SYN that passed as tempfail or reject goes to the agent's responder,
+ * which answers 450 or 550 in place of the mail server (sk_lookup, Documentation/bpf/prog_sk_lookup.rst).
+ * decide() is asked again, so a refused peer never reaches the mail server: if the responder can't be
+ * reached, the connection is refused.
  */
 #ifndef REPGATE_STEER_BPF_H
 #define REPGATE_STEER_BPF_H
 
+#include "vmlinux.h"
+
+#include "../maps/maps.bpf.h"
+#include "clock.bpf.h"
+#include "compiler.bpf.h"
+#include "config.bpf.h"
+#include "decision.bpf.h"
+#include "parse.bpf.h"
+#include "stats.bpf.h"
 #include "verdict.bpf.h"
 
 #define LOOPBACK_INDEX 1 /* of the loopback interface in every network namespace */
 #define FAMILY_IPV4 2 /* AF_INET and AF_INET6: macros, so vmlinux.h lacks them */
 #define FAMILY_IPV6 10
 
+/* The responder answers it. */
 static __always_inline int is_answered(enum rg_action action)
 {
 	return action == RG_ACTION_TEMPFAIL || action == RG_ACTION_REJECT;
@@ -26,29 +37,29 @@ static __always_inline __u32 responder_key(const struct rg_syn *syn, enum rg_act
 }
 
 /*
- * 1: the host would route the SYN on, to where no socket of this network namespace can answer it
- * (not local: bpf_fib_lookup() finds a way out).
+ * 1: the host would forward the SYN, so no socket of this network namespace can answer it.
+ * bpf_fib_lookup() finds a route for it; for a local destination it finds none.
  */
-static __always_inline int is_routed_on(struct xdp_md *ctx, const struct rg_syn *syn)
+static __always_inline int is_forwarded(struct xdp_md *ctx, const struct rg_syn *syn)
 {
-	struct bpf_fib_lookup way = { .ifindex = ctx->ingress_ifindex };
+	struct bpf_fib_lookup route = { .ifindex = ctx->ingress_ifindex };
 	long ret;
 
 	if (syn->version == 4) {
-		way.family = FAMILY_IPV4;
-		__builtin_memcpy(&way.ipv4_src, syn->source.bytes + RG_ADDR_V4_OFFSET, 4);
-		__builtin_memcpy(&way.ipv4_dst, syn->dest.bytes + RG_ADDR_V4_OFFSET, 4);
+		route.family = FAMILY_IPV4;
+		__builtin_memcpy(&route.ipv4_src, syn->source.bytes + RG_ADDR_V4_OFFSET, 4);
+		__builtin_memcpy(&route.ipv4_dst, syn->dest.bytes + RG_ADDR_V4_OFFSET, 4);
 	} else {
-		way.family = FAMILY_IPV6;
-		__builtin_memcpy(way.ipv6_src, &syn->source, sizeof(syn->source));
-		__builtin_memcpy(way.ipv6_dst, &syn->dest, sizeof(syn->dest));
+		route.family = FAMILY_IPV6;
+		__builtin_memcpy(route.ipv6_src, &syn->source, sizeof(syn->source));
+		__builtin_memcpy(route.ipv6_dst, &syn->dest, sizeof(syn->dest));
 	}
-	ret = bpf_fib_lookup(ctx, &way, sizeof(way), 0);
+	ret = bpf_fib_lookup(ctx, &route, sizeof(route), 0);
 	return ret == BPF_FIB_LKUP_RET_SUCCESS || ret == BPF_FIB_LKUP_RET_NO_NEIGH ||
 	       ret == BPF_FIB_LKUP_RET_FRAG_NEEDED || ret == BPF_FIB_LKUP_RET_UNSUPP_LWT;
 }
 
-/* 1: a SYN that passes now will be answered. */
+/* 1: the responder will answer this SYN if it passes now. 0: it can't; a loss counter says why. */
 __attribute__((noinline)) int responder_listens(struct xdp_md *ctx,
 						const struct rg_settings *settings,
 						const struct rg_syn *syn, enum rg_action action)
@@ -56,8 +67,8 @@ __attribute__((noinline)) int responder_listens(struct xdp_md *ctx,
 	struct bpf_sock *socket;
 	__u32 key;
 
-	if (!settings || !syn)
-		return 0; /* can't happen, the verifier wants it */
+	if (impossible(!settings || !syn))
+		return 0;
 	key = responder_key(syn, action);
 	socket = NULL;
 	if (settings->steering && !agent_is_silent(settings, syn->now))
@@ -67,13 +78,14 @@ __attribute__((noinline)) int responder_listens(struct xdp_md *ctx,
 		return 0;
 	}
 	bpf_sk_release(socket);
-	if (is_routed_on(ctx, syn)) {
+	if (is_forwarded(ctx, syn)) {
 		count_loss(RG_LOSS_NOT_LOCAL);
 		return 0;
 	}
 	return 1;
 }
 
+/* What decide() reads of a SYN, but for the time. */
 static __always_inline void describe_connection(const struct bpf_sk_lookup *ctx, struct rg_syn *syn)
 {
 	__u32 words[4] = { 0, 0, bpf_htonl(0xffff), ctx->remote_ip4 };
@@ -89,11 +101,35 @@ static __always_inline void describe_connection(const struct bpf_sk_lookup *ctx,
 	__builtin_memcpy(&syn->source, words, sizeof(syn->source));
 }
 
-/* What the host says to itself passes no interface that is filtered. */
+/* A connection of the host to itself: it passes no filtered interface. */
 static __always_inline int is_loopback(const struct bpf_sk_lookup *ctx)
 {
 	/* The field came with Linux 5.17; can_hold is 5.18. */
 	return rg_config.can_hold && ctx->ingress_ifindex == LOOPBACK_INDEX;
+}
+
+/* The decision's socket for the connection, or the refusal of it. */
+static __always_inline int give_to_responder(struct bpf_sk_lookup *ctx, const struct rg_syn *syn,
+					     enum rg_action action)
+{
+	__u32 key = responder_key(syn, action);
+	struct bpf_sock *socket = bpf_map_lookup_elem(&responder, &key);
+	long err;
+
+	if (!socket) {
+		/* The agent died since XDP let the SYN pass: it is refused (reset), never accepted. */
+		count_loss(RG_LOSS_STEER_FAILED);
+		return SK_DROP;
+	}
+	err = bpf_sk_assign(ctx, socket, 0);
+	bpf_sk_release(socket);
+	if (err) {
+		/* The socket closes this moment, or another program has chosen one: the same. */
+		count_loss(RG_LOSS_STEER_FAILED);
+		return SK_DROP;
+	}
+	count(RG_STAT_STEERED);
+	return SK_PASS;
 }
 
 static __always_inline int steer_connection(struct bpf_sk_lookup *ctx)
@@ -101,34 +137,19 @@ static __always_inline int steer_connection(struct bpf_sk_lookup *ctx)
 	struct rg_settings *settings = get_settings();
 	const struct rg_cpu *cpu = this_cpu();
 	struct rg_decision decision;
-	struct bpf_sock *socket;
 	struct rg_syn syn = {};
-	__u32 key;
-	long err;
 
+	/* Not ours, monitor mode, or no valid settings: the socket that would have got it gets it. */
 	if (ctx->protocol != IPPROTO_TCP || is_loopback(ctx) || !settings || !cpu ||
 	    settings->layout != RG_LAYOUT_VERSION || settings->mode == RG_MODE_MONITOR ||
 	    !port_is_filtered(settings, ctx->local_port))
 		return SK_PASS;
 	describe_connection(ctx, &syn);
-	read_clock(cpu, &syn);
+	set_time(cpu, &syn);
 	decision = decide(settings, NULL, &syn);
 	if (!is_answered(decision.action))
-		return SK_PASS;
-	key = responder_key(&syn, decision.action);
-	socket = bpf_map_lookup_elem(&responder, &key);
-	if (!socket) {
-		count_loss(RG_LOSS_STEER_FAILED);
-		return SK_DROP;
-	}
-	err = bpf_sk_assign(ctx, socket, 0);
-	bpf_sk_release(socket);
-	if (err) {
-		count_loss(RG_LOSS_STEER_FAILED);
-		return SK_DROP;
-	}
-	count(RG_STAT_STEERED);
-	return SK_PASS;
+		return SK_PASS; /* to the mail server: XDP has let it pass */
+	return give_to_responder(ctx, &syn, decision.action);
 }
 
 #endif

@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* n SYNs a minute for each throttled peer or network. */
+/* Throttling: so many SYNs a minute for each throttled peer or network. */
 #ifndef REPGATE_THROTTLE_BPF_H
 #define REPGATE_THROTTLE_BPF_H
 
-#include "bucket.bpf.h"
-#include "parse.bpf.h"
+#include "vmlinux.h"
 
+#include "../maps/maps.bpf.h"
+#include "bucket.bpf.h"
+#include "compiler.bpf.h"
+#include "parse.bpf.h"
+#include "stats.bpf.h"
+
+/* The source, cut to throttle_ipv4_prefix or throttle_ipv6_prefix. */
 static __always_inline struct rg_addr bucket_key(const struct rg_settings *settings,
 						 const struct rg_syn *syn)
 {
@@ -20,15 +26,15 @@ static __always_inline struct rg_addr bucket_key(const struct rg_settings *setti
 	return key;
 }
 
-/* 1: within the rate. */
+/* 1: the SYN is within the rate, or there was no room for a bucket (counted). 0: it is over the rate. */
 __attribute__((noinline)) int take_token(const struct rg_settings *settings, const struct rg_syn *syn)
 {
-	__u64 now = bpf_ktime_get_boot_ns(); /* a tick may be worth several tokens */
+	__u64 now = bpf_ktime_get_boot_ns(); /* not syn->now: a tick may be worth several tokens */
 	struct rg_bucket fresh, *bucket;
 	struct rg_addr key;
 
-	if (!settings || !syn)
-		return 0; /* can't happen, the verifier wants it */
+	if (impossible(!settings || !syn))
+		return 0;
 	key = bucket_key(settings, syn);
 	bucket = bpf_map_lookup_elem(&buckets, &key);
 	if (!bucket) {

@@ -88,7 +88,7 @@ static long look_up(__u32 index __attribute__((unused)), __u64 *now)
 		return 1;
 	make_syn(&syn, *now);
 	if (decide(settings, cpu, &syn).peer_class != RG_CLASS_NONE ||
-	    (bench_asks_peers && known_peer(&syn)))
+	    (bench_asks_peers && find_peer(&syn)))
 		bench_found++;
 	return 0;
 }

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What is decided about a SYN: the class of its peer, and what is done. */
+#ifndef REPGATE_DECISION_BPF_H
+#define REPGATE_DECISION_BPF_H
+
+#include "vmlinux.h"
+
+#include "../maps/layout.h"
+
+struct rg_decision {
+	/* Words, and no padding: it is a global function's argument. */
+	__u32 peer_class; /* enum rg_class; RG_CLASS_NONE: nothing is known */
+	__u32 action; /* enum rg_action */
+	__u32 zone; /* that lists the peer: a slot of `zones`, or RG_NO_ZONE */
+};
+
+static __always_inline struct rg_decision decided(enum rg_class peer_class, enum rg_action action)
+{
+	return (struct rg_decision){ .peer_class = peer_class, .action = action, .zone = RG_NO_ZONE };
+}
+
+#endif
