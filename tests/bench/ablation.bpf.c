@@ -335,7 +335,7 @@ static long look_up_filter(__u32 i __attribute__((unused)), __u64 *now)
 	map_v4(&source, &syn.source);
 	syn.peer = syn.source;
 	if (decide(settings, NULL, &syn).peer_class != RG_CLASS_NONE ||
-	    (!settings->index && known_peer(&syn)))
+	    (!settings->index && find_peer(&syn)))
 		ablation_found++;
 	return 0;
 }
