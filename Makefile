@@ -170,7 +170,7 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(sort $(wildcard 
 PACKET_TESTS := $(patsubst %,$(BUILD)/tests/packet/test_%,filter actions throttle steer index verdicts)
 PACKET_SHARED := $(patsubst %,$(BUILD)/asan/tests/packet/%.o,rows net run packet)
 BUILD_TESTS := $(sort $(wildcard tests/build/test_*.sh))
-DOC_TESTS := $(sort $(wildcard tests/docs/test_*.sh))
+SOURCE_TESTS := $(sort $(wildcard tests/docs/test_*.sh tests/source/test_*.sh))
 E2E_TESTS := $(sort $(wildcard tests/e2e/test_*.sh))
 
 # What the tests of a folder share, its files without "test_", is a library of that folder.
@@ -202,7 +202,7 @@ demo: test-deps ## show the main job: own namespaces, local zones, a real mail s
 
 check: test-deps ## build and pass the tests: unit, packet rows, end to end (as root)
 	$(Q)$(MAKE) tests
-	$(Q)BUILD=$(BUILD) tests/run.sh $(BUILD)/logs $(UNIT_TESTS) $(PACKET_TESTS) $(BUILD_TESTS) $(DOC_TESTS) $(E2E_TESTS)
+	$(Q)BUILD=$(BUILD) tests/run.sh $(BUILD)/logs $(UNIT_TESTS) $(PACKET_TESTS) $(BUILD_TESTS) $(SOURCE_TESTS) $(E2E_TESTS)
 
 check-compilers: deps ## compile with every installed gcc and clang: -O3, hardening flags, WERROR=0 (COMPILERS=...)
 	$(Q)BUILD=$(BUILD) tests/compilers.sh
