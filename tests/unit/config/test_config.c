@@ -91,6 +91,28 @@ static const struct row {
 	  ":4:", "unknown key \"frob\" in zone \"x\"" },
 	{ IF "zones = {\n x = { suffix = \"a.b\"; kind = \"qil\";\n ttl_max = \"13h\"; }; };\n",
 	  ":3:", "12h at most" },
+	{ IF "zones = {\n x = 1; };\n", ":3:", "x must be a group { }, not a number" },
+	{ IF "zones = {\n x = { suffix = \"a.b\"; kind = \"allow\";\n reply = \"550 5.7.1 no\"; }; };\n",
+	  ":4:", "an allow list pass" },
+	{ IF "zones = {\n x = { suffix = \"a.b\"; action = \"tempfail\"; }; };\n", ":3:", "no kind" },
+	{ IF "zones = {\n x = { suffix = \"a.b\"; kind = \"standard\"; ttl_min = \"2d\"; }; };\n",
+	  ":3:", "ttl_min is more than ttl_max" },
+	{ IF "zones = {\n an-alias-of-thirty-two-characters = { suffix = \"a.b\"; kind = \"qil\"; }; };\n",
+	  ":3:", "longer than 31" },
+	{ IF "zones = { ers-standard = { suffix = \"a.b\"; kind = \"qil\"; }; };\n"
+	     "ers = { activation_code_file = \"/proc/self/cmdline\"; };\n",
+	  ":3:", "does not hold an activation code" },
+	{ IF "zones = { x = { suffix = \"abcdefghijklmn.b\"; kind = \"qil\"; }; };\n"
+	     "blocked_reply = \"550 5.7.1 abcdefghijklmn\";\n",
+	  ":3:", "blocked_reply shows the key" },
+	{ IF "ers = { standard_ttl_min = \"2d\"; };\n", ":2:", "more than standard_ttl_max" },
+	{ IF "ers = { qil_ttl_min = \"2h\"; qil_ttl_max = \"1h\"; };\n",
+	  ":2:", "more than qil_ttl_max" },
+	{ IF "ers = { activation_code_file = \"AB-CDEF-GHIJ-KLMN\"; };\n", ":2:", "is not shown" },
+	{ IF "ers = 1;\n", ":2:", "must be a group { }" },
+	{ IF "responder_name = \"\";\n", ":2:", "1 to 255 characters" },
+	{ IF "ports = [ \"smtp\" ];\n", ":2:", "not a port" },
+	{ IF "interfaces2 = 1.5;\n", ":2:", "unknown key" },
 };
 
 static void check_bad(void **state)
@@ -209,21 +231,6 @@ static void check_secret(void **state)
 	}
 }
 
-static void check_durations(void **state)
-{
-	uint64_t ms;
-
-	(void)state;
-	assert_int_equal(rg_value_parse_time("250ms", &ms), 0);
-	assert_int_equal(ms, 250);
-	assert_int_equal(rg_value_parse_time("2d", &ms), 0);
-	assert_int_equal(ms, 172800000);
-	assert_int_not_equal(rg_value_parse_time("", &ms), 0);
-	assert_int_not_equal(rg_value_parse_time("5 m", &ms), 0);
-	assert_int_not_equal(rg_value_parse_time("5mm", &ms), 0);
-	assert_int_not_equal(rg_value_parse_time("9999999999s", &ms), 0);
-}
-
 static void check_restart(void **state)
 {
 	struct rg_conf *old, *fresh;
@@ -237,6 +244,107 @@ static void check_restart(void **state)
 	assert_string_equal(rg_conf_needs_restart(old, fresh), "ipv6_prefix");
 	rg_conf_unref(fresh);
 	rg_conf_unref(old);
+}
+
+/* What is in other files, and files that are none. */
+static void check_files(void **state)
+{
+	struct rg_error error;
+	struct rg_conf *conf;
+	char *resolved;
+
+	(void)state;
+	write_file("more.conf", "tag_dscp = 9;\nmode = \"monitor\";\n");
+	conf = loaded(IF "@include \"more.conf\"\n");
+	assert_int_equal(conf->tag_dscp, 9);
+	rg_conf_unref(conf);
+	write_file("more.conf", "\n\ntag_dscp = 64;\n");
+	assert_int_equal(load(IF "@include \"more.conf\"\n", &conf, &error), -EINVAL);
+	assert_non_null(strstr(error.text, "more.conf:3: tag_dscp = 64 is out of bounds"));
+	write_file("more.conf", "\ntag_dscp = ;\n");
+	assert_int_equal(load(IF "@include \"more.conf\"\n", &conf, &error), -EINVAL);
+	assert_non_null(strstr(error.text, "more.conf:2: syntax error"));
+	assert_int_equal(rg_conf_load(&conf, path_of("nowhere.conf"), &error), -ENOENT);
+	assert_non_null(strstr(error.text, "nowhere.conf: No such file"));
+	assert_int_equal(rg_conf_load(&conf, dir, &error), -EINVAL);
+	assert_non_null(strstr(error.text, "not a regular file"));
+	/* A path without a folder. */
+	resolved = getcwd(NULL, 0);
+	write_file("more.conf", "tag_dscp = 9;\n");
+	write_file("repgate.conf", IF "@include \"more.conf\"\n");
+	assert_int_equal(chdir(dir), 0);
+	assert_int_equal(rg_conf_load(&conf, "repgate.conf", NULL), 0);
+	assert_int_equal(chdir(resolved), 0);
+	assert_int_equal(conf->tag_dscp, 9);
+	rg_conf_unref(rg_conf_ref(conf));
+	rg_conf_unref(conf);
+	free(resolved);
+}
+
+static void check_warnings(void **state)
+{
+	static const struct {
+		const char *text, *words;
+	} rows[] = {
+		{ "", "no zone is configured" },
+		{ "dns_timeout = \"30s\"; dns_tries = 2;\n", "dns_timeout x dns_tries is 60s" },
+		{ "zones = { q = { suffix = \"a.b\"; kind = \"qil\"; ttl_min = \"4m\"; }; };\n",
+		  "zone \"q\": ttl_min of less than 5m" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char text[400];
+		struct rg_conf *conf;
+
+		snprintf(text, sizeof(text), IF "%s", rows[i].text);
+		conf = loaded(text);
+		assert_non_null(strstr(conf->warnings, rows[i].words));
+		rg_conf_unref(conf);
+	}
+}
+
+/* What a zone gets that its group does not name, by its kind. */
+static void check_zone_defaults(void **state)
+{
+	static const struct {
+		enum rg_action action;
+		uint32_t ttl_min, ttl_max;
+		unsigned int selftest;
+		const char *reply;
+	} wanted[] = {
+		{ RG_ACTION_TEMPFAIL, 300, 43200, RG_SELFTEST_FULL,
+		  "450 4.7.1 Service unavailable; %a is listed by %z, try again later" },
+		{ RG_ACTION_DROP, 60, 86400, RG_SELFTEST_FULL,
+		  "550 5.7.1 Service unavailable; %a is listed by %z" },
+		{ RG_ACTION_PASS, 60, 86400, RG_SELFTEST_NEGATIVE, NULL },
+	};
+	struct rg_conf *conf = loaded(IF ZONES);
+
+	(void)state;
+	assert_int_equal(conf->zone_count, 3);
+	for (unsigned int i = 0; i < 3; i++) {
+		assert_int_equal(conf->zones[i].action, wanted[i].action);
+		assert_int_equal(conf->zones[i].ttl_min, wanted[i].ttl_min);
+		assert_int_equal(conf->zones[i].ttl_max, wanted[i].ttl_max);
+		assert_int_equal(conf->zones[i].selftest, wanted[i].selftest);
+		if (wanted[i].reply)
+			assert_string_equal(conf->zones[i].reply, wanted[i].reply);
+		assert_int_equal(conf->zones[i].codes.count, 2);
+	}
+	assert_ptr_equal(rg_conf_find_zone(conf, &conf->zones[1]), &conf->zones[1]);
+	assert_true(rg_conf_uses(conf, RG_ACTION_TEMPFAIL));
+	assert_false(rg_conf_uses(conf, RG_ACTION_REJECT));
+	rg_conf_unref(conf);
+	/* A URL ends the default reply; the kind may stand last, and the suffix end with a dot. */
+	conf = loaded(IF "zones = { a = { url = \"http://a/%a\"; action = \"tag\"; suffix = \"a.b.\"; "
+			 "kind = \"qil\"; }; };\n");
+	assert_string_equal(
+		conf->zones[0].reply,
+		"450 4.7.1 Service unavailable; %a is listed by %z, try again later, see %u");
+	assert_string_equal(conf->zones[0].suffix, "a.b");
+	assert_int_equal(conf->zones[0].action, RG_ACTION_TAG);
+	rg_conf_unref(conf);
 }
 
 /* As the store does; the order of slots is not that of zones. */
@@ -311,8 +419,11 @@ int main(void)
 		cmocka_unit_test(check_ers),
 		cmocka_unit_test(check_ers_lists),
 		cmocka_unit_test(check_secret),
-		cmocka_unit_test(check_durations),
+
 		cmocka_unit_test(check_restart),
+		cmocka_unit_test(check_files),
+		cmocka_unit_test(check_warnings),
+		cmocka_unit_test(check_zone_defaults),
 		cmocka_unit_test(check_changes_actions),
 		cmocka_unit_test(check_find_zone),
 	};
