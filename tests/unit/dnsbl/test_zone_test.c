@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Tests of zones: which points are asked for, results as rows, quick tests, waiters, reload, reset. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dnsbl/zone_test.h"
+
+#include "tests/unit/dnsbl/fake_dns.h"
+
+#include <cmocka.h>
+
+#define LISTED 0x7f000002
+#define ERROR_CODE 0x7fffffff
+#define SECONDS(n) ((n)*RG_NSEC_PER_SEC)
+
+/* Zones at their slots: full, negative, off, allow. */
+enum { FULL, NEGATIVE, OFF, ALLOW, ZONES };
+
+static struct rg_conf conf = {
+	.references = 1,
+	.zone_count = ZONES,
+	.hit_share_window = 100,
+	.zones = {
+		{ .alias = "full", .suffix = (char[]){ "full.test" }, .slot = FULL,
+		  .peer_class = RG_CLASS_STANDARD, .selftest = RG_SELFTEST_FULL },
+		{ .alias = "negative", .suffix = (char[]){ "negative.test" }, .slot = NEGATIVE,
+		  .peer_class = RG_CLASS_QIL, .selftest = RG_SELFTEST_NEGATIVE },
+		{ .alias = "off", .suffix = (char[]){ "off.test" }, .slot = OFF,
+		  .peer_class = RG_CLASS_STANDARD, .selftest = RG_SELFTEST_OFF },
+		{ .alias = "allow", .suffix = (char[]){ "allow.test" }, .slot = ALLOW,
+		  .peer_class = RG_CLASS_APPROVED, .selftest = RG_SELFTEST_NEGATIVE },
+	},
+};
+
+static struct event_base *base;
+static struct rg_conf *in_force = &conf;
+static struct rg_zone_test *tester;
+static unsigned int changes;
+static unsigned int confirmed, disproved;
+
+static void on_change(void *arg, const struct rg_zone_conf *zone, const struct rg_zone_health *health)
+{
+	assert_ptr_equal(arg, &conf);
+	assert_ptr_equal(health, rg_zone_test_health(tester, zone->slot));
+	changes++;
+}
+
+static void on_done(void *arg, bool is_confirmed)
+{
+	(void)arg;
+	confirmed += is_confirmed;
+	disproved += !is_confirmed;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	fake_reset();
+	in_force = &conf;
+	conf.zone_count = ZONES;
+	for (unsigned int i = 0; i < ZONES; i++) {
+		conf.zones[i].codes = (struct rg_dnsbl_codes){};
+		rg_dnsbl_codes_default(&conf.zones[i].codes);
+	}
+	changes = confirmed = disproved = 0;
+	fake_ahead += SECONDS(10000);
+	base = event_base_new();
+	return rg_zone_test_new(&tester, base, NULL, &in_force, on_change, &conf);
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	rg_zone_test_free(tester);
+	rg_zone_test_free(NULL);
+	event_base_free(base);
+	assert_int_equal(fake_open, 0); /* all cancelled */
+	assert_int_equal(conf.references, 1);
+	return 0;
+}
+
+static enum rg_zone_health_state state_of(unsigned int slot)
+{
+	return rg_zone_test_health(tester, slot)->state;
+}
+
+/* Time goes on, and what is due in the event loop happens. */
+static void wait_ms(unsigned int ms)
+{
+	const struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+
+	event_base_loopexit(base, &tv);
+	event_base_dispatch(base);
+}
+
+/* Answers a whole test of a zone that works. */
+static void pass(unsigned int slot)
+{
+	struct rg_dns_query *positive = fake_find(slot, "2.0.0.127.");
+
+	if (positive)
+		fake_answer(positive, RG_DNS_OK, LISTED, 60);
+	(void)fake_answer_all(slot, RG_DNS_NONE, 0, 60);
+}
+
+static void pass_all(void)
+{
+	rg_zone_test_tick(tester, rg_now());
+	for (unsigned int slot = 0; slot < ZONES; slot++)
+		pass(slot);
+}
+
+static unsigned int open_queries(unsigned int slot)
+{
+	unsigned int count = 0;
+
+	for (unsigned int i = 0; i < FAKE_QUERIES; i++)
+		count += fake_queries[i].open && fake_queries[i].lane == slot;
+	return count;
+}
+
+static void check_points(void **state)
+{
+	(void)state;
+	rg_zone_test_tick(tester, rg_now());
+	assert_int_equal(open_queries(FULL), 4);
+	assert_non_null(fake_find(FULL, "2.0.0.127.full.test"));
+	assert_non_null(fake_find(FULL, "1.0.0.127.full.test"));
+	assert_non_null(fake_find(FULL, "1.0.0.0.0.0.f.7.f.f.f.f.0.0.0.0."));
+	assert_int_equal(open_queries(NEGATIVE), 3);
+	assert_null(fake_find(NEGATIVE, "2.0.0.127.negative.test"));
+	assert_int_equal(open_queries(OFF), 1);
+	rg_zone_test_tick(tester, rg_now()); /* none is begun twice */
+	assert_int_equal(open_queries(FULL), 4);
+	pass_all();
+	assert_int_equal(fake_open, 0);
+	assert_int_equal(changes, 0);
+	rg_zone_test_tick(tester, rg_now() + SECONDS(299));
+	assert_int_equal(fake_open, 0);
+	rg_zone_test_tick(tester, rg_now() + SECONDS(1801));
+	assert_int_equal(fake_open, 11);
+	pass_all();
+}
+
+/* One point is answered so, the others as they should be. */
+static const struct row {
+	const char *name;
+	unsigned int slot;
+	const char *point; /* beginning of the name; "": the random address */
+	enum rg_dns_status status;
+	uint32_t record;
+	enum rg_zone_health_state want;
+	const char *why;
+} rows[] = {
+	{ "lists 127.0.0.1", FULL, "1.0.0.127.", RG_DNS_OK, LISTED, RG_ZONE_HEALTH_DISABLED,
+	  "lists 127.0.0.1" },
+	{ "lists it over IPv6", FULL, "1.0.0.0.0.0.f.7.f.f.f.f.", RG_DNS_OK, LISTED,
+	  RG_ZONE_HEALTH_DISABLED, "lists ::ffff:127.0.0.1" },
+	{ "lists a random address", NEGATIVE, "", RG_DNS_OK, LISTED, RG_ZONE_HEALTH_DISABLED,
+	  "lists addresses of 127.0.0.0/8" },
+	{ "does not list 127.0.0.2", FULL, "2.0.0.127.", RG_DNS_NONE, 0, RG_ZONE_HEALTH_DISABLED,
+	  "does not list 127.0.0.2" },
+	{ "an error code", NEGATIVE, "1.0.0.127.", RG_DNS_OK, ERROR_CODE, RG_ZONE_HEALTH_DISABLED,
+	  "answers 127.255.255.255" },
+	{ "an address outside 127/8", OFF, "", RG_DNS_OK, 0x0a000001, RG_ZONE_HEALTH_DISABLED,
+	  "answers 10.0.0.1" },
+	{ "no answer about the random address", NEGATIVE, "", RG_DNS_TIMEOUT, 0,
+	  RG_ZONE_HEALTH_FAILING, "timeout" },
+	{ "no answer about another point", NEGATIVE, "1.0.0.127.", RG_DNS_SERVFAIL, 0,
+	  RG_ZONE_HEALTH_GOOD, "" },
+	{ "selftest = off, and it lists all", OFF, "", RG_DNS_OK, LISTED, RG_ZONE_HEALTH_GOOD, "" },
+	{ "an answer that the codes do not select", NEGATIVE, "1.0.0.127.", RG_DNS_OK, 0x7f020001,
+	  RG_ZONE_HEALTH_GOOD, "" },
+};
+
+static void check_rows(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct row *row = &rows[i];
+		struct rg_dns_query *query;
+
+		if (i)
+			assert_int_equal(set_up(state), 0);
+		rg_zone_test_tick(tester, rg_now());
+		/* The random address is asked for first. */
+		query = fake_find(row->slot, row->point);
+		assert_non_null(query);
+		fake_answer(query, row->status, row->record, 60);
+		pass_all();
+		if (state_of(row->slot) != row->want ||
+		    strcmp(rg_zone_test_health(tester, row->slot)->why, row->why) != 0 ||
+		    changes != (row->want != RG_ZONE_HEALTH_GOOD))
+			fail_msg("%s: %s, \"%s\"", row->name,
+				 rg_zone_health_name(state_of(row->slot)),
+				 rg_zone_test_health(tester, row->slot)->why);
+		if (i + 1 < ARRAY_SIZE(rows))
+			tear_down(state);
+	}
+}
+
+/* Disabled: only what no cache has is asked for; and it comes back. */
+static void check_recovery(void **state)
+{
+	(void)state;
+	rg_zone_test_tick(tester, rg_now());
+	fake_answer(fake_find(NEGATIVE, "1.0.0.127."), RG_DNS_OK, LISTED, 60);
+	pass_all();
+	assert_int_equal(state_of(NEGATIVE), RG_ZONE_HEALTH_DISABLED);
+	assert_int_equal(rg_zone_test_retry_after(tester, NEGATIVE), 6);
+	assert_int_equal(rg_zone_test_retry_after(tester, FULL), 0);
+	fake_ahead += SECONDS(6);
+	assert_int_equal(rg_zone_test_retry_after(tester, NEGATIVE), 2);
+	rg_zone_test_tick(tester, rg_now());
+	assert_int_equal(open_queries(NEGATIVE), 1);
+	pass(NEGATIVE);
+	assert_int_equal(state_of(NEGATIVE), RG_ZONE_HEALTH_GOOD);
+	assert_int_equal(changes, 2);
+}
+
+static void check_results_of_peers(void **state)
+{
+	const struct rg_zone_conf *zone = &conf.zones[FULL];
+
+	(void)state;
+	pass_all();
+	for (unsigned int i = 0; i < 5; i++)
+		rg_zone_test_note_failure(tester, zone, RG_DNS_SERVFAIL, 1000);
+	assert_int_equal(state_of(FULL), RG_ZONE_HEALTH_OPEN);
+	assert_int_equal(changes, 2); /* failing, open */
+	rg_zone_test_note_answer(tester, &conf.zones[NEGATIVE], false);
+	assert_true(rg_zone_test_health(tester, NEGATIVE)->answers == 1);
+	fake_ahead += SECONDS(20);
+	rg_zone_test_note_invalid(tester, &conf.zones[NEGATIVE]);
+	rg_zone_test_tick(tester, rg_now());
+	assert_int_equal(open_queries(NEGATIVE), 3);
+}
+
+static void check_quick(void **state)
+{
+	const struct rg_zone_conf *zone = &conf.zones[FULL];
+	struct rg_zone_test_waiter waiters[3] = {};
+	uint64_t asked_at;
+
+	(void)state;
+	pass_all();
+	asked_at = rg_now();
+	assert_true(rg_zone_test_wait(tester, zone, asked_at, &waiters[0], on_done, NULL));
+	assert_true(rg_zone_test_wait(tester, zone, asked_at, &waiters[1], on_done, NULL));
+	wait_ms(1);
+	assert_int_equal(open_queries(FULL), 1); /* one test for both */
+	/* A third one, of a question that was sent before the test: the same test is enough. */
+	assert_true(rg_zone_test_wait(tester, zone, asked_at, &waiters[2], on_done, NULL));
+	fake_answer_all(FULL, RG_DNS_NONE, 0, 60);
+	assert_int_equal(confirmed, 3);
+	/* The test began after this question: no need to wait. */
+	assert_false(rg_zone_test_wait(tester, zone, asked_at, &waiters[0], on_done, NULL));
+	/* A newer question needs a newer test, which does not come at once. */
+	assert_true(rg_zone_test_wait(tester, zone, rg_now(), &waiters[0], on_done, NULL));
+	wait_ms(20);
+	assert_int_equal(fake_open, 0);
+	wait_ms(300);
+	assert_int_equal(open_queries(FULL), 1);
+	/* One that comes while it is under way, for a question after it began, waits for the next. */
+	assert_true(rg_zone_test_wait(tester, zone, rg_now(), &waiters[1], on_done, NULL));
+	fake_answer_all(FULL, RG_DNS_TIMEOUT, 0, 0); /* no answer: the listing counts */
+	assert_int_equal(confirmed, 4);
+	wait_ms(300);
+	fake_answer_all(FULL, RG_DNS_OK, LISTED, 60);
+	assert_int_equal(confirmed, 4);
+	assert_int_equal(disproved, 1);
+	assert_int_equal(state_of(FULL), RG_ZONE_HEALTH_DISABLED);
+	assert_int_equal(changes, 1);
+}
+
+static void check_quick_exceptions(void **state)
+{
+	struct rg_zone_test_waiter waiter = {};
+
+	(void)state;
+	pass_all();
+	/* An allow list's listing counts at once; the test follows. */
+	assert_false(rg_zone_test_wait(tester, &conf.zones[ALLOW], rg_now(), &waiter, on_done, NULL));
+	wait_ms(1);
+	assert_int_equal(open_queries(ALLOW), 1);
+	fake_answer_all(ALLOW, RG_DNS_OK, LISTED, 60);
+	assert_int_equal(state_of(ALLOW), RG_ZONE_HEALTH_DISABLED);
+	/* Cancelled: nobody is called. */
+	assert_true(rg_zone_test_wait(tester, &conf.zones[FULL], rg_now(), &waiter, on_done, NULL));
+	rg_zone_test_cancel(&waiter);
+	rg_zone_test_cancel(&waiter);
+	wait_ms(1);
+	fake_answer_all(FULL, RG_DNS_NONE, 0, 60);
+	/* No memory for the question: the listing counts. */
+	fake_ahead += SECONDS(1);
+	fake_error = -ENOMEM;
+	assert_true(rg_zone_test_wait(tester, &conf.zones[FULL], rg_now(), &waiter, on_done, NULL));
+	wait_ms(1);
+	assert_int_equal(confirmed, 1);
+	/* A whole test without any question passes. */
+	rg_zone_test_tick(tester, rg_now() + SECONDS(3600));
+	assert_int_equal(state_of(FULL), RG_ZONE_HEALTH_GOOD);
+	fake_error = 0;
+}
+
+/* The zone has gone with a reload: what waits for it does not count. */
+static void check_reload(void **state)
+{
+	struct rg_zone_test_waiter waiters[2] = {};
+	struct rg_conf other = conf;
+
+	(void)state;
+	pass_all();
+	assert_true(
+		rg_zone_test_wait(tester, &conf.zones[FULL], rg_now(), &waiters[0], on_done, NULL));
+	other.zone_count = 0;
+	in_force = &other;
+	wait_ms(1);
+	assert_int_equal(fake_open, 0);
+	assert_int_equal(disproved, 1);
+	/* A test under way ends with the configuration that it began with; its result is nobody's. */
+	in_force = &conf;
+	rg_zone_test_tick(tester, rg_now() + SECONDS(3600));
+	assert_int_equal(conf.references, 1 + ZONES);
+	in_force = &other;
+	for (unsigned int slot = 0; slot < ZONES; slot++)
+		fake_answer_all(slot, RG_DNS_OK, ERROR_CODE, 60);
+	assert_int_equal(changes, 0);
+	assert_int_equal(conf.references, 1);
+	rg_zone_test_tick(tester, rg_now() + SECONDS(7200));
+	assert_int_equal(fake_open, 0);
+	in_force = &conf;
+	/* The state is the slot's, until a new zone resets it. */
+	assert_int_equal(state_of(NEGATIVE), RG_ZONE_HEALTH_DISABLED);
+}
+
+/* Another zone in the slot: nothing of the one before counts. */
+static void check_reset(void **state)
+{
+	struct rg_zone_test_waiter waiters[2] = {};
+
+	(void)state;
+	pass_all();
+	assert_true(
+		rg_zone_test_wait(tester, &conf.zones[FULL], rg_now(), &waiters[0], on_done, NULL));
+	wait_ms(1);
+	assert_true(
+		rg_zone_test_wait(tester, &conf.zones[FULL], rg_now(), &waiters[1], on_done, NULL));
+	rg_zone_test_tick(tester, rg_now() + SECONDS(3600));
+	rg_zone_test_reset(tester, FULL);
+	assert_int_equal(open_queries(FULL), 0);
+	assert_int_equal(confirmed, 1);
+	wait_ms(300);
+	assert_int_equal(open_queries(FULL), 1);
+	fake_answer_all(FULL, RG_DNS_NONE, 0, 60);
+	assert_int_equal(confirmed, 2);
+}
+
+/* A slow zone gets its quick test together with the question. */
+static void check_slow(void **state)
+{
+	struct rg_zone_test_waiter waiter = {};
+	uint64_t asked_at;
+
+	(void)state;
+	pass_all();
+	rg_zone_test_note_question(tester, &conf.zones[FULL]);
+	wait_ms(1);
+	assert_int_equal(fake_open, 0);
+	for (unsigned int i = 0; i < 3; i++)
+		for (unsigned int slot = 0; slot < ZONES; slot++)
+			rg_zone_test_note_latency(tester, &conf.zones[slot], SECONDS(1) / 5);
+	asked_at = rg_now();
+	rg_zone_test_note_question(tester, &conf.zones[FULL]);
+	rg_zone_test_note_question(tester, &conf.zones[OFF]);
+	wait_ms(1);
+	assert_int_equal(open_queries(FULL), 1);
+	assert_int_equal(open_queries(OFF), 0);
+	fake_answer_all(FULL, RG_DNS_NONE, 0, 60);
+	assert_false(rg_zone_test_wait(tester, &conf.zones[FULL], asked_at, &waiter, on_done, NULL));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(check_points, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(check_rows, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(check_recovery, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(check_results_of_peers, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(check_quick, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(check_quick_exceptions, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(check_reload, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(check_reset, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(check_slow, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
