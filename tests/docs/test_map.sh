@@ -48,11 +48,6 @@ for file in bpf/*.[ch] maps/*.[ch] userspace/*/*.[ch]; do
 done >"$scratch/log"
 report "every source file is named in docs/architecture.md" "$scratch/log"
 
-awk '/^\| folder \| subject/ { on = 1; next } on && !/^\|/ { exit } on' "$page" |
-	sed -n 's/^| `\([a-z]*\)\/` .*/\1/p' | grep -vx ctl | paste -sd' ' >"$scratch/order"
-grep -qxF "ORDER=\"$(cat "$scratch/order")\"" tests/source/test_includes.sh && : >"$scratch/log" || cp "$scratch/order" "$scratch/log"
-report "the folders stand in the order that tests/source/test_includes.sh checks" "$scratch/log"
-
 questions=$(awk '/^## A map of the code/ { on = 1; next } /^## / { on = 0 } on && /^\| .*\?.*\| `/' "$page" | wc -l)
 : >"$scratch/log"
 [ "$questions" -ge 30 ] || echo "$questions questions" >"$scratch/log"
