@@ -172,30 +172,30 @@ uint32_t bank_of(enum rg_index_part part)
 	return RG_INDEX_BANK(part, (in_force_of(part) & 3) - 1);
 }
 
-__u64 *filters_of(uint32_t place)
+__u64 *filters_of(uint32_t bank)
 {
-	return presence->filters4[place - RG_INDEX_BANK(RG_INDEX_HOSTS, 0)];
+	return presence->filters4[bank - RG_INDEX_BANK(RG_INDEX_HOSTS, 0)];
 }
 
-void scribble(uint32_t place)
+void scribble(uint32_t bank)
 {
 	int byte = (int)rnd(256);
 
-	memset(&presence->headers[place], byte, sizeof(presence->headers[place]));
-	if (place >= RG_INDEX_BANK(RG_INDEX_HOSTS, 0))
-		memset(filters_of(place), rnd(2) ? byte : 0, sizeof(presence->filters4[0]));
+	memset(&presence->headers[bank], byte, sizeof(presence->headers[bank]));
+	if (bank >= RG_INDEX_BANK(RG_INDEX_HOSTS, 0))
+		memset(filters_of(bank), rnd(2) ? byte : 0, sizeof(presence->filters4[0]));
 }
 
 void put_in_force(struct rg_index *index, enum rg_index_part part)
 {
-	uint32_t place = RG_INDEX_BANK(part, (in_force_of(part) & 3) == 1), force;
+	uint32_t bank = RG_INDEX_BANK(part, (in_force_of(part) & 3) == 1), force;
 
-	scribble(place);
-	force = rg_index_install(index, presence, place);
+	scribble(bank);
+	force = rg_index_install(index, presence, bank);
 	assert_int_equal(force & ~(0xffU << 8 * part), 0);
 	in_force = (in_force & ~(0xffU << 8 * part)) | force;
-	assert_int_equal(bank_of(part), place);
-	assert_ptr_equal(rg_index_header(index), &presence->headers[place]);
+	assert_int_equal(bank_of(part), bank);
+	assert_ptr_equal(rg_index_header(index), &presence->headers[bank]);
 }
 
 bool is_in_force(const struct rg_index *index, enum rg_index_part part)
@@ -229,9 +229,9 @@ uint8_t presence6(uint32_t net)
 
 void open_checked_with(struct checked *checked, enum rg_index_part part,
 		       const struct rg_index_size *size, uint64_t epoch,
-		       struct rg_index_presence *where)
+		       struct rg_index_presence *common)
 {
-	const struct rg_index_origin origin = { .presence = where,
+	const struct rg_index_origin origin = { .presence = common,
 						.part = part,
 						.fd = -1,
 						.now = epoch,
@@ -278,7 +278,7 @@ static void check_until(const struct checked *checked, const struct rg_addr *add
 		assert_true(until == 0);
 		return;
 	}
-	/* nets4 does not know: 0. For good is as long as a slot can say. */
+	/* 0: the answer is one of nets4, which has no times. */
 	if (until && want->expiry && (until <= now || until > want->expiry))
 		fail_msg("until %llu, but the entry ends at %llu and it is %llu",
 			 (unsigned long long)until, (unsigned long long)want->expiry,
@@ -339,14 +339,14 @@ void check_around(struct checked *checked, const struct rg_prefix *prefix, uint6
 void expect_asked(const struct checked *checked, size_t most, const char *what)
 {
 	if (checked->asked > most)
-		fail_msg("%s: %zu of %zu lookups said \"ask\"", what, checked->asked,
+		fail_msg("%s: %zu of %zu lookups answered \"ask\"", what, checked->asked,
 			 checked->looked);
 }
 
 uint64_t rounded(uint64_t expiry, uint64_t made)
 {
 	static const uint32_t shifts[] = { 33, 35, 38, 41 };
-	uint64_t epoch = made - UNIT; /* one back */
+	uint64_t epoch = made - UNIT; /* an index begins one unit back */
 
 	for (size_t i = 0; i < ARRAY_SIZE(shifts); i++) {
 		uint64_t units = expiry >> shifts[i], from = epoch >> shifts[i];
@@ -378,7 +378,7 @@ struct rg_index_entry random_entry(bool nets4)
 	};
 	u128 number = bases[rnd(ARRAY_SIZE(bases))] + rnd(4) * rnd(1 << 12);
 	bool is4 = number >> 32 == 0xffff;
-	/* An IPv6 one shorter than that which has IPv4 in it is slow, and tried elsewhere. */
+	/* An IPv6 prefix that covers all of IPv4 is slow; test_alone() has those. */
 	uint32_t least = is4 ? 96 + 8 : number >> 96 ? 3 : 81, len;
 
 	len = rnd(3) ? (uint32_t)(least + rnd(129 - least)) : is4 || !(number >> 96) ? 128 : 64;

@@ -126,10 +126,10 @@ struct checked {
 /* In force, or not, at random: lookups in the index itself do not depend on it. */
 void open_checked(struct checked *checked, enum rg_index_part part,
 		  const struct rg_index_size *size, uint64_t epoch);
-/* Not in force. where: the presence that it writes to, or NULL: none until it is published. */
+/* Not in force. common: the presence that it writes to, or NULL: none until it is published. */
 void open_checked_with(struct checked *checked, enum rg_index_part part,
 		       const struct rg_index_size *size, uint64_t epoch,
-		       struct rg_index_presence *where);
+		       struct rg_index_presence *common);
 void close_checked(struct checked *checked);
 void put_checked(struct checked *checked, const struct rg_index_entry *entry);
 /* Checks the answer for addr. want: the entry that holds for it, or NULL. Returns the answer. */

@@ -3,7 +3,7 @@
 
 struct rg_prefix key_of(size_t key)
 {
-	/* Some nets beside each other, some far away; odd numbers are never put. */
+	/* Some networks lie side by side, others far apart. Odd numbers are never put. */
 	uint64_t at = key % KEYS;
 
 	if (key < KEYS)
@@ -22,7 +22,7 @@ static struct rg_index_entry entry_of(size_t key, uint64_t now)
 						.peer_class = RG_CLASS_CLEAN,
 						.action = RG_ACTION_PASS,
 						.zone = RG_NO_ZONE };
-	/* As many answers as an index can tell from each other. */
+	/* With those above, as many answers as an index has codes for. */
 	return (struct rg_index_entry){
 		.prefix = key_of(key),
 		.expiry = ends[rnd(ARRAY_SIZE(ends))],
@@ -60,7 +60,7 @@ uint32_t population_check(struct population *population, size_t key)
 	const struct rg_index_entry *entry = &population->entries[key];
 	struct rg_addr beside = prefix.addr;
 
-	/* What was never put, and lies where the index has to look. */
+	/* An address that is never put, where the presence bits send every lookup into the table. */
 	beside.bytes[key < KEYS ? 15 : 7] |= 1;
 	check_one(&population->checked, &beside, population->now, NULL);
 	if (!population->there[key] || !is_alive(entry, population->now))
@@ -144,8 +144,7 @@ void population_churn(struct population *population, unsigned int filling)
 }
 
 /*
- * Peers that found no slot are not in the copy; all others are. Some of them the copy may know as "ask",
- * but not for long.
+ * A copy has all peers but those that had overflowed. For those that end within a unit it answers "ask".
  */
 static void population_lose(struct population *population, size_t most)
 {

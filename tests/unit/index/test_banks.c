@@ -2,7 +2,7 @@
 /* Banks: header and filters move with their index, and never touch what is in force. */
 #include "model.h"
 
-/* It goes with its index from place to place, and what is put later is in it. */
+/* The header moves with its index from bank to bank, and shows what is put later. */
 static void test_install(void **state)
 {
 	const struct rg_index_size size = { .hosts4 = 100, .nets6 = 100 };
@@ -30,13 +30,13 @@ static void test_install(void **state)
 	old.epoch = second->epoch;
 	assert_memory_equal(second, &old, sizeof(old));
 	rg_index_free(index);
-	/* All others are as they were. */
+	/* The banks of other parts are untouched. */
 	for (uint32_t i = 0; i < RG_INDEX_BANKS; i++)
 		if (i / 2 != RG_INDEX_HOSTS)
 			assert_int_equal(presence->headers[i].seed, 0);
 }
 
-/* settings.index for a table of so many hosts: 2^n filters, of which each has ten of them at most. */
+/* settings.index for a table of so many hosts: 2^n filters, with at most ten hosts each. */
 static void check_in_force(enum rg_index_part part, size_t hosts4, uint32_t filter_bits)
 {
 	const struct rg_index_size size = { .hosts4 = hosts4 };
@@ -65,36 +65,36 @@ static void test_in_force(void **state)
 		check_in_force(RG_INDEX_HOSTS, sizes[i].hosts4, sizes[i].filter_bits);
 		check_in_force(RG_INDEX_PEERS, sizes[i].hosts4, sizes[i].filter_bits);
 	}
-	/* Lists have none, but are in force. */
+	/* Lists have no filters; the byte still says that they are in force. */
 	check_in_force(RG_INDEX_LISTS, 1000000, 1);
 }
 
-/* Words of each place that packets may read, as they were. */
+/* All words of the banks that packets may read. */
 struct snapshot {
 	struct rg_index_header headers[RG_INDEX_BANKS];
 	__u64 filters4[RG_INDEX_FILTERED][RG_INDEX_FILTERS];
 };
 
-/* None is another but those of place, and of its filters none past the last. */
-static void check_others(const struct snapshot *before, uint32_t place, uint32_t filter_bits)
+/* Only the given bank has changed, and none of its filters past the last one. */
+static void check_others(const struct snapshot *before, uint32_t bank, uint32_t filter_bits)
 {
 	const uint32_t count = 1U << filter_bits, first = RG_INDEX_BANK(RG_INDEX_HOSTS, 0);
 
 	for (uint32_t i = 0; i < RG_INDEX_BANKS; i++) {
-		if (i != place)
+		if (i != bank)
 			assert_memory_equal(&presence->headers[i], &before->headers[i],
 					    sizeof(before->headers[i]));
-		if (i != place && i >= first && i - first < RG_INDEX_FILTERED)
+		if (i != bank && i >= first && i - first < RG_INDEX_FILTERED)
 			assert_memory_equal(filters_of(i), before->filters4[i - first],
 					    sizeof(before->filters4[0]));
 	}
-	assert_memory_equal(filters_of(place) + count, before->filters4[place - first] + count,
+	assert_memory_equal(filters_of(bank) + count, before->filters4[bank - first] + count,
 			    sizeof(before->filters4[0]) - count * sizeof(__u64));
 }
 
 /*
- * An index goes on being written in its place while a larger or smaller one is made, takes the other
- * one, and is written, too: each has what was put into it, before and afterwards, and nothing else.
+ * An index is written in its bank while a larger or smaller one is filled, installed in the other bank,
+ * and written there. Each has what was put into it, before and afterwards, and nothing else.
  */
 static void test_banks_in_turn(void **state)
 {
@@ -130,7 +130,7 @@ static void test_banks_in_turn(void **state)
 		check_others(&before, bank_of(part), in_force_of(part) >> 2);
 		for (uint32_t i = 0; i < 250; i++)
 			assert_true(is_present4(base + i * 0x101, part));
-		/* The one before has gone from its place, where anything may be now. */
+		/* The bank of the index before may hold anything now. */
 		rg_index_free(old);
 		scribble(bank_of(part) ^ 1);
 		for (uint32_t i = 0; i < 250; i++) {

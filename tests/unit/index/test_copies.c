@@ -2,7 +2,7 @@
 /* Copies with more room, and when an index is stale enough for one. */
 #include "population.h"
 
-/* What a copy has of keys that had no slot is alive for all it knows: a sweep must leave it. */
+/* A copy has "ask" for keys that had overflowed. It does not know when they end: a sweep keeps them. */
 static void test_sweep_after_copy_of_overflow(void **state)
 {
 	const struct rg_index_size tiny = {}, larger = { .hosts4 = 2000, .nets6 = 2000 };
@@ -44,7 +44,7 @@ static void test_copy(void **state)
 		for (int i = 0; i < 4000; i++)
 			population_churn(population, 40);
 		population_check_all(population);
-		/* And again: what was overflow has a slot now, or none still. */
+		/* A second copy: what had overflowed may have a slot now. */
 		population->now += 5 * DAY;
 		population_copy(population, &larger, true);
 		population_check_all(population);
@@ -52,7 +52,7 @@ static void test_copy(void **state)
 	}
 }
 
-/* Prefixes of other lengths have no slot, and must not be lost with the first index. */
+/* Prefixes of other lengths have no slot; the copy must have them all the same. */
 static void test_copy_of_others(void **state)
 {
 	const struct rg_index_size tiny = {}, larger = { .hosts4 = 1000, .nets6 = 1000 };
@@ -68,7 +68,7 @@ static void test_copy_of_others(void **state)
 
 			put_checked(&from, &entry);
 		}
-		/* Of those peers that found no slot a copy has none. */
+		/* A copy drops peers that had overflowed. */
 		if (from.part == RG_INDEX_PEERS && rg_index_count(from.index).overflow) {
 			close_checked(&from);
 			continue;
@@ -88,7 +88,7 @@ static void test_copy_of_others(void **state)
 	assert_in_range(rounds, 20, 24);
 }
 
-/* More kinds of answers than it can tell from each other: the trie knows the others. */
+/* With more kinds of answers than codes the trie answers for the others. */
 static void test_many_answers(void **state)
 {
 	const struct rg_index_size size = { .hosts4 = 1000, .nets6 = 1000 };
@@ -110,7 +110,7 @@ static void test_many_answers(void **state)
 	}
 	check_all(&checked);
 	checked.asked = checked.looked = 0;
-	for (uint32_t i = 0; i < 20; i++) /* clean ones, and 13 others */
+	for (uint32_t i = 0; i < 20; i++) /* "clean" and 13 others */
 		check_at(&checked, number_of(&checked.model.at[i].prefix.addr), NOW);
 	expect_asked(&checked, 0, "the first of them");
 	close_checked(&checked);
@@ -131,7 +131,7 @@ static void test_stale(void **state)
 	rg_index_free(index);
 }
 
-/* Answers of long ago leave those of today no number: a copy has those that are needed. */
+/* Old answers keep their codes, until a copy assigns codes to the present ones alone. */
 static void test_stale_answers(void **state)
 {
 	const struct rg_index_size size = { .hosts4 = 10000 };

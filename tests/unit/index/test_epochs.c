@@ -2,7 +2,7 @@
 /* Times: until when an entry is known to be alive, and the epoch that times count from. */
 #include "population.h"
 
-/* The epoch moves on, often or after a while: times stay what they are, and what is new is exact. */
+/* The epoch advances, often or seldom: the times of entries stay, and new ones are exact. */
 static void test_advance_epoch(void **state)
 {
 	const struct rg_index_size size = { .hosts4 = 2 * KEYS, .nets6 = 2 * KEYS };
@@ -22,7 +22,7 @@ static void test_advance_epoch(void **state)
 	}
 }
 
-/* Until when addr is known, from epochs that follow each other. */
+/* The time until which an entry is known does not depend on the epoch that it is counted from. */
 static void test_advance_epoch_is_exact(void **state)
 {
 	static const uint64_t lives[] = { 40 * UNIT, 250 * UNIT, 1000 * UNIT, DAY / 2, DAY, 6 * DAY };
@@ -48,7 +48,7 @@ static void test_advance_epoch_is_exact(void **state)
 	rg_index_free(index);
 }
 
-/* The first unit after the machine's start is one like others: rounded down, nothing is known in it. */
+/* Just after the machine's start: times within the first unit are rounded down to 0. */
 static void test_just_started(void **state)
 {
 	const struct rg_index_size size = { .hosts4 = 100, .nets6 = 100 };
@@ -80,7 +80,7 @@ static void test_until(void **state)
 	put(index, v4(0x0b000000, 24), RG_CLASS_BLOCKED, 0);
 	put(index, host, RG_CLASS_CLEAN, end);
 	put(index, net, RG_CLASS_CLEAN, end);
-	/* To the unit, and never later than it ends. */
+	/* Rounded down to the unit. */
 	assert_true(rg_index_until(index, &host.addr, NOW) == EPOCH + 100 * UNIT);
 	assert_true(rg_index_until(index, &net.addr, NOW) == EPOCH + 100 * UNIT);
 	assert_true(rg_index_until(index, &host.addr, EPOCH + 100 * UNIT - 1) == EPOCH + 100 * UNIT);

@@ -2,10 +2,10 @@
 /* Filters: they hide no host, and let few others through. */
 #include "population.h"
 
-/* More than an index lets go before it makes its filters anew. */
+/* More removed hosts than an index tolerates before it rebuilds its filters. */
 #define REMOVED (65536 + KEYS)
 
-/* Others come and go, in the nets of the population and elsewhere; each leaves its bits behind. */
+/* Puts and removes other hosts, near the population and elsewhere; each leaves its bits behind. */
 static void wear(struct rg_index *index)
 {
 	for (uint32_t i = 0; i < REMOVED; i++) {
@@ -29,7 +29,7 @@ static size_t count_looks(enum rg_index_part part, uint32_t probes)
 	return count;
 }
 
-/* As population_sweep(), whatever the epoch was when they were put: what was known to be alive stays. */
+/* As population_sweep(), but keys may have been put at any epoch: what is known to be alive stays. */
 static void population_sweep_later(struct population *population)
 {
 	for (size_t key = 0; key < 2 * KEYS; key++) {
@@ -42,7 +42,7 @@ static void population_sweep_later(struct population *population)
 	(void)rg_index_sweep(population->checked.index, population->now);
 }
 
-/* What happens to an index in force, but for single entries. */
+/* Any operation on the whole of an index in force. */
 static void population_change(struct population *population, const struct rg_index_size *size)
 {
 	const struct rg_prefix some = v4(0x0a000000 + ((uint32_t)rnd(10) << 8), 24);
@@ -61,14 +61,14 @@ static void population_change(struct population *population, const struct rg_ind
 		rg_index_update_near(population->checked.index);
 		break;
 	case 4:
-		rg_index_rebuild_filters(population->checked.index); /* too early */
+		rg_index_rebuild_filters(population->checked.index); /* too early: it does nothing */
 		break;
 	default:
 		population_copy(population, size, rnd(3));
 	}
 }
 
-/* Whoever is there, XDP looks for, if the index is in force. Returns how many there were. */
+/* Each live host is present, if the index is in force. Returns how many there are. */
 static size_t population_check_presence(const struct population *population)
 {
 	size_t looked = 0;
@@ -87,8 +87,8 @@ static size_t population_check_presence(const struct population *population)
 }
 
 /*
- * Hosts and peers, the same addresses in both, in small and in large tables, and lists that are
- * reloaded: whatever happens to one part, no filter hides anybody of it or of the others.
+ * Hosts and peers with the same addresses, in small and large tables, and lists that are reloaded: no
+ * operation on one part makes a filter hide a host of this part or of another.
  */
 static void test_filters(void **state)
 {
@@ -142,7 +142,7 @@ static void check_asked_everywhere(const struct rg_index *hosts, const struct rg
 	}
 }
 
-/* Where there is a prefix of another length, XDP has to ask for all of IPv4, until it is forgotten. */
+/* With a prefix among hosts, XDP asks the trie for all of IPv4, until an index without it is in force. */
 static void test_filters_of_prefixes(void **state)
 {
 	const struct rg_index_size size = { .hosts4 = 1000 }, larger = { .hosts4 = 700000 };
@@ -172,7 +172,7 @@ static void test_filters_of_prefixes(void **state)
 	put(fresh, host, RG_CLASS_QIL, 0);
 	check_asked_everywhere(copy, peers);
 	assert_int_equal(count_looks(RG_INDEX_HOSTS, 10000), 10000);
-	/* Into the place of hosts, that nobody looks into any more. */
+	/* Into the bank of `hosts`, which is not in force any more. */
 	rg_index_free(hosts);
 	put_in_force(fresh, RG_INDEX_HOSTS);
 	rg_index_retire_previous(fresh);
@@ -191,7 +191,7 @@ static uint32_t nth(uint64_t salt, uint32_t i)
 	return (uint32_t)((salt + i) * 0x9e3779b97f4a7c15ULL >> 32);
 }
 
-/* So many addresses that no slot can stand for, or whose search begins in the same eight buckets. */
+/* Puts so many addresses that have no key, or whose search begins in the same eight buckets. */
 static void put_overflow(struct rg_index *index, uint32_t *addrs, size_t count)
 {
 	for (uint32_t next = 0, i = 0; i < count; next++) {
@@ -205,13 +205,13 @@ static void put_overflow(struct rg_index *index, uint32_t *addrs, size_t count)
 	}
 }
 
-/* Percent of a million other addresses that are looked for in vain. */
+/* Percent of a million other addresses that the filters let through. */
 static double percent_looks(enum rg_index_part part)
 {
 	return 100.0 * (double)count_looks(part, MILLION) / MILLION;
 }
 
-/* So many others than salt's come and go, a few at a time, so that the table is never much fuller. */
+/* Puts and removes so many other hosts, a few at a time, so that the table is never much fuller. */
 static void come_and_go(struct rg_index *index, enum rg_index_part part, size_t count)
 {
 	uint64_t go = rnd(1ULL << 40);
@@ -232,28 +232,28 @@ static void come_and_go(struct rg_index *index, enum rg_index_part part, size_t 
 
 static const struct rate {
 	const char *name;
-	size_t room; /* hosts that it was made for */
+	size_t room; /* hosts that the index is made for */
 	uint32_t stay; /* hosts in it */
-	double most; /* percent of others looked for, with those that stay alone */
+	double most; /* percent of others that the filters let through, if no host was removed */
 } rates[] = {
-	/* Ten hosts for each filter, as many as ever. */
+	/* Ten hosts for each filter, the most there are. */
 	{ "2^13 filters, full", 1, 81920, 9 },
 	{ "2^14 filters, full", 163000, 163000, 9 },
 	{ "2^15 filters, full", 327000, 327000, 9 },
 	{ "2^16 filters, full", 580000, 580000, 9 },
 	{ "2^17 filters, as full as others", 1310720, 1310720, 9 },
-	/* As many as a copy has, and there may be half as many more. */
+	/* As many as after a copy, which has room for half as many more. */
 	{ "2^13 filters, half full", 1, 50000, 4 },
 	{ "2^17 filters, a million", 2 * MILLION, MILLION, 6 },
 };
 
-/* As many as may come and go before the filters are made anew, and a few. */
+/* A few more removed hosts than an index tolerates before it rebuilds its filters. */
 static uint32_t most_removed(const struct rate *rate, enum rg_index_part part)
 {
 	return rate->stay / 2 + (10U << (in_force_of(part) >> 2)) / 16 + rate->stay / 50 + 1000;
 }
 
-/* Random hosts that stay, and others that have gone again. */
+/* Random hosts that stay, and others that are put and removed. */
 static void check_rate(enum rg_index_part part, const struct rate *rate)
 {
 	const struct rg_index_size size = { .hosts4 = rate->room };
@@ -285,7 +285,7 @@ static void check_rate(enum rg_index_part part, const struct rate *rate)
 		assert_true(is_present4(overflow[i], part));
 		assert_int_not_equal(find(index, v4(overflow[i], 32)), RG_INDEX_NONE);
 	}
-	/* Few have gone since: nothing to forget. */
+	/* Few were removed since: it does nothing. */
 	rg_index_rebuild_filters(index);
 	assert_true(is_present4(nth(stay, 0), part));
 	rg_index_free(index);
@@ -302,7 +302,7 @@ static void test_filter_rate(void **state)
 		peers = new_index(RG_INDEX_PEERS, &size);
 		put_in_force(peers, RG_INDEX_PEERS);
 		check_rate(RG_INDEX_HOSTS, &rates[i]);
-		/* The other part has nothing of it. */
+		/* The other part's filters are empty. */
 		assert_int_equal(count_looks(RG_INDEX_PEERS, MILLION), 0);
 		rg_index_free(peers);
 		if (i % 4 == 0)

@@ -4,7 +4,7 @@
 
 #define CHURN_ROUNDS 120000
 
-/* Full buckets, and freed slots that must not hide what lies beyond them. */
+/* Full buckets, and removed slots that must not hide what lies behind them. */
 static void test_overflow(void **state)
 {
 	const struct rg_index_size tiny = {}, small = { .hosts4 = 300, .nets6 = 300 };
@@ -33,7 +33,7 @@ static void test_overflow(void **state)
 	}
 }
 
-/* Freed slots are taken again, however overflow it was. */
+/* After any overflow, removed slots are taken again. */
 static void test_room_after_overflow(void **state)
 {
 	const struct rg_index_size tiny = {};
@@ -45,7 +45,7 @@ static void test_room_after_overflow(void **state)
 	assert_true(rg_index_count(population->checked.index).overflow);
 	for (size_t key = 0; key < 2 * KEYS; key++)
 		population_remove(population, key);
-	/* Fewer than there are slots where each may lie. */
+	/* Fewer than the slots where each may lie. */
 	for (size_t key = 0; key < RG_INDEX_PROBES * RG_INDEX_WORDS / 2; key++) {
 		population_put(population, key);
 		population_put(population, key + KEYS);
@@ -55,7 +55,7 @@ static void test_room_after_overflow(void **state)
 	population_free(population);
 }
 
-/* With room for all of them it knows all of them, whatever came and went. */
+/* A table with room for all keys knows all of them, whatever was put and removed. */
 static void test_churn_with_room(void **state)
 {
 	const struct rg_index_size size = { .hosts4 = KEYS, .nets6 = KEYS };
@@ -64,18 +64,18 @@ static void test_churn_with_room(void **state)
 	(void)state;
 	for (int i = 0; i < CHURN_ROUNDS / 2; i++)
 		population_churn(population, i / 5000 % 2 ? 30 : 60);
-	/* Those that end within a unit of now are a sixth or two of those that are there. */
+	/* Up to a third of the keys end within a unit of now. */
 	expect_asked(&population->checked, population->checked.looked / 10, "a half empty table");
 	population->checked.looked = population->checked.asked = 0;
 	for (size_t key = 0; key < 2 * KEYS; key++)
 		if (!population->there[key] || !population->entries[key].expiry)
 			population_check(population, key);
-	/* Slots that were freed cost little, even now. */
+	/* Tombstones leave few lookups to the trie. */
 	expect_asked(&population->checked, population->checked.looked / 50, "after many have gone");
 	population_free(population);
 }
 
-/* Whoever is there has a slot or, with room hardly ever, none; so may some who have gone. */
+/* Each live key has a slot, or, hardly ever in a roomy table, has overflowed. Removed keys may have one. */
 static void population_check_counts(const struct population *population, bool is_roomy)
 {
 	struct rg_index_count count = rg_index_count(population->checked.index);
@@ -109,7 +109,7 @@ static void test_flush(void **state)
 			struct population *population =
 				population_new(form ? &tiny : &roomy, RG_INDEX_PEERS);
 
-			/* Of one /64 of them a prefix names a half, which is not to take it along. */
+			/* One of the prefixes is half of a /64, which must not be flushed with it. */
 			for (size_t key = 0; key < 2 * KEYS; key++)
 				population_put(population, key);
 			population_check_counts(population, !form);
@@ -142,7 +142,7 @@ static void test_sweep(void **state)
 	}
 }
 
-/* Each has a slot, and a time to the unit: the sweep says how many of them are over. */
+/* Each key has a slot and a time exact to the unit: the sweep returns how many are over. */
 static void test_sweep_count(void **state)
 {
 	const struct rg_index_size size = { .hosts4 = 1000, .nets6 = 1000 };

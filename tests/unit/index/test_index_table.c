@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A table of the index by itself: whatever came and went, each key is found, also as maps/index.h tells
- * XDP to look for it; that is written down here once more. The keys are chosen so that they crowd.
+ * A table of the index alone: each key is found, whatever was put and removed, by the table's own
+ * search and by XDP's, which is written down here a second time. The keys are chosen to overflow.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +12,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-/* An agent may die after any store: then, too, each key has its old answer or its new one. */
+/* The agent may die after any store: even then each key has its old answer or its new one. */
 static void stored(void);
 #define __atomic_store_n(at, value, order)                     \
 	do {                                                   \
@@ -106,35 +106,35 @@ static uint32_t probe(const struct rg_index_table *table, uint64_t key)
 						      probe6(table, key);
 }
 
-/* ---- keys that crowd ---- */
+/* ---- keys that overflow ---- */
 
-struct crowd {
+struct keyset {
 	struct rg_index_table table;
 	uint64_t keys[KEYS];
 	uint32_t payloads[KEYS]; /* 0: not there */
 	size_t there;
 };
 
-static void choose_keys(struct crowd *crowd, uint32_t first)
+static void choose_keys(struct keyset *set, uint32_t first)
 {
 	for (size_t i = 0; i < KEYS;) {
-		uint64_t key = crowd->table.kind == RG_INDEX_TABLE_HOSTS4 ? rnd(1ULL << 32) :
-									    rnd(1ULL << 53) << 11;
-		uint32_t home = home_of(&crowd->table, key);
+		uint64_t key = set->table.kind == RG_INDEX_TABLE_HOSTS4 ? rnd(1ULL << 32) :
+									  rnd(1ULL << 53) << 11;
+		uint32_t home = home_of(&set->table, key);
 		bool is_new = true;
 
 		for (size_t j = 0; j < i; j++)
-			is_new &= crowd->keys[j] != key;
+			is_new &= set->keys[j] != key;
 		if (is_new && home >= first && home < first + HOMES)
-			crowd->keys[i++] = key;
+			set->keys[i++] = key;
 	}
 }
 
-static void check_key(const struct crowd *crowd, size_t at)
+static void check_key(const struct keyset *set, size_t at)
 {
-	const struct rg_index_table *table = &crowd->table;
-	uint64_t key = crowd->keys[at];
-	uint32_t payload = crowd->payloads[at], probed = probe(table, key);
+	const struct rg_index_table *table = &set->table;
+	uint64_t key = set->keys[at];
+	uint32_t payload = set->payloads[at], probed = probe(table, key);
 	struct rg_index_slot slot;
 	bool ends, found = rg_index_table_find(table, key, &slot, &ends);
 
@@ -151,8 +151,8 @@ static void check_key(const struct crowd *crowd, size_t at)
 	}
 }
 
-/* Where a key is being changed. */
-static struct crowd *changed;
+/* The change that is under way. */
+static struct keyset *changed;
 static size_t changed_at;
 static uint32_t changed_to; /* payload, 0: removed */
 
@@ -172,9 +172,9 @@ static void stored(void)
 		check_stored(rnd(KEYS));
 }
 
-static void begin_change(struct crowd *crowd, size_t at, uint32_t payload)
+static void begin_change(struct keyset *set, size_t at, uint32_t payload)
 {
-	changed = crowd;
+	changed = set;
 	changed_at = at;
 	changed_to = payload;
 }
@@ -186,60 +186,60 @@ static void end_change(void)
 	changed = NULL;
 }
 
-static void check_keys(const struct crowd *crowd)
+static void check_keys(const struct keyset *set)
 {
 	for (size_t i = 0; i < KEYS; i++)
-		check_key(crowd, i);
+		check_key(set, i);
 }
 
-static void put_key(struct crowd *crowd, size_t at)
+static void put_key(struct keyset *set, size_t at)
 {
 	uint32_t old, payload = (uint32_t)(1 << RG_INDEX_CODE_SHIFT) +
 				(uint32_t)rnd(LAST_PAYLOAD - (1 << RG_INDEX_CODE_SHIFT) + 1);
-	bool had_slot = crowd->payloads[at] && !has_overflowed(&crowd->table, crowd->keys[at]);
+	bool had_slot = set->payloads[at] && !has_overflowed(&set->table, set->keys[at]);
 
-	begin_change(crowd, at, payload);
-	assert_true(rg_index_table_put(&crowd->table, crowd->keys[at], payload, &old) >= 0);
-	assert_int_equal(old, had_slot ? crowd->payloads[at] : 0);
+	begin_change(set, at, payload);
+	assert_true(rg_index_table_put(&set->table, set->keys[at], payload, &old) >= 0);
+	assert_int_equal(old, had_slot ? set->payloads[at] : 0);
 	end_change();
 }
 
-static void remove_key(struct crowd *crowd, size_t at)
+static void remove_key(struct keyset *set, size_t at)
 {
 	struct rg_index_slot slot;
 	bool ends;
 
-	begin_change(crowd, at, 0);
-	if (rg_index_table_find(&crowd->table, crowd->keys[at], &slot, &ends))
-		rg_index_table_remove(&crowd->table, &slot);
+	begin_change(set, at, 0);
+	if (rg_index_table_find(&set->table, set->keys[at], &slot, &ends))
+		rg_index_table_remove(&set->table, &slot);
 	else
-		rg_index_table_forget(&crowd->table, crowd->keys[at]);
+		rg_index_table_forget(&set->table, set->keys[at]);
 	end_change();
 }
 
 static void count_visit(void *arg, struct rg_index_slot *slot)
 {
-	struct crowd *crowd = arg;
+	struct keyset *set = arg;
 
 	for (size_t i = 0; i < KEYS; i++)
-		if (crowd->keys[i] == slot->key) {
-			assert_int_equal(slot->payload, crowd->payloads[i]);
-			crowd->there++;
+		if (set->keys[i] == slot->key) {
+			assert_int_equal(slot->payload, set->payloads[i]);
+			set->there++;
 			return;
 		}
 	fail_msg("a key that was never put");
 }
 
-/* A walk comes by each, and knows which it is. */
-static void check_walk(struct crowd *crowd)
+/* A walk visits each taken slot once and knows its key. */
+static void check_walk(struct keyset *set)
 {
-	size_t there = crowd->there;
+	size_t there = set->there;
 
-	crowd->there = 0;
-	rg_index_table_walk(&crowd->table, count_visit, crowd);
-	assert_int_equal(crowd->there, crowd->table.count);
-	assert_int_equal(crowd->there + crowd->table.overflow_count, there);
-	crowd->there = there;
+	set->there = 0;
+	rg_index_table_walk(&set->table, count_visit, set);
+	assert_int_equal(set->there, set->table.count);
+	assert_int_equal(set->there + set->table.overflow_count, there);
+	set->there = there;
 }
 
 static void check_empty(const struct rg_index_table *table)
@@ -253,33 +253,33 @@ static void check_empty(const struct rg_index_table *table)
 
 static void churn(enum rg_index_table_kind kind, uint32_t buckets, uint32_t first)
 {
-	struct crowd crowd = { .table = open_table(kind, buckets) };
-	size_t crowded = 0;
+	struct keyset set = { .table = open_table(kind, buckets) };
+	size_t overflow = 0;
 
-	choose_keys(&crowd, first);
+	choose_keys(&set, first);
 	for (int i = 0; i < CHURNS; i++) {
 		size_t at = rnd(KEYS);
 
-		/* It fills up, and empties again. */
+		/* The table fills up and empties again. */
 		if (rnd(100) < (i / 4000 % 2 ? 15 : 70))
-			put_key(&crowd, at);
+			put_key(&set, at);
 		else
-			remove_key(&crowd, at);
-		check_key(&crowd, at);
-		check_key(&crowd, rnd(KEYS));
-		crowded += crowd.table.overflow_count > 0;
+			remove_key(&set, at);
+		check_key(&set, at);
+		check_key(&set, rnd(KEYS));
+		overflow += set.table.overflow_count > 0;
 		if (i % 500 == 0)
-			check_keys(&crowd);
+			check_keys(&set);
 		if (i % 3000 == 0)
-			check_walk(&crowd);
+			check_walk(&set);
 	}
-	assert_true(crowded > CHURNS / 10);
+	assert_true(overflow > CHURNS / 10);
 	for (size_t i = 0; i < KEYS; i++) {
-		remove_key(&crowd, i);
-		check_key(&crowd, rnd(KEYS));
+		remove_key(&set, i);
+		check_key(&set, rnd(KEYS));
 	}
-	check_empty(&crowd.table);
-	close_table(&crowd.table);
+	check_empty(&set.table);
+	close_table(&set.table);
 }
 
 static void test_hosts4(void **state)
@@ -305,11 +305,11 @@ static void test_nets6(void **state)
 /* ---- a reader ---- */
 
 #define ROUNDS 20000
-#define FULL 80 /* more than there are slots where a search goes */
+#define FULL 80 /* more than the slots of one search */
 
 struct duel {
 	struct rg_index_table table;
-	uint64_t keys[FULL]; /* all in one bucket, or behind it; the last is looked for */
+	uint64_t keys[FULL]; /* with the same home bucket; the reader looks for the last */
 	atomic_uint round; /* odd: it is there */
 	atomic_bool over;
 	size_t missed;
@@ -358,8 +358,8 @@ static void find_keys(struct duel *duel)
 }
 
 /*
- * One that had no slot is put once more, when there is room: from the first time on the answer is never
- * that it is not there.
+ * A key that has overflowed is put again, when there is room. From its first put on, a reader never gets
+ * the answer that it is not there.
  */
 static void check_reader(enum rg_index_table_kind kind, uint32_t buckets)
 {
@@ -402,7 +402,7 @@ static void check_room(enum rg_index_table_kind kind, size_t entries, uint64_t f
 	int ret = 0;
 
 	for (uint64_t i = 0; i < entries; i++) {
-		assert_true(!ret || table.overflow_count); /* no larger one before it is full */
+		assert_true(!ret || table.overflow_count); /* none is due before this one is full */
 		ret = rg_index_table_put(&table, step ? first + i * step : rnd(1ULL << 32),
 					 1 << RG_INDEX_CODE_SHIFT, &old);
 	}

@@ -2,7 +2,7 @@
 /* Prefixes of every length, IPv4 and IPv6: alone, nested, and many at random. */
 #include "model.h"
 
-/* Within a /25 that became hosts, a longer one that is past the limit for that must not be lost. */
+/* A /28 past the limit of expansion, within a /25 that is expanded, must not be lost. */
 static void test_nested_past_the_limit(void **state)
 {
 	const struct rg_index_size size = { .hosts4 = 1 << 20, .nets4 = true };
@@ -44,7 +44,7 @@ static const struct life {
 	{ "alive for weeks, past 7 days", EPOCH + 20 * DAY, EPOCH + 7 * DAY },
 };
 
-/* Whether the format can say exactly what holds within prefix and beside it. */
+/* Whether the format has an exact answer for every address within prefix and beside it. */
 static bool is_exact(const struct rg_prefix *prefix, const struct life *life, bool nets4)
 {
 	bool is4 = rg_addr_is_v4(&prefix->addr) && prefix->len >= RG_V4_PREFIX_BITS;
@@ -84,7 +84,7 @@ static void check_alone(u128 number, uint32_t len, const struct life *life, bool
 	close_checked(&checked);
 }
 
-/* Those shorter than cheap, which take millions of stores or differ little, in one life alone. */
+/* Prefixes shorter than `cheap`, which take millions of stores or differ little, get one life only. */
 static void check_every_length(u128 number, uint32_t first, uint32_t last, uint32_t cheap)
 {
 	for (uint32_t len = first; len <= last; len++)
@@ -105,7 +105,7 @@ static void test_alone(void **state)
 	check_every_length(V4_BASE + UINT32_MAX, 96 + 16, 128, 0);
 	check_every_length(V6_BASE + ((u128)0x12345678 << 64) + 0x99, 3, 128, 0);
 	check_every_length(((u128)0xffff << 112) + 1, 1, 128, 129);
-	/* What has all of IPv4 in it, and what lies beside it. */
+	/* Prefixes that cover all of IPv4, and those beside them. */
 	for (uint32_t len = 0; len <= 80; len += 80)
 		check_alone(0, len, &lives[len / 40], len);
 	check_every_length(0, 81, 128, 0);
@@ -120,7 +120,7 @@ struct chain {
 	uint32_t first, last; /* lengths */
 	uint32_t step;
 	unsigned int parity; /* which of them are approved */
-	unsigned int timed; /* every so many-th ends; 0: none */
+	unsigned int timed; /* every n-th length ends; 0: none does */
 	bool nets4;
 };
 
@@ -157,7 +157,7 @@ static void check_chain(const struct chain *chain)
 		for (size_t i = 0; i < ARRAY_SIZE(nows); i++)
 			check_around(&checked, &prefix, nows[i]);
 	}
-	/* Permanent IPv4 prefixes are all in the table or made hosts. */
+	/* IPv4 prefixes without an end are all in nets4 or expanded. */
 	if (chain->nets4 && !chain->timed && chain->first >= RG_V4_PREFIX_BITS &&
 	    chain->number >> 32 == V4_BASE >> 32)
 		expect_asked(&checked, 0, "a chain");
@@ -187,7 +187,7 @@ static void test_chains(void **state)
 	check_chain(&(struct chain){ V4_BASE + 0x01020304, 80, 128, 16, 1, 0, true });
 }
 
-/* Each length in each shorter one, approved in blocked and the other way. */
+/* Each length within each shorter one, approved in blocked and the reverse. */
 static void test_pairs(void **state)
 {
 	const u128 number = V4_BASE + 0x0b16a1b7;
@@ -259,19 +259,19 @@ static void test_special_addresses(void **state)
 	(void)state;
 	open_checked(&checked, RG_INDEX_HOSTS, &size, EPOCH);
 	put_checked(&checked, &mapped);
-	/* 0.0.0.1 is known; the IPv6 addresses with the same low bits are not it. */
+	/* 0.0.0.1 is known; IPv6 addresses with the same low bits are others. */
 	assert_int_equal(check_at(&checked, V4_BASE + 1, NOW), answer_for(&mapped));
 	assert_int_equal(check_at(&checked, 1, NOW), RG_INDEX_NONE);
 	assert_int_equal(check_at(&checked, V4_BASE + 2, NOW), RG_INDEX_NONE);
 	assert_int_equal(check_at(&checked, V4_BASE * 2 + 1, NOW), RG_INDEX_NONE);
-	/* Nor does 0.0.0.0, which anybody can send from, new_lists others be asked about. */
+	/* 0.0.0.0, which anybody can send from, has a slot as others: nobody else is left to the trie. */
 	put_checked(&checked, &zero);
 	assert_int_equal(check_at(&checked, V4_BASE, NOW), answer_for(&zero));
 	assert_int_equal(check_at(&checked, V4_BASE + 1, NOW), answer_for(&mapped));
 	assert_int_equal(check_at(&checked, V4_BASE + 2, NOW), RG_INDEX_NONE);
 	put_checked(&checked, &clean);
 	assert_int_equal(check_at(&checked, V4_BASE + 3, NOW), ANSWER_CLEAN);
-	/* IPv4 lies in ::/64, too. */
+	/* ::/64 covers IPv4. */
 	put_checked(&checked, &any);
 	assert_int_equal(check_at(&checked, 0, NOW), answer_for(&any));
 	assert_int_equal(check_at(&checked, 1, NOW), answer_for(&any));

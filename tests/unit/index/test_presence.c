@@ -2,7 +2,7 @@
 /* Presence: the bits that send XDP into the tables, published and retired with their index. */
 #include "model.h"
 
-/* Each part has a net of its own and all share one; the hosts' index gives way to another. */
+/* Each part has a network of its own, and all share one; another index of hosts replaces the first. */
 static void test_retire_previous(void **state)
 {
 	const struct rg_index_size size = { .hosts4 = 100, .nets6 = 100 },
@@ -22,7 +22,7 @@ static void test_retire_previous(void **state)
 	}
 	open_checked_with(&fresh, RG_INDEX_HOSTS, &larger, EPOCH, presence);
 	put(fresh.index, v4(0x0c000001, 32), RG_CLASS_BLOCKED, 0);
-	/* Not in force yet: what the old one has is still found. */
+	/* It is not in force yet: what the old one has is still found. */
 	assert_true(is_present4(0x0a010001, RG_INDEX_HOSTS) &&
 		    !is_present4(0x0c000001, RG_INDEX_HOSTS));
 	assert_int_equal(presence6(0x20010002) >> RG_INDEX_HOSTS & 1, 1);
@@ -48,7 +48,7 @@ static void test_retire_previous(void **state)
 	close_checked(&fresh);
 }
 
-/* What an index that is not where yet has leaves no bit behind, and all of them when it is. */
+/* An index sets no presence bit before it is published, and then all of them. */
 static void test_publish(void **state)
 {
 	const struct rg_index_size size = { .hosts4 = 100, .nets6 = 100, .nets4 = true };
@@ -63,7 +63,7 @@ static void test_publish(void **state)
 	put(checked.index, v6(0x2001000100000000), RG_CLASS_BLOCKED, 0);
 	put(checked.index, around((u128)0x30 << 120, 12), RG_CLASS_BLOCKED, 0);
 	assert_memory_equal(presence, &nothing, sizeof(nothing));
-	/* Meanwhile the other part goes on. */
+	/* Meanwhile another part changes. */
 	open_checked_with(&other, RG_INDEX_HOSTS, &size, EPOCH, presence);
 	put_in_force(other.index, RG_INDEX_HOSTS);
 	put(other.index, v4(0x0a000002, 32), RG_CLASS_BLOCKED, 0);
@@ -86,7 +86,7 @@ static void test_publish(void **state)
 	clear_presence();
 }
 
-/* All parts with one `presence`: whatever one of them does, the others' answers stay. */
+/* All parts share the presence: no operation on one changes an answer of another. */
 static void test_all_parts(void **state)
 {
 	const struct rg_index_size small = {}, lists = { .hosts4 = 2000, .nets4 = true };
@@ -102,7 +102,7 @@ static void test_all_parts(void **state)
 			const struct rg_index_entry entry = random_entry(false);
 
 			put_checked(one, &entry);
-			if (rnd(4) == 0) { /* in the trie, then here */
+			if (rnd(4) == 0) { /* from the trie first, then from the index */
 				*model_at(&one->model, &entry.prefix) =
 					one->model.at[one->model.count - 1];
 				one->model.count--;
@@ -116,7 +116,7 @@ static void test_all_parts(void **state)
 		close_checked(&checked[i]);
 }
 
-/* What has taken another's place knows again what is nowhere, without a look. */
+/* Once the index before is retired, its addresses are no longer present. */
 static void test_retire_forgets(void **state)
 {
 	const struct rg_index_size size = { .hosts4 = 1000 };
@@ -138,7 +138,7 @@ static void test_retire_forgets(void **state)
 	close_checked(&checked);
 	for (uint32_t i = 0; i < 1 << 24; i += 997)
 		looks += is_present4_anywhere(i << 8 | rnd(256));
-	/* One word has three bits, which others may have. */
+	/* The one host has three bits in one filter, which other addresses may share. */
 	assert_in_range(looks, 0, 2);
 	assert_int_equal(find(fresh.index, v6(1)), RG_INDEX_NONE);
 	assert_int_not_equal(find(fresh.index, v4(0x01020304, 32)), RG_INDEX_NONE);
@@ -146,7 +146,7 @@ static void test_retire_forgets(void **state)
 	close_checked(&fresh);
 }
 
-/* Who stands near an entry of the lists says so, in either order. */
+/* A host near an entry of the lists is marked, whichever was put first. */
 static void check_near(enum rg_index_part part)
 {
 	const struct rg_index_size size = { .hosts4 = 1000, .nets4 = part == RG_INDEX_LISTS };
@@ -167,7 +167,7 @@ static void check_near(enum rg_index_part part)
 	rg_index_update_near(index);
 	assert_int_equal(header->answers[1], answer | RG_INDEX_CHECK_LISTS);
 	assert_int_equal(header->answers[2], 0);
-	/* To both it is the same answer. */
+	/* A lookup returns the answer without the mark. */
 	assert_int_equal(find(index, near), answer);
 	assert_int_equal(find(index, far), answer);
 	rg_index_remove(index, &far);
@@ -186,7 +186,7 @@ static void test_near(void **state)
 	check_near(RG_INDEX_PEERS);
 }
 
-/* Of those in an index that is not where yet nobody knows who is near: all heed. */
+/* Before it is published an index does not know the lists: it marks all hosts. */
 static void test_near_unpublished(void **state)
 {
 	const struct rg_index_size size = { .hosts4 = 100 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Sizes: what an index was measured for finds room in it. */
+/* Sizes: an index has room for what it was measured for. */
 #include "model.h"
 
 static void check_room(const char *name, bool six, uint64_t first, uint64_t step)
@@ -20,7 +20,7 @@ static void check_room(const char *name, bool six, uint64_t first, uint64_t step
 	rg_index_free(index);
 }
 
-/* What it was made for finds room, also addresses that lie side by side. */
+/* A table has room for what it was made for, also if the addresses lie side by side. */
 static void test_room(void **state)
 {
 	(void)state;
@@ -30,7 +30,7 @@ static void test_room(void **state)
 	check_room("/48s in a row", true, 0x20010db800000000, 1 << 16);
 }
 
-/* A list's items, and behind them what belongs to those of IPv6. */
+/* Items of a list, and behind them the addresses of the IPv6 ones. */
 struct list {
 	struct rg_list_item items[3000];
 	struct rg_addr addrs[3000];
@@ -70,7 +70,7 @@ static void test_measure(void **state)
 	set_prefix(&list, 6, v4(0x0a000204, 31));
 	rg_index_measure(list.items, 7, &size);
 	assert_true(size.hosts4 == 1 + 128 + 2 && size.nets4);
-	/* No more than a bounded number become hosts, whatever the list. */
+	/* The number of hosts made by expansion is bounded. */
 	for (size_t i = 0; i < 2100; i++)
 		set_prefix(&list, i, v4((uint32_t)i << 12, 25));
 	rg_index_measure(list.items, 2100, &size);
@@ -81,7 +81,7 @@ static void test_measure(void **state)
 	assert_int_equal(size.hosts4, 1 << 18);
 }
 
-/* What was measured fits, but for a few that hash badly: else no put asks for a larger one. */
+/* What was measured fits, but for a few that overflow; no other put asks for a larger index. */
 static void test_measured_fits(void **state)
 {
 	static struct list list;
@@ -113,7 +113,7 @@ static void test_measured_fits(void **state)
 	rg_index_free(index);
 }
 
-/* However often it is put: a larger table would have no slot for it either. */
+/* A host without a key never asks for a larger table, which would not help. */
 static void test_unkeyed_needs_no_growth(void **state)
 {
 	const struct rg_index_size size = { .hosts4 = 1 };
