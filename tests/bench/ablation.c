@@ -75,7 +75,7 @@ static const char *const crowd_names[CROWDS] = { "listed", "known_clean", "unlis
 struct bench {
 	size_t counts[CROWDS];
 	size_t prefixes;
-	uint32_t rounds, times;
+	uint32_t rounds, times, seconds;
 	int cpu;
 
 	struct population population;
@@ -463,6 +463,7 @@ __attribute__((noreturn)) static void usage(int status)
 	      "  -p, --prefixes N  blocked prefixes (100000)\n"
 	      "  -r, --rounds N    (41)\n"
 	      "  -t, --times N     65,536 lookups of each kind in a round (2)\n"
+	      "  -s, --seconds N   no round begins later (600)\n"
 	      "  -c, --cpu N       to measure on (1)\n",
 	      status ? stderr : stdout);
 	exit(status);
@@ -484,12 +485,13 @@ static void parse(struct bench *bench, int argc, char **argv)
 						 { "prefixes", required_argument, NULL, 'p' },
 						 { "rounds", required_argument, NULL, 'r' },
 						 { "times", required_argument, NULL, 't' },
+						 { "seconds", required_argument, NULL, 's' },
 						 { "cpu", required_argument, NULL, 'c' },
 						 { "help", no_argument, NULL, 'h' },
 						 {} };
 	int option;
 
-	while ((option = getopt_long(argc, argv, "n:p:r:t:c:h", options, NULL)) >= 0) {
+	while ((option = getopt_long(argc, argv, "n:p:r:t:s:c:h", options, NULL)) >= 0) {
 		if (option == 'n')
 			bench->counts[CROWD_LISTED] = parse_number(optarg, 1, 16000000);
 		else if (option == 'p')
@@ -498,6 +500,8 @@ static void parse(struct bench *bench, int argc, char **argv)
 			bench->rounds = (uint32_t)parse_number(optarg, 1, MAX_ROUNDS);
 		else if (option == 't')
 			bench->times = (uint32_t)parse_number(optarg, 1, 100);
+		else if (option == 's')
+			bench->seconds = (uint32_t)parse_number(optarg, 1, 100000);
 		else if (option == 'c')
 			bench->cpu = (int)parse_number(optarg, 0, 1);
 		else
@@ -509,8 +513,13 @@ static void parse(struct bench *bench, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	static struct bench bench = { .prefixes = 100000, .rounds = 41, .times = 2, .cpu = 1 };
+	static struct bench bench = { .prefixes = 100000,
+				      .rounds = 41,
+				      .times = 2,
+				      .cpu = 1,
+				      .seconds = 600 };
 	size_t *counts = bench.counts;
+	time_t began;
 
 	counts[CROWD_LISTED] = 1 << 20;
 	parse(&bench, argc, argv);
@@ -523,8 +532,12 @@ int main(int argc, char **argv)
 	copy_tables(&bench, false);
 	copy_tables(&bench, true);
 	draw(&bench);
-	for (uint32_t round = 0; round < bench.rounds; round++)
+	began = time(NULL);
+	for (uint32_t round = 0; round < bench.rounds; round++) {
 		run_round(&bench, round);
+		if (time(NULL) - began >= bench.seconds)
+			bench.rounds = round + 1;
+	}
 	check(&bench);
 	print_result(&bench);
 	ablation_bpf__destroy(bench.skel);
