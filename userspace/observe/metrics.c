@@ -52,6 +52,9 @@ static void add_losses(struct evbuffer *page, const struct rg_modules *modules)
 		return;
 	begin(page, "losses_total", "counter",
 	      "Packets and events dropped, lost or degraded, by cause.");
+	/* Comments: what each cause means. */
+	for (unsigned int loss = 0; loss < RG_LOSS_COUNTS; loss++)
+		evbuffer_add_printf(page, "# %s: %s\n", rg_losses_name(loss), rg_losses_help(loss));
 	for (unsigned int loss = 0; loss < RG_LOSS_COUNTS; loss++)
 		evbuffer_add_printf(page, "repgate_losses_total{cause=\"%s\"} %llu\n",
 				    rg_losses_name(loss), (unsigned long long)losses[loss]);
