@@ -15,7 +15,7 @@
 
 #define MAX_CLIENTS 64
 #define MAX_LINE 65536 /* bytes of a request */
-#define MAX_BACKLOG (64 * 1024 * 1024) /* bytes of answers that a client does not read */
+#define MAX_BACKLOG (64 * 1024 * 1024) /* bytes of events that a client has not read */
 
 static const struct timeval idle_time = { .tv_sec = 60 };
 
@@ -54,9 +54,9 @@ static void send_line(struct rg_client *client, json_t *line)
 	struct evbuffer *out = bufferevent_get_output(client->stream);
 
 	json_decref(line);
-	/* A text that is no UTF-8, or no memory: an answer all the same. */
+	/* Without memory, or with text that is not UTF-8: each request still gets an answer. */
 	if (!text)
-		text = strdup("{\"ok\":false,\"error\":\"the answer can't be shown\"}");
+		text = strdup("{\"ok\":false,\"error\":\"the answer is not valid JSON\"}");
 	if (!text)
 		return;
 	evbuffer_add(out, text, strlen(text));
@@ -100,7 +100,7 @@ void rg_control_wait(struct rg_client *client, void *what, void (*cancel)(void *
 {
 	client->waits_for = what;
 	client->cancel = cancel;
-	/* Its next lines wait too. */
+	/* The client's next requests wait in the input buffer. */
 	if (what) {
 		bufferevent_disable(client->stream, EV_READ);
 	} else {
@@ -152,7 +152,7 @@ static void on_read(struct bufferevent *stream, void *arg)
 		drop_client(client);
 }
 
-/* All that a client who sends no more was to get is out. */
+/* All answers are sent; a client that sends no more requests is done. */
 static void on_drained(struct bufferevent *stream, void *arg)
 {
 	struct rg_client *client = arg;
@@ -166,7 +166,7 @@ static void on_end(struct bufferevent *stream, short what, void *arg)
 {
 	struct rg_client *client = arg;
 
-	/* `echo ... | socat - UNIX:...` closes its side and waits for the answer. */
+	/* A client such as `echo ... | socat - UNIX:...` closes its side and waits for the answer. */
 	client->half_closed = what & BEV_EVENT_EOF;
 	if (client->half_closed && !client->follows &&
 	    (client->waits_for || evbuffer_get_length(bufferevent_get_output(stream))))
@@ -200,22 +200,22 @@ static void on_connection(struct evconnlistener *listener, evutil_socket_t fd,
 	bufferevent_enable(client->stream, EV_READ | EV_WRITE);
 }
 
-/* root and the group may talk to us. */
+/* Root and the group control_group may connect. */
 static void set_access(const struct rg_conf *conf)
 {
 	const struct group *group = getgrnam(conf->control_group);
 
-	/* The service's own group needs no chown, which its sandbox forbids. */
+	/* The process' own group needs no chown, which the service's sandbox forbids. */
 	if (chmod(conf->control_socket, 0660) ||
 	    (group && group->gr_gid != getegid() &&
 	     chown(conf->control_socket, (uid_t)-1, group->gr_gid)))
 		rg_log_warning("control socket %s: %m", conf->control_socket);
 	if (!group)
-		rg_log_info("no group \"%s\": repgatectl is for this user and root only",
+		rg_log_info("no group \"%s\": only this user and root may use repgatectl",
 			    conf->control_group);
 }
 
-/* A socket file that nobody listens on is of an agent that died; one that answers is not ours. */
+/* Removes the socket of an agent that died. Fails if an agent answers there. */
 static int remove_stale(const struct sockaddr_un *address, struct rg_error *error)
 {
 	RG_CLEANUP_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -226,7 +226,7 @@ static int remove_stale(const struct sockaddr_un *address, struct rg_error *erro
 		return rg_fail(error, -EADDRINUSE,
 			       "control socket %s: another repgated answers there",
 			       address->sun_path);
-	/* EACCES: one that ran as another user left it in a directory that is ours now. */
+	/* EACCES: an agent that ran as another user left it. */
 	if (errno == ECONNREFUSED || errno == EACCES)
 		(void)unlink(address->sun_path);
 	return 0;
@@ -254,7 +254,7 @@ static int listen_on(struct rg_control *control, struct rg_error *error)
 		return rg_fail(error, -ENAMETOOLONG, "control_socket %s: longer than %zu bytes",
 			       conf->control_socket, sizeof(address.sun_path) - 1);
 	strcpy(address.sun_path, conf->control_socket);
-	(void)make_parent(conf->control_socket); /* bind says what is wrong */
+	(void)make_parent(conf->control_socket); /* bind() reports an error */
 	err = remove_stale(&address, error);
 	if (err)
 		return err;

@@ -7,7 +7,7 @@
 #include "proto/reply.h"
 
 struct lookup {
-	struct rg_client *client; /* NULL: gone */
+	struct rg_client *client;
 	struct rg_inquiry *inquiry;
 	struct rg_conf *conf;
 	struct rg_addr addr;
@@ -16,7 +16,7 @@ struct lookup {
 	bool store;
 };
 
-/* What will be said, from whichever source. */
+/* What is known of the address: from the lists, the maps or the inquiry. */
 struct finding {
 	enum rg_class peer_class;
 	enum rg_action action;
@@ -24,7 +24,7 @@ struct finding {
 	const char *zone; /* alias or "" */
 	uint32_t code;
 	uint64_t since, expiry, hits; /* 0: none */
-	bool known; /* in the maps: the next SYN is not held */
+	bool known; /* from lists or maps: the next SYN is not held */
 };
 
 static void free_lookup(void *arg)
@@ -76,7 +76,7 @@ static json_t *describe_zones(const struct rg_conf *conf, const struct lookup *l
 		const struct rg_zone_conf *zone = &conf->zones[i];
 		struct rg_finding finding = lookup->evidence.zones[i];
 
-		/* A stored verdict is what this zone said then. */
+		/* A stored verdict is the answer that this zone gave then. */
 		if (found->known && !strcmp(found->zone, zone->alias))
 			finding = (struct rg_finding){ .state = RG_ZONE_LISTED, .code = found->code };
 		else if (found->known && found->reason == RG_REASON_NOT_LISTED)
@@ -90,7 +90,7 @@ static json_t *describe_zones(const struct rg_conf *conf, const struct lookup *l
 	return zones;
 }
 
-/* The action that the peer's next SYN meets; a held one meets its verdict in the end. */
+/* The action that the next SYN meets. A SYN that is held meets its verdict in the end. */
 static enum rg_action next_syn(const struct rg_modules *modules, const struct rg_conf *conf,
 			       const struct finding *found)
 {
@@ -153,7 +153,7 @@ static json_t *describe_lookup(const struct rg_modules *modules, const struct lo
 		describe_lists(modules->lists, lookup), "zones", describe_zones(conf, lookup, found));
 }
 
-/* From the lists and maps; false if nothing is known. */
+/* Looks into lists and maps. False if they know nothing of the address. */
 static bool find_known(const struct rg_modules *modules, const struct lookup *lookup,
 		       struct finding *found)
 {
@@ -203,7 +203,7 @@ static void on_lookup(void *arg, const struct rg_evidence *evidence)
 	struct finding found;
 
 	lookup->evidence = *evidence;
-	lookup->inquiry = NULL; /* gone when this returns */
+	lookup->inquiry = NULL; /* it is freed when this returns */
 	rg_policy_decide(lookup->conf, evidence, &outcome);
 	if (lookup->store)
 		(void)rg_judge_store(modules->verdicts, modules->conf, lookup->conf, &lookup->addr,

@@ -3,16 +3,16 @@
 
 #include <sys/queue.h>
 
-struct place {
-	STAILQ_ENTRY(place) entry;
-	struct rg_reload_request turn;
+struct entry {
+	STAILQ_ENTRY(entry) next;
+	struct rg_reload_request request;
 };
 
-STAILQ_HEAD(queue, place);
+STAILQ_HEAD(entries, entry);
 
 struct rg_reload_queue {
-	struct queue waiting;
-	struct queue current; /* whose load it is; empty: none is under way */
+	struct entries waiting;
+	struct entries current; /* requests of the load in progress; empty: there is none */
 	int (*load)(void *arg, enum rg_reload_kind kind, struct rg_error *error);
 	void *arg;
 };
@@ -21,104 +21,102 @@ int rg_reload_queue_new(struct rg_reload_queue **ret,
 			int (*load)(void *arg, enum rg_reload_kind kind, struct rg_error *error),
 			void *arg)
 {
-	struct rg_reload_queue *turns = calloc(1, sizeof(*turns));
+	struct rg_reload_queue *queue = calloc(1, sizeof(*queue));
 
-	if (!turns)
+	if (!queue)
 		return -ENOMEM;
-	STAILQ_INIT(&turns->waiting);
-	STAILQ_INIT(&turns->current);
-	turns->load = load;
-	turns->arg = arg;
-	*ret = turns;
+	STAILQ_INIT(&queue->waiting);
+	STAILQ_INIT(&queue->current);
+	queue->load = load;
+	queue->arg = arg;
+	*ret = queue;
 	return 0;
 }
 
-/* Tells all in queue, which is the caller's alone. */
-static void finish(struct queue *queue, int err, const struct rg_error *error)
+/* Answers and frees all entries. */
+static void answer(struct entries *entries, int err, const struct rg_error *error)
 {
-	struct place *place;
+	struct entry *entry;
 
-	while ((place = STAILQ_FIRST(queue))) {
-		STAILQ_REMOVE_HEAD(queue, entry);
-		place->turn.done(place->turn.arg, err, error);
-		free(place);
+	while ((entry = STAILQ_FIRST(entries))) {
+		STAILQ_REMOVE_HEAD(entries, next);
+		entry->request.done(entry->request.arg, err, error);
+		free(entry);
 	}
 }
 
-static void finish_current(struct rg_reload_queue *turns, int err, const struct rg_error *error)
+static void answer_current(struct rg_reload_queue *queue, int err, const struct rg_error *error)
 {
-	struct queue over = STAILQ_HEAD_INITIALIZER(over);
+	struct entries ended = STAILQ_HEAD_INITIALIZER(ended);
 
-	STAILQ_CONCAT(&over, &turns->current); /* done may ask again */
-	finish(&over, err, error);
-}
-
-static void move(struct place *place, struct queue *from, struct queue *to)
-{
-	STAILQ_REMOVE(from, place, place, entry);
-	STAILQ_INSERT_TAIL(to, place, entry);
+	STAILQ_CONCAT(&ended, &queue->current); /* done() may add requests */
+	answer(&ended, err, error);
 }
 
 /*
- * The first that waits, and who can share its load: nobody behind one who changes something, as that is
- * to be loaded, or to last no longer than until the load that was asked for after it.
+ * Moves the next request to `current`, and those that can share its load. A request with begin() is a
+ * barrier: it changes files or settings, and a request behind it wants these loaded. Returns the first.
  */
-static const struct rg_reload_request *take_next(struct rg_reload_queue *turns)
+static const struct rg_reload_request *take_next(struct rg_reload_queue *queue)
 {
-	struct place *first = STAILQ_FIRST(&turns->waiting), *place = first, *next;
+	struct entry *first = STAILQ_FIRST(&queue->waiting), *entry = first, *next;
 
-	for (; place; place = next) {
-		next = STAILQ_NEXT(place, entry);
-		if (place != first && place->turn.begin)
+	for (; entry; entry = next) {
+		next = STAILQ_NEXT(entry, next);
+		if (entry != first && entry->request.begin)
 			break;
-		if (place == first || (!first->turn.begin && place->turn.kind == first->turn.kind))
-			move(place, &turns->waiting, &turns->current);
+		if (entry != first &&
+		    (first->request.begin || entry->request.kind != first->request.kind))
+			continue;
+		STAILQ_REMOVE(&queue->waiting, entry, entry, next);
+		STAILQ_INSERT_TAIL(&queue->current, entry, next);
 	}
-	return &first->turn;
+	return &first->request;
 }
 
-static void go_on(struct rg_reload_queue *turns)
+/* Starts loads until one is in progress or no request waits. */
+static void start_next(struct rg_reload_queue *queue)
 {
-	while (STAILQ_EMPTY(&turns->current) && !STAILQ_EMPTY(&turns->waiting)) {
-		const struct rg_reload_request *turn = take_next(turns);
+	while (STAILQ_EMPTY(&queue->current) && !STAILQ_EMPTY(&queue->waiting)) {
+		const struct rg_reload_request *request = take_next(queue);
 		struct rg_error error = {};
-		int err = turn->begin ? turn->begin(turn->arg, &error) : 0;
+		int err = request->begin ? request->begin(request->arg, &error) : 0;
 
 		if (!err)
-			err = turns->load(turns->arg, turn->kind, &error);
+			err = queue->load(queue->arg, request->kind, &error);
 		if (err)
-			finish_current(turns, err > 0 ? 0 : err, &error);
+			answer_current(queue, err > 0 ? 0 : err, &error);
 	}
 }
 
-void rg_reload_queue_add(struct rg_reload_queue *turns, const struct rg_reload_request *turn)
+void rg_reload_queue_add(struct rg_reload_queue *queue, const struct rg_reload_request *request)
 {
-	struct place *place = calloc(1, sizeof(*place));
+	struct entry *entry = calloc(1, sizeof(*entry));
 	struct rg_error error;
 
-	if (!place) {
-		turn->done(turn->arg, rg_fail(&error, -ENOMEM, "out of memory"), &error);
+	if (!entry) {
+		request->done(request->arg, rg_fail(&error, -ENOMEM, "out of memory"), &error);
 		return;
 	}
-	place->turn = *turn;
-	STAILQ_INSERT_TAIL(&turns->waiting, place, entry);
-	go_on(turns);
+	entry->request = *request;
+	STAILQ_INSERT_TAIL(&queue->waiting, entry, next);
+	start_next(queue);
 }
 
-void rg_reload_queue_done(struct rg_reload_queue *turns, int err, const struct rg_error *error)
+void rg_reload_queue_done(struct rg_reload_queue *queue, int err, const struct rg_error *error)
 {
-	finish_current(turns, err, error);
-	go_on(turns);
+	answer_current(queue, err, error);
+	start_next(queue);
 }
 
-void rg_reload_queue_free(struct rg_reload_queue *turns)
+void rg_reload_queue_free(struct rg_reload_queue *queue)
 {
 	struct rg_error error;
 
-	if (!turns)
+	if (!queue)
 		return;
 	(void)rg_fail(&error, -ECANCELED, "repgated stops");
-	STAILQ_CONCAT(&turns->current, &turns->waiting);
-	finish(&turns->current, -ECANCELED, &error);
-	free(turns);
+	STAILQ_CONCAT(&queue->current, &queue->waiting);
+	answer(&queue->current, -ECANCELED, &error);
+	free(queue);
 }

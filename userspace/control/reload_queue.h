@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Changes of configuration and lists, one after the other: a load of the files takes its time, and what
- * comes meanwhile waits until it is over. Who only wants a load, of the same kind, shares one with
- * others: it begins after all of them asked.
+ * A queue of requests that change configuration or lists. One request is served at a time, because a load
+ * of the files takes seconds. Requests that only want a load share one with others of the same kind: it
+ * begins after all of them asked. Not for several threads.
  */
 #ifndef REPGATE_CONTROL_RELOAD_QUEUE_H
 #define REPGATE_CONTROL_RELOAD_QUEUE_H
@@ -13,32 +13,40 @@ struct rg_reload_queue;
 
 enum rg_reload_kind {
 	RG_RELOAD_LISTS, /* load the lists */
-	RG_RELOAD_CONF, /* and the configuration */
+	RG_RELOAD_CONF, /* load the configuration and the lists */
 	RG_RELOAD_KINDS
 };
 
 struct rg_reload_request {
 	enum rg_reload_kind kind;
 	/*
-	 * What is to be done before the load. 0; 1: nothing is to be loaded; or a negative error, which
-	 * done gets. NULL: nothing, and it may be one load with others.
+	 * Called before the load, to change what is loaded. Returns 0; 1 if nothing has to be loaded;
+	 * or negative with error, which done gets. A request with begin() is a barrier: requests after
+	 * it wait for the next load. NULL: there is nothing to change, and the load may be shared.
 	 */
 	int (*begin)(void *arg, struct rg_error *error);
-	/* Called once, maybe before rg_reload_queue_add() returns. err: 0, or negative and then with error. */
+	/*
+	 * Called once, maybe before rg_reload_queue_add() returns. err: 0, or negative with error. It
+	 * may add requests.
+	 */
 	void (*done)(void *arg, int err, const struct rg_error *error);
 	void *arg;
 };
 
-/* load begins to load: 0, and rg_reload_queue_done() follows later, or a negative error. */
+/*
+ * load starts a load. It returns 0, and rg_reload_queue_done() is called later; or negative with error,
+ * which is the answer to the request. 0 or -ENOMEM.
+ */
 int rg_reload_queue_new(struct rg_reload_queue **ret,
 			int (*load)(void *arg, enum rg_reload_kind kind, struct rg_error *error),
 			void *arg);
-/* All that wait are told that we stop (-ECANCELED), and can't ask again. */
-void rg_reload_queue_free(struct rg_reload_queue *turns);
+/* Answers all requests with -ECANCELED; they must not add any. queue may be NULL. */
+void rg_reload_queue_free(struct rg_reload_queue *queue);
 
-void rg_reload_queue_add(struct rg_reload_queue *turns, const struct rg_reload_request *turn);
+/* Adds a request; it is copied. Without memory done gets -ENOMEM at once. */
+void rg_reload_queue_add(struct rg_reload_queue *queue, const struct rg_reload_request *request);
 
-/* The load is over. */
-void rg_reload_queue_done(struct rg_reload_queue *turns, int err, const struct rg_error *error);
+/* The load has ended, with err and error. Answers its requests, then starts the next load. */
+void rg_reload_queue_done(struct rg_reload_queue *queue, int err, const struct rg_error *error);
 
 #endif

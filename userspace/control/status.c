@@ -72,7 +72,7 @@ static json_t *describe_all_zones(const struct rg_modules *modules)
 	return zones;
 }
 
-/* max: 0 for the map's own */
+/* max: 0: the size of the map */
 static json_t *describe_map(const char *name, int fd, json_t *entries, uint32_t max)
 {
 	struct bpf_map_info info = {};
@@ -109,7 +109,7 @@ static json_t *describe_maps(const struct rg_modules *modules)
 	return all;
 }
 
-/* The index of each part that has one; null: its trie answers. */
+/* The index of each part; null: the part has none, and its trie answers. */
 static json_t *describe_index(const struct rg_modules *modules)
 {
 	static const char *const parts[RG_INDEXES] = { "lists", "hosts", "peers" };
@@ -131,7 +131,7 @@ static json_t *describe_index(const struct rg_modules *modules)
 	return all;
 }
 
-/* What this host can't do, in words (docs/platforms.md). */
+/* What this host can't do, for people (docs/platforms.md). */
 static json_t *describe_lacks(const struct rg_modules *modules)
 {
 	const struct rg_attachment *at;
@@ -199,7 +199,7 @@ static json_t *describe_responder(const struct rg_modules *modules)
 			 (json_int_t)count.accept_failed, "oddities", describe_oddities(&count.odd));
 }
 
-/* How tempfail and reject are answered, and whether they can be. */
+/* Whether connections reach the responder. */
 static json_t *describe_steering(const struct rg_modules *modules)
 {
 	enum rg_steering_state state = modules->steering.state;

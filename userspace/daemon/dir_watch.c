@@ -5,14 +5,14 @@
 
 #define MAX_DIRS 4
 
-/* Editors and package managers write several files, or one in several steps. */
+/* Editors and package managers write several files, or one file in several steps. */
 static const struct timeval quiet_time = { .tv_usec = 200000 };
 
 struct rg_dir_watch {
 	int fd;
 	struct event *event, *quiet;
 	const char *dirs[MAX_DIRS]; /* the caller's */
-	int watched[MAX_DIRS]; /* inotify's numbers, 0: not looked at yet, -1: not there */
+	int watched[MAX_DIRS]; /* inotify's numbers; 0: not watched yet, -1: does not exist */
 	size_t count;
 	void (*changed)(void *arg);
 	void *arg;
@@ -48,7 +48,7 @@ void rg_dir_watch_refresh(struct rg_dir_watch *watch)
 					    IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM |
 						    IN_MOVED_TO | IN_ONLYDIR);
 
-		/* Another directory stands there than before: what is in it is new. */
+		/* It is another directory than before, so its files are new. */
 		if (watch->watched[i] && now != watch->watched[i])
 			evtimer_add(watch->quiet, &quiet_time);
 		watch->watched[i] = now;

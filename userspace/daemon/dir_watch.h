@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Tells when a file in one of the list directories changed (inotify), once things are quiet again. */
+/* Watches the list directories (inotify), and calls back 0.2 s after the last change. */
 #ifndef REPGATE_DAEMON_DIR_WATCH_H
 #define REPGATE_DAEMON_DIR_WATCH_H
 
@@ -9,10 +9,13 @@
 
 struct rg_dir_watch;
 
-/* Directories that are not there are not watched (rg_dir_watch_refresh() looks again). */
+/*
+ * dirs are the caller's and outlive it; at most 4. A directory that does not exist is not watched until
+ * rg_dir_watch_refresh() finds it. 0 or -errno.
+ */
 int rg_dir_watch_new(struct rg_dir_watch **ret, struct event_base *base, const char *const *dirs,
 		     size_t count, void (*changed)(void *arg), void *arg);
-/* From time to time: notices a directory that was replaced or made anew. watch may be NULL. */
+/* Call regularly: finds a directory that was created or replaced. watch may be NULL. */
 void rg_dir_watch_refresh(struct rg_dir_watch *watch);
 void rg_dir_watch_free(struct rg_dir_watch *watch);
 

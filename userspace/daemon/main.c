@@ -27,7 +27,7 @@ static const char usage[] =
 	"  --config FILE      configuration, default " RG_DEFAULT_CONFIG "\n"
 	"  --prepare USER     as root: make pin_path and give it to USER, then exit\n"
 	"  --check            check the configuration and the lists, then exit\n"
-	"  --log-level LEVEL  what to say on standard error, default info\n"
+	"  --log-level LEVEL  least important messages to log, default info\n"
 	"  --version          print the version\n"
 	"  --help             print this\n"
 	"\n"
@@ -88,8 +88,8 @@ static int parse_arguments(int argc, char **argv, struct arguments *arguments)
 }
 
 /*
- * The process holds the activation code: no core dump, no ptrace by others. Locked memory is what
- * maps were charged to before Linux 5.11.
+ * No core dump and no ptrace by others, because the process holds the activation code. No limit of locked
+ * memory, because maps counted as such before Linux 5.11.
  */
 static void set_limits(void)
 {
@@ -98,20 +98,20 @@ static void set_limits(void)
 
 	(void)setrlimit(RLIMIT_MEMLOCK, &unlimited);
 	(void)setrlimit(RLIMIT_CORE, &none);
-	/* A descriptor for each session of the responder. */
+	/* Each session of the responder needs a descriptor. */
 	if (!getrlimit(RLIMIT_NOFILE, &files)) {
 		files.rlim_cur = files.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &files);
 	}
-#ifndef __SANITIZE_ADDRESS__ /* its leak check is a ptrace by another */
+#ifndef __SANITIZE_ADDRESS__ /* the leak check of ASan uses ptrace */
 	(void)prctl(PR_SET_DUMPABLE, 0);
 #endif
 	(void)signal(SIGPIPE, SIG_IGN);
 }
 
 /*
- * Lists and their files are tens of MB, and are freed at the next reload. By default glibc takes them
- * from its heap from the second time on, and keeps it.
+ * Lists take tens of MB, which the next reload frees. With its default, glibc would allocate them from
+ * the heap from the second time on, and keep the memory.
  */
 static void set_memory(void)
 {
@@ -159,7 +159,7 @@ static int run(struct rg_conf *conf)
 	if (err)
 		rg_log_warning("privileges can't be dropped: %s", strerror(-err));
 	err = rg_agent_run(agent);
-	/* A restart must leave no gap: the next agent takes over what is pinned. */
+	/* A restart must leave no gap, so the next agent takes over the pins. */
 	keep = err || rg_agent_conf(agent)->keep_on_stop || rg_notify_is_restart();
 	rg_log_info("stopping, the filter %s", keep ? "stays in force" : "is removed");
 	rg_agent_free(agent, keep);
@@ -181,7 +181,7 @@ int main(int argc, char **argv)
 	set_limits();
 	set_memory();
 	rg_log_open(arguments.level);
-	/* Absolute, as others are told of it: `repgatectl set --save` writes beside it. */
+	/* An absolute path, because `repgatectl set --save` writes beside the file. */
 	path = realpath(arguments.config, NULL);
 	if (rg_conf_load(&conf, path ? path : arguments.config, &error)) {
 		rg_log_error("%s", error.text);

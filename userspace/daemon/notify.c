@@ -30,7 +30,7 @@ void rg_notify_watchdog(void)
 	(void)sd_notify(0, "WATCHDOG=1");
 }
 
-/* The type of the unit's queued job ("stop", "restart", ...) into *type; 0 if there is none. */
+/* The type of the unit's queued job, "stop" or "restart". 1 with *type set; 0: no job; or negative. */
 static int job_type(sd_bus *bus, const char *unit_path, char **type)
 {
 	static const char service[] = "org.freedesktop.systemd1";
@@ -52,8 +52,8 @@ static int job_type(sd_bus *bus, const char *unit_path, char **type)
 }
 
 /*
- * Our own unit's object, asked of the manager: /proc says it too, but not to an unprivileged process
- * under ProtectProc=. 0 or a negative error; path is the caller's.
+ * The bus path of this process' unit. The manager is asked because ProtectProc= hides it in /proc. 0 with
+ * *path, which the caller frees, or a negative error.
  */
 static int own_unit(sd_bus *bus, char **path)
 {

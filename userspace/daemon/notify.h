@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What systemd wants to know (sd_notify(3)); nothing happens without it. */
+/* Messages to systemd (sd_notify(3)). Without systemd the functions do nothing. */
 #ifndef REPGATE_DAEMON_NOTIFY_H
 #define REPGATE_DAEMON_NOTIFY_H
 
@@ -10,7 +10,10 @@ void rg_notify_reloading(void);
 void rg_notify_stopping(void);
 void rg_notify_watchdog(void);
 
-/* True while systemd has a restart of this very service queued: it stops only to start again. */
+/*
+ * True if systemd stops this service only to start it again. Asks over the system bus and blocks for up
+ * to a second: at the stop only.
+ */
 int rg_notify_is_restart(void);
 
 #endif

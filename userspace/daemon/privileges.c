@@ -17,7 +17,7 @@ static uint64_t needed(const struct rg_conf *conf)
 {
 	uint64_t set = BIT(CAP_BPF) | BIT(CAP_NET_ADMIN) | BIT(CAP_PERFMON);
 
-	/* libxdp loads its dispatcher's parts by id (docs/platforms.md). */
+	/* libxdp opens the programs of its dispatcher by id (docs/platforms.md). */
 	return conf->xdp_attach == RG_ATTACH_DISPATCHER ? set | BIT(CAP_SYS_ADMIN) : set;
 }
 
@@ -38,14 +38,14 @@ int rg_privileges_drop(const struct rg_conf *conf)
 	if (err)
 		return err;
 	had = (uint64_t)data[1].permitted << 32 | data[0].permitted;
-	/* Without CAP_SETPCAP the bounding set stays, and with no_new_privs it gives nothing. */
+	/* Fails without CAP_SETPCAP. That is harmless, because of no_new_privs below. */
 	for (int capability = 0; capability <= CAP_LAST_CAP; capability++)
 		if (!(keep & BIT(capability)))
 			(void)prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return -errno;
 	if (!(had & ~keep))
-		return 0; /* whoever started us gave no more */
+		return 0; /* nothing to drop */
 	for (int i = 0; i < 2; i++) {
 		data[i].permitted &= (uint32_t)(keep >> (32 * i));
 		data[i].effective = data[i].permitted;
@@ -65,7 +65,7 @@ int rg_privileges_prepare(const struct rg_conf *conf, const char *user, struct r
 	err = rg_pin_give(conf->pin_path, entry->pw_uid, entry->pw_gid);
 	if (err)
 		return rg_fail(error, err, "pin_path %s: %s", conf->pin_path, strerror(-err));
-	/* What only root can read would stop the agent; better before it touches the filter. */
+	/* Check as the user: a file that only root can read must not stop the agent later. */
 	if (initgroups(user, entry->pw_gid) || setegid(entry->pw_gid) || seteuid(entry->pw_uid))
 		return rg_fail(error, -errno, "as user \"%s\": %m", user);
 	err = rg_conf_load(&as_user, conf->path, error);

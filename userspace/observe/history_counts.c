@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "observe/history_counts.h"
 
-/* Seconds without a sample: the loop stood still, or the host slept. As if no agent had run. */
+/* s without a sample after which it counts as if no agent had run: the loop hung or the host slept. */
 #define STILL (2 * RG_HISTORY_GAP)
-/* Seconds that both clocks may differ by without one having jumped. */
+/* s that the two clocks may differ by. A larger difference means that the wall clock was set. */
 #define DRIFT 2
 
 int rg_history_counts_new(struct rg_history_counts **ret)
@@ -50,7 +50,7 @@ void rg_history_counts_clear(struct rg_history_counts *history)
 
 /* ------------------------------------------------------------- hours and days */
 
-/* Midnight, or the first moment of a day that has none; days_on: of a later day. */
+/* The first second of the day, or of the day days_on days later; usually midnight. */
 static int64_t midnight(const struct tm *day, int days_on, int64_t otherwise)
 {
 	struct tm tm = { .tm_year = day->tm_year,
@@ -74,7 +74,7 @@ int64_t rg_history_counts_start(enum rg_history_unit unit, int64_t time)
 	if (unit == RG_HISTORY_DAY)
 		start = midnight(&tm, 0, start);
 	if (start < 0)
-		start = 0; /* of a clock without a battery, east of Greenwich */
+		start = 0; /* a clock without a battery, in a time zone east of Greenwich */
 	return start < time ? start : time;
 }
 
@@ -90,10 +90,10 @@ int64_t rg_history_counts_end(enum rg_history_unit unit, int64_t time)
 }
 
 /*
- * Makes room. Not the earliest goes but the one not used for longest: a clock that is wrong for an hour
- * costs the oldest hour and no other.
+ * Makes room for a row: evicts the one that was not used for the longest time. If the earliest row went
+ * instead, a clock that is wrong for an hour would cost many rows.
  */
-static void drop_oldest(struct rg_history_track *track)
+static void evict_row(struct rg_history_track *track)
 {
 	size_t oldest = 0;
 
@@ -105,7 +105,7 @@ static void drop_oldest(struct rg_history_track *track)
 		(track->count - oldest) * sizeof(*track->rows));
 }
 
-/* The row that `time` is in; a new one between its neighbours, if there is none. */
+/* The row that `time` is in. If there is none, makes one between its neighbours. */
 static struct rg_history_row *find_row(struct rg_history_track *track, int64_t time)
 {
 	struct rg_history_row *row;
@@ -116,14 +116,14 @@ static struct rg_history_row *find_row(struct rg_history_track *track, int64_t t
 	if (i < track->count && track->rows[i].start <= time)
 		return &track->rows[i];
 	if (track->count == track->max) {
-		drop_oldest(track);
+		evict_row(track);
 		return find_row(track, time);
 	}
 	row = &track->rows[i];
 	memmove(row + 1, row, (track->count++ - i) * sizeof(*row));
 	*row = (struct rg_history_row){ .start = rg_history_counts_start(track->unit, time),
 					.end = rg_history_counts_end(track->unit, time) };
-	/* Where the time zone was another one hours began elsewhere. */
+	/* After a change of the time zone, hours begin at another minute: rows must not overlap. */
 	if (i && row->start < row[-1].end)
 		row->start = row[-1].end;
 	if (i + 1 < track->count && row->end > row[1].start)
@@ -139,6 +139,7 @@ static struct rg_history_row *row_at(struct rg_history_track *track, int64_t tim
 	return row;
 }
 
+/* Adds the time from `from` until `until` to the rows that it is in. */
 static void pass_time(struct rg_history_track *track, int64_t from, int64_t until)
 {
 	while (from < until) {
@@ -150,7 +151,7 @@ static void pass_time(struct rg_history_track *track, int64_t from, int64_t unti
 	}
 }
 
-/* What ended before the first day that there is a row of would only take the place of later ones. */
+/* Removes the spans that ended before the first day that has a row. */
 static void forget_spans(struct rg_history_counts *history)
 {
 	const struct rg_history_track *days = &history->tracks[RG_HISTORY_DAY];
@@ -163,7 +164,7 @@ static void forget_spans(struct rg_history_counts *history)
 	memmove(spans, spans + over, history->span_count * sizeof(*spans));
 }
 
-/* Room for one more: the two spans with the shortest gap in between become one. */
+/* Makes room for a span: joins the two with the shortest gap between them. */
 static void join_closest(struct rg_history_counts *history)
 {
 	struct rg_history_span *spans = history->spans;
@@ -176,7 +177,7 @@ static void join_closest(struct rg_history_counts *history)
 	memmove(&spans[best], &spans[best + 1], (--history->span_count - best) * sizeof(*spans));
 }
 
-/* An agent counts from `from` until `until`; what touches it becomes one span with it. */
+/* An agent counted from `from` until `until`: adds the span, and joins it with those it touches. */
 static void cover(struct rg_history_counts *history, int64_t from, int64_t until, int64_t late)
 {
 	struct rg_history_span fresh = { .from = from,
@@ -239,7 +240,10 @@ unsigned int rg_history_counts_find_zone(const struct rg_history_counts *history
 	return number;
 }
 
-/* If all numbers are taken, a zone that was asked once is forgotten: there is always one. */
+/*
+ * The number of a zone; a new one if it has none. If all numbers are taken, a zone that is not asked any
+ * more loses its number and its counts.
+ */
 static unsigned int number_zone(struct rg_history_counts *history,
 				const struct rg_history_sample *sample, const char *alias)
 {
@@ -272,7 +276,7 @@ static void tally_sample(struct rg_history_counts *history, const struct rg_hist
 	}
 }
 
-/* A counter that says less than before has begun anew. */
+/* A counter that is smaller than before has started again at 0. */
 static uint64_t growth(uint64_t now, uint64_t before)
 {
 	return now >= before ? now - before : now;
@@ -291,7 +295,7 @@ static void add_growth(struct rg_tally *to, const struct rg_tally *now, const st
 		to->own[i] += growth(now->own[i], before->own[i]);
 }
 
-/* What was counted since the last sample is of the hour and day that `time` is in. */
+/* Adds the growth since the last sample to the hour and the day that `time` is in. */
 static void count(struct rg_history_counts *history, const struct rg_history_sample *sample,
 		  int64_t time)
 {
@@ -315,7 +319,7 @@ void rg_history_counts_begin(struct rg_history_counts *history,
 {
 	bool goes_on = was && was == history->map;
 
-	/* Counters of an agent that left no history: nobody knows when it was that they counted. */
+	/* The counters of an agent that left no history: when they counted is unknown. */
 	if (!goes_on)
 		history->before.kernel = was ? sample->kernel : (struct rg_stats){};
 	memset(history->before.own, 0, sizeof(history->before.own));
@@ -346,7 +350,7 @@ void rg_history_counts_add(struct rg_history_counts *history,
 		count(history, sample, now.wall);
 		cover(history, now.wall, now.wall, last);
 	} else {
-		/* Not so far as a clock that was set says, but as time went. */
+		/* If the clock was set, use the time that really passed. */
 		if (now.wall >= until - DRIFT && now.wall <= until + DRIFT)
 			until = now.wall;
 		count(history, sample, last);

@@ -26,13 +26,13 @@ static json_t *write_count(uint64_t count)
 	return json_integer(count < (uint64_t)LAST_COUNT ? (json_int_t)count : LAST_COUNT);
 }
 
-/* What grows, and must be read again. */
+/* A time within the bounds that the reader accepts. */
 static json_int_t at_most(int64_t value)
 {
 	return value < LAST_TIME ? value : LAST_TIME;
 }
 
-/* Only what was met: {class: {action: [packets, attempts]}} */
+/* {class: {action: [packets, attempts]}}, without zeros. */
 static json_t *write_table(const struct rg_stats *stats, unsigned int table)
 {
 	json_t *classes = json_object();
@@ -135,7 +135,7 @@ static json_t *write_all(const struct rg_history_counts *history)
 		track_names[RG_HISTORY_DAY], write_rows(history, &history->tracks[RG_HISTORY_DAY]));
 }
 
-/* Closes file whatever happens. */
+/* Writes json, and closes file in any case. 0 or -errno. */
 static int put_json(FILE *file, const json_t *json, bool sync)
 {
 	int err = 0;
@@ -145,8 +145,8 @@ static int put_json(FILE *file, const json_t *json, bool sync)
 	if (!err && sync && fsync(fileno(file)))
 		err = -errno;
 	/*
-	 * On its way to the disk, not waited for: XFS may have its new name there half a minute before its
-	 * bytes, and an empty file after a power failure. (ext4 does the same at the rename.)
+	 * Start the write without waiting for it. Otherwise XFS may write the new name half a minute
+	 * before the bytes, and a power failure leaves an empty file. (ext4 does this at the rename.)
 	 */
 	if (!err && !sync)
 		(void)sync_file_range(fileno(file), 0, 0, SYNC_FILE_RANGE_WRITE);
@@ -206,7 +206,7 @@ static bool read_number(const json_t *json, json_int_t last, int64_t *ret)
 	return json_is_integer(json) && *ret >= 0 && *ret <= last;
 }
 
-/* So many counts in an array. */
+/* Reads an array of exactly this many counts. */
 static bool read_counts(const json_t *json, uint64_t *counts, size_t count)
 {
 	int64_t number;
@@ -259,7 +259,7 @@ static bool read_losses(const json_t *json, struct rg_tally *tally)
 	return json_is_object(json);
 }
 
-/* As in a configuration: nothing that a terminal would obey. */
+/* The same characters as in a configuration, so that no terminal interprets them. */
 static bool is_alias(const char *text)
 {
 	size_t len = strlen(text);
@@ -290,7 +290,7 @@ static bool read_zones(struct rg_history_counts *history, json_t *json, struct r
 	return json_is_object(json);
 }
 
-/* What names it does not know it leaves out: of a cause that newer versions lose by. */
+/* Ignores names that it does not know, such as a newer version's losses. */
 static bool read_tally(struct rg_history_counts *history, const json_t *json, struct rg_tally *tally)
 {
 	*tally = (struct rg_tally){};
@@ -382,7 +382,7 @@ static int read_all(struct rg_history_counts *history, const json_t *json, struc
 	return 0;
 }
 
-/* 1: there is none. */
+/* 0; 1 if there is no file; or negative with error. */
 static int read_file(struct rg_history_counts *history, const char *path, struct rg_error *error)
 {
 	RG_CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -396,11 +396,10 @@ static int read_file(struct rg_history_counts *history, const char *path, struct
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode))
 		return rg_fail(error, -EINVAL, "not a regular file");
 	if (st.st_size > RG_HISTORY_FILE_SIZE)
-		return rg_fail(error, -EFBIG, "%lld bytes, more than a history has",
+		return rg_fail(error, -EFBIG, "%lld bytes, more than a history can have",
 			       (long long)st.st_size);
 	json = json_loadfd(fd, JSON_REJECT_DUPLICATES, &json_error);
-	json_error.text[strcspn(json_error.text, "'")] =
-		'\0'; /* whatever the file says: not in a log */
+	json_error.text[strcspn(json_error.text, "'")] = '\0'; /* do not quote the file in the log */
 	if (!json)
 		return rg_fail(error, -EINVAL, "damaged at byte %d of %lld: %s",
 			       json_error.position, (long long)st.st_size, json_error.text);

@@ -94,7 +94,7 @@ static void add_zones(struct evbuffer *page, const struct rg_modules *modules)
 {
 	const struct rg_conf *conf = modules->conf;
 
-	begin(page, "zone_asked_total", "counter", "Questions to each zone.");
+	begin(page, "zone_asked_total", "counter", "Queries to each zone.");
 	for (unsigned int i = 0; i < conf->zone_count; i++)
 		evbuffer_add_printf(page, "repgate_zone_asked_total{zone=\"%s\"} %llu\n",
 				    conf->zones[i].alias,
@@ -117,7 +117,7 @@ static void add_gauges(struct evbuffer *page, const struct rg_modules *modules)
 	(void)rg_lists_items(modules->lists, &list_entries);
 	add_number(page, "monitor_mode", "gauge", "1 if nothing is refused.",
 		   modules->conf->mode == RG_MODE_MONITOR);
-	add_number(page, "uptime_seconds", "gauge", "Since the agent started.",
+	add_number(page, "uptime_seconds", "gauge", "Seconds since the agent started.",
 		   (double)(rg_now() - modules->started) / 1e9);
 	add_number(page, "list_entries", "gauge", "Entries of the local lists in force.",
 		   (double)list_entries);
@@ -125,15 +125,17 @@ static void add_gauges(struct evbuffer *page, const struct rg_modules *modules)
 		   (double)verdicts.entries);
 	add_number(page, "verdicts_stored_total", "counter", "Verdicts and clean peers stored.",
 		   (double)verdicts.stored);
-	add_number(page, "verdicts_expired_total", "counter", "Verdicts that ended.",
+	add_number(page, "verdicts_expired_total", "counter", "Verdicts that expired.",
 		   (double)verdicts.expired);
-	add_number(page, "inquiries_total", "counter", "Peers asked about.", (double)judge.inquiries);
-	add_number(page, "inquiries_open", "gauge", "Peers being asked about.", (double)judge.open);
-	add_number(page, "held_released_total", "counter", "Held SYNs sent on their way.",
+	add_number(page, "inquiries_total", "counter", "Peers that zones were asked about.",
+		   (double)judge.inquiries);
+	add_number(page, "inquiries_open", "gauge", "Peers that zones are asked about now.",
+		   (double)judge.open);
+	add_number(page, "held_released_total", "counter", "Held SYNs that were released.",
 		   (double)judge.released);
-	add_number(page, "dns_in_flight", "gauge", "Questions without an answer yet.",
+	add_number(page, "dns_in_flight", "gauge", "DNS queries without an answer yet.",
 		   (double)dns.in_flight);
-	add_number(page, "dns_waiting", "gauge", "Questions that wait for dns_in_flight.",
+	add_number(page, "dns_waiting", "gauge", "DNS queries that wait because of dns_in_flight.",
 		   (double)dns.waiting);
 	add_number(page, "reloads_total", "counter", "Reloads.", (double)modules->reloads);
 	add_number(page, "reload_errors_total", "counter", "Reloads that were refused.",
@@ -145,12 +147,13 @@ static void add_index(struct evbuffer *page, const struct rg_modules *modules)
 	static const char *const parts[RG_INDEXES] = { "lists", "hosts", "peers" };
 	struct rg_index_maps_count count = rg_verdicts_indexes(modules->verdicts);
 
-	begin(page, "index_entries", "gauge", "Entries that are found without the trie.");
+	begin(page, "index_entries", "gauge",
+	      "Entries of the index, which are found without the trie.");
 	for (int i = 0; i < RG_INDEXES; i++)
 		evbuffer_add_printf(page, "repgate_index_entries{part=\"%s\"} %zu\n", parts[i],
 				    count.parts[i].hosts4 + count.parts[i].nets6);
 	begin(page, "index_crowded", "gauge",
-	      "Entries that the trie answers for, for lack of a slot.");
+	      "Entries without a slot in the index: the trie answers.");
 	for (int i = 0; i < RG_INDEXES; i++)
 		evbuffer_add_printf(page, "repgate_index_crowded{part=\"%s\"} %zu\n", parts[i],
 				    count.parts[i].overflow);
@@ -159,7 +162,7 @@ static void add_index(struct evbuffer *page, const struct rg_modules *modules)
 		evbuffer_add_printf(page, "repgate_index_bytes{part=\"%s\"} %zu\n", parts[i],
 				    count.parts[i].bytes);
 	add_number(page, "index_failed_total", "counter",
-		   "Indexes given up for lack of memory: the tries answer.", (double)count.failed);
+		   "Indexes not built for lack of memory: the tries answer.", (double)count.failed);
 }
 
 static void add_responder(struct evbuffer *page, const struct rg_modules *modules)
@@ -168,19 +171,19 @@ static void add_responder(struct evbuffer *page, const struct rg_modules *module
 
 	if (modules->responder)
 		count = rg_responder_count(modules->responder);
-	add_number(page, "responder_works", "gauge", "1 if tempfail and reject are answered.",
+	add_number(page, "responder_works", "gauge", "1 if tempfail and reject can be answered.",
 		   rg_steering_works(&modules->steering));
 	add_number(page, "responder_open", "gauge",
 		   "SMTP sessions with refused peers that are open now.", (double)count.open);
 	add_number(page, "responder_sessions_total", "counter", "SMTP sessions with refused peers.",
 		   (double)count.sessions);
-	add_number(page, "responder_refused_total", "counter", "Sessions that got their refusal.",
-		   (double)count.refused);
+	add_number(page, "responder_refused_total", "counter",
+		   "Sessions that were told the refusal.", (double)count.refused);
 	add_number(page, "responder_recipients_total", "counter", "Recipients refused.",
 		   (double)count.recipients);
 	add_number(page, "responder_lost_total", "counter",
 		   "Sessions that ended before the refusal.", (double)count.lost);
-	add_number(page, "responder_timeouts_total", "counter", "Sessions that took too long.",
+	add_number(page, "responder_timeouts_total", "counter", "Sessions that timed out.",
 		   (double)count.timeouts);
 	add_number(page, "responder_early_talkers_total", "counter",
 		   "Peers that talked before the greeting.", (double)count.early);
@@ -217,7 +220,7 @@ static void on_request(struct evhttp_request *request, void *arg)
 		evbuffer_free(page);
 }
 
-/* A socket of our own: evhttp's resolves the address and is silent about its errors. */
+/* Makes the socket itself, because evhttp would resolve the address and hide the error. */
 static int listen_on(struct evhttp *http, const struct sockaddr_storage *address)
 {
 	socklen_t len = address->ss_family == AF_INET ? sizeof(struct sockaddr_in) :

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Prometheus text on metrics_listen, path /metrics. The only module that knows evhttp. */
+/* The metrics page: Prometheus text on metrics_listen, path /metrics. The only user of evhttp. */
 #ifndef REPGATE_OBSERVE_METRICS_H
 #define REPGATE_OBSERVE_METRICS_H
 
@@ -7,8 +7,12 @@
 
 struct rg_metrics;
 
-/* *ret is NULL if metrics_listen is "". */
+/*
+ * Listens on modules->conf->metrics_address. modules is the caller's and outlives it. *ret is NULL if
+ * metrics_listen is "". 0, or negative with error.
+ */
 int rg_metrics_new(struct rg_metrics **ret, const struct rg_modules *modules, struct rg_error *error);
+/* metrics may be NULL. */
 void rg_metrics_free(struct rg_metrics *metrics);
 
 #endif

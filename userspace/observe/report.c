@@ -23,10 +23,10 @@ struct line {
 };
 
 struct sums {
-	uint64_t passed; /* with what monitor mode let pass */
+	uint64_t passed; /* including what monitor mode let pass */
 	uint64_t refused;
-	uint64_t tagged; /* the firewall decides */
-	uint64_t unjudged; /* held or dropped until their peer is known; then they are counted again */
+	uint64_t tagged; /* the firewall decided */
+	uint64_t unjudged; /* held or dropped until the peer was known; counted again then */
 };
 
 static uint64_t *sum_for(struct sums *sums, unsigned int peer_class, unsigned int action)
@@ -69,7 +69,7 @@ static void add_row(struct line *line, const struct rg_history_row *row)
 		line->tally.own[i] += row->tally.own[i];
 }
 
-/* What began within the line: where the time zone was another one hours began elsewhere. */
+/* Adds the rows that begin within the line. After a change of the time zone rows and lines differ. */
 static void fill_line(struct line *line, const struct rg_history_counts *history,
 		      enum rg_history_unit unit, int64_t end)
 {
@@ -81,12 +81,12 @@ static void fill_line(struct line *line, const struct rg_history_counts *history
 			add_row(line, &rows[i]);
 }
 
-/* All, then each line, oldest first. */
+/* lines[0] is the whole period; the lines follow, oldest first. */
 static void fill_lines(struct line *lines, const struct rg_history_counts *history,
 		       const struct period *period, int64_t now)
 {
 	struct line *line = lines + period->lines;
-	int64_t end = now + 1; /* the row that begins this very second counts, too */
+	int64_t end = now + 1; /* includes a row that begins in this second */
 
 	line->until = now;
 	for (; line > lines; line--) {
@@ -151,7 +151,7 @@ static uint64_t attempts_of(const struct line *line)
 	return sums.passed + sums.refused + sums.tagged;
 }
 
-/* The first of those with the most attempts; null if there were none. */
+/* The line with the most attempts, the first of several; null if there were no attempts. */
 static json_t *describe_busiest(const struct line *lines, unsigned int count)
 {
 	unsigned int best = 0;
@@ -162,7 +162,7 @@ static json_t *describe_busiest(const struct line *lines, unsigned int count)
 	return attempts_of(&lines[best]) ? describe_line(&lines[best]) : json_null();
 }
 
-/* counted_from: since when XDP's counts are in the report all the same, or null. */
+/* counted_from: start of the time whose XDP counts are in the report anyway; null: there are none. */
 static void add_missing(json_t *missing, int64_t from, int64_t until, int64_t late)
 {
 	if (until - from > RG_HISTORY_GAP)
@@ -172,7 +172,7 @@ static void add_missing(json_t *missing, int64_t from, int64_t until, int64_t la
 						late <= from ? json_integer(late) : json_null()));
 }
 
-/* When no agent counted. */
+/* The times in which no agent counted. */
 static json_t *describe_missing(const struct rg_history_counts *history, int64_t from, int64_t until)
 {
 	json_t *missing = json_array();
@@ -204,7 +204,7 @@ static json_t *describe_asked(const uint64_t counts[RG_ASKED_MAX], const char *c
 			 (json_int_t)counts[RG_ASKED_FAILED]);
 }
 
-/* Those that were asked, with the words of `repgatectl zones`. */
+/* The zones that were asked, with the keys of `repgatectl zones`. */
 static json_t *describe_zones(const struct rg_history_counts *history, const struct rg_tally *tally)
 {
 	json_t *zones = json_array();

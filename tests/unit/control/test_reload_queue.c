@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Who gets which load, in which order, and that everybody is told once. */
+/* Which requests share a load, in which order they are served, and that each is answered once. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-static struct rg_reload_queue *turns;
+static struct rg_reload_queue *queue;
 static char said[200]; /* what happened, word by word */
 static int load_fails;
 
@@ -53,21 +53,22 @@ static void done(void *arg, int err, const struct rg_error *error)
 static void ask_again(void *arg, int err, const struct rg_error *error)
 {
 	static char name[] = "again";
-	const struct rg_reload_request turn = { .kind = RG_RELOAD_LISTS, .done = done, .arg = name };
+	const struct rg_reload_request request = { .kind = RG_RELOAD_LISTS, .done = done, .arg = name };
 
 	done(arg, err, error);
-	rg_reload_queue_add(turns, &turn);
+	rg_reload_queue_add(queue, &request);
 }
 
-/* Names in capitals: with begin, which N has say "nothing to load" and X refuse. */
+/* Capitals have a begin(): that of N says that nothing is to be loaded, that of X fails. */
 static void ask(const char *name, enum rg_reload_kind kind)
 {
-	const struct rg_reload_request turn = { .kind = kind,
-						.begin = *name >= 'A' && *name <= 'Z' ? begin : NULL,
-						.done = done,
-						.arg = (void *)name };
+	const struct rg_reload_request request = { .kind = kind,
+						   .begin = *name >= 'A' && *name <= 'Z' ? begin :
+											   NULL,
+						   .done = done,
+						   .arg = (void *)name };
 
-	rg_reload_queue_add(turns, &turn);
+	rg_reload_queue_add(queue, &request);
 }
 
 static void end(int err)
@@ -75,7 +76,7 @@ static void end(int err)
 	struct rg_error error;
 
 	(void)rg_fail(&error, err, "bad");
-	rg_reload_queue_done(turns, err, &error);
+	rg_reload_queue_done(queue, err, &error);
 }
 
 static int set_up(void **state)
@@ -83,13 +84,13 @@ static int set_up(void **state)
 	(void)state;
 	*said = '\0';
 	load_fails = 0;
-	return rg_reload_queue_new(&turns, load, &load_fails);
+	return rg_reload_queue_new(&queue, load, &load_fails);
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
-	rg_reload_queue_free(turns);
+	rg_reload_queue_free(queue);
 	return 0;
 }
 
@@ -106,7 +107,7 @@ static void test_one(void **state)
 	check_said("failed:A bad");
 }
 
-/* One under way is not for those who ask later; the next one is for all of a kind. */
+/* A load in progress is not for requests that come later. The next one is for all of its kind. */
 static void test_shared(void **state)
 {
 	(void)state;
@@ -124,7 +125,7 @@ static void test_shared(void **state)
 	check_said("done:c done:e");
 }
 
-/* Who changes files first has a load alone: it may fail because of them. */
+/* A request with begin() has a load alone, because its change may make the load fail. */
 static void test_alone(void **state)
 {
 	(void)state;
@@ -139,7 +140,7 @@ static void test_alone(void **state)
 	end(-ENOSPC);
 	check_said("failed:A bad load:lists");
 	end(0);
-	check_said("done:b begin:B load:lists"); /* c asked after B: it wants what B writes loaded */
+	check_said("done:b begin:B load:lists"); /* c came after B, so it wants the change of B loaded */
 	end(0);
 	check_said("done:B load:lists");
 	end(0);
@@ -176,12 +177,12 @@ static void test_load_fails(void **state)
 
 static void test_ask_again(void **state)
 {
-	const struct rg_reload_request turn = { .kind = RG_RELOAD_LISTS,
-						.done = ask_again,
-						.arg = (void *)"a" };
+	const struct rg_reload_request request = { .kind = RG_RELOAD_LISTS,
+						   .done = ask_again,
+						   .arg = (void *)"a" };
 
 	(void)state;
-	rg_reload_queue_add(turns, &turn);
+	rg_reload_queue_add(queue, &request);
 	ask("b", RG_RELOAD_CONF);
 	check_said("load:lists");
 	end(0);
@@ -199,8 +200,8 @@ static void test_stop(void **state)
 	ask("A", RG_RELOAD_LISTS);
 	ask("b", RG_RELOAD_CONF);
 	check_said("load:lists");
-	rg_reload_queue_free(turns);
-	turns = NULL;
+	rg_reload_queue_free(queue);
+	queue = NULL;
 	check_said("failed:a repgated stops failed:A repgated stops failed:b repgated stops");
 }
 
