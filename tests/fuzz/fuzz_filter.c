@@ -83,8 +83,8 @@ struct lab {
 	const unsigned long *producer;
 	const uint8_t *records;
 	struct index_map indexes[RG_INDEXES];
-	struct rg_index_presence *seen;
-	__u32 index_places; /* settings.index of this state, if all parts are to be looked into */
+	struct rg_index_presence *presence;
+	__u32 index_banks; /* settings.index of this state, if all parts are to be looked into */
 	bool no_lists; /* of the lists there is no index in this state */
 	uint32_t peer_len6; /* bits of an IPv6 address that make a peer */
 	int sockets[RG_RESPONDER_SOCKETS];
@@ -101,7 +101,7 @@ struct lab {
 	bool used; /* there may be peers and buckets */
 	bool slow; /* look into the maps after every frame */
 	uint32_t drain; /* percent of the frames after which the ring buffer is emptied */
-	uint64_t second; /* of the window of samples, as last seen */
+	uint64_t second; /* of the window of samples, as last read */
 
 	enum model_program program;
 	size_t linear;
@@ -175,7 +175,7 @@ static void map_all(struct lab *lab)
 
 #define LARGEST 700000 /* hosts: 2^17 filters */
 
-/* Each is in both of its part's places; its header is in one of them, see place_index(). */
+/* Each is in both of its part's banks; its header is in one of them, see install_index(). */
 static void make_indexes(struct lab *lab)
 {
 	const struct bpf_object *object = lab->skel->obj;
@@ -187,9 +187,9 @@ static void make_indexes(struct lab *lab)
 		    .btf_value_type_id =
 			    (__u32)btf__find_by_name_kind(btf, "rg_index_line", BTF_KIND_STRUCT));
 
-	lab->seen = map_pages(lab->skel->maps.presence, sizeof(*lab->seen), 0, true);
+	lab->presence = map_pages(lab->skel->maps.presence, sizeof(*lab->presence), 0, true);
 	for (uint32_t i = 0; i < RG_INDEXES; i++) {
-		const uint32_t places[] = { RG_INDEX_BANK(i, 0), RG_INDEX_BANK(i, 1) };
+		const uint32_t banks[] = { RG_INDEX_BANK(i, 0), RG_INDEX_BANK(i, 1) };
 		int fd = bpf_map__fd(lab->skel->maps.indexes);
 		struct index_map *map = &lab->indexes[i];
 		uint32_t lines;
@@ -202,8 +202,8 @@ static void make_indexes(struct lab *lab)
 		map->bytes = lines * sizeof(struct rg_index_line);
 		map->memory = mmap(NULL, map->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, map->fd, 0);
 		if (map->fd < 0 || map->memory == MAP_FAILED ||
-		    bpf_map_update_elem(fd, &places[0], &map->fd, BPF_ANY) ||
-		    bpf_map_update_elem(fd, &places[1], &map->fd, BPF_ANY)) {
+		    bpf_map_update_elem(fd, &banks[0], &map->fd, BPF_ANY) ||
+		    bpf_map_update_elem(fd, &banks[1], &map->fd, BPF_ANY)) {
 			fprintf(stderr, "no index: %m\n");
 			exit(EXIT_FAILURE);
 		}
@@ -459,7 +459,7 @@ static void choose_size(struct lab *lab, struct rg_index_size *size)
 static struct rg_index *fresh_index(struct lab *lab, enum rg_index_part part)
 {
 	struct index_map *map = &lab->indexes[part];
-	const struct rg_index_origin origin = { .presence = lab->seen,
+	const struct rg_index_origin origin = { .presence = lab->presence,
 						.part = part,
 						.fd = map->fd,
 						.now = lab->first_now - SECOND,
@@ -486,32 +486,32 @@ static void fill_randomly(struct lab *lab, void *memory, size_t size)
 }
 
 /* Where packets are not sent there may be anything, and in the filters that an index does not use. */
-static void litter(struct lab *lab, uint32_t place)
+static void litter(struct lab *lab, uint32_t bank)
 {
-	struct rg_index_header *header = &lab->seen->headers[place];
+	struct rg_index_header *header = &lab->presence->headers[bank];
 	uint32_t how = rng_below(&lab->rng, 4);
 	__u64 *filters4;
 
 	memset(header, 0, sizeof(*header));
 	if (how)
 		fill_randomly(lab, header, sizeof(*header));
-	if (place < RG_INDEX_BANK(RG_INDEX_HOSTS, 0))
+	if (bank < RG_INDEX_BANK(RG_INDEX_HOSTS, 0))
 		return;
-	filters4 = lab->seen->filters4[place - RG_INDEX_BANK(RG_INDEX_HOSTS, 0)];
+	filters4 = lab->presence->filters4[bank - RG_INDEX_BANK(RG_INDEX_HOSTS, 0)];
 	if (how == 1)
-		fill_randomly(lab, filters4, sizeof(lab->seen->filters4[0]));
+		fill_randomly(lab, filters4, sizeof(lab->presence->filters4[0]));
 	else
-		memset(filters4, how == 2 ? 0xff : 0, sizeof(lab->seen->filters4[0]));
+		memset(filters4, how == 2 ? 0xff : 0, sizeof(lab->presence->filters4[0]));
 }
 
-/* In either place; by what is in the other one nobody would be found, or others. */
-static void place_index(struct lab *lab, enum rg_index_part part)
+/* In either bank. What is in the other bank would give wrong answers. */
+static void install_index(struct lab *lab, enum rg_index_part part)
 {
-	uint32_t place = RG_INDEX_BANK(part, rng_below(&lab->rng, 2));
+	uint32_t bank = RG_INDEX_BANK(part, rng_below(&lab->rng, 2));
 
-	litter(lab, place);
-	litter(lab, place ^ 1);
-	lab->index_places |= rg_index_install(lab->indexes[part].index, lab->seen, place);
+	litter(lab, bank);
+	litter(lab, bank ^ 1);
+	lab->index_banks |= rg_index_install(lab->indexes[part].index, lab->presence, bank);
 }
 
 static bool is_entry(const struct lab *lab, enum rg_index_part part, const struct rg_prefix *prefix)
@@ -583,7 +583,7 @@ static void index_peers(struct lab *lab)
 						.action = RG_ACTION_PASS,
 						.zone = RG_NO_ZONE };
 
-		if (peer->generation != lab->model.generation || peer->gone ||
+		if (peer->generation != lab->model.generation || peer->is_removed ||
 		    peer->state != RG_PEER_CLEAN)
 			continue;
 		entry.prefix.addr = model_write_addr(peer->key);
@@ -613,7 +613,7 @@ static __u32 choose_parts(struct lab *lab)
 		parts &= ~(1U << RG_INDEX_LISTS);
 	for (uint32_t i = 0; i < RG_INDEXES; i++)
 		mask |= parts >> i & 1 ? 0xffU << 8 * i : 0;
-	return lab->index_places & mask;
+	return lab->index_banks & mask;
 }
 
 /* Which of them are looked into, settings.index says. */
@@ -624,18 +624,18 @@ static void make_index(struct lab *lab)
 
 	/* What another state's entries leave behind only makes more looks necessary. */
 	if (rng_percent(&lab->rng, 70))
-		memset(lab->seen, 0, sizeof(*lab->seen));
-	lab->index_places = 0;
+		memset(lab->presence, 0, sizeof(*lab->presence));
+	lab->index_banks = 0;
 	for (int i = 0; i < RG_INDEXES; i++) {
 		enum rg_index_part part = (enum rg_index_part)((first + (uint32_t)i) % RG_INDEXES);
 		bool before = rng_percent(&lab->rng, 50);
 
 		fresh_index(lab, part);
 		if (before)
-			place_index(lab, part);
+			install_index(lab, part);
 		index_part(lab, part);
 		if (!before)
-			place_index(lab, part);
+			install_index(lab, part);
 	}
 	rg_index_update_near(lab->indexes[RG_INDEX_HOSTS].index);
 	rg_index_update_near(lab->indexes[RG_INDEX_PEERS].index);
@@ -706,7 +706,7 @@ static void make_settings(struct lab *lab)
 
 	memset(settings, 0, sizeof(*settings));
 	settings->index_seed = rng_next(rng);
-	lab->index_places = 0; /* not made yet */
+	lab->index_banks = 0; /* not made yet */
 	lab->no_lists = rng_percent(rng, 15);
 	settings->pending_time = rng_percent(rng, 90) ? FAR : 0;
 	lab->peer_len6 = lens6[rng_below(rng, 8)];
@@ -1061,7 +1061,7 @@ static void print_peers(const struct model *model)
 	for (int i = 0; i < MODEL_PEERS; i++) {
 		const struct model_peer *peer = &model->peers[i];
 
-		if (peer->generation != model->generation || peer->gone)
+		if (peer->generation != model->generation || peer->is_removed)
 			continue;
 		printf("peer: ");
 		print_addr(peer->key);
@@ -1177,7 +1177,7 @@ static void choose_program(struct lab *lab)
 	lab->world.jumbo = lab->program == MODEL_FILTER_FRAGS && !options.no_hold;
 }
 
-/* What a test run puts into one piece: a page, or less if it is told so (Linux 6.18). */
+/* What a test run puts into one piece: a page, or less on request (Linux 6.18). */
 static void choose_linear(struct lab *lab)
 {
 	lab->linear = lab->frame.len;

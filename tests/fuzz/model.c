@@ -73,7 +73,7 @@ struct model_peer *model_peer_at(struct model *model, model_addr key, bool *is_n
 		if (peer->key == key)
 			break;
 	}
-	if (peer->gone) {
+	if (peer->is_removed) {
 		*peer = (struct model_peer){ .key = key, .generation = model->generation };
 		model->peer_count++;
 		*is_new = true;
@@ -87,7 +87,7 @@ const struct model_peer *model_find_peer(const struct model *model, model_addr k
 
 	for (; model->peers[i].generation == model->generation; i = (i + 1) % MODEL_PEERS)
 		if (model->peers[i].key == key)
-			return model->peers[i].gone ? NULL : &model->peers[i];
+			return model->peers[i].is_removed ? NULL : &model->peers[i];
 	return NULL;
 }
 
@@ -429,33 +429,33 @@ static struct rg_event_head *new_event(struct way *way, enum rg_event_kind kind,
 	return &event->head;
 }
 
-enum told { TOLD, TOLD_WITHOUT_FRAME, NOT_TOLD };
+enum sent { SENT, SENT_WITHOUT_FRAME, NOT_SENT };
 
-static enum told tell_peer(struct way *way, bool holds)
+static enum sent send_peer(struct way *way, bool holds)
 {
 	struct rg_event_syn *event = &way->result->event;
 	struct rg_event_head *head;
 
 	if (!ring_takes(way->model, sizeof(*event))) {
 		count_loss(way->model, RG_LOSS_RING_FULL);
-		return NOT_TOLD;
+		return NOT_SENT;
 	}
 	head = new_event(way, RG_EVENT_SYN, sizeof(*event));
 	head->peer_class = RG_CLASS_UNKNOWN;
 	head->zone = RG_NO_ZONE;
 	event->seq = way->view->seq;
 	if (!holds || !way->model->can_hold)
-		return TOLD;
+		return SENT;
 	if (way->view->len > RG_FRAME_SIZE) {
 		count_loss(way->model, RG_LOSS_HOLD_TOO_LONG);
-		return TOLD_WITHOUT_FRAME;
+		return SENT_WITHOUT_FRAME;
 	}
 	event->frame_len = (uint32_t)way->view->len;
 	memcpy(event->frame, way->view->frame, way->view->len);
-	return TOLD;
+	return SENT;
 }
 
-static void tell_refused(struct way *way)
+static void report_refusal(struct way *way)
 {
 	struct rg_event_head *head;
 
@@ -484,7 +484,7 @@ static bool is_flow(const struct model_flow *flow, const struct view *view)
 	       flow->local_port == view->local_port;
 }
 
-/* A connection that the agent has not been told of. */
+/* True: a connection that the agent does not hold yet. */
 static bool take_flow(struct way *way, struct model_peer *peer)
 {
 	uint32_t known = peer->held < RG_HELD_FLOWS ? peer->held : RG_HELD_FLOWS;
@@ -506,13 +506,13 @@ static void decide(struct way *way, enum rg_class peer_class, enum rg_action act
 	way->action = action;
 }
 
-/* Each connection of a pending peer is told once; its retransmissions wait, or pass. */
+/* The agent gets each connection of a pending peer once; its retransmissions wait, or pass. */
 static void meet_pending(struct way *way, struct model_peer *peer, enum rg_action unknown)
 {
 	decide(way, RG_CLASS_PENDING, RG_ACTION_DROP);
 	if (unknown == RG_ACTION_PASS)
 		way->action = RG_ACTION_PASS;
-	else if (unknown == RG_ACTION_HOLD && take_flow(way, peer) && tell_peer(way, true) == TOLD)
+	else if (unknown == RG_ACTION_HOLD && take_flow(way, peer) && send_peer(way, true) == SENT)
 		way->action = RG_ACTION_HOLD;
 }
 
@@ -528,14 +528,14 @@ static void meet_unknown(struct way *way, struct model_peer *peer, enum rg_actio
 		.flows = { flow_of(way->view) },
 	};
 	decide(way, RG_CLASS_UNKNOWN, unknown);
-	switch (tell_peer(way, unknown == RG_ACTION_HOLD)) {
-	case TOLD:
+	switch (send_peer(way, unknown == RG_ACTION_HOLD)) {
+	case SENT:
 		return;
-	case TOLD_WITHOUT_FRAME:
+	case SENT_WITHOUT_FRAME:
 		way->action = RG_ACTION_DROP;
 		return;
-	case NOT_TOLD:
-		peer->gone = true; /* the next SYN tries again */
+	case NOT_SENT:
+		peer->is_removed = true; /* the next SYN tries again */
 		way->model->peer_count--;
 		if (unknown != RG_ACTION_PASS)
 			way->action = way->model->settings.overload;
@@ -693,7 +693,7 @@ static bool is_answered(enum rg_action action)
 	return action == RG_ACTION_TEMPFAIL || action == RG_ACTION_REJECT;
 }
 
-static void settle(struct way *way)
+static void resolve_action(struct way *way)
 {
 	if (way->action == RG_ACTION_THROTTLE && within_rate(way))
 		way->action = RG_ACTION_PASS;
@@ -717,7 +717,7 @@ static void account(struct way *way)
 	count->packets++;
 	count->attempts += first;
 	if (first && refused && (monitored || !is_answered(way->action)))
-		tell_refused(way);
+		report_refusal(way);
 }
 
 /* ---- what goes out ---- */
@@ -871,7 +871,7 @@ static int judge(struct model *model, enum model_program program, const struct v
 		result->peer &= read_mask(model->settings.peer_mask6);
 	result->has_peer = true;
 	if (look_up(&way))
-		settle(&way);
+		resolve_action(&way);
 	else if (program == MODEL_RELEASE)
 		decide(&way, RG_CLASS_UNKNOWN, RG_ACTION_PASS);
 	else

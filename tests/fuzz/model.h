@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the XDP programs must do, said a second time: from docs/architecture.md and the
- * headers in maps/, as plainly as possible and sharing no code with bpf/. Tries are lists that are
- * searched from one end to the other, attempts and held flows are remembered whole, buckets count.
+ * A model of the XDP programs: what they must do, written a second time from docs/architecture.md and
+ * the headers in maps/, as plainly as possible, without any code of bpf/. Tries are lists and a search
+ * walks all of one. Attempts and held flows are remembered whole. Buckets count.
  *
- * Time stands still: `now` is when the state was made. So everything that expires must be far from
- * it, on either side, as long as the state is used.
+ * The model's clock stands still: `now` is when the state was made. So every expiry must be far from
+ * it, on either side, for as long as the state is used.
  */
 #ifndef REPGATE_TESTS_MODEL_H
 #define REPGATE_TESTS_MODEL_H
@@ -49,7 +49,7 @@ struct model_peer {
 	uint64_t expiry;
 	uint32_t generation; /* another one than the table's: free */
 	enum rg_peer_state state;
-	bool gone; /* its place stays taken until the next state */
+	bool is_removed; /* its slot stays taken until the next state */
 	bool is_marked; /* by XDP, in this state; else as the state's maker wrote it */
 	uint32_t held; /* as the map says */
 	uint32_t foreign; /* flows[] below this were written by the state's maker: never met */
@@ -84,7 +84,7 @@ struct model {
 	struct model_route routes[2]; /* IPv4 (mapped), IPv6 */
 	uint32_t ring_size, ring_used; /* bytes; the driver takes out what it has read */
 	uint64_t admission[RG_GATES]; /* when each bucket is full */
-	uint64_t samples; /* told or not, in this second on this CPU */
+	uint64_t samples; /* reported or not, in this second on this CPU */
 	struct rg_count counts[RG_STAT_MAX];
 	uint32_t generation; /* of peers and buckets */
 	uint32_t attempt_generation;

@@ -199,7 +199,7 @@ static void put_tcp(struct packet *packet, const struct packet_spec *spec)
 	put_fill(packet, 'd', spec->data);
 }
 
-/* Lengths and checksums, when everything is in its place. */
+/* Lengths and checksums, once everything else is written. */
 static void complete(struct packet *packet, bool v4)
 {
 	uint8_t *l3 = packet->data + packet->l3, *l4 = packet->data + packet->l4;

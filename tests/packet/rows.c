@@ -176,9 +176,9 @@ void put_entry(struct run *run, const struct entry *entry)
 		.held = entry->peer_class == RG_CLASS_PENDING,
 	};
 
-	if (entry->place == LISTS)
+	if (entry->map == LISTS)
 		put_list(fds.lists_now, &key, entry->peer_class, expiry_in(entry->left));
-	else if (entry->place == VERDICTS)
+	else if (entry->map == VERDICTS)
 		put_trie(run, &key, entry->peer_class, entry->action, expiry_in(entry->left));
 	else
 		assert_int_equal(bpf_map_update_elem(fds.peers, &key.addr, &peer, BPF_ANY), 0);
@@ -215,7 +215,7 @@ void prepare(enum variant variant, const struct tuning *tuning, const struct ent
 		fill_ring(run);
 	put_settings(run, tuning);
 	put_sockets(run, tuning->no_socket);
-	for (int i = 0; i < ROW_ENTRIES && entries && entries[i].place; i++)
+	for (int i = 0; i < ROW_ENTRIES && entries && entries[i].map; i++)
 		put_entry(run, &entries[i]);
 }
 
@@ -267,18 +267,18 @@ static void expected_event(const struct step *step, const struct packet *sent, u
 		.time = time,
 		.source = packet_addr(from),
 		.dest = packet_addr(spec->to ? spec->to : to),
-		.kind = step->told == TOLD_REFUSED ? RG_EVENT_REFUSED : RG_EVENT_SYN,
-		.peer_class = step->told == TOLD_REFUSED ? step->peer_class : RG_CLASS_UNKNOWN,
-		.action = step->told == TOLD_REFUSED ? step->done : RG_ACTION_NONE,
+		.kind = step->sent == SENT_REFUSAL ? RG_EVENT_REFUSED : RG_EVENT_SYN,
+		.peer_class = step->sent == SENT_REFUSAL ? step->peer_class : RG_CLASS_UNKNOWN,
+		.action = step->sent == SENT_REFUSAL ? step->done : RG_ACTION_NONE,
 		.zone = by_zone ? ZONE : RG_NO_ZONE,
 		.ifindex = RUN_INTERFACE,
 		.source_port = (uint16_t)(tcp[0] << 8 | tcp[1]),
 		.dest_port = (uint16_t)(tcp[2] << 8 | tcp[3]),
 	};
-	if (step->told == TOLD_REFUSED)
+	if (step->sent == SENT_REFUSAL)
 		return;
 	event->seq = (uint32_t)tcp[4] << 24 | tcp[5] << 16 | tcp[6] << 8 | tcp[7];
-	if (step->told == TOLD_HELD) {
+	if (step->sent == SENT_SYN) {
 		event->frame_len = (uint32_t)sent->len;
 		memcpy(event->frame, sent->data, sent->len);
 	}
@@ -289,10 +289,10 @@ static void check_events(const char *name, const struct step *step, const struct
 {
 	static struct run_events events;
 	struct rg_event_syn want;
-	size_t size = step->told == TOLD_REFUSED ? sizeof(want.head) : sizeof(want);
+	size_t size = step->sent == SENT_REFUSAL ? sizeof(want.head) : sizeof(want);
 
 	assert_int_equal(run_events(run, &events), 0);
-	if (events.count != (step->told != TOLD_NOTHING))
+	if (events.count != (step->sent != SENT_NOTHING))
 		fail_msg("%s: %u events", name, events.count);
 	if (!events.count)
 		return;
@@ -414,11 +414,11 @@ uint64_t loss_count(struct run *run, enum rg_loss loss)
 {
 	uint64_t count = count_of(run, RG_STAT_LOSSES + loss);
 
-	see_losses(count ? 1ULL << loss : 0);
+	note_losses(count ? 1ULL << loss : 0);
 	return count;
 }
 
-void see_losses(uint64_t losses)
+void note_losses(uint64_t losses)
 {
 	losses_seen |= losses;
 }

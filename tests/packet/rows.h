@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Rows for the XDP programs: what is in the maps, a packet or several, and everything that must come
- * of each: the action, the bytes that go out, the counters (these and no other), the event. Each row
- * is run through `filter` and through `filter_frags`, which must agree.
+ * Rows for the XDP programs. A row says what is in the maps, which packets come, and everything that
+ * must follow from each: the action, the bytes that go out, the counters (these and no others), the
+ * event. Each row runs through `filter` and through `filter_frags`, which must agree.
  */
 #ifndef REPGATE_TESTS_ROWS_H
 #define REPGATE_TESTS_ROWS_H
@@ -37,10 +37,11 @@ enum variant { USUAL, FULL_RING, FULL_PEERS, NO_HOLD, FEW_BUCKETS, ONE_BUCKET, V
 
 /* ---- rows ---- */
 
-enum place { NOWHERE, LISTS, VERDICTS, PEERS };
+/* The map that an entry lies in. */
+enum map_kind { NO_MAP, LISTS, VERDICTS, PEERS };
 
 struct entry {
-	enum place place;
+	enum map_kind map;
 	const char *addr;
 	uint32_t len; /* bits, of the address's own family */
 	enum rg_class peer_class; /* for PEERS: clean or pending */
@@ -69,11 +70,11 @@ struct tuning {
 	uint64_t gates[RG_GATES]; /* in a flood: unknown peers' tokens, and no other in an hour */
 };
 
-enum told {
-	TOLD_NOTHING,
-	TOLD_REFUSED, /* a sample for the log */
-	TOLD_JUDGE, /* a peer to judge, without its SYN */
-	TOLD_HELD, /* the same with its SYN */
+enum sent {
+	SENT_NOTHING,
+	SENT_REFUSAL, /* a sample for the log */
+	SENT_PEER, /* a peer to judge, without its SYN */
+	SENT_SYN, /* the same with its SYN */
 };
 
 enum mark { MARK_ANY, MARK_NONE, MARK_CLEAN, MARK_PENDING };
@@ -86,7 +87,7 @@ struct step {
 	enum rg_action done;
 	bool monitored;
 	uint32_t attempts;
-	enum told told;
+	enum sent sent;
 	uint64_t losses; /* each counted once */
 	enum mark mark; /* the peer's entry afterwards */
 	struct packet_spec answer; /* with XDP_TX */
@@ -111,17 +112,17 @@ struct row {
 #define PASSED(c) .action = XDP_PASS, DECIDED(c, PASS)
 #define NEW_PASSED(c) PASSED(c), .attempts = 1
 #define DROPPED(c) .action = XDP_DROP, DECIDED(c, DROP)
-#define REFUSED(c) DROPPED(c), .attempts = 1, .told = TOLD_REFUSED
-#define RESET(c) .action = XDP_TX, DECIDED(c, RESET), .attempts = 1, .told = TOLD_REFUSED
-#define WATCHED(c, a) \
-	.action = XDP_PASS, DECIDED(c, a), .monitored = true, .attempts = 1, .told = TOLD_REFUSED
+#define REFUSED(c) DROPPED(c), .attempts = 1, .sent = SENT_REFUSAL
+#define RESET(c) .action = XDP_TX, DECIDED(c, RESET), .attempts = 1, .sent = SENT_REFUSAL
+#define MONITORED(c, a) \
+	.action = XDP_PASS, DECIDED(c, a), .monitored = true, .attempts = 1, .sent = SENT_REFUSAL
 #define TAGGED(c, t) \
-	.action = XDP_PASS, DECIDED(c, TAG), .attempts = 1, .told = TOLD_REFUSED, .tos = TOS(t)
+	.action = XDP_PASS, DECIDED(c, TAG), .attempts = 1, .sent = SENT_REFUSAL, .tos = TOS(t)
 #define ANSWERED(c, a) .action = XDP_PASS, DECIDED(c, a)
 #define NEW_ANSWERED(c, a) ANSWERED(c, a), .attempts = 1
 #define OVER(c) .action = XDP_DROP, DECIDED(c, THROTTLE)
-#define NEW_OVER(c) OVER(c), .attempts = 1, .told = TOLD_REFUSED
-#define HELD(c) .action = XDP_DROP, DECIDED(c, HOLD), .told = TOLD_HELD, .mark = MARK_PENDING
+#define NEW_OVER(c) OVER(c), .attempts = 1, .sent = SENT_REFUSAL
+#define HELD(c) .action = XDP_DROP, DECIDED(c, HOLD), .sent = SENT_SYN, .mark = MARK_PENDING
 
 #define APPROVE(a, l)                                        \
 	{                                                    \
@@ -178,12 +179,12 @@ struct row {
 #define ACTION_LOSSES (LOSS(RESPONDER_GONE) | LOSS(NOT_LOCAL))
 #define THROTTLE_LOSSES LOSS(BUCKET_FAILED)
 #define STEER_LOSSES LOSS(STEER_FAILED)
-#define UNSEEN_LOSSES (LOSS(HOLD_COPY) | LOSS(TAG_FAILED) | LOSS(BUCKET_BUSY))
+#define UNTESTABLE_LOSSES (LOSS(HOLD_COPY) | LOSS(TAG_FAILED) | LOSS(BUCKET_BUSY))
 
 /* The programs as variant has them; loaded when they are first asked for. */
 struct run *run_of(enum variant variant);
 
-/* Empties every map, then puts settings, sockets and entries in their place. */
+/* Empties every map, then puts settings, sockets and entries into them. */
 void prepare(enum variant variant, const struct tuning *tuning, const struct entry *entries);
 struct run *fresh_run(const struct tuning *tuning);
 void put_settings(struct run *run, const struct tuning *tuning);
@@ -202,7 +203,7 @@ int send_spec(struct run *run, const struct packet_spec *spec);
 uint64_t count_of(struct run *run, uint32_t stat);
 uint64_t count_done(struct run *run, enum rg_class peer_class, enum rg_action action);
 uint64_t loss_count(struct run *run, enum rg_loss loss);
-void see_losses(uint64_t losses); /* they were counted */
+void note_losses(uint64_t losses); /* they were counted */
 
 void wait_for_the_next_second(uint64_t time);
 void sleep_ns(uint64_t ns);

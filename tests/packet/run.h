@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The XDP programs under BPF_PROG_TEST_RUN: a packet in; an action, a packet, counters and events
- * out. Nothing is attached or pinned: all of it is gone with the process.
+ * out. Nothing is attached or pinned: the kernel removes all of it when the process ends.
  */
 #ifndef REPGATE_TESTS_RUN_H
 #define REPGATE_TESTS_RUN_H

@@ -13,7 +13,7 @@
 #define TAGGING .tuning = { .tag_dscp = DSCP }
 #define TAG4 0xac /* what comes of it */
 #define TAG6 0xae /* IPv6's usual byte has ECN 2 */
-#define TOLD_LATER .action = XDP_PASS, DECIDED(STANDARD, TAG), .tos = TOS(TAG4)
+#define SENT_LATER .action = XDP_PASS, DECIDED(STANDARD, TAG), .tos = TOS(TAG4)
 #define CLEARED(ecn) .tos = TOS(ecn)
 #define WITH(byte)               \
 	{                        \
@@ -31,7 +31,7 @@
 static const struct row rows[] = {
 	/* Tag. */
 	{ "tag", TAGGING, .entries = { STANDARD(TAG) },
-	  .steps = { { {}, TAGGED(STANDARD, TAG4) }, { {}, TOLD_LATER },
+	  .steps = { { {}, TAGGED(STANDARD, TAG4) }, { {}, SENT_LATER },
 		     { PORT(40001), TAGGED(STANDARD, TAG4) } } },
 	{ "tag, QIL", TAGGING, .entries = { QIL(TAG) },
 	  .steps = { { {}, TAGGED(QIL, TAG4) } } },
@@ -81,12 +81,12 @@ static const struct row rows[] = {
 	  .steps = { { { .data = 8900 }, TAGGED(STANDARD, TAG4) } } },
 	{ "tag, to a group", TAGGING, .entries = { STANDARD(TAG) },
 	  .steps = { { { .group_mac = true }, TAGGED(STANDARD, TAG4) } } },
-	{ "tag, not told when samples are off", .tuning = { .tag_dscp = DSCP, .no_samples = true },
+	{ "tag, not reported when samples are off", .tuning = { .tag_dscp = DSCP, .no_samples = true },
 	  .entries = { STANDARD(TAG) },
-	  .steps = { { {}, TOLD_LATER, .attempts = 1, .losses = LOSS(SAMPLE_LIMIT) } } },
+	  .steps = { { {}, SENT_LATER, .attempts = 1, .losses = LOSS(SAMPLE_LIMIT) } } },
 	{ "tag, monitor", .tuning = { .tag_dscp = DSCP, .mode = RG_MODE_MONITOR },
 	  .entries = { STANDARD(TAG), QIL_SIX(TAG) },
-	  .steps = { { {}, WATCHED(STANDARD, TAG) }, { { SIX }, WATCHED(QIL, TAG) } } },
+	  .steps = { { {}, MONITORED(STANDARD, TAG) }, { { SIX }, MONITORED(QIL, TAG) } } },
 	{ "tag, release", TAGGING, .entries = { STANDARD(TAG), QIL_SIX(TAG) },
 	  .steps = { { { .vlans = 1 }, RUN_RELEASE, TAGGED(STANDARD, TAG4) },
 		     { { SIX }, RUN_RELEASE, TAGGED(QIL, TAG6) } } },
@@ -114,7 +114,7 @@ static const struct row rows[] = {
 		     { { .from = "192.0.2.2", .tos = TOS(0xae) }, NEW_PASSED(APPROVED),
 		       CLEARED(2) } } },
 	{ "cleared, unknown and pending", .tuning = { .tag_dscp = DSCP, .unknown = RG_ACTION_PASS },
-	  .steps = { { WITH(0xac), NEW_PASSED(UNKNOWN), .told = TOLD_JUDGE, CLEARED(0) },
+	  .steps = { { WITH(0xac), NEW_PASSED(UNKNOWN), .sent = SENT_PEER, CLEARED(0) },
 		     { WITH(0xac), PASSED(PENDING), CLEARED(0) } } },
 	{ "cleared, silent", .tuning = { .tag_dscp = DSCP, .silent = true },
 	  .steps = { { WITH(0xac), NEW_PASSED(UNKNOWN), .losses = LOSS(AGENT_SILENT), CLEARED(0) } } },
@@ -136,7 +136,7 @@ static const struct row rows[] = {
 	{ "monitor clears no DSCP", .tuning = { .tag_dscp = DSCP, .mode = RG_MODE_MONITOR },
 	  .entries = { CLEAN("192.0.2.1", 60), QIL_SIX(DROP) },
 	  .steps = { { WITH(0xac), NEW_PASSED(CLEAN) },
-		     { { SIX, .tos = TOS(0xac) }, WATCHED(QIL, DROP) } } },
+		     { { SIX, .tos = TOS(0xac) }, MONITORED(QIL, DROP) } } },
 	{ "the tag of what is not judged stays", TAGGING, .entries = { BLOCK("0.0.0.0", 0) },
 	  .steps = { { { .tos = TOS(0xac), .local_port = 443 }, IGNORED },
 		     { { .tos = TOS(0xac), .flags = FLAG_ACK }, IGNORED },
@@ -186,7 +186,7 @@ static const struct row rows[] = {
 	  .entries = { BLOCK("0.0.0.0", 0) }, .steps = { { {}, REFUSED(BLOCKED), GONE } } },
 	{ "no responder, to a group", .tuning = { NO_SLOTS }, .entries = { QIL(TEMPFAIL) },
 	  .steps = { { { .group_mac = true }, .action = XDP_DROP, DECIDED(QIL, RESET), .attempts = 1,
-		       .told = TOLD_REFUSED,
+		       .sent = SENT_REFUSAL,
 		       .losses = LOSS(RESPONDER_GONE) | LOSS(RESET_FAILED) } } },
 	{ "no responder, release", .tuning = { NO_SLOTS }, .entries = { QIL(TEMPFAIL), STANDARD_SIX_TO(REJECT) },
 	  .steps = { { {}, RUN_RELEASE, RESET(QIL), GONE, .answer = { RST, ACK(0) } },
@@ -195,22 +195,22 @@ static const struct row rows[] = {
 	  .entries = { QIL(DROP), STANDARD_SIX_TO(TAG), CLEAN("192.0.2.2", 60) },
 	  .steps = { { {}, REFUSED(QIL) }, { { SIX }, TAGGED(STANDARD, TAG6) },
 		     { { .from = "192.0.2.2" }, NEW_PASSED(CLEAN) } } },
-	{ "only tempfail of IPv4 is gone", .tuning = { SLOT(TEMPFAIL4) },
+	{ "only tempfail of IPv4 has closed", .tuning = { SLOT(TEMPFAIL4) },
 	  .entries = { QIL(TEMPFAIL), VERDICT("192.0.2.2", 32, QIL, REJECT, 60), QIL_SIX(TEMPFAIL) },
 	  .steps = { { {}, RESET(QIL), GONE, .answer = { RST, ACK(0) } },
 		     { { .from = "192.0.2.2" }, NEW_ANSWERED(QIL, REJECT) },
 		     { { SIX }, NEW_ANSWERED(QIL, TEMPFAIL) } } },
-	{ "only tempfail of IPv6 is gone", .tuning = { SLOT(TEMPFAIL6) },
+	{ "only tempfail of IPv6 has closed", .tuning = { SLOT(TEMPFAIL6) },
 	  .entries = { QIL(TEMPFAIL), STANDARD_SIX_TO(TEMPFAIL),
 		       VERDICT("2001:db8:1:3::", 64, QIL, REJECT, 60) },
 	  .steps = { { {}, NEW_ANSWERED(QIL, TEMPFAIL) }, { { SIX }, REFUSED(STANDARD), GONE },
 		     { { .from = "2001:db8:1:3::1" }, NEW_ANSWERED(QIL, REJECT) } } },
-	{ "only reject of IPv4 is gone", .tuning = { SLOT(REJECT4) },
+	{ "only reject of IPv4 has closed", .tuning = { SLOT(REJECT4) },
 	  .entries = { STANDARD(REJECT), VERDICT("192.0.2.2", 32, QIL, TEMPFAIL, 60), QIL_SIX(REJECT) },
 	  .steps = { { {}, REFUSED(STANDARD), GONE },
 		     { { .from = "192.0.2.2" }, NEW_ANSWERED(QIL, TEMPFAIL) },
 		     { { SIX }, NEW_ANSWERED(QIL, REJECT) } } },
-	{ "only reject of IPv6 is gone", .tuning = { SLOT(REJECT6) },
+	{ "only reject of IPv6 has closed", .tuning = { SLOT(REJECT6) },
 	  .entries = { STANDARD(REJECT), STANDARD_SIX_TO(REJECT),
 		       VERDICT("2001:db8:1:3::", 64, QIL, TEMPFAIL, 60) },
 	  .steps = { { {}, NEW_ANSWERED(STANDARD, REJECT) }, { { SIX }, REFUSED(STANDARD), GONE },
@@ -268,15 +268,15 @@ static const struct row rows[] = {
 	/* Monitor counts what the verdict says, and tells of it: there is no session that would. */
 	{ "monitor, answered", .tuning = { .mode = RG_MODE_MONITOR },
 	  .entries = { QIL(TEMPFAIL), STANDARD_SIX_TO(REJECT) },
-	  .steps = { { {}, WATCHED(QIL, TEMPFAIL) }, { { SIX }, WATCHED(STANDARD, REJECT) },
+	  .steps = { { {}, MONITORED(QIL, TEMPFAIL) }, { { SIX }, MONITORED(STANDARD, REJECT) },
 		     { {}, .action = XDP_PASS, DECIDED(QIL, TEMPFAIL), .monitored = true } } },
 	{ "monitor, no responder", .routed = true,
 	  .tuning = { .mode = RG_MODE_MONITOR, NO_SLOTS, .no_steering = true, .silent = true },
 	  .entries = { QIL(TEMPFAIL), STANDARD_SIX_TO(REJECT) },
-	  .steps = { { { .to = "203.0.113.9" }, WATCHED(QIL, TEMPFAIL) },
-		     { { SIX }, WATCHED(STANDARD, REJECT) } } },
+	  .steps = { { { .to = "203.0.113.9" }, MONITORED(QIL, TEMPFAIL) },
+		     { { SIX }, MONITORED(STANDARD, REJECT) } } },
 	{ "monitor, answered, release", .tuning = { .mode = RG_MODE_MONITOR }, .entries = { QIL(TEMPFAIL) },
-	  .steps = { { {}, RUN_RELEASE, WATCHED(QIL, TEMPFAIL) } } },
+	  .steps = { { {}, RUN_RELEASE, MONITORED(QIL, TEMPFAIL) } } },
 };
 /* clang-format on */
 

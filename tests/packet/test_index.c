@@ -34,7 +34,7 @@ struct part {
 };
 
 static struct part parts[RG_INDEXES];
-static struct rg_index_presence *seen;
+static struct rg_index_presence *presence;
 static int indexes = -1; /* the map */
 static __u32 in_force; /* settings.index, when all parts are to be looked into */
 static uint64_t random_state = 0x9e3779b97f4a7c15ULL;
@@ -101,7 +101,7 @@ static void add_types(struct bpf_map_create_opts *opts)
 static int make_part(enum rg_index_part which, const struct rg_index_size *size, struct part *ret)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);
-	struct rg_index_origin origin = { .presence = seen,
+	struct rg_index_origin origin = { .presence = presence,
 					  .part = which,
 					  .now = ago(HOUR),
 					  .seed = SEED };
@@ -121,8 +121,8 @@ static __u32 byte_of(enum rg_index_part which)
 	return 0xffU << 8 * which;
 }
 
-/* The place that is not in force; see rg_inner_maps_index_bank(). */
-static uint32_t next_place(enum rg_index_part which)
+/* The bank that is not in force; see rg_inner_maps_index_bank(). */
+static uint32_t next_bank(enum rg_index_part which)
 {
 	return RG_INDEX_BANK(which, (in_force >> 8 * which & 3) == 1);
 }
@@ -134,38 +134,38 @@ static void set_in_force(struct run *run, __u32 index)
 }
 
 /*
- * How an index takes the place of another, in the agent's order (userspace/indexes.c, and loader.c). An
+ * How an index replaces another, in the order of the agent (userspace/index/index_maps.c). An
  * agent may die after each step. 0 or a negative error.
  */
-enum step_of { STEP_LITTER, STEP_PLACE, STEP_MAP, STEP_FLIP, STEP_EMPTY, STEP_SETTLE, STEPS_OF };
+enum step_of { STEP_LITTER, STEP_INSTALL, STEP_MAP, STEP_FLIP, STEP_EMPTY, STEP_RETIRE, STEPS_OF };
 
-/* As when it died in the midst of STEP_PLACE: in a place that is not in force there may be anything. */
-static void litter(uint32_t place)
+/* An agent died within STEP_INSTALL: a bank that is not in force may hold anything. */
+static void litter(uint32_t bank)
 {
 	static const int bytes[] = { 0, 0xff, 0x5a };
 
-	memset(&seen->headers[place], bytes[rnd(3)], sizeof(seen->headers[place]));
-	if (place >= RG_INDEX_BANK(RG_INDEX_HOSTS, 0))
-		memset(seen->filters4[place - RG_INDEX_BANK(RG_INDEX_HOSTS, 0)], bytes[rnd(3)],
-		       sizeof(seen->filters4[0]));
+	memset(&presence->headers[bank], bytes[rnd(3)], sizeof(presence->headers[bank]));
+	if (bank >= RG_INDEX_BANK(RG_INDEX_HOSTS, 0))
+		memset(presence->filters4[bank - RG_INDEX_BANK(RG_INDEX_HOSTS, 0)], bytes[rnd(3)],
+		       sizeof(presence->filters4[0]));
 }
 
 static int take_step(struct run *run, enum step_of step, enum rg_index_part which,
 		     const struct part *fresh)
 {
-	static uint32_t place, other, force;
+	static uint32_t bank, other, force;
 
 	switch (step) {
 	case STEP_LITTER:
-		place = next_place(which);
-		other = place ^ 1;
-		litter(place);
+		bank = next_bank(which);
+		other = bank ^ 1;
+		litter(bank);
 		return 0;
-	case STEP_PLACE:
-		force = rg_index_install(fresh->index, seen, place);
+	case STEP_INSTALL:
+		force = rg_index_install(fresh->index, presence, bank);
 		return 0;
 	case STEP_MAP:
-		return bpf_map_update_elem(indexes, &place, &fresh->fd, BPF_ANY);
+		return bpf_map_update_elem(indexes, &bank, &fresh->fd, BPF_ANY);
 	case STEP_FLIP:
 		set_in_force(run, (in_force & ~byte_of(which)) | force);
 		return 0;
@@ -197,11 +197,11 @@ static struct run *indexed_run(const struct tuning *tuning, const struct rg_inde
 {
 	struct run *run = fresh_run(tuning);
 
-	if (!seen) {
+	if (!presence) {
 		indexes = find_map("indexes");
-		seen = mmap(NULL, sizeof(*seen), PROT_READ | PROT_WRITE, MAP_SHARED,
-			    find_map("presence"), 0);
-		assert_true(seen != MAP_FAILED);
+		presence = mmap(NULL, sizeof(*presence), PROT_READ | PROT_WRITE, MAP_SHARED,
+				find_map("presence"), 0);
+		assert_true(presence != MAP_FAILED);
 	}
 	run_settings(run)->index_seed = SEED;
 	for (uint32_t i = 0; i < RG_INDEXES; i++) {
@@ -244,16 +244,17 @@ static struct rg_prefix around(u128 number, uint32_t len)
 	return prefix;
 }
 
-/* IPv4 addresses that have their places in a few buckets, of the smallest number of them. */
-#define CROWD4 3700
-#define CROWD4_BUCKETS 16
+/* IPv4 addresses whose searches begin in a few buckets of the smallest table. */
+#define OVERFLOW4 3700
+#define OVERFLOW4_BUCKETS 16
 
-static u128 crowd4(uint32_t at)
+static u128 overflowing4(uint32_t at)
 {
-	static uint32_t addrs[CROWD4], count, next = 0x0b000000;
+	static uint32_t addrs[OVERFLOW4], count, next = 0x0b000000;
 
-	for (; count < CROWD4; next++)
-		if (rg_index_home(rg_index_mix4(next, SEED), RG_INDEX_BUCKETS4_MIN) < CROWD4_BUCKETS)
+	for (; count < OVERFLOW4; next++)
+		if (rg_index_home(rg_index_mix4(next, SEED), RG_INDEX_BUCKETS4_MIN) <
+		    OVERFLOW4_BUCKETS)
 			addrs[count++] = next;
 	return V4_BASE + addrs[at];
 }
@@ -361,20 +362,18 @@ static void put_verdict(struct run *run, const struct rg_index_entry *entry)
 		bpf_map_update_elem(run_maps(run).verdicts, &entry->prefix, &verdict, BPF_ANY), 0);
 }
 
-static enum rg_index_part part_of(enum place place)
+static enum rg_index_part part_of(enum map_kind map)
 {
-	return place == LISTS	 ? RG_INDEX_LISTS :
-	       place == VERDICTS ? RG_INDEX_HOSTS :
-				   RG_INDEX_PEERS;
+	return map == LISTS ? RG_INDEX_LISTS : map == VERDICTS ? RG_INDEX_HOSTS : RG_INDEX_PEERS;
 }
 
-static void put_map(struct run *run, enum place place, const struct rg_index_entry *entry)
+static void put_map(struct run *run, enum map_kind map, const struct rg_index_entry *entry)
 {
 	struct rg_peer peer = { .expiry = entry->expiry, .state = RG_PEER_CLEAN };
 
-	if (place == LISTS)
+	if (map == LISTS)
 		put_list(run_maps(run).lists_now, &entry->prefix, entry->peer_class, entry->expiry);
-	else if (place == VERDICTS)
+	else if (map == VERDICTS)
 		put_verdict(run, entry);
 	else
 		assert_int_equal(bpf_map_update_elem(run_maps(run).peers, &entry->prefix.addr,
@@ -383,10 +382,10 @@ static void put_map(struct run *run, enum place place, const struct rg_index_ent
 }
 
 /* The map first, then the index, as the agent does. */
-static void put_known(struct run *run, enum place place, const struct rg_index_entry *entry)
+static void put_known(struct run *run, enum map_kind map, const struct rg_index_entry *entry)
 {
-	put_map(run, place, entry);
-	assert_true(rg_index_put(parts[part_of(place)].index, entry) >= 0);
+	put_map(run, map, entry);
+	assert_true(rg_index_put(parts[part_of(map)].index, entry) >= 0);
 }
 
 static const u128 bases[] = { V4_BASE + 0x0a000000,	 V4_BASE + 0xc0000200, V4_BASE, V6_BASE,
@@ -402,7 +401,7 @@ static u128 random_number(void)
 	return number;
 }
 
-static struct rg_index_entry random_entry(enum place place, uint32_t peer_bits)
+static struct rg_index_entry random_entry(enum map_kind map, uint32_t peer_bits)
 {
 	static const enum rg_action actions[] = { RG_ACTION_PASS, RG_ACTION_DROP, RG_ACTION_RESET,
 						  RG_ACTION_TAG };
@@ -416,9 +415,9 @@ static struct rg_index_entry random_entry(enum place place, uint32_t peer_bits)
 	entry.prefix = around(number, rnd(3) ? (uint32_t)(least + rnd(129 - least)) :
 				      is4    ? 128 :
 					       64);
-	if (place == LISTS) {
+	if (map == LISTS) {
 		entry.peer_class = rnd(2) ? RG_CLASS_APPROVED : RG_CLASS_BLOCKED;
-	} else if (place == VERDICTS) {
+	} else if (map == VERDICTS) {
 		entry.peer_class = rnd(2) ? RG_CLASS_STANDARD : RG_CLASS_QIL;
 		entry.action = actions[rnd(COUNT(actions))];
 		entry.zone = (uint32_t)rnd(2); /* a few answers more than an index can tell */
@@ -439,7 +438,7 @@ static int by_length(const void *a, const void *b)
 }
 
 #define ROUNDS 22 /* each waits for the kernel when it puts indexes in force */
-#define ENTRIES 60 /* of each place */
+#define ENTRIES 60 /* of each map */
 #define RANDOM_LOOKUPS 900 /* for each part's entries */
 
 /* Some of the lengths' turn: after all rounds each was there, of both families. */
@@ -516,9 +515,9 @@ static void check_round(int round)
 		[RG_INDEX_HOSTS] = { .hosts4 = round % 7 * 100000 },
 		[RG_INDEX_PEERS] = { .hosts4 = round % 5 * 100000 },
 	};
-	static const enum place first[] = { LISTS, VERDICTS, PEERS },
-				last[] = { VERDICTS, PEERS, LISTS };
-	const enum place *places = round % 3 ? first : last;
+	static const enum map_kind first[] = { LISTS, VERDICTS, PEERS },
+				   last[] = { VERDICTS, PEERS, LISTS };
+	const enum map_kind *maps = round % 3 ? first : last;
 	/* Of some rounds' lists there is no index, as when it was given up: nothing is known of them. */
 	unsigned int which = round % 4 == 3 ? ALL_PARTS & ~(1U << RG_INDEX_LISTS) : ALL_PARTS;
 	static struct rg_index_entry entries[COUNT(first)][ENTRIES];
@@ -526,17 +525,17 @@ static void check_round(int round)
 
 	for (size_t i = 0; i < COUNT(first); i++) {
 		for (int j = 0; j < ENTRIES; j++)
-			entries[i][j] = random_entry(places[i], tuning.peer_bits);
-		if (places[i] == PEERS)
+			entries[i][j] = random_entry(maps[i], tuning.peer_bits);
+		if (maps[i] == PEERS)
 			share_addresses(entries[i], entries[i - 1], tuning.peer_bits);
 		else
 			force_lengths(entries[i], round);
 		qsort(entries[i], ENTRIES, sizeof(entries[i][0]), by_length);
 		for (int j = 0; j < ENTRIES; j++)
-			if (which >> part_of(places[i]) & 1)
-				put_known(run, places[i], &entries[i][j]);
+			if (which >> part_of(maps[i]) & 1)
+				put_known(run, maps[i], &entries[i][j]);
 			else
-				put_map(run, places[i], &entries[i][j]);
+				put_map(run, maps[i], &entries[i][j]);
 	}
 	rg_index_update_near(parts[RG_INDEX_HOSTS].index);
 	rg_index_update_near(parts[RG_INDEX_PEERS].index);
@@ -571,7 +570,7 @@ static void find_mute(u128 *numbers, size_t count)
 }
 
 /* A verdict, a clean peer, both, or, of the last quarter, nothing. */
-static void put_one_of_crowd(struct run *run, u128 number, uint32_t i)
+static void put_overflowing(struct run *run, u128 number, uint32_t i)
 {
 	struct rg_index_entry entry = { .prefix = around(number, number >> 64 ? 64 : 128),
 					.expiry = run_now() + HOUR,
@@ -589,9 +588,9 @@ static void put_one_of_crowd(struct run *run, u128 number, uint32_t i)
 }
 
 /* Far more than there is room for: who found no slot, and who is beside them, is left to the trie. */
-static void test_crowded(void **state)
+static void test_overflow(void **state)
 {
-	enum { CROWD = 1600, MUTE = 16 };
+	enum { OVERFLOW = 1600, MUTE = 16 };
 	const struct tuning tuning = { .unknown = RG_ACTION_DROP,
 				       .overload = RG_ACTION_DROP,
 				       .tag_dscp = 8,
@@ -605,30 +604,31 @@ static void test_crowded(void **state)
 	(void)state;
 	compared = refused = asked = 0;
 	find_mute(mute, MUTE);
-	for (uint32_t i = 0; i < CROWD; i++) {
-		put_one_of_crowd(run, crowd4(i), i);
-		put_one_of_crowd(run, V6_BASE + ((u128)i << 64), i);
+	for (uint32_t i = 0; i < OVERFLOW; i++) {
+		put_overflowing(run, overflowing4(i), i);
+		put_overflowing(run, V6_BASE + ((u128)i << 64), i);
 		if (i < MUTE)
-			put_one_of_crowd(run, mute[i], i);
+			put_overflowing(run, mute[i], i);
 	}
 	for (int part = RG_INDEX_HOSTS; part < RG_INDEXES; part++) {
 		struct rg_index_count count = rg_index_count(parts[part].index);
 
-		print_message("%zu of %d without a slot\n", count.overflow, CROWD + MUTE / 2);
-		assert_true(count.overflow > CROWD / 2 && count.hosts4 > 16 * CROWD4_BUCKETS - 16);
+		print_message("%zu of %d without a slot\n", count.overflow, OVERFLOW + MUTE / 2);
+		assert_true(count.overflow > OVERFLOW / 2 &&
+			    count.hosts4 > 16 * OVERFLOW4_BUCKETS - 16);
 	}
-	for (uint32_t i = 0; i < CROWD; i++) {
-		compare_some(run, crowd4(i), ALL_PARTS);
+	for (uint32_t i = 0; i < OVERFLOW; i++) {
+		compare_some(run, overflowing4(i), ALL_PARTS);
 		compare(run, V6_BASE + ((u128)i << 64) + i);
 		if (i < MUTE)
 			compare(run, mute[i]);
 	}
 	/* Those with nothing, and every other verdict is a reset. */
-	assert_int_equal(refused, (2 * CROWD + MUTE) / 4 + (2 * CROWD + MUTE) / 4);
+	assert_int_equal(refused, (2 * OVERFLOW + MUTE) / 4 + (2 * OVERFLOW + MUTE) / 4);
 	let_go(run);
 }
 
-/* ---- from place to place ---- */
+/* ---- from bank to bank ---- */
 
 #define DYING_ENTRIES 40
 
@@ -656,7 +656,7 @@ static void check_all_entries(struct run *run,
 		compare(run, random_number());
 }
 
-/* The agent that did these steps has gone, and its successor has only what is in the maps. */
+/* The agent that did these steps has died. Its successor has only what is in the maps. */
 static void succeed(struct run *run, struct rg_index_entry entries[RG_INDEXES][DYING_ENTRIES])
 {
 	in_force = run_settings(run)->index;
@@ -697,13 +697,13 @@ static void check_death(struct run *run, enum rg_index_part part, enum step_of l
 static void check_giving_up(struct run *run, enum rg_index_part part, int last,
 			    struct rg_index_entry entries[RG_INDEXES][DYING_ENTRIES])
 {
-	uint32_t next = next_place(part);
-	const uint32_t places[] = { next, next ^ 1 };
+	uint32_t next = next_bank(part);
+	const uint32_t banks[] = { next, next ^ 1 };
 
 	set_in_force(run, in_force & ~byte_of(part));
 	check_all_entries(run, entries);
 	for (int i = 0; i < last; i++) {
-		assert_true(!bpf_map_delete_elem(indexes, &places[i]) || errno == ENOENT);
+		assert_true(!bpf_map_delete_elem(indexes, &banks[i]) || errno == ENOENT);
 		check_all_entries(run, entries);
 	}
 }
@@ -717,7 +717,7 @@ static void test_agent_dies(void **state)
 				       .tag_dscp = 8,
 				       .no_samples = true,
 				       .is_flood = true };
-	static const enum place places[RG_INDEXES] = { LISTS, VERDICTS, PEERS };
+	static const enum map_kind maps[RG_INDEXES] = { LISTS, VERDICTS, PEERS };
 	static struct rg_index_entry entries[RG_INDEXES][DYING_ENTRIES];
 	const struct rg_index_size none[RG_INDEXES] = { [RG_INDEX_LISTS] = { .nets4 = true } };
 	struct run *run = indexed_run(&tuning, none);
@@ -726,7 +726,7 @@ static void test_agent_dies(void **state)
 	compared = refused = asked = 0;
 	for (int part = 0; part < RG_INDEXES; part++) {
 		for (int i = 0; i < DYING_ENTRIES; i++) {
-			entries[part][i] = random_entry(places[part], 64);
+			entries[part][i] = random_entry(maps[part], 64);
 			/* No prefixes around all of IPv4's hosts: these are to be found by the filters. */
 			if (part == RG_INDEX_HOSTS &&
 			    !(number_of(&entries[part][i].prefix.addr) >> 64))
@@ -734,14 +734,14 @@ static void test_agent_dies(void **state)
 		}
 		qsort(entries[part], DYING_ENTRIES, sizeof(entries[part][0]), by_length);
 		for (int i = 0; i < DYING_ENTRIES; i++)
-			put_map(run, places[part], &entries[part][i]);
+			put_map(run, maps[part], &entries[part][i]);
 	}
 	set_in_force(run, 0);
 	succeed(run, entries);
 	for (enum rg_index_part part = 0; part < RG_INDEXES; part++) {
 		for (enum step_of last = 0; last < STEPS_OF; last++) {
 			check_death(run, part, last, entries);
-			if (last != STEP_SETTLE)
+			if (last != STEP_RETIRE)
 				succeed(run, entries);
 		}
 		for (int last = 0; last <= 2; last++) {
@@ -789,7 +789,7 @@ static u128 number_in(enum kind kind, uint32_t i)
 {
 	uint32_t at = (i / 2) * KINDS + kind + 1;
 
-	return i & 1 ? V6_BASE + ((u128)at << 64) + 1 : crowd4(at);
+	return i & 1 ? V6_BASE + ((u128)at << 64) + 1 : overflowing4(at);
 }
 
 struct duel {
@@ -901,11 +901,11 @@ static int turn_trie(const struct duel *duel, enum kind kind, bool there)
 /* As if there were hosts and peers everywhere. */
 static void look_everywhere(void)
 {
-	memset(seen->filters4, 0xff, sizeof(seen->filters4));
+	memset(presence->filters4, 0xff, sizeof(presence->filters4));
 }
 
 /*
- * Tiny and crowded, or with more and more room for IPv6; of peers those without a slot are lost. For
+ * Tiny and overflowing, or with more and more room for IPv6; of peers those without a slot are lost. For
  * IPv4 of another number of filters each time, 2^13 to 2^17.
  */
 static int renew(struct duel *duel, enum rg_index_part which)
@@ -924,22 +924,22 @@ static int renew(struct duel *duel, enum rg_index_part which)
 	return err ? err : enforce(duel->run, which, &fresh);
 }
 
-/* Made where nobody sees it, then shown, as a reload does it; with nets4, or without. */
+/* Filled out of sight of the packets, then published, as a reload does it; with nets4, or without. */
 static int swap_lists(struct duel *duel, bool turned)
 {
 	const struct rg_index_size size = { .hosts4 = 6 * FIXED, .nets6 = 6 * FIXED, .nets4 = rnd(2) };
-	struct rg_index_presence *shown = seen;
+	struct rg_index_presence *live = presence;
 	struct part fresh = {};
 	int err;
 
-	seen = NULL;
+	presence = NULL;
 	err = make_part(RG_INDEX_LISTS, &size, &fresh);
-	seen = shown;
+	presence = live;
 	if (!err)
 		err = write_lists(fresh.index, FAVOURED, turned ? TURNING_PEER : FAVOURED);
 	if (err)
 		return err;
-	if (rg_index_publish(fresh.index, seen))
+	if (rg_index_publish(fresh.index, presence))
 		for (int i = RG_INDEX_HOSTS; i < RG_INDEXES; i++)
 			rg_index_update_near(parts[i].index);
 	return enforce(duel->run, RG_INDEX_LISTS, &fresh);
@@ -1215,7 +1215,7 @@ static void test_written_meanwhile(void **state)
 	let_go(duel.run);
 }
 
-/* ---- places that change from packet to packet ---- */
+/* ---- banks that change from packet to packet ---- */
 
 #define FLIPPED 128 /* hosts, and peers */
 #define FLIP_ROUNDS 100 /* of BLIND packets each */
@@ -1228,18 +1228,18 @@ struct flips {
 	uint64_t count;
 };
 
-/* In either place of a part an index, of different sizes. */
-static void place_both(struct flips *flips, enum rg_index_part which, const size_t rooms4[2],
-		       struct part fresh[2])
+/* In either bank of a part an index, of different sizes. */
+static void install_both(struct flips *flips, enum rg_index_part which, const size_t rooms4[2],
+			 struct part fresh[2])
 {
 	for (uint32_t i = 0; i < 2; i++) {
 		const struct rg_index_size size = { .hosts4 = rooms4[i] };
-		const uint32_t place = RG_INDEX_BANK(which, i);
+		const uint32_t bank = RG_INDEX_BANK(which, i);
 
 		assert_int_equal(make_part(which, &size, &fresh[i]), 0);
-		litter(place);
-		flips->index[i] |= rg_index_install(fresh[i].index, seen, place);
-		assert_int_equal(bpf_map_update_elem(indexes, &place, &fresh[i].fd, BPF_ANY), 0);
+		litter(bank);
+		flips->index[i] |= rg_index_install(fresh[i].index, presence, bank);
+		assert_int_equal(bpf_map_update_elem(indexes, &bank, &fresh[i].fd, BPF_ANY), 0);
 	}
 }
 
@@ -1276,7 +1276,7 @@ static void *run_flips(void *arg)
 	while (!flips->done) {
 		__atomic_store_n(&flips->settings->index, flips->index[++flips->count & 1],
 				 __ATOMIC_RELEASE);
-		/* Every few packets: one that finds the line gone has to fetch it, and sees one moment. */
+		/* Every few packets: a packet that must fetch the line reads it at one moment. */
 		for (uint64_t i = next_random(&seed) % FLIP_SPINS; i; i--)
 			__asm__ volatile("");
 	}
@@ -1304,7 +1304,7 @@ static uint64_t send_flipped(struct run *run)
 }
 
 /*
- * A packet that took the place from one settings.index and the number of filters from the other, or
+ * A packet that took the bank from one settings.index and the number of filters from the other, or
  * from another part, would look into the wrong filter, and not find who is there.
  */
 static void check_flips(const size_t hosts4[2], const size_t peers4[2])
@@ -1322,8 +1322,8 @@ static void check_flips(const size_t hosts4[2], const size_t peers4[2])
 
 	run_settings(run)->exact_per_second = 0;
 	set_in_force(run, flips.index[0]);
-	place_both(&flips, RG_INDEX_HOSTS, hosts4, hosts);
-	place_both(&flips, RG_INDEX_PEERS, peers4, peers);
+	install_both(&flips, RG_INDEX_HOSTS, hosts4, hosts);
+	install_both(&flips, RG_INDEX_PEERS, peers4, peers);
 	fill_both(RG_INDEX_HOSTS, hosts);
 	fill_both(RG_INDEX_PEERS, peers);
 	set_in_force(run, flips.index[0]);
@@ -1465,7 +1465,7 @@ static void test_attempts(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(test_same_as_the_tries), cmocka_unit_test(test_crowded),
+	cmocka_unit_test(test_same_as_the_tries), cmocka_unit_test(test_overflow),
 	cmocka_unit_test(test_agent_dies),	  cmocka_unit_test(test_written_meanwhile),
 	cmocka_unit_test(test_flipped_meanwhile), cmocka_unit_test(test_hits),
 	cmocka_unit_test(test_attempts),

@@ -163,7 +163,7 @@ static void check_steer_counts(const char *name, const struct run_counts *before
 		if (packets != want || after->at[i].attempts != before->at[i].attempts)
 			fail_msg("%s: stat %u: %d packets", name, i, (int)packets);
 	}
-	see_losses(failed ? LOSS(STEER_FAILED) : 0);
+	note_losses(failed ? LOSS(STEER_FAILED) : 0);
 }
 
 /* The lookup is no SYN: what the SYN did to the maps is all that is done to them. */
@@ -172,14 +172,14 @@ static void check_untouched(struct run *run, const struct row_of_steer *row)
 	struct run_map_fds fds = run_maps(run);
 	struct rg_addr any;
 
-	for (int i = 0; i < ROW_ENTRIES && row->entries[i].place; i++) {
+	for (int i = 0; i < ROW_ENTRIES && row->entries[i].map; i++) {
 		const struct entry *entry = &row->entries[i];
 		struct rg_prefix key = prefix_of(entry->addr, entry->len);
 		struct rg_peer peer;
 
-		if (entry->place == VERDICTS) {
+		if (entry->map == VERDICTS) {
 			assert_int_equal(verdict_hits(run, &key), RUN_HITS);
-		} else if (entry->place == PEERS) {
+		} else if (entry->map == PEERS) {
 			assert_int_equal(bpf_map_lookup_elem(fds.peers, &key.addr, &peer), 0);
 			assert_int_equal(peer.state, entry->peer_class == RG_CLASS_CLEAN ?
 							     RG_PEER_CLEAN :
@@ -299,13 +299,13 @@ static void put_random_entry(struct run *run, uint64_t *seed)
 {
 	uint64_t random = next_random(seed);
 	char net[32];
-	struct entry entry = { .place = random & 1 ? LISTS : VERDICTS, .addr = net };
+	struct entry entry = { .map = random & 1 ? LISTS : VERDICTS, .addr = net };
 
 	snprintf(net, sizeof(net), "10.%d.%d.%d", (int)(random >> 8 & 1),
 		 (int)(random >> 16 & 3) * 64, (int)(random >> 24 & 3) * 64);
 	entry.len = 16 + (random >> 32) % 11;
 	entry.peer_class = RG_CLASS_QIL;
-	if (entry.place == LISTS)
+	if (entry.map == LISTS)
 		entry.peer_class = random & 2 ? RG_CLASS_APPROVED : RG_CLASS_BLOCKED;
 	entry.action = RG_ACTION_PASS + (random >> 40) % 7;
 	entry.left = random >> 48 & 1 ? 60 : -60;

@@ -140,51 +140,52 @@ static void drop_maps(struct rg_maps *maps)
 
 /* ---- an agent ---- */
 
-struct bed {
+struct fixture {
 	struct rg_loader loader;
 	struct rg_conf conf;
 	struct rg_verdicts *verdicts;
 };
 
-static void agent_begins(struct bed *bed)
+static void agent_begins(struct fixture *fixture)
 {
-	assert_int_equal(rg_verdicts_new(&bed->verdicts, &bed->loader, &bed->conf, NULL), 0);
+	assert_int_equal(rg_verdicts_new(&fixture->verdicts, &fixture->loader, &fixture->conf, NULL),
+			 0);
 }
 
-static struct bed new_bed(bool index)
+static struct fixture new_bed(bool index)
 {
-	struct bed bed = {
+	struct fixture fixture = {
 		.loader = { .maps = make_maps(SIZE) },
 		.conf = { .index = index, .max_peers = HOSTS, .ipv6_prefix = 64 },
 	};
 
-	return bed;
+	return fixture;
 }
 
 /* The next agent has these maps. */
-static void agent_restarts(struct bed *bed)
+static void agent_restarts(struct fixture *fixture)
 {
-	rg_verdicts_free(bed->verdicts);
-	bed->loader.took_over = true;
-	agent_begins(bed);
+	rg_verdicts_free(fixture->verdicts);
+	fixture->loader.took_over = true;
+	agent_begins(fixture);
 }
 
 /* The next agent has new maps of another size. */
-static void agent_moves(struct bed *bed, uint32_t size)
+static void agent_moves(struct fixture *fixture, uint32_t size)
 {
-	rg_verdicts_free(bed->verdicts);
-	bed->loader.old = bed->loader.maps;
-	bed->loader.maps = make_maps(size);
-	bed->loader.has_old = true;
-	agent_begins(bed);
-	drop_maps(&bed->loader.old);
-	bed->loader.has_old = false;
+	rg_verdicts_free(fixture->verdicts);
+	fixture->loader.old = fixture->loader.maps;
+	fixture->loader.maps = make_maps(size);
+	fixture->loader.has_old = true;
+	agent_begins(fixture);
+	drop_maps(&fixture->loader.old);
+	fixture->loader.has_old = false;
 }
 
-static void end_bed(struct bed *bed)
+static void end_bed(struct fixture *fixture)
 {
-	rg_verdicts_free(bed->verdicts);
-	drop_maps(&bed->loader.maps);
+	rg_verdicts_free(fixture->verdicts);
+	drop_maps(&fixture->loader.maps);
 }
 
 /* ---- peers, and what is known of them ---- */
@@ -204,7 +205,7 @@ static uint32_t code_of(uint32_t number)
 	return 0x7f010000 + number;
 }
 
-static void put(struct bed *bed, uint32_t number, uint32_t ttl, uint64_t now)
+static void put(struct fixture *fixture, uint32_t number, uint32_t ttl, uint64_t now)
 {
 	const struct rg_prefix peer = host(number);
 	const struct rg_outcome outcome = { .peer_class = RG_CLASS_STANDARD,
@@ -213,25 +214,25 @@ static void put(struct bed *bed, uint32_t number, uint32_t ttl, uint64_t now)
 					    .code = code_of(number),
 					    .ttl = ttl };
 
-	assert_int_equal(rg_verdicts_put(bed->verdicts, &peer, &outcome, ZONE, now), 0);
+	assert_int_equal(rg_verdicts_put(fixture->verdicts, &peer, &outcome, ZONE, now), 0);
 }
 
-static int get(const struct bed *bed, uint32_t number, struct rg_full_verdict *ret)
+static int get(const struct fixture *fixture, uint32_t number, struct rg_full_verdict *ret)
 {
 	const struct rg_prefix peer = host(number);
 
-	return rg_verdicts_find(bed->verdicts, &peer.addr, rg_now(), NULL, ret);
+	return rg_verdicts_find(fixture->verdicts, &peer.addr, rg_now(), NULL, ret);
 }
 
-static struct rg_full_verdict must_get(const struct bed *bed, uint32_t number)
+static struct rg_full_verdict must_get(const struct fixture *fixture, uint32_t number)
 {
 	struct rg_full_verdict full;
 
-	assert_int_equal(get(bed, number, &full), 0);
+	assert_int_equal(get(fixture, number, &full), 0);
 	return full;
 }
 
-/* As XDP and bpftool see it. */
+/* What XDP and bpftool read. */
 static struct rg_verdict in_trie(const struct rg_maps *maps, uint32_t number)
 {
 	const struct rg_prefix key = host(number);
@@ -241,77 +242,77 @@ static struct rg_verdict in_trie(const struct rg_maps *maps, uint32_t number)
 	return value;
 }
 
-static struct rg_verdict_details *details_of(const struct bed *bed, uint32_t number)
+static struct rg_verdict_details *details_of(const struct fixture *fixture, uint32_t number)
 {
-	return &bed->loader.maps.details[in_trie(&bed->loader.maps, number).details];
+	return &fixture->loader.maps.details[in_trie(&fixture->loader.maps, number).details];
 }
 
-struct seen {
-	const struct bed *bed;
+struct visited {
+	const struct fixture *fixture;
 	uint32_t count;
 	bool taken[2 * SIZE];
 };
 
-static int see(void *arg, const struct rg_prefix *key, const struct rg_full_verdict *full)
+static int visit(void *arg, const struct rg_prefix *key, const struct rg_full_verdict *full)
 {
-	struct seen *seen = arg;
+	struct visited *visited = arg;
 	uint32_t number = full->code - code_of(0), details;
 	const struct rg_prefix want = host(number);
 
 	assert_int_equal(rg_prefix_compare(key, &want), 0);
-	details = in_trie(&seen->bed->loader.maps, number).details;
-	assert_true(details < seen->bed->loader.maps.details_count && !seen->taken[details]);
-	seen->taken[details] = true;
-	seen->count++;
+	details = in_trie(&visited->fixture->loader.maps, number).details;
+	assert_true(details < visited->fixture->loader.maps.details_count && !visited->taken[details]);
+	visited->taken[details] = true;
+	visited->count++;
 	return 0;
 }
 
 /* Each verdict has details of its own, and no others are taken. Returns how many there are. */
-static uint32_t check_all(const struct bed *bed)
+static uint32_t check_all(const struct fixture *fixture)
 {
-	struct rg_verdicts_count count = rg_verdicts_count(bed->verdicts);
-	struct seen seen = { .bed = bed };
+	struct rg_verdicts_count count = rg_verdicts_count(fixture->verdicts);
+	struct visited visited = { .fixture = fixture };
 
-	assert_int_equal(rg_verdicts_each(bed->verdicts, see, &seen), 0);
-	assert_int_equal(count.entries, seen.count);
-	assert_int_equal(count.details, seen.count);
-	return seen.count;
+	assert_int_equal(rg_verdicts_each(fixture->verdicts, visit, &visited), 0);
+	assert_int_equal(count.entries, visited.count);
+	assert_int_equal(count.details, visited.count);
+	return visited.count;
 }
 
 /* ---- tests ---- */
 
 static void check_renewal(bool index)
 {
-	struct bed bed = new_bed(index);
+	struct fixture fixture = new_bed(index);
 	uint64_t now = rg_now(), second = now / RG_NSEC_PER_SEC;
 	struct rg_full_verdict full;
 	uint32_t details;
 
-	agent_begins(&bed);
-	put(&bed, 1, HOUR, now);
-	full = must_get(&bed, 1);
+	agent_begins(&fixture);
+	put(&fixture, 1, HOUR, now);
+	full = must_get(&fixture, 1);
 	assert_int_equal(full.since, second * RG_NSEC_PER_SEC);
 	assert_int_equal(full.hits, 0);
 	assert_int_equal(full.code, code_of(1));
 	assert_int_equal(full.reason, RG_REASON_ZONE);
-	details = in_trie(&bed.loader.maps, 1).details;
-	details_of(&bed, 1)->hits += 7;
+	details = in_trie(&fixture.loader.maps, 1).details;
+	details_of(&fixture, 1)->hits += 7;
 
-	put(&bed, 1, 2 * HOUR, now + 5 * RG_NSEC_PER_SEC);
-	full = must_get(&bed, 1);
+	put(&fixture, 1, 2 * HOUR, now + 5 * RG_NSEC_PER_SEC);
+	full = must_get(&fixture, 1);
 	assert_int_equal(full.since, second * RG_NSEC_PER_SEC);
 	assert_int_equal(full.hits, 7);
 	assert_int_equal(full.expiry, now + (5 + 2 * HOUR) * RG_NSEC_PER_SEC);
-	assert_int_equal(in_trie(&bed.loader.maps, 1).details, details);
-	assert_int_equal(check_all(&bed), 1);
+	assert_int_equal(in_trie(&fixture.loader.maps, 1).details, details);
+	assert_int_equal(check_all(&fixture), 1);
 
 	/* After its end it begins anew, but has been met as often. */
-	put(&bed, 1, HOUR, now + 3 * HOUR * RG_NSEC_PER_SEC);
-	full = must_get(&bed, 1);
+	put(&fixture, 1, HOUR, now + 3 * HOUR * RG_NSEC_PER_SEC);
+	full = must_get(&fixture, 1);
 	assert_int_equal(full.since, (second + 3 * HOUR) * RG_NSEC_PER_SEC);
 	assert_int_equal(full.hits, 7);
-	assert_int_equal(check_all(&bed), 1);
-	end_bed(&bed);
+	assert_int_equal(check_all(&fixture), 1);
+	end_bed(&fixture);
 }
 
 static void test_renewal(void **state)
@@ -324,7 +325,7 @@ static void test_renewal(void **state)
 /* What a removed verdict leaves behind is none of the next one's. */
 static void test_begins_at_nothing(void **state)
 {
-	struct bed bed = new_bed(true);
+	struct fixture fixture = new_bed(true);
 	const struct rg_outcome country = { .peer_class = RG_CLASS_BLOCKED,
 					    .action = RG_ACTION_RESET,
 					    .reason = RG_REASON_COUNTRY,
@@ -333,38 +334,38 @@ static void test_begins_at_nothing(void **state)
 	struct rg_full_verdict full;
 
 	(void)state;
-	agent_begins(&bed);
-	put(&bed, 1, HOUR, rg_now());
-	details_of(&bed, 1)->hits = 1234;
-	assert_int_equal(rg_verdicts_flush(bed.verdicts, NULL, RG_NO_ZONE), 1);
-	assert_int_equal(check_all(&bed), 0);
-	assert_int_equal(rg_verdicts_put(bed.verdicts, &peer, &country, RG_NO_ZONE, rg_now()), 0);
-	full = must_get(&bed, 2);
+	agent_begins(&fixture);
+	put(&fixture, 1, HOUR, rg_now());
+	details_of(&fixture, 1)->hits = 1234;
+	assert_int_equal(rg_verdicts_flush(fixture.verdicts, NULL, RG_NO_ZONE), 1);
+	assert_int_equal(check_all(&fixture), 0);
+	assert_int_equal(rg_verdicts_put(fixture.verdicts, &peer, &country, RG_NO_ZONE, rg_now()), 0);
+	full = must_get(&fixture, 2);
 	assert_int_equal(full.hits, 0);
 	assert_int_equal(full.code, 0);
 	assert_int_equal(full.zone, RG_NO_ZONE);
 	assert_int_equal(full.reason, RG_REASON_COUNTRY);
 	assert_int_equal(full.action, RG_ACTION_RESET);
-	end_bed(&bed);
+	end_bed(&fixture);
 }
 
 /* Full, over, and full again; then the trie of other peers. */
 static void check_given_back(bool index)
 {
-	struct bed bed = new_bed(index);
+	struct fixture fixture = new_bed(index);
 	uint64_t now = rg_now();
 
-	agent_begins(&bed);
+	agent_begins(&fixture);
 	for (uint32_t round = 0; round < 10; round++) {
 		for (uint32_t i = 0; i < SIZE; i++)
-			put(&bed, round * 10 + i, HOUR, now);
-		assert_int_equal(check_all(&bed), SIZE);
-		rg_verdicts_sweep(bed.verdicts, now + 2 * HOUR * RG_NSEC_PER_SEC);
-		assert_int_equal(check_all(&bed), 0);
+			put(&fixture, round * 10 + i, HOUR, now);
+		assert_int_equal(check_all(&fixture), SIZE);
+		rg_verdicts_sweep(fixture.verdicts, now + 2 * HOUR * RG_NSEC_PER_SEC);
+		assert_int_equal(check_all(&fixture), 0);
 	}
-	assert_int_equal(rg_verdicts_count(bed.verdicts).expired, 10 * SIZE);
-	assert_int_equal(rg_verdicts_count(bed.verdicts).evicted, 0);
-	end_bed(&bed);
+	assert_int_equal(rg_verdicts_count(fixture.verdicts).expired, 10 * SIZE);
+	assert_int_equal(rg_verdicts_count(fixture.verdicts).evicted, 0);
+	end_bed(&fixture);
 }
 
 static void test_given_back(void **state)
@@ -377,31 +378,31 @@ static void test_given_back(void **state)
 /* At full the one that ends first goes, be it the one that is renewed; the others stay what they are. */
 static void check_eviction(bool index)
 {
-	struct bed bed = new_bed(index);
+	struct fixture fixture = new_bed(index);
 	struct rg_full_verdict full;
 	uint64_t now = rg_now();
 
-	agent_begins(&bed);
+	agent_begins(&fixture);
 	for (uint32_t i = 0; i < HOSTS; i++) {
-		put(&bed, i, HOUR + i * 10, now);
-		details_of(&bed, i)->hits = i;
+		put(&fixture, i, HOUR + i * 10, now);
+		details_of(&fixture, i)->hits = i;
 	}
-	assert_int_equal(check_all(&bed), SIZE);
-	assert_int_equal(rg_verdicts_count(bed.verdicts).evicted, HOSTS - SIZE);
+	assert_int_equal(check_all(&fixture), SIZE);
+	assert_int_equal(rg_verdicts_count(fixture.verdicts).evicted, HOSTS - SIZE);
 	for (uint32_t i = 0; i < HOSTS; i++) {
-		assert_int_equal(get(&bed, i, &full), i < HOSTS - SIZE ? -ENOENT : 0);
+		assert_int_equal(get(&fixture, i, &full), i < HOSTS - SIZE ? -ENOENT : 0);
 		if (i >= HOSTS - SIZE)
 			assert_int_equal(full.hits, i);
 	}
 	for (uint32_t i = HOSTS - SIZE; i < HOSTS; i++) {
-		put(&bed, i, 2 * HOUR + i * 10, now);
-		full = must_get(&bed, i);
+		put(&fixture, i, 2 * HOUR + i * 10, now);
+		full = must_get(&fixture, i);
 		assert_int_equal(full.hits, i);
 		assert_int_equal(full.code, code_of(i));
 	}
-	/* Up to Linux 6.12 a full trie takes no new value either, so others may have gone. */
-	assert_in_range(check_all(&bed), SIZE - 1, SIZE);
-	end_bed(&bed);
+	/* Up to Linux 6.12 a full trie takes no new value either, so others may have been evicted. */
+	assert_in_range(check_all(&fixture), SIZE - 1, SIZE);
+	end_bed(&fixture);
 }
 
 static void test_eviction(void **state)
@@ -412,7 +413,7 @@ static void test_eviction(void **state)
 }
 
 /* One of all that can happen to a verdict, at random. */
-static void step(struct bed *bed, uint64_t now)
+static void step(struct fixture *fixture, uint64_t now)
 {
 	static const struct rg_outcome clean = { .peer_class = RG_CLASS_CLEAN,
 						 .action = RG_ACTION_PASS,
@@ -423,38 +424,39 @@ static void step(struct bed *bed, uint64_t now)
 
 	switch (random() % 32) {
 	case 0:
-		(void)rg_verdicts_flush(bed->verdicts, &peer, RG_NO_ZONE);
+		(void)rg_verdicts_flush(fixture->verdicts, &peer, RG_NO_ZONE);
 		break;
 	case 1:
 		/* Those that end before it. */
-		rg_verdicts_sweep(bed->verdicts,
+		rg_verdicts_sweep(fixture->verdicts,
 				  now + (HOUR + (uint64_t)random() % HOUR) * RG_NSEC_PER_SEC);
 		break;
 	case 2:
-		agent_restarts(bed);
+		agent_restarts(fixture);
 		break;
 	case 3:
-		assert_int_equal(rg_verdicts_put(bed->verdicts, &peer, &clean, RG_NO_ZONE, now), 0);
+		assert_int_equal(rg_verdicts_put(fixture->verdicts, &peer, &clean, RG_NO_ZONE, now),
+				 0);
 		break;
 	default:
-		put(bed, number, HOUR + (uint32_t)random() % HOUR, now);
+		put(fixture, number, HOUR + (uint32_t)random() % HOUR, now);
 	}
 }
 
 static void check_churn(bool index)
 {
-	struct bed bed = new_bed(index);
+	struct fixture fixture = new_bed(index);
 	uint64_t now = rg_now();
 
 	srandom(1);
-	agent_begins(&bed);
+	agent_begins(&fixture);
 	for (int i = 0; i < 20000; i++) {
-		step(&bed, now);
+		step(&fixture, now);
 		if (i % 50 == 0)
-			check_all(&bed);
+			check_all(&fixture);
 	}
-	check_all(&bed);
-	end_bed(&bed);
+	check_all(&fixture);
+	end_bed(&fixture);
 }
 
 static void test_churn(void **state)
@@ -466,63 +468,64 @@ static void test_churn(void **state)
 
 static void test_take_over(void **state)
 {
-	struct bed bed = new_bed(true);
+	struct fixture fixture = new_bed(true);
 	uint64_t now = rg_now(), second = now / RG_NSEC_PER_SEC;
 
 	(void)state;
-	agent_begins(&bed);
+	agent_begins(&fixture);
 	for (uint32_t i = 0; i < SIZE; i++) {
-		put(&bed, i, HOUR, now);
-		details_of(&bed, i)->hits = 100 + i;
+		put(&fixture, i, HOUR, now);
+		details_of(&fixture, i)->hits = 100 + i;
 	}
-	agent_restarts(&bed);
-	assert_int_equal(check_all(&bed), SIZE);
+	agent_restarts(&fixture);
+	assert_int_equal(check_all(&fixture), SIZE);
 	for (uint32_t i = 0; i < SIZE; i++) {
-		struct rg_full_verdict full = must_get(&bed, i);
+		struct rg_full_verdict full = must_get(&fixture, i);
 
 		assert_int_equal(full.hits, 100 + i);
 		assert_int_equal(full.since, second * RG_NSEC_PER_SEC);
 	}
 	/* None of them is given to anybody else. */
-	rg_verdicts_flush(bed.verdicts, &(struct rg_prefix){ .len = 128, .addr = host(0).addr },
+	rg_verdicts_flush(fixture.verdicts, &(struct rg_prefix){ .len = 128, .addr = host(0).addr },
 			  RG_NO_ZONE);
-	put(&bed, SIZE, HOUR, now);
-	assert_int_equal(check_all(&bed), SIZE);
-	end_bed(&bed);
+	put(&fixture, SIZE, HOUR, now);
+	assert_int_equal(check_all(&fixture), SIZE);
+	end_bed(&fixture);
 }
 
-static void point_to(const struct bed *bed, uint32_t number, uint32_t details)
+static void point_to(const struct fixture *fixture, uint32_t number, uint32_t details)
 {
 	const struct rg_prefix key = host(number);
-	struct rg_verdict value = in_trie(&bed->loader.maps, number);
+	struct rg_verdict value = in_trie(&fixture->loader.maps, number);
 
 	value.details = details;
-	assert_int_equal(bpf_map_update_elem(bed->loader.maps.verdicts, &key, &value, BPF_EXIST), 0);
+	assert_int_equal(bpf_map_update_elem(fixture->loader.maps.verdicts, &key, &value, BPF_EXIST),
+			 0);
 }
 
 /* Somebody wrote into the trie: the details of others stay theirs. */
 static void test_strays(void **state)
 {
 	enum { COUNT = SIZE - 4 };
-	struct bed bed = new_bed(true);
+	struct fixture fixture = new_bed(true);
 	uint64_t now = rg_now();
 	unsigned int kept = 0;
 
 	(void)state;
-	agent_begins(&bed);
+	agent_begins(&fixture);
 	for (uint32_t i = 0; i < COUNT; i++) {
-		put(&bed, i, HOUR, now);
-		details_of(&bed, i)->hits = 100 + i;
+		put(&fixture, i, HOUR, now);
+		details_of(&fixture, i)->hits = 100 + i;
 	}
-	point_to(&bed, 10, in_trie(&bed.loader.maps, 11).details);
-	point_to(&bed, 20, SIZE);
-	point_to(&bed, 21, UINT32_MAX);
-	agent_restarts(&bed);
-	assert_int_equal(rg_verdicts_count(bed.verdicts).entries, COUNT);
-	assert_int_equal(rg_verdicts_count(bed.verdicts).details, COUNT);
-	assert_int_equal(rg_verdicts_count(bed.verdicts).failed, 0);
+	point_to(&fixture, 10, in_trie(&fixture.loader.maps, 11).details);
+	point_to(&fixture, 20, SIZE);
+	point_to(&fixture, 21, UINT32_MAX);
+	agent_restarts(&fixture);
+	assert_int_equal(rg_verdicts_count(fixture.verdicts).entries, COUNT);
+	assert_int_equal(rg_verdicts_count(fixture.verdicts).details, COUNT);
+	assert_int_equal(rg_verdicts_count(fixture.verdicts).failed, 0);
 	for (uint32_t i = 0; i < COUNT; i++) {
-		struct rg_full_verdict full = must_get(&bed, i);
+		struct rg_full_verdict full = must_get(&fixture, i);
 		bool stray = i == 20 || i == 21;
 
 		/* Of two that share them either may be the owner, and both are of number 11. */
@@ -532,21 +535,21 @@ static void test_strays(void **state)
 		else
 			assert_int_equal(full.hits, stray ? 0 : 100 + i);
 		for (uint32_t j = 0; j < i; j++)
-			assert_ptr_not_equal(details_of(&bed, i), details_of(&bed, j));
+			assert_ptr_not_equal(details_of(&fixture, i), details_of(&fixture, j));
 	}
 	assert_int_equal(kept, 1);
-	end_bed(&bed);
+	end_bed(&fixture);
 }
 
 /* The trie is full before the details are: entries of somebody else take room in it. */
 static void test_full_trie(void **state)
 {
 	enum { FOREIGN = 10 };
-	struct bed bed = new_bed(true);
+	struct fixture fixture = new_bed(true);
 	uint64_t now = rg_now();
 
 	(void)state;
-	agent_begins(&bed);
+	agent_begins(&fixture);
 	for (uint32_t i = 0; i < FOREIGN; i++) {
 		const struct rg_prefix key = host(HOSTS + i);
 		const struct rg_verdict value = { .expiry = now, /* over: the agent shows it to nobody */
@@ -554,29 +557,29 @@ static void test_full_trie(void **state)
 						  .prefix_len = (uint8_t)key.len };
 
 		assert_int_equal(
-			bpf_map_update_elem(bed.loader.maps.verdicts, &key, &value, BPF_ANY), 0);
+			bpf_map_update_elem(fixture.loader.maps.verdicts, &key, &value, BPF_ANY), 0);
 	}
 	for (uint32_t i = 0; i < HOSTS; i++)
-		put(&bed, i, HOUR + i * 10, now);
-	assert_int_equal(check_all(&bed), SIZE - FOREIGN);
-	end_bed(&bed);
+		put(&fixture, i, HOUR + i * 10, now);
+	assert_int_equal(check_all(&fixture), SIZE - FOREIGN);
+	end_bed(&fixture);
 }
 
 static void check_carried(uint32_t size)
 {
-	struct bed bed = new_bed(true);
+	struct fixture fixture = new_bed(true);
 	uint64_t now = rg_now(), second = now / RG_NSEC_PER_SEC;
 	uint32_t first = size < SIZE ? SIZE - size : 0;
 
-	agent_begins(&bed);
+	agent_begins(&fixture);
 	for (uint32_t i = 0; i < SIZE; i++) {
-		put(&bed, i, HOUR + i * 10, now + i * RG_NSEC_PER_SEC);
-		details_of(&bed, i)->hits = 100 + i;
+		put(&fixture, i, HOUR + i * 10, now + i * RG_NSEC_PER_SEC);
+		details_of(&fixture, i)->hits = 100 + i;
 	}
-	agent_moves(&bed, size);
-	assert_int_equal(check_all(&bed), SIZE - first);
+	agent_moves(&fixture, size);
+	assert_int_equal(check_all(&fixture), SIZE - first);
 	for (uint32_t i = first; i < SIZE; i++) {
-		struct rg_full_verdict full = must_get(&bed, i);
+		struct rg_full_verdict full = must_get(&fixture, i);
 
 		assert_int_equal(full.hits, 100 + i);
 		assert_int_equal(full.since, (second + i) * RG_NSEC_PER_SEC);
@@ -584,7 +587,7 @@ static void check_carried(uint32_t size)
 		assert_int_equal(full.peer_class, RG_CLASS_STANDARD);
 		assert_int_equal(full.action, RG_ACTION_DROP);
 	}
-	end_bed(&bed);
+	end_bed(&fixture);
 }
 
 static void test_other_sizes(void **state)
@@ -596,7 +599,7 @@ static void test_other_sizes(void **state)
 
 static void test_restore(void **state)
 {
-	struct bed bed = new_bed(true);
+	struct fixture fixture = new_bed(true);
 	uint64_t now = rg_now();
 	struct rg_full_verdict value = { .expiry = now + HOUR * RG_NSEC_PER_SEC,
 					 .since = 1,
@@ -610,9 +613,9 @@ static void test_restore(void **state)
 	const struct rg_prefix peer = host(5);
 
 	(void)state;
-	agent_begins(&bed);
-	assert_int_equal(rg_verdicts_restore(bed.verdicts, &peer, &value), 0);
-	full = must_get(&bed, 5);
+	agent_begins(&fixture);
+	assert_int_equal(rg_verdicts_restore(fixture.verdicts, &peer, &value), 0);
+	full = must_get(&fixture, 5);
 	assert_int_equal(full.since, RG_NSEC_PER_SEC); /* not "never" */
 	assert_int_equal(full.hits, UINT64_MAX);
 	assert_int_equal(full.code, code_of(5));
@@ -620,29 +623,29 @@ static void test_restore(void **state)
 	assert_int_equal(full.action, RG_ACTION_TEMPFAIL);
 	/* What is there is newer. */
 	value.hits = 1;
-	assert_int_equal(rg_verdicts_restore(bed.verdicts, &peer, &value), 0);
-	assert_int_equal(must_get(&bed, 5).hits, UINT64_MAX);
-	assert_int_equal(check_all(&bed), 1);
-	end_bed(&bed);
+	assert_int_equal(rg_verdicts_restore(fixture.verdicts, &peer, &value), 0);
+	assert_int_equal(must_get(&fixture, 5).hits, UINT64_MAX);
+	assert_int_equal(check_all(&fixture), 1);
+	end_bed(&fixture);
 }
 
 /* A verdict knows its second only: rather one too many than one too few. */
 static void test_flush_since(void **state)
 {
-	struct bed bed = new_bed(true);
+	struct fixture fixture = new_bed(true);
 	uint64_t second = rg_now() / RG_NSEC_PER_SEC * RG_NSEC_PER_SEC;
 
 	(void)state;
-	agent_begins(&bed);
-	put(&bed, 1, HOUR, second - 1);
-	put(&bed, 2, HOUR, second);
-	put(&bed, 3, HOUR, second + RG_NSEC_PER_SEC / 2);
-	assert_int_equal(rg_verdicts_flush_zone(bed.verdicts, ZONE, second + RG_NSEC_PER_SEC), 0);
+	agent_begins(&fixture);
+	put(&fixture, 1, HOUR, second - 1);
+	put(&fixture, 2, HOUR, second);
+	put(&fixture, 3, HOUR, second + RG_NSEC_PER_SEC / 2);
+	assert_int_equal(rg_verdicts_flush_zone(fixture.verdicts, ZONE, second + RG_NSEC_PER_SEC), 0);
 	assert_int_equal(
-		rg_verdicts_flush_zone(bed.verdicts, ZONE, second + RG_NSEC_PER_SEC / 2 - 1), 2);
-	assert_int_equal(check_all(&bed), 1);
-	must_get(&bed, 1);
-	end_bed(&bed);
+		rg_verdicts_flush_zone(fixture.verdicts, ZONE, second + RG_NSEC_PER_SEC / 2 - 1), 2);
+	assert_int_equal(check_all(&fixture), 1);
+	must_get(&fixture, 1);
+	end_bed(&fixture);
 }
 
 /* Another configuration has its actions also where the trie is full. */
@@ -652,24 +655,24 @@ static void test_full_and_applied(void **state)
 						   .action = RG_ACTION_RESET,
 						   .reason = RG_REASON_COUNTRY,
 						   .ttl = HOUR };
-	struct bed bed = new_bed(true);
-	struct rg_conf conf = bed.conf;
+	struct fixture fixture = new_bed(true);
+	struct rg_conf conf = fixture.conf;
 
 	(void)state;
 	conf.blocked_action = RG_ACTION_DROP;
-	agent_begins(&bed);
+	agent_begins(&fixture);
 	for (uint32_t i = 0; i < SIZE; i++) {
 		const struct rg_prefix peer = host(i);
 
 		assert_int_equal(
-			rg_verdicts_put(bed.verdicts, &peer, &country, RG_NO_ZONE, rg_now()), 0);
+			rg_verdicts_put(fixture.verdicts, &peer, &country, RG_NO_ZONE, rg_now()), 0);
 	}
-	rg_verdicts_apply(bed.verdicts, &conf);
+	rg_verdicts_apply(fixture.verdicts, &conf);
 	for (uint32_t i = 0; i < SIZE; i++)
-		assert_int_equal(must_get(&bed, i).action, RG_ACTION_DROP);
-	assert_int_equal(rg_verdicts_count(bed.verdicts).failed, 0);
-	assert_int_equal(rg_verdicts_count(bed.verdicts).details, SIZE);
-	end_bed(&bed);
+		assert_int_equal(must_get(&fixture, i).action, RG_ACTION_DROP);
+	assert_int_equal(rg_verdicts_count(fixture.verdicts).failed, 0);
+	assert_int_equal(rg_verdicts_count(fixture.verdicts).details, SIZE);
+	end_bed(&fixture);
 }
 
 int main(void)
