@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The text of each command, as rows: a result and what is printed. Times are in UTC. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "ctl/ctl_print.h"
+
+/* Results are written with ' for ". */
+static json_t *load(const char *text)
+{
+	char *copy = strdup(text);
+	json_t *json;
+
+	for (char *at = copy; *at; at++)
+		*at = *at == '\'' ? '"' : *at;
+	json = json_loads(copy, 0, NULL);
+	if (!json)
+		fail_msg("bad row: %s", text);
+	free(copy);
+	return json;
+}
+
+static char *print(enum rg_command command, const char *result)
+{
+	json_t *json = load(result);
+	char *text = NULL;
+	size_t size;
+	FILE *to = open_memstream(&text, &size);
+
+	rg_ctl_print(to, command, json);
+	fclose(to);
+	json_decref(json);
+	return text;
+}
+
+static void check(enum rg_command command, const char *result, const char *want)
+{
+	char *text = print(command, result);
+
+	for (size_t i = 0; text[i] == want[i]; i++)
+		if (!want[i]) {
+			free(text);
+			return;
+		}
+	fprintf(stderr, "%s prints\n%s\ninstead of\n%s", rg_protocol_command(command)->name, text,
+		want); /* longer than fail_msg() may be */
+	fail();
+}
+
+#define EVENT                                                                          \
+	"{'event':'judged','time':86400,'address':'192.0.2.1','class':'qil','action':" \
+	"'reset','zone':'two','code':'127.0.0.2','monitored':true}"
+#define EVENT_TEXT                                                                          \
+	"1970-01-02 00:00:00  judged   192.0.2.1                                qil       " \
+	"reset    two 127.0.0.2 (monitored)\n"
+
+static void test_small(void **state)
+{
+	(void)state;
+	check(RG_COMMAND_RELOAD, "{'reloaded':true}", "reloaded: true\n");
+	check(RG_COMMAND_UNLIST, "{'entry':'DE','removed':1}", "entry: DE\nremoved: 1\n");
+	check(RG_COMMAND_SET, "{'key':'mode','value':'monitor','zones':[]}", "mode = monitor\n");
+	check(RG_COMMAND_EVENTS, "{'events':[" EVENT "]}", EVENT_TEXT);
+	check(RG_COMMAND_EVENTS,
+	      "{'events':[{'event':'refused','time':0.5,'address':'::1','class':'blocked',"
+	      "'action':'drop','zone':null,'monitored':false}]}",
+	      "-  refused  ::1                                      blocked   drop    \n");
+	check(RG_COMMAND_LIST,
+	      "{'entries':[{'entry':'DE','class':'approved','file':'/x','line':7,'expires_in':null},"
+	      "{'entry':'192.0.2.0/24','class':'blocked','file':'/y','line':1,'expires_in':3661.5}]}",
+	      "approved  DE                                              -  /x:7\n"
+	      "blocked   192.0.2.0/24                                1h 1m  /y:1\n");
+	check(RG_COMMAND_DUMP,
+	      "{'verdicts':[{'peer':'192.0.2.1','class':'qil','action':'reset','zone':'two',"
+	      "'code':'127.0.0.2','expires_in':90061}],"
+	      "'peers':[{'peer':'192.0.2.2','class':'clean','expires_in':61}],'truncated':true}",
+	      "192.0.2.1                                    qil       reset    two                  "
+	      "127.0.0.2         1d 1h\n"
+	      "192.0.2.2                                    clean     -        -                    "
+	      "-                 1m 1s\n"
+	      "... and more: see bpftool map dump\n");
+}
+
+static void test_version(void **state)
+{
+	char *text = print(RG_COMMAND_VERSION, "{'version':'9','layout':3,'kernel':'6.1'}");
+
+	(void)state;
+	assert_non_null(strstr(text, "\nrepgated   9\nlayout     3\nkernel     6.1\n"));
+	free(text);
+}
+
+static void test_lookup(void **state)
+{
+	(void)state;
+	check(RG_COMMAND_LOOKUP,
+	      "{'address':'192.0.2.1','class':'qil','country':'DE','reason':'listed','zone':'two',"
+	      "'code':'127.0.0.2','since':86400.5,'expires_in':5.5,'hits':3,'next_syn':'reset',"
+	      "'explanation':'meets: reset','url':'https://x/','lists':[{'list':'approved',"
+	      "'entry':'DE','file':'/x','line':1,'expires_in':null}],'zones':[{'zone':'two',"
+	      "'kind':'qil','answer':'listed','code':'127.0.0.2'}]}",
+	      "192.0.2.1  qil  (DE)\n"
+	      "  reason     listed by two (127.0.0.2)\n"
+	      "  since      1970-01-02 00:00:00\n"
+	      "  ends in    5s\n"
+	      "  hits       3\n"
+	      "  next SYN   reset: meets: reset\n"
+	      "  see        https://x/\n"
+	      "  local lists\n"
+	      "    approved  DE                                              -  /x:1\n"
+	      "  zones\n"
+	      "    two                  qil       listed       127.0.0.2\n");
+	check(RG_COMMAND_LOOKUP,
+	      "{'address':'::1','class':'clean','country':null,'reason':'not listed','zone':null,"
+	      "'code':null,'since':null,'expires_in':null,'hits':0,'next_syn':'pass',"
+	      "'explanation':'meets: pass','url':null,'lists':[],'zones':[]}",
+	      "::1  clean\n"
+	      "  reason     not listed\n"
+	      "  since      -\n"
+	      "  ends in    -\n"
+	      "  hits       0\n"
+	      "  next SYN   pass: meets: pass\n"
+	      "  zones\n");
+}
+
+#define ZONE                                                                                  \
+	"{'zone':'one','kind':'standard','action':'drop','state':'open','since':86400,'why':" \
+	"'timeout','asked':5,'listed':2,'not_listed':1,'failed':{'timeout':2}}"
+#define ZONE_TEXT                                                                           \
+	"ZONE                 KIND      ACTION   STATE         ASKED     LISTED        NOT" \
+	"  failures\n"                                                                      \
+	"one                  standard  drop     open              5          2          1" \
+	"  timeout: 2\n"                                                                    \
+	"    open since 1970-01-02 00:00:00: timeout\n"
+
+static void test_status(void **state)
+{
+	(void)state;
+	check(RG_COMMAND_ZONES, "{'zones':[" ZONE "]}", ZONE_TEXT);
+	check(RG_COMMAND_STATUS,
+	      "{'mode':'enforce','unknown':'hold','ports':[25,587],'interfaces':[{'name':'eth0',"
+	      "'state':'attached','mode':'native','frags':true,'program':7}],'steering':{'state':"
+	      "'no server','advice':'advice'},'zones':[" ZONE "],'maps':[{'name':'lists','id':4,"
+	      "'entries':2,'max_entries':10},{'name':'peers','id':5,'entries':null,"
+	      "'max_entries':9}],'index':{'lists':{'hosts':1,'nets':2},'hosts':null,'failed':1},"
+	      "'lists':{'entries':2,'countries':1},'agent':{'version':'9','pid':1,'uptime':61,"
+	      "'resolver':'r','pin_path':'p','config':'c','inquiries':3,'inquiries_open':1,"
+	      "'lacks':['hold: x'],'reload_error':'bad'}}",
+	      "repgated 9, pid 1, up 1m 1s, mode enforce, unknown peers: hold\n"
+	      "ports 25 587, resolver r, pins p, configuration c\n"
+	      "lists: 2 entries in force, 1 countries; inquiries: 3, open 1\n"
+	      "index: lists 3, hosts off, peers off; 1 FAILED, the tries answer\n"
+	      "responder: no server; advice\n"
+	      "lacks hold: x\n"
+	      "LAST RELOAD REFUSED: bad\n"
+	      "\n"
+	      "INTERFACE        STATE     MODE     FRAGS   PROGRAM\n"
+	      "eth0             attached  native   yes           7\n"
+	      "\n" ZONE_TEXT "\n"
+	      "MAP                 ID    ENTRIES        MAX\n"
+	      "lists                4          2         10\n"
+	      "peers                5          -          9\n");
+}
+
+static void test_stats(void **state)
+{
+	(void)state;
+	check(RG_COMMAND_STATS,
+	      "{'packets':{'standard':{'drop':3,'reset':0}},'attempts':{'standard':{'drop':2}},"
+	      "'monitored':{'packets':{'qil':{'reset':1}},'attempts':{'qil':{'reset':1}}},"
+	      "'responder':{'open':0,'oddities':{'nul':1}},'inquiries':{'begun':4},"
+	      "'verdicts':{'entries':5},'losses':{'ring_full':0,'overload':6}}",
+	      "CLASS      ACTION         PACKETS     ATTEMPTS\n"
+	      "standard   drop                 3            2\n"
+	      "\nwhat monitor mode let pass\n"
+	      "qil        reset                1            1\n"
+	      "\nresponder\n"
+	      "  open                              0\n"
+	      "\ninquiries\n"
+	      "  begun                             4\n"
+	      "\nverdicts\n"
+	      "  entries                           5\n"
+	      "\nlosses\n"
+	      "  overload                          6\n");
+}
+
+#define SUMS(passed, refused, share)              \
+	"{'passed':" passed ",'refused':" refused \
+	",'tagged':0,'unjudged':0,'refused_share':" share "}"
+#define LINE(from, until, counted)                              \
+	"{'from':" from ",'until':" until ",'counted':" counted \
+	",'attempts':" SUMS("1", "3", "0.75") "}"
+#define REPORT(unit, missing)                                                                         \
+	"{'from':86400,'until':104400,'counted':100,'since':90000,'missing':[" missing "],"           \
+	"'totals':{'attempts':" SUMS(                                                                 \
+		"1", "3",                                                                             \
+		"0.75") ",'packets':"                                                                 \
+			"{'passed':1,'refused':9,'tagged':2,'unjudged':4}},"                          \
+			"'packets':{'standard':{'drop':9}},'attempts':{'standard':{'drop':3}},"       \
+			"'monitored':{'packets':{'qil':{'reset':1}},'attempts':{'qil':{'reset':1}}}," \
+			"'inquiries':{'asked':4,'listed':3,'clean':1,'failed':0},"                    \
+			"'zones':[{'zone':'one','asked':4,'listed':3,'not_listed':1,'failed':0}],"    \
+			"'losses':{'overload':6},'unit':'" unit                                       \
+			"','busiest':" LINE("86400", "90000", "3600") ",'lines':[" LINE(              \
+				"86400", "90000",                                                     \
+				"3600") "," LINE("90000", "93600",                                    \
+						 "3000") "," LINE("93600", "97200",                   \
+								  "0") "," LINE("97200", "100800",    \
+										"9000") "]}"
+
+static void test_report(void **state)
+{
+	char *text;
+
+	(void)state;
+	check(RG_COMMAND_REPORT,
+	      REPORT("hour", "{'from':86400,'until':90000,'counted_from':86400},"
+			     "{'from':93600,'until':97200,'counted_from':null}"),
+	      "from 1970-01-02 00:00:00 to 1970-01-02 05:00:00\n"
+	      "counted: 1m 40s of 5h 0m; the history begins 1970-01-02 01:00:00\n"
+	      "\nNOBODY COUNTED\n"
+	      "1970-01-02 00:00:00 to 1970-01-02 01:00:00  1h 0m    XDP did: shown after it\n"
+	      "1970-01-02 02:00:00 to 1970-01-02 03:00:00  1h 0m    nothing is known of it\n"
+	      "\n"
+	      "                          PACKETS     ATTEMPTS\n"
+	      "passed                          1            1\n"
+	      "refused                         9            3\n"
+	      "tagged                          2            0\n"
+	      "unjudged                        4            0\n"
+	      "share refused                            75.0%\n"
+	      "\n"
+	      "CLASS      ACTION         PACKETS     ATTEMPTS\n"
+	      "standard   drop                 9            3\n"
+	      "\nof what passed, monitor mode let pass\n"
+	      "qil        reset                1            1\n"
+	      "\n"
+	      "                                     ASKED     LISTED        NOT     FAILED\n"
+	      "new peers                                4          3          1          0\n"
+	      "one                                      4          3          1          0\n"
+	      "\nlosses\n"
+	      "  overload                          6\n"
+	      "\n"
+	      "HOUR               ATTEMPTS     PASSED    REFUSED   SHARE\n"
+	      "1970-01-02 00:00          4          1          3   75.0%  \n"
+	      "1970-01-02 01:00          4          1          3   75.0%  10m 0s not counted\n"
+	      "1970-01-02 02:00          4          1          3   75.0%  not counted\n"
+	      "1970-01-02 03:00          4          1          3   75.0%  the clock went back\n"
+	      "\nbusiest hour: 1970-01-02 00:00, 4 attempts\n");
+	text = print(RG_COMMAND_REPORT, REPORT("day", ""));
+	assert_non_null(strstr(text, "\ncounted: all of it\n"));
+	assert_non_null(strstr(text, "\nDAY "));
+	assert_non_null(strstr(text, "\nFri 1970-01-02 "));
+	free(text);
+}
+
+/* At most 20 gaps are printed. */
+static void test_many_gaps(void **state)
+{
+	char gaps[4000] = "";
+	char *text, *report;
+
+	(void)state;
+	for (int i = 0; i < 25; i++)
+		snprintf(gaps + strlen(gaps), sizeof(gaps) - strlen(gaps),
+			 "%s{'from':86400,'until':90000,'counted_from':null}", i ? "," : "");
+	assert_true(asprintf(&report, REPORT("hour", "%s"), gaps) > 0);
+	text = print(RG_COMMAND_REPORT, report);
+	assert_non_null(strstr(text, "\nand 5 more: see --json\n"));
+	free(text);
+	free(report);
+}
+
+/* Whatever is missing in the JSON, something is printed. */
+static void test_empty(void **state)
+{
+	(void)state;
+	for (enum rg_command command = 0; command < RG_COMMANDS; command++)
+		free(print(command, "{}"));
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	setenv("TZ", "UTC", 1);
+	tzset();
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_small),	  cmocka_unit_test(test_version),
+		cmocka_unit_test(test_lookup),	  cmocka_unit_test(test_status),
+		cmocka_unit_test(test_stats),	  cmocka_unit_test(test_report),
+		cmocka_unit_test(test_many_gaps), cmocka_unit_test(test_empty),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, NULL);
+}
