@@ -35,6 +35,11 @@ struct fixture {
 	uint8_t message[512];
 	size_t len;
 	struct sockaddr_storage to;
+	/* With truncate set an answer is cut to its header over UDP, and whole over TCP. */
+	bool truncate;
+	int tcp; /* listening, on the same port */
+	struct event *tcp_readable, *session;
+	unsigned int served_tcp;
 };
 
 /* n1.test, n2.test ...: even numbers are listed as 127.n, odd ones are not. */
@@ -91,7 +96,10 @@ static void on_question(evutil_socket_t fd, short what, void *arg)
 			       (struct sockaddr *)&from, &from_len)) > 12) {
 		if (++fixture->served && fixture->lose && fixture->served % fixture->lose == 0)
 			continue;
-		len = (ssize_t)answer_to(message, (size_t)len);
+		if (fixture->truncate)
+			message[2] |= 0x82; /* an answer, TC */
+		else
+			len = (ssize_t)answer_to(message, (size_t)len);
 		if (timerisset(&fixture->delay)) {
 			memcpy(fixture->message, message, (size_t)len);
 			fixture->len = (size_t)len;
@@ -102,6 +110,36 @@ static void on_question(evutil_socket_t fd, short what, void *arg)
 		assert_int_equal(
 			sendto(fd, message, (size_t)len, 0, (struct sockaddr *)&from, from_len), len);
 	}
+}
+
+/* One question for each segment: enough for a test on loopback. */
+static void on_tcp_question(evutil_socket_t fd, short what, void *arg)
+{
+	struct fixture *fixture = arg;
+	uint8_t message[512];
+	ssize_t len = recv(fd, message, sizeof(message) - 16, MSG_DONTWAIT);
+	size_t size;
+
+	(void)what;
+	if (len < 14)
+		return;
+	fixture->served_tcp++;
+	size = answer_to(message + 2, (size_t)len - 2);
+	message[0] = (uint8_t)(size >> 8);
+	message[1] = (uint8_t)size;
+	assert_int_equal(send(fd, message, size + 2, MSG_NOSIGNAL), size + 2);
+}
+
+static void on_tcp(evutil_socket_t fd, short what, void *arg)
+{
+	struct fixture *fixture = arg;
+	int session = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	(void)what;
+	assert_true(session >= 0 && !fixture->session);
+	fixture->session =
+		event_new(fixture->base, session, EV_READ | EV_PERSIST, on_tcp_question, fixture);
+	event_add(fixture->session, NULL);
 }
 
 static void on_late(evutil_socket_t fd, short what, void *arg)
@@ -150,6 +188,13 @@ static int set_up_with(void **state, uint32_t timeout, uint32_t tries)
 		return -1;
 	fixture->readable = event_new(fixture->base, fixture->server, EV_READ | EV_PERSIST,
 				      on_question, fixture);
+	fixture->tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (bind(fixture->tcp, (struct sockaddr *)&addr, len) || listen(fixture->tcp, 8))
+		return -1;
+	fixture->tcp_readable =
+		event_new(fixture->base, fixture->tcp, EV_READ | EV_PERSIST, on_tcp, fixture);
+	if (event_add(fixture->tcp_readable, NULL))
+		return -1;
 	fixture->late = evtimer_new(fixture->base, on_late, fixture);
 	memcpy(&options.resolver, &addr, len);
 	return !fixture->readable || !fixture->late || event_add(fixture->readable, NULL) ||
@@ -179,6 +224,12 @@ static int tear_down(void **state)
 	rg_dns_free(fixture->dns);
 	event_free(fixture->readable);
 	event_free(fixture->late);
+	event_free(fixture->tcp_readable);
+	close(fixture->tcp);
+	if (fixture->session) {
+		close(event_get_fd(fixture->session));
+		event_free(fixture->session);
+	}
 	if (fixture->server >= 0)
 		close(fixture->server);
 	event_base_free(fixture->base);
@@ -301,6 +352,22 @@ static void check_silence(void **state)
 	assert_true(rg_now() - begun >= 2 * RG_NSEC_PER_SEC - RG_NSEC_PER_SEC / 10);
 }
 
+/* An answer that does not fit is asked for again over TCP. */
+static void check_truncated(void **state)
+{
+	struct fixture *fixture = *state;
+	struct asked asked;
+
+	fixture->truncate = true;
+	for (unsigned int i = 1; i <= 4; i++) {
+		ask(fixture, &asked, i * LANES);
+		run(fixture, 20);
+		assert_int_equal(fixture->served_tcp, i);
+	}
+	assert_int_equal(fixture->unanswered, 0);
+	assert_int_equal(fixture->served, 4);
+}
+
 /* What is lost is asked again. */
 static void check_lost(void **state)
 {
@@ -356,6 +423,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(check_no_cache, set_up_slow, tear_down),
 		cmocka_unit_test_setup_teardown(check_slow_answer, set_up_middle, tear_down),
 		cmocka_unit_test_setup_teardown(check_silence, set_up_middle, tear_down),
+		cmocka_unit_test_setup_teardown(check_truncated, set_up_slow, tear_down),
 		cmocka_unit_test_setup_teardown(check_lost, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_nobody, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_cancelled, set_up, tear_down),
