@@ -113,7 +113,9 @@ $(BUILD)/repgatectl: $(BUILD)/userspace/ctl/ctl.o $(LIBRARY)
 	$(Q)$(CC) $(CFLAGS) $(SANITIZERS) $(RG_LDFLAGS) $(LDFLAGS) $^ -o $@ \
 		$(shell pkg-config --libs libconfig jansson)
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+# Whole systems are below distro/ and vm/, and other builds below the others.
+-include $(shell find $(BUILD) \( $(foreach dir,distro vm coverage compilers,-path $(BUILD)/$(dir) -o) -false \) -prune \
+	-o -name '*.d' -type f -print 2>/dev/null)
 
 # In the repository: made anew only when it is asked for.
 ifneq ($(filter vmlinux.h,$(MAKECMDGOALS)),)
