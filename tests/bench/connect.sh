@@ -4,7 +4,7 @@
 # connect.sh - what an unknown clean peer waits longer than DNS takes
 #
 # Each DNS answer takes DNS_MS. In each round hosts that nobody has seen connect,
-# one after the other and CROWD at once; then the same hosts again, which are known
+# one after the other and BURST at once; then the same hosts again, which are known
 # now: a bare connection. What DNS took for each of them, that very answer, is told
 # by dns_delay: from the question's arrival there until the answer left. What is
 # left is repgate's: the copy of the SYN to the agent, the agent, and the SYN's way
@@ -13,7 +13,7 @@
 # Clients and agent have a core each, and share them with DNS. Nobody accepts the
 # connections: what a mail server does with them would be part of the times of others.
 #
-# Medians and p99 are of all connections. ROUNDS, CROWD and DNS_MS can be set.
+# Medians and p99 are of all connections. ROUNDS, BURST and DNS_MS can be set.
 
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -21,7 +21,7 @@ need_cores
 testbed_reexec "$0" "$@"
 
 ROUNDS=${ROUNDS:-5}
-CROWD=${CROWD:-300}
+BURST=${BURST:-300}
 DNS_MS=${DNS_MS:-20}
 ALONE=25 # a round, one after the other
 
@@ -51,17 +51,17 @@ one_round() {
 	local host
 	{
 		hosts 0 "$1" $ALONE
-		hosts 1 "$1" "$CROWD"
+		hosts 1 "$1" "$BURST"
 	} | known_to_resolver
 	while read -r host; do
 		echo "$host" | connect unknown-alone
 		echo "$host" | connect bare-alone
 	done < <(hosts 0 "$1" $ALONE)
-	hosts 1 "$1" "$CROWD" | connect unknown-crowd
-	hosts 1 "$1" "$CROWD" | connect bare-crowd
+	hosts 1 "$1" "$BURST" | connect unknown-burst
+	hosts 1 "$1" "$BURST" | connect bare-burst
 }
 
-# split_dns CROWD: from met-unknown-CROWD, what DNS took of it and what was left. Of a question that
+# split_dns BURST: from met-unknown-BURST, what DNS took of it and what was left. Of a question that
 # was asked again the last answer counts.
 split_dns() {
 	awk -F '\t' -v dns="$TESTBED/us-dns-$1" -v over="$TESTBED/us-over-$1" '
@@ -74,17 +74,17 @@ split_dns() {
 
 # samples INDEX: a line for each kind of times
 samples() {
-	local crowd what
-	for crowd in alone crowd; do
-		split_dns $crowd
+	local burst what
+	for burst in alone burst; do
+		split_dns $burst
 		for what in bare unknown; do
-			cut -f 2 "$TESTBED/met-$what-$crowd" >"$TESTBED/us-$what-$crowd"
+			cut -f 2 "$TESTBED/met-$what-$burst" >"$TESTBED/us-$what-$burst"
 		done
 		for what in dns bare unknown over; do
-			jq -sc --arg index "$1" --arg what $what --arg crowd $crowd '
-				sort | { index: $index, what: $what, crowd: $crowd, count: length,
+			jq -sc --arg index "$1" --arg what $what --arg burst $burst '
+				sort | { index: $index, what: $what, burst: $burst, count: length,
 				median_us: .[length / 2 | floor], p99_us: .[length * 99 / 100 | floor],
-				min_us: .[0], max_us: .[-1] }' "$TESTBED/us-$what-$crowd"
+				min_us: .[0], max_us: .[-1] }' "$TESTBED/us-$what-$burst"
 		done
 	done
 }
@@ -109,15 +109,15 @@ one_variant() {
 # shellcheck disable=SC2016 # variables of jq
 REPORT='
 def tag: if .index == "on" then ", index" else "" end;
-def pick($index; $what; $crowd):
-	map(select(.index == $index and .what == $what and .crowd == $crowd))[0];
+def pick($index; $what; $burst):
+	map(select(.index == $index and .what == $what and .burst == $burst))[0];
 . as $all |
 { part: "connect", dns_ms: $dns_ms, samples: ., lines: [
-	([.[].index] | unique[]) as $index | ("alone", "crowd") as $crowd |
-	($all | pick($index; "unknown"; $crowd)) as $unknown |
-	($all | pick($index; "bare"; $crowd)) as $bare | ($all | pick($index; "dns"; $crowd)) as $dns |
-	($all | pick($index; "over"; $crowd)) as $over |
-	((if $crowd == "alone" then "one at a time" else "\($at_once) at once" end) +
+	([.[].index] | unique[]) as $index | ("alone", "burst") as $burst |
+	($all | pick($index; "unknown"; $burst)) as $unknown |
+	($all | pick($index; "bare"; $burst)) as $bare | ($all | pick($index; "dns"; $burst)) as $dns |
+	($all | pick($index; "over"; $burst)) as $over |
+	((if $burst == "alone" then "one at a time" else "\($at_once) at once" end) +
 		($unknown | tag)) as $who |
 	line("bare connection, " + $who; $bare.median_us; "us"),
 	line("unknown clean peer, " + $who; $unknown.median_us; "us"),
@@ -147,5 +147,5 @@ delay_start "$DNS_MS" --times "$TESTBED/answers"
 for variant in $(index_variants); do
 	one_variant "$variant"
 done
-jq -s --argjson dns_ms "$DNS_MS" --argjson at_once "$CROWD" "$BENCH_JQ $REPORT" \
+jq -s --argjson dns_ms "$DNS_MS" --argjson at_once "$BURST" "$BENCH_JQ $REPORT" \
 	"$TESTBED/samples" >"$BENCH/connect.json"

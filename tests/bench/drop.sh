@@ -348,13 +348,13 @@ answered() {
 
 # flood FILTER SIZE TRAFFIC ROUND
 flood() {
-	local name=$1 before used result sent port=25 crowd=$3 options=() let_in milliseconds=$MILLISECONDS_EACH
+	local name=$1 before used result sent port=25 senders=$3 options=() let_in milliseconds=$MILLISECONDS_EACH
 	local answers_before answers_after backlog=0
 	case $3 in
-	uniform | zipf) crowd=listed-$3 ;;
-	other | kept | served) crowd=clean ;;
-	few-*) crowd=few ;;
-	ack) crowd=clean options=(--ack) ;;
+	uniform | zipf) senders=listed-$3 ;;
+	other | kept | served) senders=clean ;;
+	few-*) senders=few ;;
+	ack) senders=clean options=(--ack) ;;
 	esac
 	case $3 in
 	*kept)
@@ -369,7 +369,7 @@ flood() {
 	let_in=$(passed "$name")
 	SEED=$((SEED + 1))
 	before=$(on_cpu "$name")
-	result=$("$BUILD/tests/syn_flood" --cpu $CLIENT_CORE -m "$milliseconds" --sources "$TESTBED/draws-$crowd" \
+	result=$("$BUILD/tests/syn_flood" --cpu $CLIENT_CORE -m "$milliseconds" --sources "$TESTBED/draws-$senders" \
 		--seed $SEED "${options[@]}" "c$(number "$name")" $MAC $HOST $port)
 	used=$(($(on_cpu "$name") - before))
 	sent=$(jq .sent <<<"$result")

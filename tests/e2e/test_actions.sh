@@ -357,7 +357,7 @@ elsewhere() {
 	}
 	END
 	for _ in {1..12}; do met $QIL 200 >/dev/null; done
-	must "destination NAT is not noticed" wait_for 15 knock_bypassed
+	must "destination NAT is not noticed" wait_for 15 connection_is_bypassed
 	ok "destination NAT past the responder is noticed"
 	same "then tempfail resets" refused "$(met $QIL)"
 	same "and lookup says so" reset "$(lookup $QIL .next_syn)"
@@ -372,7 +372,7 @@ steering_is() {
 	[ "$(ctl --json status | jq -r .steering.state)" = "$1" ]
 }
 
-knock_bypassed() {
+connection_is_bypassed() {
 	met $QIL 200 >/dev/null
 	steering_is bypassed
 }

@@ -12,21 +12,21 @@
 testbed_reexec "$0" "$@"
 
 DNS_MS=50
-CROWD=300
+BURST=300
 # More than DNS may take one peer, in the median; and 300 at once, whose
 # questions also queue at the resolver and at what delays it.
 ONE_SLACK_US=3000
 CROWD_SLACK_US=30000
 
-# crowd FAMILY NUMBER KIND: addresses of a family; those of a number and kind
+# burst FAMILY NUMBER KIND: addresses of a family; those of a number and kind
 # are used once only. KIND is 0 for clean, 1 for listed.
-crowd() {
+burst() {
 	local prefix=10.21.$(($2 * 2 + $3)) i
 	if [ "$1" = 4 ]; then
 		seq -f "$prefix.%g" 1 250
-		seq -f "${prefix/10.21./10.21.1}.%g" 1 $((CROWD - 250))
+		seq -f "${prefix/10.21./10.21.1}.%g" 1 $((BURST - 250))
 	else
-		for ((i = 0; i < CROWD; i++)); do
+		for ((i = 0; i < BURST; i++)); do
 			printf '2001:db8:21:%x::25\n' \
 				$((0x1000 * ($2 + 1) + 0x800 * $3 + i))
 		done
@@ -38,8 +38,8 @@ listed_zone() {
 	local number
 	for number in 0 1; do
 		{
-			crowd 4 "$number" 1
-			crowd 6 "$number" 1
+			burst 4 "$number" 1
+			burst 6 "$number" 1
 		} | awk -v half="$1" 'NR % 2 == half { print $1, half ? "127.1.0.1" : "127.0.0.32" }'
 	done
 }
@@ -107,23 +107,23 @@ resolver_knows() {
 at_once() {
 	local name=$1 number=$2 family clean=$TESTBED/clean listed=$TESTBED/listed took
 	for family in 4 6; do
-		crowd "$family" "$number" 0 >"$clean"
-		crowd "$family" "$number" 1 >"$listed"
+		burst "$family" "$number" 0 >"$clean"
+		burst "$family" "$number" 1 >"$listed"
 		resolver_knows <"$clean"
 		connect "$clean" >"$TESTBED/met"
-		same "$name, IPv$family: $CROWD clean peers connect" \
-			"connected=$CROWD" "$(column "$TESTBED/met" 2)"
-		same "$name, IPv$family: none by a retransmission" "1=$CROWD" \
+		same "$name, IPv$family: $BURST clean peers connect" \
+			"connected=$BURST" "$(column "$TESTBED/met" 2)"
+		same "$name, IPv$family: none by a retransmission" "1=$BURST" \
 			"$(column "$TESTBED/met" 4)"
 		took=$(median "$TESTBED/met")
 		check "$name, IPv$family: median $took us, highest $(highest "$TESTBED/met") us" \
 			test "$took" -lt $((2 * DNS_MS * 1000 + CROWD_SLACK_US))
 		connect "$listed" -t 1500 >"$TESTBED/met"
 		same "$name, IPv$family: listed peers do not" \
-			"refused=$((CROWD / 2)) timeout=$((CROWD / 2))" \
+			"refused=$((BURST / 2)) timeout=$((BURST / 2))" \
 			"$(column "$TESTBED/met" 2)"
 		check "$name, IPv$family: SYN-ACKs for clean peers were seen" \
-			wait_for 5 synacks_seen "$clean" "$CROWD"
+			wait_for 5 synacks_seen "$clean" "$BURST"
 		same "$name, IPv$family: none for listed ones" 0 "$(synacks "$listed")"
 	done
 }

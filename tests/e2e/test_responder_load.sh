@@ -13,7 +13,7 @@
 testbed_reexec "$0" "$@"
 SESSIONS=10000
 MEMORY_KB=153600
-CROWD=1000 # sessions under way when the agent is killed
+BURST=1000 # sessions under way when the agent is killed
 HEARTBEAT=2 # seconds until a dead agent is known to be dead
 MAX_SESSIONS=50
 MAX_PER_PEER=5
@@ -211,14 +211,14 @@ dead() {
 }
 
 killed() {
-	hold crowd $CROWD -r 2000 -f "$TESTBED/qil"
-	same "$CROWD sessions stand" $CROWD "$(told crowd standing .standing)"
+	hold burst $BURST -r 2000 -f "$TESTBED/qil"
+	same "$BURST sessions stand" $BURST "$(told burst standing .standing)"
 	siege
 	check "others come and go" wait_for 10 is_responder ".refused > $((SESSIONS + 700))" true
 	stop repgated KILL || true
-	wait "${LOADER[crowd]}" || true
-	same "killed: all sessions that stood end" "[$CROWD,0]" \
-		"$(told crowd end '[.errors.reset + .errors.closed_early, .refused]')"
+	wait "${LOADER[burst]}" || true
+	same "killed: all sessions that stood end" "[$BURST,0]" \
+		"$(told burst end '[.errors.reset + .errors.closed_early, .refused]')"
 	dead "killed"
 	check "the agent is missed: an unknown peer passes" wait_for 10 connects 198.51.100.77
 	dead "missed"

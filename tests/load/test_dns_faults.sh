@@ -44,7 +44,7 @@ SLOW_US=1000000        # at first: no peer waits longer
 SLACK_US=5000          # later: the median, more than without any fault
 NOBODY_WAITS_US=200000 # later: the slowest, on a busy machine
 RECOVERY_S=30
-CROWD=20
+BURST=20
 WINDOW=20 # hit_share_window
 
 # repgated -> FRONT -> unbound -> (zone "cached") BACK -> rbldnsd
@@ -87,7 +87,7 @@ listed() {
 connect() {
 	local file=$1
 	shift
-	in_clients "$BUILD/tests/syn_client" -n -c "$CROWD" "$@" -f "$file" "$MX4,$MX6" 25
+	in_clients "$BUILD/tests/syn_client" -n -c "$BURST" "$@" -f "$file" "$MX4,$MX6" 25
 }
 
 # outcomes FILE: what those who connected so met, counted: connected=5
@@ -272,17 +272,17 @@ mail() {
 
 # lies ZONE: many peers at the moment that it begins to
 lies() {
-	clean "$CROWD" "$TESTBED/crowd.$1"
-	connect "$TESTBED/crowd.$1" -t 1500 >"$TESTBED/met"
-	flow "$1: $CROWD clean peers at once connect" "$TESTBED/met"
+	clean "$BURST" "$TESTBED/burst.$1"
+	connect "$TESTBED/burst.$1" -t 1500 >"$TESTBED/met"
+	flow "$1: $BURST clean peers at once connect" "$TESTBED/met"
 	check "$1: disabled within 3 s" wait_for 3 zone_is "$1" disabled
-	connect "$TESTBED/crowd.$1" >"$TESTBED/met"
+	connect "$TESTBED/burst.$1" >"$TESTBED/met"
 	flow "$1: they connect again" "$TESTBED/met"
 }
 
 # The same for a list that allows: no mail is lost by believing it for a moment.
 allows_the_world() {
-	listed good "$CROWD" "$TESTBED/peers"
+	listed good "$BURST" "$TESTBED/peers"
 	connect "$TESTBED/peers" -q -t 300
 	check "allow: disabled within 3 s" wait_for 3 zone_is allow disabled
 	meet "allow: disabled: nobody is let in by it any more" "$TESTBED/peers" timeout
@@ -423,7 +423,7 @@ faults_end() {
 	wait_for "$(left)" none_connects "$TESTBED/again" || true
 	same "all that were let pass meanwhile are refused after $(passed)" '' \
 		"$(awk '$2 == "connected" { print $1 }' "$TESTBED/met")"
-	cat "$TESTBED"/crowd.* >"$TESTBED/peers"
+	cat "$TESTBED"/burst.* >"$TESTBED/peers"
 	meet "clean peers that came when zones began to list the world still connect" \
 		"$TESTBED/peers" connected
 	for zone in "${zones[@]}"; do

@@ -8,7 +8,7 @@
  * entry are drawn, then written down in one of the forms that people use. No code is shared with
  * repgate. BITS are the bits of Standard's last octet that count, 15 for all lists.
  *
- * Writes into the current directory: standard and qil (zones, for the bed's ers_zone), approved-1,
+ * Writes into the current directory: standard and qil (zones, for the testbed's ers_zone), approved-1,
  * approved-2, blocked-1, blocked-2 (local lists), peers (addresses), asked (the questions that must
  * be put, sorted), expected (address, outcome, class, action, sorted).
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Passes every packet. The test bed puts it on the clients' end of its veth
+ * Passes every packet. The testbed puts it on the clients' end of its veth
  * pair: frames that the mail end sends by XDP_TX arrive only where the
  * receiving end has an XDP program too.
  */

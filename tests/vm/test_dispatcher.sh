@@ -96,14 +96,14 @@ why_not() {
 		return
 	}
 	spawn trial "$BUILD/repgated" --config "$REPGATE_CONF"
-	wait_for 20 trial_settled || true
+	wait_for 20 trial_is_ready_or_gone || true
 	stop trial || true
 	sed -n "s/.*error: .*\(libxdp [0-9.]* can't do it on new kernels\).*/\1/p" \
 		"$TESTBED/trial.log"
 }
 
 # True when it answers, or has ended.
-trial_settled() {
+trial_is_ready_or_gone() {
 	ctl --json status || not_alive trial
 }
 
