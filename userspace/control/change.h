@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The commands that change something. All but flush wait for their turn in the reload queue and answer
- * when the change is in force. A client that disconnects first does not undo its change.
+ * The commands that change something. All but flush wait in the reload queue and answer when the
+ * change is in force. A client that disconnects first does not undo its change.
  */
 #ifndef REPGATE_CONTROL_CHANGE_H
 #define REPGATE_CONTROL_CHANGE_H

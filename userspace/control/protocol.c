@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "control/protocol.h"
 
-#define ENTRY                                                                                   \
-	{                                                                                       \
-		"entry", "IP|RANGE|PREFIX|CC", RG_ARGUMENT_TEXT, RG_PLACE_REQUIRED, NULL, false \
+#define ENTRY                                                                                  \
+	{                                                                                      \
+		"entry", "IP|RANGE|PREFIX|CC", RG_ARGUMENT_TEXT, RG_FORM_REQUIRED, NULL, false \
 	}
-#define FOR                                                                      \
+#define FOR                                                                     \
+	{                                                                       \
+		"for", "TIME", RG_ARGUMENT_SECONDS, RG_FORM_OPTION, NULL, false \
+	}
+#define COMMENT                                                                  \
 	{                                                                        \
-		"for", "TIME", RG_ARGUMENT_SECONDS, RG_PLACE_OPTION, NULL, false \
+		"comment", "TEXT", RG_ARGUMENT_TEXT, RG_FORM_OPTION, NULL, false \
 	}
-#define COMMENT                                                                   \
-	{                                                                         \
-		"comment", "TEXT", RG_ARGUMENT_TEXT, RG_PLACE_OPTION, NULL, false \
-	}
-#define FLAG(name, local)                                                  \
-	{                                                                  \
-		name, NULL, RG_ARGUMENT_FLAG, RG_PLACE_OPTION, NULL, local \
+#define FLAG(name, local)                                                 \
+	{                                                                 \
+		name, NULL, RG_ARGUMENT_FLAG, RG_FORM_OPTION, NULL, local \
 	}
 
 /* clang-format off */
@@ -24,17 +24,17 @@ static const struct rg_command_info commands[RG_COMMANDS] = {
 	[RG_COMMAND_STATUS] = { "status", "what runs, and in which state", false, {} },
 	[RG_COMMAND_LOOKUP] = {
 		"lookup", "what is known of an address, and what happens to its next SYN", false,
-		{ { "address", "IP", RG_ARGUMENT_TEXT, RG_PLACE_REQUIRED, NULL, false },
+		{ { "address", "IP", RG_ARGUMENT_TEXT, RG_FORM_REQUIRED, NULL, false },
 		  FLAG("store", false) } },
 	[RG_COMMAND_STATS] = {
 		"stats", "counters by class and action, and losses", false,
 		{ FLAG("watch", true) } },
 	[RG_COMMAND_REPORT] = {
 		"report", "what was refused and passed, by hour or by day", false,
-		{ { "period", NULL, RG_ARGUMENT_WORD, RG_PLACE_REQUIRED, "day|week|month", false } } },
+		{ { "period", NULL, RG_ARGUMENT_WORD, RG_FORM_REQUIRED, "day|week|month", false } } },
 	[RG_COMMAND_LIST] = {
 		"list", "the local lists in force", false,
-		{ { "class", NULL, RG_ARGUMENT_WORD, RG_PLACE_OPTIONAL, "approved|blocked", false } } },
+		{ { "class", NULL, RG_ARGUMENT_WORD, RG_FORM_OPTIONAL, "approved|blocked", false } } },
 	[RG_COMMAND_APPROVE] = {
 		"approve", "let an address pass, always", false, { ENTRY, FOR, COMMENT } },
 	[RG_COMMAND_BLOCK] = {
@@ -43,7 +43,7 @@ static const struct rg_command_info commands[RG_COMMANDS] = {
 		"unlist", "undo approve or block", false, { ENTRY } },
 	[RG_COMMAND_FLUSH] = {
 		"flush", "forget verdicts and known peers", false,
-		{ { "what", "IP|PREFIX|ZONE", RG_ARGUMENT_TEXT, RG_PLACE_OPTIONAL, "all", false } } },
+		{ { "what", "IP|PREFIX|ZONE", RG_ARGUMENT_TEXT, RG_FORM_OPTIONAL, "all", false } } },
 	[RG_COMMAND_ZONES] = { "zones", "the DNS lists and their answers", false, {} },
 	[RG_COMMAND_EVENTS] = {
 		"events", "the latest verdicts and refused connections", false,
@@ -52,18 +52,18 @@ static const struct rg_command_info commands[RG_COMMANDS] = {
 	[RG_COMMAND_RELOAD] = { "reload", "read configuration and lists again", false, {} },
 	[RG_COMMAND_SET] = {
 		"set", "change a setting; with --save it outlasts a restart", false,
-		{ { "key", "KEY", RG_ARGUMENT_TEXT, RG_PLACE_REQUIRED, NULL, false },
-		  { "value", "VALUE", RG_ARGUMENT_TEXT, RG_PLACE_REQUIRED, NULL, false },
+		{ { "key", "KEY", RG_ARGUMENT_TEXT, RG_FORM_REQUIRED, NULL, false },
+		  { "value", "VALUE", RG_ARGUMENT_TEXT, RG_FORM_REQUIRED, NULL, false },
 		  FLAG("save", true) } },
 	[RG_COMMAND_SETTINGS] = {
 		"settings", "all settings: default, bounds, when a change takes effect", true,
-		{ { "key", "KEY", RG_ARGUMENT_TEXT, RG_PLACE_OPTIONAL, NULL, true } } },
+		{ { "key", "KEY", RG_ARGUMENT_TEXT, RG_FORM_OPTIONAL, NULL, true } } },
 	[RG_COMMAND_MONITOR] = {
 		"monitor", "let everything pass, but count and log", false,
-		{ { "on", "on|off", RG_ARGUMENT_SWITCH, RG_PLACE_REQUIRED, NULL, false } } },
+		{ { "on", "on|off", RG_ARGUMENT_SWITCH, RG_FORM_REQUIRED, NULL, false } } },
 	[RG_COMMAND_TEST_CONFIG] = {
 		"test-config", "check a configuration file (repgated --check reads the lists too)", true,
-		{ { "file", "FILE", RG_ARGUMENT_TEXT, RG_PLACE_OPTIONAL, NULL, true } } },
+		{ { "file", "FILE", RG_ARGUMENT_TEXT, RG_FORM_OPTIONAL, NULL, true } } },
 	[RG_COMMAND_VERSION] = { "version", "versions of the parts", false, {} },
 };
 /* clang-format on */
@@ -157,7 +157,7 @@ static int check_arguments(const struct rg_command_info *info, const json_t *req
 			return err;
 	}
 	for (size_t i = 0; i < RG_MAX_ARGUMENTS && info->arguments[i].name; i++)
-		if (info->arguments[i].place == RG_PLACE_REQUIRED &&
+		if (info->arguments[i].form == RG_FORM_REQUIRED &&
 		    !json_object_get(request, info->arguments[i].name))
 			return rg_fail(error, -EINVAL, "%s: \"%s\" is missing", info->name,
 				       info->arguments[i].name);
@@ -180,10 +180,10 @@ static void print_argument(FILE *to, const struct rg_argument *argument)
 {
 	bool word = argument->type == RG_ARGUMENT_WORD;
 
-	if (argument->place == RG_PLACE_OPTION)
+	if (argument->form == RG_FORM_OPTION)
 		fprintf(to, "[--%s%s%s]", argument->name, argument->shown ? " " : "",
 			argument->shown ? argument->shown : "");
-	else if (argument->place == RG_PLACE_REQUIRED)
+	else if (argument->form == RG_FORM_REQUIRED)
 		fputs(word ? argument->words : argument->shown, to);
 	else if (word)
 		fprintf(to, "[%s]", argument->words);

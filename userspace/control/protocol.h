@@ -46,10 +46,10 @@ enum rg_argument_type {
 };
 
 /* How repgatectl is given an argument. */
-enum rg_argument_place {
-	RG_PLACE_REQUIRED, /* by position; a request without it is refused, too */
-	RG_PLACE_OPTIONAL, /* by position, may be left out */
-	RG_PLACE_OPTION, /* --name */
+enum rg_argument_form {
+	RG_FORM_REQUIRED, /* by position; a request without it is refused, too */
+	RG_FORM_OPTIONAL, /* by position, may be left out */
+	RG_FORM_OPTION, /* --name */
 };
 
 #define RG_MAX_ARGUMENTS 3
@@ -59,7 +59,7 @@ struct rg_argument {
 	const char *name; /* key in the request, and name of the option; NULL ends the list */
 	const char *shown; /* in the usage text; NULL for a flag */
 	enum rg_argument_type type;
-	enum rg_argument_place place;
+	enum rg_argument_form form;
 	/* WORD: the allowed values, separated by "|". Else NULL, or the word that means "left out". */
 	const char *words;
 	bool local; /* for repgatectl alone: not in the request */

@@ -30,7 +30,7 @@ static void add_command_options(struct option options[MAX_OPTIONS], size_t count
 		const struct rg_argument *argument = rg_protocol_command(command)->arguments;
 
 		for (size_t i = 0; i < RG_MAX_ARGUMENTS && argument[i].name; i++)
-			if (argument[i].place == RG_PLACE_OPTION && count < MAX_OPTIONS - 1 &&
+			if (argument[i].form == RG_FORM_OPTION && count < MAX_OPTIONS - 1 &&
 			    !has_option(options, argument[i].name))
 				options[count++] =
 					(struct option){ argument[i].name,
@@ -106,9 +106,9 @@ static int check_value(const struct rg_command_info *info, const struct rg_argum
 	}
 }
 
-/* Puts each option that was given where the command has it. */
-static int place_options(struct rg_ctl_arguments *ret, const struct given *given, int count,
-			 struct rg_error *error)
+/* Sets the values of the options that were given. */
+static int read_given(struct rg_ctl_arguments *ret, const struct given *given, int count,
+		      struct rg_error *error)
 {
 	const struct rg_command_info *info = rg_protocol_command(ret->command);
 
@@ -116,7 +116,7 @@ static int place_options(struct rg_ctl_arguments *ret, const struct given *given
 		size_t i = 0;
 
 		while (i < RG_MAX_ARGUMENTS && info->arguments[i].name &&
-		       (info->arguments[i].place != RG_PLACE_OPTION ||
+		       (info->arguments[i].form != RG_FORM_OPTION ||
 			strcmp(info->arguments[i].name, given[k].name) != 0))
 			i++;
 		if (i == RG_MAX_ARGUMENTS || !info->arguments[i].name)
@@ -136,18 +136,18 @@ static int fail_usage(enum rg_command command, struct rg_error *error)
 		       usage ? usage : "");
 }
 
-static int place_positional(struct rg_ctl_arguments *ret, char **words, int count,
-			    struct rg_error *error)
+static int read_positional(struct rg_ctl_arguments *ret, char **words, int count,
+			   struct rg_error *error)
 {
 	const struct rg_argument *arguments = rg_protocol_command(ret->command)->arguments;
 	int used = 0;
 
 	for (size_t i = 0; i < RG_MAX_ARGUMENTS && arguments[i].name; i++) {
-		if (arguments[i].place == RG_PLACE_OPTION)
+		if (arguments[i].form == RG_FORM_OPTION)
 			continue;
 		if (used < count)
 			ret->values[i] = words[used++];
-		else if (arguments[i].place == RG_PLACE_REQUIRED)
+		else if (arguments[i].form == RG_FORM_REQUIRED)
 			return fail_usage(ret->command, error);
 	}
 	return used == count ? 0 : fail_usage(ret->command, error);
@@ -169,9 +169,9 @@ int rg_ctl_arguments_parse(struct rg_ctl_arguments *ret, int argc, char **argv, 
 	if (ret->command == RG_COMMANDS)
 		return rg_fail(error, -EINVAL, "no such command: %s; see repgatectl --help",
 			       argv[optind]);
-	err = place_options(ret, given, count, error);
+	err = read_given(ret, given, count, error);
 	if (!err)
-		err = place_positional(ret, argv + optind + 1, argc - optind - 1, error);
+		err = read_positional(ret, argv + optind + 1, argc - optind - 1, error);
 	info = rg_protocol_command(ret->command);
 	for (size_t i = 0; !err && i < RG_MAX_ARGUMENTS; i++)
 		if (ret->values[i])

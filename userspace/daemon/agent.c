@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One subject: the life of the agent. Builds the modules in order, ticks once a second, frees them. */
 #include "daemon/agent.h"
 
 #include "base/log.h"
@@ -45,7 +46,7 @@ struct rg_agent {
 	struct event *signals[3];
 	struct event *tick;
 	uint64_t ticks; /* since the start */
-	unsigned int hangups; /* SIGHUPs that systemd was not told the end of yet */
+	unsigned int hangups; /* SIGHUPs whose reload has not ended */
 	int save_error, history_error; /* of the last write; a change is logged */
 	uint64_t indexes_failed; /* the number that was logged last */
 };

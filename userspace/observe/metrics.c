@@ -178,7 +178,7 @@ static void add_responder(struct evbuffer *page, const struct rg_modules *module
 	add_number(page, "responder_sessions_total", "counter", "SMTP sessions with refused peers.",
 		   (double)count.sessions);
 	add_number(page, "responder_refused_total", "counter",
-		   "Sessions that were told the refusal.", (double)count.refused);
+		   "Sessions that got the refusal.", (double)count.refused);
 	add_number(page, "responder_recipients_total", "counter", "Recipients refused.",
 		   (double)count.recipients);
 	add_number(page, "responder_lost_total", "counter",

@@ -36,9 +36,9 @@ static void test_rows(void **state)
 			assert_int_equal(argument->type == RG_ARGUMENT_WORD,
 					 !argument->shown && argument->words);
 			if (argument->type == RG_ARGUMENT_FLAG)
-				assert_true(argument->place == RG_PLACE_OPTION && !argument->shown);
-			assert_false(optional && argument->place == RG_PLACE_REQUIRED);
-			optional |= argument->place != RG_PLACE_REQUIRED;
+				assert_true(argument->form == RG_FORM_OPTION && !argument->shown);
+			assert_false(optional && argument->form == RG_FORM_REQUIRED);
+			optional |= argument->form != RG_FORM_REQUIRED;
 			if (info->local)
 				assert_true(argument->local);
 		}
@@ -141,7 +141,7 @@ static void test_manual_page(void **state)
 			const char *words = argument->type == RG_ARGUMENT_SWITCH ? argument->shown :
 										   argument->words;
 
-			if (argument->place == RG_PLACE_OPTION)
+			if (argument->form == RG_FORM_OPTION)
 				expect(line, path, "Fl -%s", argument->name);
 			if (words)
 				expect_words(line, path, words);
@@ -160,7 +160,7 @@ static void test_completion(void **state)
 	(void)state;
 	for (enum rg_command command = 0; command < RG_COMMANDS; command++) {
 		for (size_t i = 0; (argument = argument_at(command, i)); i++) {
-			if (argument->place == RG_PLACE_OPTION)
+			if (argument->form == RG_FORM_OPTION)
 				expect(text, path, "--%s", argument->name);
 			if (argument->type == RG_ARGUMENT_SWITCH)
 				expect_words(text, path, argument->shown);

@@ -10,26 +10,26 @@
 #include <cmocka.h>
 
 static struct rg_reload_queue *queue;
-static char said[200]; /* what happened, word by word */
+static char log[200]; /* what happened, word by word */
 static int load_fails;
 
-static void say(const char *what, const char *who)
+static void note(const char *what, const char *who)
 {
-	size_t len = strlen(said);
+	size_t len = strlen(log);
 
-	snprintf(said + len, sizeof(said) - len, "%s%s%s", len ? " " : "", what, who);
+	snprintf(log + len, sizeof(log) - len, "%s%s%s", len ? " " : "", what, who);
 }
 
-static void check_said(const char *want)
+static void check_log(const char *want)
 {
-	assert_string_equal(said, want);
-	*said = '\0';
+	assert_string_equal(log, want);
+	*log = '\0';
 }
 
 static int load(void *arg, enum rg_reload_kind kind, struct rg_error *error)
 {
 	assert_ptr_equal(arg, &load_fails);
-	say("load:", kind == RG_RELOAD_CONF ? "conf" : "lists");
+	note("load:", kind == RG_RELOAD_CONF ? "conf" : "lists");
 	return load_fails ? rg_fail(error, load_fails, "no load") : 0;
 }
 
@@ -37,7 +37,7 @@ static int begin(void *arg, struct rg_error *error)
 {
 	const char *name = arg;
 
-	say("begin:", name);
+	note("begin:", name);
 	if (*name == 'X')
 		return rg_fail(error, -EPERM, "not begun");
 	return *name == 'N';
@@ -45,9 +45,9 @@ static int begin(void *arg, struct rg_error *error)
 
 static void done(void *arg, int err, const struct rg_error *error)
 {
-	say(err ? "failed:" : "done:", arg);
+	note(err ? "failed:" : "done:", arg);
 	if (err)
-		say("", error->text);
+		note("", error->text);
 }
 
 static void ask_again(void *arg, int err, const struct rg_error *error)
@@ -82,7 +82,7 @@ static void end(int err)
 static int set_up(void **state)
 {
 	(void)state;
-	*said = '\0';
+	*log = '\0';
 	load_fails = 0;
 	return rg_reload_queue_new(&queue, load, &load_fails);
 }
@@ -98,13 +98,13 @@ static void test_one(void **state)
 {
 	(void)state;
 	ask("a", RG_RELOAD_LISTS);
-	check_said("load:lists");
+	check_log("load:lists");
 	end(0);
-	check_said("done:a");
+	check_log("done:a");
 	ask("A", RG_RELOAD_CONF);
-	check_said("begin:A load:conf");
+	check_log("begin:A load:conf");
 	end(-EINVAL);
-	check_said("failed:A bad");
+	check_log("failed:A bad");
 }
 
 /* A load in progress is not for requests that come later. The next one is for all of its kind. */
@@ -116,13 +116,13 @@ static void test_shared(void **state)
 	ask("c", RG_RELOAD_CONF);
 	ask("d", RG_RELOAD_LISTS);
 	ask("e", RG_RELOAD_CONF);
-	check_said("load:lists");
+	check_log("load:lists");
 	end(0);
-	check_said("done:a load:lists");
+	check_log("done:a load:lists");
 	end(-EINVAL);
-	check_said("failed:b bad failed:d bad load:conf");
+	check_log("failed:b bad failed:d bad load:conf");
 	end(0);
-	check_said("done:c done:e");
+	check_log("done:c done:e");
 }
 
 /* A request with begin() has a load alone, because its change may make the load fail. */
@@ -134,35 +134,35 @@ static void test_alone(void **state)
 	ask("b", RG_RELOAD_LISTS);
 	ask("B", RG_RELOAD_LISTS);
 	ask("c", RG_RELOAD_LISTS);
-	check_said("load:lists");
+	check_log("load:lists");
 	end(0);
-	check_said("done:a begin:A load:lists");
+	check_log("done:a begin:A load:lists");
 	end(-ENOSPC);
-	check_said("failed:A bad load:lists");
+	check_log("failed:A bad load:lists");
 	end(0);
-	check_said("done:b begin:B load:lists"); /* c came after B, so it wants the change of B loaded */
+	check_log("done:b begin:B load:lists"); /* c came after B, so it wants the change of B loaded */
 	end(0);
-	check_said("done:B load:lists");
+	check_log("done:B load:lists");
 	end(0);
-	check_said("done:c");
+	check_log("done:c");
 }
 
 static void test_nothing_to_load(void **state)
 {
 	(void)state;
 	ask("N", RG_RELOAD_LISTS);
-	check_said("begin:N done:N");
+	check_log("begin:N done:N");
 	ask("X", RG_RELOAD_LISTS);
-	check_said("begin:X failed:X not begun");
+	check_log("begin:X failed:X not begun");
 	ask("a", RG_RELOAD_CONF);
 	ask("N", RG_RELOAD_LISTS);
 	ask("X", RG_RELOAD_LISTS);
 	ask("b", RG_RELOAD_CONF);
-	check_said("load:conf");
+	check_log("load:conf");
 	end(0);
-	check_said("done:a begin:N done:N begin:X failed:X not begun load:conf");
+	check_log("done:a begin:N done:N begin:X failed:X not begun load:conf");
 	end(0);
-	check_said("done:b");
+	check_log("done:b");
 }
 
 static void test_load_fails(void **state)
@@ -170,9 +170,9 @@ static void test_load_fails(void **state)
 	(void)state;
 	load_fails = -EIO;
 	ask("a", RG_RELOAD_LISTS);
-	check_said("load:lists failed:a no load");
+	check_log("load:lists failed:a no load");
 	ask("A", RG_RELOAD_LISTS);
-	check_said("begin:A load:lists failed:A no load");
+	check_log("begin:A load:lists failed:A no load");
 }
 
 static void test_ask_again(void **state)
@@ -184,13 +184,13 @@ static void test_ask_again(void **state)
 	(void)state;
 	rg_reload_queue_add(queue, &request);
 	ask("b", RG_RELOAD_CONF);
-	check_said("load:lists");
+	check_log("load:lists");
 	end(0);
-	check_said("done:a load:conf");
+	check_log("done:a load:conf");
 	end(0);
-	check_said("done:b load:lists");
+	check_log("done:b load:lists");
 	end(0);
-	check_said("done:again");
+	check_log("done:again");
 }
 
 static void test_stop(void **state)
@@ -199,10 +199,10 @@ static void test_stop(void **state)
 	ask("a", RG_RELOAD_LISTS);
 	ask("A", RG_RELOAD_LISTS);
 	ask("b", RG_RELOAD_CONF);
-	check_said("load:lists");
+	check_log("load:lists");
 	rg_reload_queue_free(queue);
 	queue = NULL;
-	check_said("failed:a repgated stops failed:A repgated stops failed:b repgated stops");
+	check_log("failed:a repgated stops failed:A repgated stops failed:b repgated stops");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

@@ -96,7 +96,7 @@ static void die(void)
 	history = NULL;
 }
 
-/* As the agent does when it is told to. */
+/* As the agent does when it stops. */
 static void stop(void)
 {
 	rg_history_counts_add(history, &counters, now);
@@ -449,7 +449,7 @@ static void test_zones(void **state)
 	json_decref(json);
 }
 
-/* More gaps than there is room for: the shortest are not told apart, the seconds are exact. */
+/* More gaps than there is room for: the shortest are joined, the seconds stay exact. */
 static void test_many_gaps(void **state)
 {
 	json_t *json;
