@@ -37,18 +37,18 @@ LIBS := libbpf libxdp libcares libevent_core libevent_extra libconfig jansson li
 WERROR ?= 1
 IF_WERROR := $(if $(filter 1,$(WERROR)),-Werror)
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(IF_WERROR)
-# Recursive on purpose: pkg-config is asked when something is compiled, not for `make deps`.
+# Recursive on purpose: pkg-config runs when something is compiled, not for `make deps`, which installs it.
 LIB_CFLAGS = $(shell pkg-config --cflags $(LIBS))
 LIB_LIBS = $(shell pkg-config --libs $(LIBS))
 CFLAGS ?= -O2 -g
 # A _FORTIFY_SOURCE of the environment counts. Without one, -U is for compilers that define it themselves.
 FORTIFY := $(if $(findstring _FORTIFY_SOURCE,$(CFLAGS) $(CPPFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
-# Every quoted include is written from here: "base/addr.h" of userspace/, "maps/types.h" of the top.
+# Each quoted include is relative to one of these: "base/addr.h" of userspace/, "maps/types.h" of the top.
 INCLUDES := -I$(BUILD) -Iuserspace -I.
 RG_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DRG_VERSION='"$(VERSION)"' $(WARNINGS) $(INCLUDES) \
 	-fstack-protector-strong $(FORTIFY) -fPIE -pthread
 RG_LDFLAGS := -pie -pthread -Wl,-z,relro,-z,now
-# Packet headers don't move between kernels: no CO-RE relocations, and no need for the kernel's BTF.
+# Packet headers are the same in all kernels: without CO-RE relocations the kernel's BTF is not needed.
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -DBPF_NO_PRESERVE_ACCESS_INDEX -Wall -Wextra $(IF_WERROR) -I. -Ibpf
 
 # Everything but the two files with main() is one library; each program takes from it what it calls.
@@ -117,7 +117,7 @@ $(BUILD)/repgatectl: $(BUILD)/userspace/ctl/ctl.o $(LIBRARY)
 -include $(shell find $(BUILD) \( $(foreach dir,distro vm coverage compilers,-path $(BUILD)/$(dir) -o) -false \) -prune \
 	-o -name '*.d' -type f -print 2>/dev/null)
 
-# In the repository: made anew only when it is asked for.
+# vmlinux.h is in the repository: it is made only when it is asked for by name.
 ifneq ($(filter vmlinux.h,$(MAKECMDGOALS)),)
 .PHONY: vmlinux.h
 endif
@@ -152,7 +152,7 @@ $(filter-out %.o %/syn_flood,$(TOOLS)): $(BUILD)/tests/%: tests/tools/%.c $(firs
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CFLAGS) -std=gnu11 $(WARNINGS) $< -o $@
 
-# The same library with ASan and UBSan, whatever SANITIZE says, for the unit and packet tests.
+# The library with ASan and UBSan, whatever SANITIZE says, for the unit and packet tests.
 TEST_CFLAGS = -O1 -g -std=gnu11 -D_GNU_SOURCE -DRG_VERSION='"$(VERSION)"' -Wall -Wextra $(IF_WERROR) $(INCLUDES) -Itests/packet \
 	$(LIB_CFLAGS) $(TEST_SANITIZERS)
 TEST_SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
@@ -209,13 +209,13 @@ check: test-deps ## build and pass the tests: unit, packet rows, end to end (as 
 check-compilers: deps ## compile with every installed gcc and clang: -O3, hardening flags, WERROR=0 (COMPILERS=...)
 	$(Q)BUILD=$(BUILD) tests/compilers.sh
 
-# Its own packages only: what a release's tests need is installed in its root.
+# Installs debootstrap and git only: what the tests of a release need is installed in its root.
 check-distro: | $(BUILD)/ ## demo, check and check-compilers in fresh Debian roots (RELEASES="bookworm trixie", as root)
 	$(Q)dist/packages.sh $(BUILD)/apt.log debootstrap git
 	$(Q)BUILD=$(BUILD) tests/distro.sh $(RELEASES)
 
-# Instrumented by gcov, without ASan: both would take minutes. The agent is optimised as little as the
-# unit tests' library, so that the same lines count in both.
+# gcov without ASan: both together are slow. The agent has the -O1 of the unit tests' library, so that the
+# same lines count in both.
 COVERAGE_BUILD := $(BUILD)/coverage
 coverage: test-deps ## line coverage of userspace/ by all tests (COVERAGE_E2E=0: without the end-to-end tests; as root)
 	$(Q)$(MAKE) tests BUILD=$(COVERAGE_BUILD) COVERAGE=--coverage TEST_SANITIZERS= CFLAGS='-O1 -g --coverage'
@@ -282,13 +282,13 @@ FUZZ_OPTIONS_ring := -max_len=400
 $(BUILD)/fuzz/:
 	$(Q)mkdir -p $@
 
-# Not with ASan: it is the programs in the kernel that are tried, as many frames as possible.
+# Not with ASan: it tests the programs in the kernel, with as many frames as possible.
 $(BUILD)/fuzz/fuzz_filter: $(addprefix tests/fuzz/,fuzz_filter.c model.c frames.c) $(LIBRARY) \
 		$(BUILD)/filter.skel.h $(wildcard tests/fuzz/*.h) | $(BUILD)/fuzz/
 	$(call say,FUZZ,$@)
 	$(Q)$(CC) -O2 -g -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(INCLUDES) $(filter %.c %.a,$^) -o $@ -lbpf -lpthread
 
-# The library once more, with libFuzzer's coverage (clang).
+# The library built by clang, with libFuzzer's coverage.
 $(BUILD)/fuzz/%.o: %.c $(firstword $(MAKEFILE_LIST))
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
@@ -337,10 +337,10 @@ install: all install-docs ## install programs, unit, manual pages and a sample c
 		>$(BUILD)/repgate.service
 	install -m 644 $(BUILD)/repgate.service $(DESTDIR)$(UNITDIR)
 	install -m 644 dist/repgate.sysusers $(SYSUSERS)/repgate.conf
-	@# The postmaster's own configuration stays.
+	@# An existing configuration is kept.
 	test -e $(ETC)/repgate.conf || install -m 640 dist/repgate.conf $(ETC)/repgate.conf
 	@if [ -z "$(DESTDIR)" ] && command -v systemd-sysusers >/dev/null; then systemd-sysusers repgate.conf; fi
-	@# The agent is not root, and reads it again at each reload.
+	@# The agent is not root, and reads the file at each reload.
 	@if [ -z "$(DESTDIR)" ] && getent group repgate >/dev/null; then chgrp repgate $(ETC)/repgate.conf; fi
 	@if [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
 	@echo "Installed. Next: $(SYSCONFDIR)/repgate/repgate.conf, then systemctl enable --now repgate"

@@ -5,15 +5,16 @@
 #
 #	SOAK_SECONDS=1800 tests/load/soak.sh
 #
-# The agent is built with ASan and UBSan. New and known peers of every class and
-# action, refused SMTP sessions, short floods, reloads good and bad, lists and
-# zones that change, verdicts that expire, a resolver that is slow and at times
-# silent, every command. First a third of the time more to warm up: ASan keeps
-# memory of each size for what was ever needed of it at once, and those peaks
-# come within the first ten minutes. Then VmRSS is sampled for SOAK_SECONDS, and
-# its mean over the last third may differ from that over the first third by
-# PERCENT. Prints a table and a verdict; exit status 0 if
-# all is well.
+# The agent is built with ASan and UBSan. The load: new and known peers of every
+# class and action, refused SMTP sessions, short floods, good and bad reloads,
+# lists and zones that change, verdicts that expire, a resolver that is slow and
+# sometimes silent, and every command.
+#
+# A warm-up of a third of SOAK_SECONDS comes first: ASan keeps the peak of each
+# size of memory, and the peaks come within the first ten minutes. Then VmRSS is
+# sampled for SOAK_SECONDS. Its mean over the last third may differ from its mean
+# over the first third by PERCENT. Prints a table and the result; exit status 0 if
+# memory stays flat and every load did its work.
 
 # shellcheck source-path=SCRIPTDIR source=../testbed/testbed.sh
 . "$(dirname "$0")/../testbed/testbed.sh"
@@ -34,7 +35,7 @@ PEERS=6000
 RATE=150 # new peers a second; all of them come in 40 s, by when they are forgotten
 TTL=15
 CODE="activation_code_file = \"$TESTBED/repgate/activation-code\""
-# Long stacks are kept for good, one of each kind, and new kinds turn up for hours.
+# ASan keeps each different stack forever, and long stacks keep differing for hours.
 export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:log_path=stderr:malloc_context_size=2
 ASAN_OPTIONS+=:quarantine_size_mb=1:thread_local_quarantine_size_kb=16
 ASAN_OPTIONS+=:allocator_release_to_os_interval_ms=500
@@ -52,12 +53,12 @@ peers() {
 		{ print $1, class[int((NR - 1) / 2) % count + 1] }' >"$TESTBED/peers"
 }
 
-# of CLASS: its addresses
+# of CLASS: prints its addresses
 of() {
 	awk -v class="$1" '$2 == class { print $1 }' "$TESTBED/peers"
 }
 
-# of_with CLASS VALUE: as entries of a zone
+# of_with CLASS VALUE: prints its addresses as entries of a zone
 of_with() {
 	of "$1" | sed "s/\$/ $2/"
 }
@@ -98,9 +99,9 @@ $(zone approved allow)
 	repgate_config "$@"
 }
 
-# --- the load: each is called again and again --------------------------------
+# --- the load: each function is called repeatedly ----------------------------
 
-# The rhythm of the load, nothing that a check depends on.
+# The pace of the load. No check depends on it.
 pause() {
 	sleep "$1"
 }
@@ -110,7 +111,7 @@ new_peers() {
 		-r $RATE -c 4000 -t 3500 "$MX4,$MX6" 25 >>"$TESTBED/met.new"
 }
 
-# Six of each class, more often than the throttle allows.
+# Six peers of each class, more often than the throttle allows.
 known_peers() {
 	awk 'seen[$2]++ < 6 { print $1 }' "$TESTBED/peers" | in_clients "$BUILD/tests/syn_client" \
 		-q -s -f - -r 50 -c 4000 -t 500 "$MX4,$MX6" 25 >>"$TESTBED/met.known"
@@ -207,7 +208,7 @@ scrape() {
 		printf 'GET /metrics HTTP/1.0\r\n\r\n' >&3 && cat <&3"
 }
 
-# again NAME: until the end; what it says is for $TESTBED/NAME.load
+# again NAME: calls the load NAME until the end; its output goes to $TESTBED/NAME.load
 again() {
 	while [ "$EPOCHSECONDS" -lt "$END" ] && alive repgated; do
 		"$1" || true
@@ -280,15 +281,15 @@ is_flat() {
 	awk -v percent="$1" -v most=$PERCENT 'BEGIN { exit !(percent <= most && percent >= -most) }'
 }
 
-# --- the verdict -------------------------------------------------------------
+# --- the result --------------------------------------------------------------
 
-# was CLASS ACTION: that happened to somebody
+# was CLASS ACTION: did this action happen to a peer of this class?
 was() {
 	jq -e --arg class "$1" --arg action "$2" '.packets[$class][$action] > 0' \
 		<<<"$STATS" >/dev/null
 }
 
-# Of a load that did nothing, flat memory says nothing.
+# Flat memory means nothing if the load did nothing.
 load_was_mixed() {
 	local pair
 	for pair in "clean pass" "approved pass" "blocked drop" "standard drop" \
@@ -305,7 +306,7 @@ load_was_mixed() {
 		echo "no outage"
 }
 
-# totals FILE: sums of what syn_client met
+# totals FILE: the sums of syn_client's outcomes
 totals() {
 	awk '{ for (i = 2; i <= 5; i++) { split($i, f, "="); sum[f[1]] += f[2] } }
 		END { for (key in sum) printf "%s %d ", key, sum[key]; print "" }' "$TESTBED/met.$1"

@@ -1,19 +1,19 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# test_dns_faults.sh - a zone breaks: mail goes on, and repgate says what it does
+# test_dns_faults.sh - a zone breaks: mail goes on, and repgate reports the state of the zone
 #
-# Each fault has a zone of its own. They come one after the other and stay: clean
-# peers lose at most a second at first and nothing later; listed ones stay
-# refused as far as their zone is still to be believed, those of a zone that
-# works in any case. All end together: within 30 s each zone is back, and whom it
-# lists is refused again. Then the resolver itself is gone for a while.
+# Each fault has a zone of its own. The faults begin one after the other and stay.
+# Clean peers lose at most a second at first, and nothing later. Listed peers stay
+# refused if their zone works or is still trusted. Then all faults end together:
+# within 30 s each zone is good again, and its listed peers are refused again. Last,
+# the resolver itself stops for a while.
 
 # shellcheck source-path=SCRIPTDIR source=../testbed/testbed.sh
 . "$(dirname "$0")/../testbed/testbed.sh"
 testbed_reexec "$0" "$@"
 
-# Zone | what happens to it | its state then. "lateworld" answers so late that
+# Zone | fault | state of the zone then. "lateworld" answers so late that
 # within hold_timeout there is no time for a second question; "busy" listed a
 # peer, rightly, just before; "cached" breaks behind the resolver, which remembers
 # its answers for 300 s.
@@ -36,7 +36,7 @@ noise|garbage none|open
 tcsilent|tc silent|open
 tcclosed|tc closed|open
 '
-# These work. But "jumpy" lists many peers of a sudden, the answers of "tcok" are
+# These zones work. But "jumpy" suddenly lists many peers, the answers of "tcok" are
 # truncated, and those of "late" late, each for a while.
 WORKING='good jumpy tcok late'
 STATES='disabled failing good monitor open'
@@ -56,7 +56,7 @@ BACK_CONTROL=127.0.0.1:5357
 # --- peers, each of them new ----------------------------------------------------
 
 NUMBER=0
-# clean COUNT FILE: so many addresses that nobody lists, half of them IPv6
+# clean COUNT FILE: writes COUNT addresses that no zone lists, half of them IPv6
 clean() {
 	local end=$((NUMBER + $1))
 	for (( ; NUMBER < end; NUMBER++)); do
@@ -69,7 +69,7 @@ clean() {
 }
 
 declare -A PLACE=() LISTED=()
-# listed ZONE COUNT FILE: so many addresses that this zone lists, and no other
+# listed ZONE COUNT FILE: writes COUNT addresses that this zone alone lists
 listed() {
 	local i=${LISTED[$1]:-0} end=$((${LISTED[$1]:-0} + $2)) place=${PLACE[$1]}
 	for (( ; i < end; i++)); do
@@ -90,7 +90,7 @@ connect() {
 	in_clients "$BUILD/tests/syn_client" -n -c "$BURST" "$@" -f "$file" "$MX4,$MX6" 25
 }
 
-# outcomes FILE: what those who connected so met, counted: connected=5
+# outcomes FILE: counts the outcomes of connect: connected=5
 outcomes() {
 	cut -f 2 "$1" | sort | uniq -c | awk '{ print $2 "=" $1 }' | xargs
 }
@@ -103,7 +103,7 @@ highest() {
 	cut -f 3 "$1" | sort -n | tail -n 1
 }
 
-# meet WHAT FILE OUTCOME: all of them do
+# meet WHAT FILE OUTCOME: checks that all peers of the file have this outcome
 meet() {
 	connect "$2" -t 300 >"$TESTBED/met"
 	same "$1" "$3=$(wc -l <"$2")" "$(outcomes "$TESTBED/met")"
@@ -114,15 +114,15 @@ none_connects() {
 	! grep -q connected "$TESTBED/met"
 }
 
-# flow WHAT FILE: those who connected so did so all, none by a retransmission
+# flow WHAT FILE: checks that all peers connected, none by a retransmission
 flow() {
 	same "$1" "connected=$(wc -l <"$2") SYNs 1" \
 		"$(outcomes "$2") SYNs $(cut -f 4 "$2" | sort -u | xargs)"
 }
 
-# --- faults, and what is said of them -------------------------------------------
+# --- faults, and what repgate reports -------------------------------------------
 
-# fault ZONE FAULT [ARGUMENT...]: in force when this returns
+# fault ZONE FAULT [ARGUMENT...]: starts the fault; it is in force on return
 fault() {
 	local zone=$1 control=$FRONT_CONTROL answer
 	shift
@@ -148,12 +148,12 @@ back_start() {
 	must "the zones do not answer" zones_wait
 }
 
-# peers_asked ZONE: how many of the questions to it are about peers
+# peers_asked ZONE: counts the questions about peers
 peers_asked() {
 	grep -cE "\.(10|8\.b\.d\.0\.1\.0\.0\.2)\.$1\.example"$'\t' "$TESTBED/queries" || true
 }
 
-# zone ZONE FILTER: a part of what `repgatectl zones` says of it
+# zone ZONE FILTER: prints a part of the zone's row in `repgatectl zones`
 zone() {
 	ctl --json zones | jq -r ".zones[] | select(.zone == \"$1\") | $2"
 }
@@ -166,7 +166,7 @@ all_are() {
 	[ "$(ctl --json zones | jq -r '[.zones[].state] | unique | join(" ")')" = "$1" ]
 }
 
-# metric ZONE: its state as the metrics have it, all five: good=1 open=0...
+# metric ZONE: prints the metrics of its five states: good=1 open=0...
 metric() {
 	in_mail bash -c "
 		exec 3<>/dev/tcp/${REPGATE_METRICS/:/\/} &&
@@ -182,12 +182,12 @@ one_hot() {
 	done | xargs
 }
 
-# times_good ZONE: how often the log says so
+# times_good ZONE: counts the log lines that say that the zone is good
 times_good() {
 	grep -c "zone $1: good" "$TESTBED/repgated.log" || true
 }
 
-# said ZONE STATE: wherever people look
+# said ZONE STATE: checks that command, metrics and log agree on the state
 said() {
 	if [ "$2" = good ]; then
 		same "$1: good in zones" "good null" "$(zone "$1" '"\(.state) \(.why)"')"
@@ -202,7 +202,7 @@ said() {
 	same "$1: in the metrics" "$(one_hot "$2")" "$(metric "$1")"
 }
 
-# --- what is no fault --------------------------------------------------------------
+# --- slow and large answers that are not a fault -----------------------------------
 
 truncated() {
 	fault tcok tc works
@@ -232,7 +232,7 @@ late() {
 
 # --- one fault after the other ----------------------------------------------------
 
-# opens ZONE: one clean peer after the other, until nobody waits any more
+# opens ZONE: connects clean peers one by one, until none waits any more
 opens() {
 	local peers=0
 	: >"$TESTBED/first"
@@ -248,7 +248,7 @@ opens() {
 		test "$(highest "$TESTBED/first")" -le "$SLOW_US"
 }
 
-# later WHAT: nobody waits for what is known to be broken
+# later WHAT: checks that no peer waits for a zone that is known to be broken
 later() {
 	local median most
 	clean 10 "$TESTBED/peers"
@@ -260,7 +260,7 @@ later() {
 		test "$median" -le $((NORMAL + SLACK_US)) -a "$most" -le "$NOBODY_WAITS_US"
 }
 
-# mail WHAT: by a clean peer
+# mail WHAT: checks that a clean peer's mail is delivered
 mail() {
 	local sent
 	clean 1 "$TESTBED/peers"
@@ -270,7 +270,7 @@ mail() {
 		test "$(cut -f 2 <<<"$sent")" -le 1000
 }
 
-# lies ZONE: many peers at the moment that it begins to
+# lies ZONE: connects many peers at the moment when the zone begins to list the world
 lies() {
 	clean "$BURST" "$TESTBED/burst.$1"
 	connect "$TESTBED/burst.$1" -t 1500 >"$TESTBED/met"
@@ -288,7 +288,7 @@ allows_the_world() {
 	meet "allow: disabled: nobody is let in by it any more" "$TESTBED/peers" timeout
 }
 
-# known ZONE STATE: peers that a zone lists which is broken now
+# known ZONE STATE: connects peers that a broken zone listed before
 known() {
 	local before=timeout
 	[ "$2" != disabled ] || before=connected # purged
@@ -340,7 +340,7 @@ still() {
 	same "$1: still $3" "$3" "$(zone "$1" .state)"
 }
 
-# An allow list that allows the world allows nobody, whatever it said before.
+# An allow list that allows the world no longer allows any peer.
 allows_nobody() {
 	meet "allow: disabled: peers that it allowed before" "$TESTBED/known.allow" timeout
 	listed allow 2 "$TESTBED/seen.allow"
@@ -349,13 +349,13 @@ allows_nobody() {
 
 # --- all faults end -----------------------------------------------------------------
 
-# passed: time since SINCE
+# passed: prints the time since SINCE
 passed() {
 	local tenths=$(((${EPOCHREALTIME/./} - SINCE) / 100000))
 	echo "$((tenths / 10)).$((tenths % 10)) s"
 }
 
-# left: whole seconds until the recovery must be over
+# left: prints the whole seconds until the recovery must be over
 left() {
 	echo $((RECOVERY_S - (${EPOCHREALTIME/./} - SINCE) / 1000000))
 }
@@ -377,7 +377,7 @@ recovered() {
 	[ ! -s "$TESTBED/refused" ] || meet "new peers that these list: $*" "$TESTBED/refused" timeout
 }
 
-# recover ZONE...: each as soon as it is good, until the time is over
+# recover ZONE...: tests each zone as soon as it is good, until the time is over
 recover() {
 	local zone waiting=" $* " back
 	while [ -n "${waiting// /}" ] && [ "$(left)" -gt 0 ]; do
@@ -459,7 +459,7 @@ jumps() {
 
 # --- no resolver -----------------------------------------------------------------------
 
-# What a clean peer's mail is answered: delivered, or the reply's code
+# Prints what a clean peer's mail gets: delivered, or the code of the reply
 answer() {
 	clean 1 "$TESTBED/tempfail"
 	send_mail "$(<"$TESTBED/tempfail")" "t$NUMBER" | awk -F '\t' \
@@ -495,7 +495,7 @@ gone() {
 	mail "the resolver is back"
 }
 
-# --- all of it ----------------------------------------------------------------------------
+# --- main ---------------------------------------------------------------------------------
 
 zones() {
 	local zone i=0
@@ -537,7 +537,7 @@ configure() {
 	repgate_config
 }
 
-# What all of them are without a fault: good, and quick.
+# Without a fault, all zones are good and quick.
 normal() {
 	local zone
 	must "not all zones are good" wait_for 10 all_are good

@@ -3,19 +3,18 @@
 #
 # test_flood.sh - a flood of SYNs from made-up addresses
 #
-# One core makes SYNs as fast as it can, each from an address of its own. Known
-# clean peers connect as fast as without the flood, unknown ones get in by their
-# retransmission, listed ones do not, the agent stays small, and what it asks the
-# zones is bounded. FLOOD_SECONDS sets how long it lasts.
+# One core sends SYNs as fast as it can, each from another address. Checked: known
+# clean peers connect as fast as without the flood; unknown clean peers get in by
+# their retransmission; listed peers do not; the agent's memory and its questions
+# to the zones are bounded. FLOOD_SECONDS sets the length of the flood.
 #
-# Frames that are made on a core are filtered there as well: a veth is polled
-# where it was fed. Fed from both cores it would be polled on either, and while
-# the other one polls, the generator fills the ring faster than it is emptied:
-# the device loses half of all SYNs, whoever sent them, before any filter sees
-# them. So the receiving end has two queues here, as a card has: one fed by the
-# generator alone, one by all others. Then the generator makes SYNs as fast as
-# the filter takes them, nothing is lost (checked), and the figures are the
-# filter's. The last flood does without, to see that the rest holds even so.
+# A veth device is polled on the core that feeds it, so the core that makes a frame
+# also filters it. If both cores fed one queue, either could poll it. While the
+# other core polls, the generator fills the ring faster than it is emptied, and the
+# device loses half of all SYNs before the filter sees them. So the receiving end
+# has two queues, as a card has: one for the generator, one for all others. Then no
+# SYN is lost (checked), and the figures are the filter's. The last flood uses one
+# queue, to check that the rest holds even then.
 
 # shellcheck source-path=SCRIPTDIR source=../testbed/testbed.sh
 . "$(dirname "$0")/../testbed/testbed.sh"
@@ -37,7 +36,7 @@ MADE_UP=(--source 64.0.0.0/3 --source 128.0.0.0/2 --source 2400::/8)
 
 # --- the flood ---------------------------------------------------------------
 
-# flood_start NAME ARGUMENT...: in the background, until flood_end
+# flood_start NAME ARGUMENT...: floods in the background until flood_end
 flood_start() {
 	FLOOD=$1
 	shift
@@ -48,7 +47,7 @@ flood_start() {
 	FLOOD_PID=$!
 }
 
-# flood_end SECONDS: not before it has lasted so long
+# flood_end SECONDS: ends the flood once it has lasted that long
 flood_end() {
 	must "the flood ended" kill -0 "$FLOOD_PID"
 	must "time stands still" wait_for "$1" has_lasted "$1"
@@ -61,7 +60,7 @@ has_lasted() {
 	[ $((EPOCHSECONDS - FLOOD_BEGAN)) -gt "$1" ]
 }
 
-# flooded FILTER: of the last flood
+# flooded FILTER: prints a part of the last flood's result
 flooded() {
 	jq "$1" "$TESTBED/flood"
 }
@@ -73,13 +72,13 @@ lost() {
 
 # --- the peers ---------------------------------------------------------------
 
-# meet FILE RATE MS <ADDRESSES: their connections, to $TESTBED/FILE
+# meet FILE RATE MS <ADDRESSES: connects from them; the outcomes go to $TESTBED/FILE
 meet() {
 	in_clients "$BUILD/tests/syn_client" -n -s -f - -r "$2" -c 8000 -t "$3" \
 		"$MX4,$MX6" 25 >"$TESTBED/$1"
 }
 
-# known TIMES: the known peers, so many times one after the other
+# known TIMES: prints the known peers TIMES times
 known() {
 	local i
 	for ((i = 0; i < $1; i++)); do
@@ -107,7 +106,7 @@ summary() {
 	sed -n "s/^# .*\b$2=\([0-9]*\).*/\1/p" "$TESTBED/$1"
 }
 
-# All kinds, while a flood of so many seconds is on. Retransmissions come after
+# Connects peers of all kinds during a flood of that many seconds. Retransmissions come after
 # 1, 2, 3 and 4 s, so no new peer comes in the last 5.
 meet_all() {
 	local seconds=$1 new=$((NEW_RATE * ($1 - 5))) kind pids=()
@@ -139,7 +138,7 @@ failed() {
 	ctl --json zones | jq --arg why "$1" '[.zones[].failed[$why] // 0] | add'
 }
 
-# What unbound was asked since its start.
+# The number of questions to unbound since its start.
 questions() {
 	unbound-control -c "$TESTBED/unbound.conf" stats_noreset |
 		sed -n 's/^total.num.queries=//p'
@@ -187,7 +186,7 @@ quiet() {
 	echo "# quiet:$(grep '^#' "$TESTBED/quiet" | tr -d '#')"
 }
 
-# What holds in every flood.
+# Checks for every flood.
 all_is_well() {
 	same "$FLOOD: known clean peers connect" "$(summary known peers)" \
 		"$(summary known connected)"
@@ -197,7 +196,7 @@ all_is_well() {
 	echo "# $FLOOD: losses $(losses)"
 }
 
-# The filter alone decides what becomes of a SYN.
+# The device lost no SYN: the filter alone decided.
 no_harm() {
 	same "$FLOOD: no frame is lost on its way" 0 "$(flooded .dropped)"
 	check "$FLOOD: all of it meets the filter" test $(($(filtered) - FILTERED)) -ge \
@@ -219,7 +218,7 @@ asked_well() {
 	check "$FLOOD: $listed listed unknown peers get in" test "$listed" -le "$timeouts"
 }
 
-# Every SYN is a new peer's.
+# Each SYN comes from a new peer.
 new_peers() {
 	flood_start "new peers"
 	check "$FLOOD: its burst is over" wait_for 5 lost flood_first 100000

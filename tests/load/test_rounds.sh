@@ -7,13 +7,12 @@
 # Not one clean connection is lost or delayed over 1.2 s, not one listed peer
 # gets through, and nothing is left behind. ROUNDS and SEED can be set.
 #
-# Who stops the filter wants it gone, and then listed peers get through: so
-# keep_on_stop = true, which is also what `systemctl restart` comes to. An agent
-# that is killed takes the SYNs with it that it held: those peers connect by
-# their retransmission, a second later. That is what the 1.2 s are for. Two
-# deaths a second apart could take a SYN and its retransmission, so an event
-# comes in the first EVENTS_MS of its round, and the next one 1.5 s later at the
-# earliest. A successor that dies while it starts is one event (kill_twice).
+# keep_on_stop = true, as with `systemctl restart`: otherwise a stop removes the
+# filter, and listed peers get through. An agent that is killed loses the SYNs that
+# it holds; those peers connect by their retransmission, a second later. Hence the
+# 1.2 s. Two kills a second apart could lose a SYN and its retransmission, so an
+# event comes in the first EVENTS_MS of its round, and the next one at least 1.5 s
+# later. Killing the next agent while it starts is part of one event (kill_twice).
 
 # shellcheck source-path=SCRIPTDIR source=../testbed/testbed.sh
 . "$(dirname "$0")/../testbed/testbed.sh"
@@ -28,8 +27,8 @@ SLOWEST_US=1200000
 CONNECTIONS=$((ROUNDS * ROUND_MS * RATE / 1000))
 [ "$CONNECTIONS" -le 125000 ] || skip "no more than 100 rounds: addresses"
 RANDOM=$SEED
-# A start takes a quarter of a second of CPU time. How busy the machine is with
-# other things is not what is tested.
+# A start takes a quarter of a second of CPU time. Real-time priority: the load of
+# the machine is not what this tests.
 REPGATED="chrt --rr 1 $BUILD/repgated"
 
 # Verdicts of these are there before the first round.
@@ -46,14 +45,14 @@ now_ms() {
 	echo $((${EPOCHREALTIME/./} / 1000))
 }
 
-# pause MILLISECONDS: until a moment that the test has drawn
+# pause MILLISECONDS: waits until the moment that the test has drawn
 pause() {
 	[ "$1" -le 0 ] || sleep "$(printf '%d.%03d' $(($1 / 1000)) $(($1 % 1000)))"
 }
 
 # --- the peers ---------------------------------------------------------------
 
-# Who comes in turn, and what it is: "ADDRESS clean|listed". Every tenth is known.
+# Prints the peers in order: "ADDRESS clean|listed". Every tenth is known.
 visitors() {
 	many_addresses $CONNECTIONS | awk -v clean=$KNOWN_CLEAN \
 		-v standard=$KNOWN_STANDARD -v blocked=$BLOCKED '
@@ -126,7 +125,7 @@ event_kill() {
 	start_again "$gone"
 }
 
-# Killed, and its successor killed while it starts, or just after.
+# Kills the agent, and the next one while it starts or just after.
 event_kill_twice() {
 	local gone
 	gone=$(now_ms)
@@ -154,7 +153,7 @@ event_hangup() {
 	kill -HUP "${TESTBED_PID[repgated]}"
 }
 
-# toggle KEY VALUE: puts it into the configuration, or takes it out again
+# toggle KEY VALUE: adds the setting to the configuration, or removes it
 toggle() {
 	if [ -n "${CHANGES[$1]:-}" ]; then
 		unset "CHANGES[$1]"
@@ -232,7 +231,7 @@ rounds() {
 	done
 }
 
-# How many, the slowest of them, and what happened.
+# Prints the number of connections, the slowest ones and the events.
 show() {
 	[ -z "$1" ] || printf '%d, such as:\n%s\nevents:\n%s\n' "$(wc -l <<<"$1")" \
 		"$(sort -t $'\t' -k 5nr <<<"$1" | head -n 10)" "$(xargs <"$TESTBED/events")"
@@ -273,7 +272,7 @@ traffic_checks() {
 		"$TESTBED/outcomes"
 }
 
-# What stays when an agent that is to clean up has ended.
+# What is left after an agent has ended with keep_on_stop = false.
 leftovers() {
 	pins
 	find "$TESTBED/repgate" \( -name '*.new' -o -name '*.tmp' -o -name '*.sock' \)

@@ -9,8 +9,8 @@
 TESTBED_SLOW=${TESTBED_SLOW:-1}
 
 # both_devices SCRIPT [veth|virtio]: without a kind, runs the script with each,
-# and does not return. To be called before testbed_reexec: the cards are in the name
-# space where the script begins, which it keeps open.
+# and does not return. Call it before testbed_reexec: the cards are in the network
+# namespace where the script begins, which this function keeps open.
 both_devices() {
 	local script=$1 status=0
 	shift
@@ -21,7 +21,7 @@ both_devices() {
 	exit "$status"
 }
 
-# card_name MAC: of the virtio_net card that has it
+# card_name MAC: prints the name of the card with that address
 card_name() {
 	nsenter --net=/proc/self/fd/9 -- ip -j link |
 		jq -r --arg mac "$1" '.[] | select(.address == $mac) | .ifname'

@@ -20,7 +20,7 @@
 #	| nothing: a hub of qemu's own, or two taps, joins the guest's two cards |
 #	+--------------------------------+  +------------------------------------+
 #
-# The share has `boot`, what the guest shall do, and gets `output`, `status`,
+# The share has `boot`, the guest's orders, and receives `output`, `status`,
 # `console` and `logs/`. Programs are built here, before (`make tests`).
 #
 #	BUILD		what was built, and where kernels are kept (.build)
@@ -44,7 +44,7 @@ MEMORY=2048
 # modprobe in the guest.
 BOOT_MODULES=(virtio_pci 9pnet_virtio 9p overlay)
 
-# What says something about a kernel, besides the packet rows. Left out are
+# The tests that depend on the kernel, besides the packet rows. Left out are
 #	test_many, test_memory, test_responder_load, test_reload	thousands of
 #		peers within seconds, valgrind, or a million lines: an emulated
 #		processor is too slow
@@ -52,14 +52,13 @@ BOOT_MODULES=(virtio_pci 9pnet_virtio 9p overlay)
 #	test_hold, test_actions, test_expiry	milliseconds, SYNs a minute, and
 #		seconds to the end of a TTL, which depend on what else the host
 #		does; test_native has the actions, the packet rows the expiry
-#	test_senders, test_secret, test_country, test_bad_input	what senders
-#		make of the answers, and the agent alone: the kernel has no part
-#		in it
+#	test_senders, test_secret, test_country, test_bad_input	the reaction
+#		of senders, and the agent alone: the kernel has no part in it
 PLAIN_TESTS=(test_native test_dispatcher test_lifecycle fuzz_filter)
 # With systemd as process 1.
 SYSTEMD_TESTS=(test_service)
 
-# Runs its arguments where two taps are, each with four queues, on one bridge.
+# Runs its arguments in a namespace with two taps, each with four queues, on one bridge.
 # shellcheck disable=SC2016 # the inner shell's variables
 JOIN_TAPS='set -e
 	ip link add join type bridge
@@ -92,7 +91,7 @@ stock_kernels() {
 		cut -d ' ' -f 1 | sort -V
 }
 
-# kernel_version PACKAGE: that of the image it stands for, for instance
+# kernel_version PACKAGE: prints the version of its image, for instance
 # 6.1.0-50-amd64
 kernel_version() {
 	local image=$1
@@ -116,7 +115,7 @@ kernel_fetch() {
 			"$(tail -n 1 "$VM/apt.log")"
 	dpkg-deb -x "$new"/*.deb "$new"
 	rm "$new"/*.deb
-	# Debian leaves it to the package's installation.
+	# On Debian, the package's installation would do this.
 	depmod -b "$new" "$version"
 	unpack_image "$new/boot/vmlinuz-$version" >"$new/vmlinux"
 	mv "$new" "$dir"
@@ -127,10 +126,10 @@ number() {
 	od -An -t "u$3" -j "$2" -N "$3" "$1" | tr -d ' '
 }
 
-# unpack_image BZIMAGE: the ELF file within, whose place its header tells
-# (Documentation/arch/x86/boot.rst: setup_sects, payload_offset,
-# payload_length; the last four bytes are its unpacked size). An emulated
-# processor would need seconds for it, at each boot.
+# unpack_image BZIMAGE: prints the ELF file inside. The header has its offset and
+# length (Documentation/arch/x86/boot.rst: setup_sects, payload_offset,
+# payload_length; the last four bytes are the unpacked size). An emulated
+# processor would need seconds for this at each boot.
 unpack_image() {
 	local start length unpack
 	start=$((($(number "$1" 0x1f1 1) + 1) * 512 + $(number "$1" 0x248 4)))
@@ -174,7 +173,7 @@ module_unpack() {
 
 # --- guests ------------------------------------------------------------------
 
-# test_program NAME: its file
+# test_program NAME: prints the path of its file
 test_program() {
 	local file
 	for file in "$BUILD/tests/packet/$1" "$TOP/tests/vm/$1.sh" "$TOP/tests/e2e/$1.sh"; do
@@ -186,7 +185,7 @@ test_program() {
 	die "no such test: $1"
 }
 
-# chosen LIST: those of its names that VM_TESTS has
+# chosen NAME...: prints the files of those that VM_TESTS names
 chosen() {
 	local name
 	for name in "$@"; do
@@ -202,7 +201,7 @@ boot_file() {
 		"$1" "$2" "$TOP" "$BUILD" "$SLOW"
 	printf 'FUZZ_FRAMES=%q\nFUZZ_SEED=%q\n' "${FUZZ_FRAMES:-}" "${FUZZ_SEED:-}"
 	shift 2
-	# busybox reads it, too: no array
+	# busybox reads this file too, and has no arrays.
 	printf 'VM_PROGRAMS=%q\n' "$*"
 }
 
@@ -228,7 +227,7 @@ cards() {
 }
 
 # boot VERSION SHARE: returns when the guest has powered itself off, or after
-# LIMIT. The cards are joined, and with nothing else.
+# LIMIT. The cards are joined to each other and to nothing else.
 boot() {
 	local dir=$VM/$1 share=$2 qemu cards
 	mapfile -t cards < <(cards)
@@ -253,8 +252,8 @@ boot() {
 	guest=
 }
 
-# counts FILE: what tests/run.sh says of each program, added up. A guest that
-# did not come to its end is a failure of its own.
+# counts FILE: prints the sums of the programs' results. A guest that did not
+# finish counts as one failure.
 counts() {
 	awk '/^   [a-z_]+: [0-9]+ passed, [0-9]+ failed/ { ok += $2; bad += $4 }
 		END { print ok + 0, bad + 0 }' "$1"

@@ -18,7 +18,7 @@ FILTERED="198.51.100.200 2001:db8:21:200::25" # by xdp-filter
 BLOCKED="198.51.100.66 2001:db8:21:66::25" # by repgate
 OTHER="198.51.100.10 2001:db8:21:10::25"
 
-# all OUTCOME ADDRESS...: each of them meets it
+# all OUTCOME ADDRESS...: does each of them meet this outcome?
 all() {
 	local outcome=$1
 	shift
@@ -26,7 +26,7 @@ all() {
 		"$MX4,$MX6" 25 "$@" | cut -f 2 | sort -u)" = "$outcome" ]
 }
 
-# programs: names of those on the interface, as xdp-loader shows them
+# programs: prints the names of the programs on the interface, as xdp-loader shows them
 programs() {
 	in_mail xdp-loader status mx0 | awk '$1 == "=>" { print $3 }' | xargs
 }
@@ -53,7 +53,7 @@ filters() {
 	}
 }
 
-# What the kernel and libxdp do without us.
+# What the kernel and libxdp do without repgate.
 kernel_can() {
 	check "$DEVICES: xdp-filter loads" filter_load
 	check "$DEVICES: a second program loads" in_mail xdp-loader load \
@@ -102,7 +102,7 @@ why_not() {
 		"$TESTBED/trial.log"
 }
 
-# True when it answers, or has ended.
+# The wait is over when the agent answers, and also when it has ended.
 trial_is_ready_or_gone() {
 	ctl --json status || not_alive trial
 }

@@ -4,9 +4,9 @@
 # test_service.sh - repgate.service under a real systemd: installed, started, reloaded, restarted,
 # killed, stopped
 #
-# It changes the machine it runs on, hence only in the guest of run.sh, with
-# systemd as process 1. Here is no mail server: who passes the filter is refused
-# by the kernel, who does not gets no answer.
+# The test changes the machine, so it runs only in the guest of run.sh, with systemd
+# as process 1. There is no mail server: the kernel refuses a connection that passes
+# the filter; one that does not pass gets no answer.
 
 # shellcheck source-path=SCRIPTDIR source=../testbed/testbed.sh
 . "$(dirname "$0")/../testbed/testbed.sh"
