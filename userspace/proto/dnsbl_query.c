@@ -52,7 +52,7 @@ static int parse_bit_mask(const char *text, const char *ampersand, struct rg_dns
 		return -EINVAL;
 	if (!rule->bits || rule->bits > 0xffffff)
 		return -ERANGE;
-	/* Whole octets that the bits leave alone must agree. */
+	/* The octets without any of the bits must be equal. */
 	rule->mask = rule->bits > 0xffff ? 0xff000000U :
 		     rule->bits > 0xff	 ? 0xffff0000U :
 					   0xffffff00U;
@@ -170,7 +170,7 @@ static bool rule_matches(const struct rg_dnsbl_code_rule *rule, uint32_t record)
 enum rg_listed rg_dnsbl_match(const struct rg_dnsbl_codes *codes, const uint32_t *records,
 			      size_t count, uint32_t *code)
 {
-	/* One error code spoils the answer: such a zone is not to be believed. */
+	/* With one error code the whole answer does not count. */
 	for (size_t i = 0; i < count; i++) {
 		if (is_error_code(records[i])) {
 			*code = records[i];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a DNSBL is (RFC 5782): the name to ask for, and which answers mean "listed". Pure: no DNS, no
- * clock, no log.
+ * Questions and answers of DNS lists (RFC 5782): the name to ask for, and which A records mean "listed".
+ * Pure: no DNS, no clock, no log.
  */
 #ifndef REPGATE_PROTO_DNSBL_QUERY_H
 #define REPGATE_PROTO_DNSBL_QUERY_H
@@ -14,7 +14,7 @@
 #define RG_MAX_CODES 16
 
 /*
- * Which A records count. An address counts if (address & mask) is within first..last; for a bit mask
+ * Which A records mean "listed". A record counts if (record & mask) is within first..last; for a bit mask
  * it must also have one of bits set. All in host order.
  */
 struct rg_dnsbl_code_rule {
@@ -31,29 +31,30 @@ struct rg_dnsbl_codes {
 
 /*
  * "127.0.0.2", "127.0.0.2-127.0.0.11", "127.1.0.0/24" or "127.1.0.0&0.0.0.3" (listed if the upper
- * three octets agree and bit 1 or 2 of the last is set). Adds to codes. 0, -EINVAL, -ENOSPC.
+ * three octets agree and bit 1 or 2 of the last is set). Adds the rule to codes. 0; -EINVAL: the text is
+ * wrong; -ENOSPC: there are RG_MAX_CODES rules. error gets the reason.
  */
 int rg_dnsbl_codes_add(struct rg_dnsbl_codes *codes, const char *text, struct rg_error *error);
 
-/* 127.0.0.2-127.0.0.254 and 127.1.0.0/24: for zones that name none. */
+/* Adds 127.0.0.2-127.0.0.254 and 127.1.0.0/24, for zones without codes in the configuration. */
 void rg_dnsbl_codes_default(struct rg_dnsbl_codes *codes);
 
 /*
- * The name that asks suffix for addr: octets or nibbles reversed (RFC 5782, 2.1 and 2.4), then
- * ".suffix". 0 or -ENAMETOOLONG.
+ * The name to ask for: addr's octets or nibbles reversed (RFC 5782, 2.1 and 2.4), then ".suffix". 0 or
+ * -ENAMETOOLONG.
  */
 int rg_dnsbl_name(const struct rg_addr *addr, const char *suffix, char name[RG_DNSBL_NAME_SIZE]);
 
-/* The same for 16 bytes that are asked by their nibbles, mapped IPv4 addresses too (RFC 5782, 2.4, 5). */
+/* The same for an IPv6 address; a mapped IPv4 address is written in nibbles, too (RFC 5782, 2.4, 5). */
 int rg_dnsbl_name6(const uint8_t addr[16], const char *suffix, char name[RG_DNSBL_NAME_SIZE]);
 
 enum rg_listed {
 	RG_NOT_LISTED, /* no record counts */
 	RG_LISTED,
-	RG_LIST_BROKEN, /* an error code or an answer outside 127/8: no listing, the zone is ill */
+	RG_LIST_BROKEN, /* an error code, or a record outside 127/8: no listing, the zone has a fault */
 };
 
-/* All records count, not only the first. code gets the record that decided, host order. */
+/* Looks at all records, not only the first. code gets the record that decided, host order. */
 enum rg_listed rg_dnsbl_match(const struct rg_dnsbl_codes *codes, const uint32_t *records,
 			      size_t count, uint32_t *code);
 

@@ -6,21 +6,21 @@
 #define LINE_TEXT (RG_REPLY_LINE - 2) /* without CRLF */
 #define LONGEST_ADDR "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"
 
-/* What a template begins with, and the rest. */
+/* The parts of a template: code, enhanced code, text. */
 struct head {
 	unsigned int code;
 	char enhanced[sizeof("5.999.999")];
 	const char *text;
 };
 
-/* Text that is cut to its size. len goes on counting, so that a check sees by how much. */
+/* Text, cut to its size. len counts what was cut, too, so that a check sees how much it was. */
 struct line {
 	char *out;
 	size_t size;
 	size_t len;
 };
 
-/* Whatever comes, a reply is printable: a CR or LF out of place would be a reply of its own. */
+/* Other octets become '?', because a CR or LF in the text would begin another reply. */
 static void put(struct line *line, const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++, line->len++)
@@ -33,7 +33,7 @@ static void put_text(struct line *line, const char *text)
 	put(line, text, strlen(text));
 }
 
-/* Only %a: other percent signs of a URL are its own, as in %20. */
+/* Replaces %a only: other percent signs are part of the URL, as in %20. */
 static void put_url(struct line *line, const char *url, const char *addr)
 {
 	for (; *url; url++) {
@@ -139,7 +139,7 @@ static int parse_head(const struct rg_refusal *refusal, struct head *head, struc
 	return 0;
 }
 
-/* allowed: what is not printable ASCII and may stand all the same. */
+/* allowed: octets besides printable ASCII. */
 static int check_ascii(const char *what, const char *text, const char *allowed, struct rg_error *error)
 {
 	for (const char *at = text; *at; at++) {
@@ -247,7 +247,7 @@ size_t rg_reply_render(const struct rg_refusal *refusal, const struct rg_addr *a
 	bool last = false;
 
 	rg_addr_format(addr, addr_text);
-	/* A template that was not checked must not become a 250: it refuses all the same. */
+	/* A template that was not checked must not become a 250. */
 	if (parse_head(refusal, &head, NULL))
 		head = (struct head){ .code = refusal->permanent ? 550 : 450,
 				      .enhanced = { refusal->permanent ? '5' : '4', '.', '7', '.',

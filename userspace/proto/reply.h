@@ -15,7 +15,7 @@
 #define RG_REPLY_LINE 512 /* octets with CRLF (RFC 5321, 4.5.3.1.5) */
 #define RG_REPLY_SIZE (RG_REPLY_LINES * RG_REPLY_LINE + 1)
 
-/* What refuses a peer. Strings are the owner's. */
+/* What refuses a peer. The strings stay the owner's. */
 struct rg_refusal {
 	const char *text; /* a checked template */
 	const char *alias; /* %z: the zone's alias, "local" for the blocked lists */
@@ -24,16 +24,15 @@ struct rg_refusal {
 };
 
 /*
- * The template is right for every address: codes 450 and 451 if temporary, 550 and 554 if permanent;
- * an enhanced code (RFC 3463) whose class is the code's first digit; printable ASCII; lines of at
- * most 512 octets when %a is as long as an address gets; no unknown %-sequence; a text on each line.
- * 0, or -EINVAL with the reason.
+ * Checks a template, for every address: code 450 or 451 if temporary, 550 or 554 if permanent; an enhanced
+ * code (RFC 3463) whose class is the code's first digit; printable ASCII; a text on each line; lines of at
+ * most 512 octets even if %a is the longest address; no unknown %-sequence. 0, or -EINVAL with the reason.
  */
 int rg_reply_check(const struct rg_refusal *refusal, struct rg_error *error);
 
 /*
  * The reply to addr as it is sent: CRLF after each line, code and enhanced code on each (RFC 5321,
- * 4.2.1; RFC 2034, 4), a NUL. code 0: the template's, else in its place. Returns its length.
+ * 4.2.1; RFC 2034, 4), then a NUL. code: replaces the template's, 0: does not. Returns the length.
  */
 size_t rg_reply_render(const struct rg_refusal *refusal, const struct rg_addr *addr,
 		       unsigned int code, char out[RG_REPLY_SIZE]);

@@ -20,9 +20,9 @@ struct span {
 enum args { ARGS_IGNORED, ARGS_NONE, ARGS_OPTIONAL, ARGS_NEEDED };
 
 struct command {
-	const char *name; /* NULL: not of the table, for lines that are no command */
+	const char *name; /* NULL: for lines that are no command */
 	enum rg_smtp_verb verb;
-	unsigned int states; /* where it is in order */
+	unsigned int states; /* in which it is allowed */
 	enum args args;
 	void (*run)(struct rg_smtp *smtp, const struct command *command, struct span args);
 	const char *text; /* the reply to wrong arguments, or the only reply */
@@ -79,7 +79,7 @@ static struct span trim(struct span span)
 	return span;
 }
 
-/* For logs: what the peer wrote can't forge a line there. */
+/* Copies for the log, without line ends, so that a peer can't forge a line. */
 static void keep(char out[RG_SMTP_TEXT], struct span span)
 {
 	size_t len = span.len < RG_SMTP_TEXT ? span.len : RG_SMTP_TEXT - 1;
@@ -258,7 +258,7 @@ static bool args_right(enum args rule, struct span args)
 	return !args.len || !memchr(args.text, '\r', args.len);
 }
 
-/* Whatever a line was, it is answered here, and once. */
+/* Answers one line, exactly once. */
 static void answer(struct rg_smtp *smtp, const struct command *command, struct span args)
 {
 	if (smtp->commands++ >= RG_SMTP_COMMANDS)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * SMTP (RFC 5321) as a server speaks it that never accepts mail: greeting, EHLO or HELO, MAIL, and a
- * refusal at RCPT, or already in the greeting. A pure state machine: bytes in, replies out. It knows
- * no socket and no clock; timeouts and limits on sessions are responder.c's.
+ * The server's side of SMTP (RFC 5321) that never accepts mail: greeting, EHLO or HELO, MAIL, and a
+ * refusal at RCPT or in the greeting. A pure state machine: bytes in, replies out. It knows no socket
+ * and no clock. Timeouts and limits of sessions: responder.h.
  */
 #ifndef REPGATE_PROTO_SMTP_H
 #define REPGATE_PROTO_SMTP_H
@@ -21,7 +21,7 @@ enum rg_smtp_state {
 	RG_SMTP_HELLO, /* waits for MAIL */
 	RG_SMTP_MAIL, /* has a sender, waits for RCPT */
 	RG_SMTP_DENIED, /* 554 was the greeting: 503 to all but QUIT (RFC 5321, 3.1) */
-	RG_SMTP_CLOSING, /* the last reply is out: close when it is sent */
+	RG_SMTP_CLOSING, /* the last reply was written: close when it is sent */
 };
 
 /* The verb that a reply answers. */
@@ -38,7 +38,7 @@ enum rg_smtp_verb {
 	RG_SMTP_VERB_OTHER, /* known but not offered (AUTH, STARTTLS, BDAT, VRFY...), or unknown */
 };
 
-/* What a peer did that a mail server's client does not do; counts in this session. */
+/* What a peer did that mail servers do not do, in this session. */
 struct rg_smtp_oddities {
 	unsigned int bare_lf; /* lines that ended without CR */
 	unsigned int nul; /* lines with a NUL */
