@@ -3,6 +3,15 @@
 #ifndef REPGATE_COMPILER_BPF_H
 #define REPGATE_COMPILER_BPF_H
 
+#ifdef __bpf__
+#include "vmlinux.h"
+
+#include <bpf/bpf_helpers.h>
+#else
+#include <linux/types.h>
+#include <sys/cdefs.h>
+#endif
+
 /*
  * These move rare code out of the way. After a packet has been through the stack, the filter's code
  * comes from the second level cache, line by line. The names are Linux's (include/linux/compiler.h).

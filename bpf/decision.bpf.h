@@ -6,6 +6,7 @@
 #include "vmlinux.h"
 
 #include "../maps/layout.h"
+#include "compiler.bpf.h"
 
 struct rg_decision {
 	/* Words, and no padding: it is a global function's argument. */

@@ -101,7 +101,8 @@ static __always_inline void account(struct xdp_md *ctx, const struct rg_settings
 
 /*
  * Turns the verdict's action into what is done with this SYN. A throttled SYN within the rate passes. If
- * the responder can't answer a 450 or 550, tempfail becomes reset and reject becomes drop.
+ * a 450 or 550 reply can't be delivered, a QIL peer (tempfail) is reset, so that it retries soon, and
+ * others (reject) are dropped.
  */
 static __always_inline void resolve_action(struct xdp_md *ctx, const struct rg_settings *settings,
 					   const struct rg_syn *syn, struct rg_decision *decision)
