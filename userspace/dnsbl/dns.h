@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A records of one resolver, asynchronously. Queries belong to lanes, one for each zone: a bounded
- * number is in flight, the rest waits its turn, lane by lane, so that a slow zone can't starve the
+ * number is in flight, the rest waits, lanes are served round robin, so that a slow zone can't starve the
  * others. How a question is sent and repeated: dns_channel.h.
  */
 #ifndef REPGATE_DNSBL_DNS_H
@@ -23,7 +23,7 @@ struct rg_dns_options {
 struct rg_dns;
 struct rg_dns_query;
 
-/* answer is valid during the call; query is gone after it. */
+/* answer is valid during the call; query is freed after it. */
 typedef void rg_dns_callback(void *arg, const struct rg_dns_answer *answer);
 
 /* 0, -ENOMEM, or -EIO if c-ares fails. */

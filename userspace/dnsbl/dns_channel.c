@@ -69,7 +69,7 @@ void rg_dns_channel_flush(struct rg_dns_channel *channel)
 
 static void on_socket(evutil_socket_t fd, short what, void *arg)
 {
-	struct watch *watch = arg; /* may be gone after c-ares was called */
+	struct watch *watch = arg; /* may be freed while c-ares is called */
 	struct rg_dns_channel *channel = watch->channel;
 
 	rg_dns_inbox_begin(channel->udp.in);

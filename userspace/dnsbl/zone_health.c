@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "dnsbl/zone_health.h"
 
+#include "maps/types.h"
+
 #define SECONDS(n) ((n)*RG_NSEC_PER_SEC)
 
 /* Until a zone is good it is tested after 5, 10, then every 20 s: back within 30 s of its recovery. */

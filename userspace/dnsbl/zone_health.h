@@ -7,7 +7,7 @@
 #ifndef REPGATE_DNSBL_ZONE_HEALTH_H
 #define REPGATE_DNSBL_ZONE_HEALTH_H
 
-#include "config/config.h"
+#include "base/util.h"
 
 enum rg_zone_health_state {
 	RG_ZONE_HEALTH_GOOD = 0,

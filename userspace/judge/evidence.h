@@ -16,12 +16,12 @@ enum rg_zone_state {
 	RG_ZONE_FAILED, /* no answer */
 };
 
-/* What one zone said. */
+/* What one zone answered. */
 struct rg_finding {
 	enum rg_zone_state state;
 	uint32_t code; /* LISTED: the record that counts; else the record that can't be true, 0: none.
 			  Host order */
-	uint32_t ttl; /* s, as the zone said */
+	uint32_t ttl; /* s, as the zone gave it */
 	bool has_ttl;
 	bool doubted; /* the zone lists the peer, but its test failed: NOT_LISTED */
 	uint32_t retry; /* s until a zone that is off may be asked again; 0: it is not off */

@@ -34,7 +34,7 @@ void rg_inquiry_context_reset(struct rg_inquiry_context *context, uint32_t slot)
 const struct rg_zone_count *rg_inquiry_context_count(const struct rg_inquiry_context *context,
 						     uint32_t slot);
 
-/* evidence is valid during the call; the inquiry is gone after it. */
+/* evidence is valid during the call; the inquiry is freed after it. */
 typedef void rg_inquiry_callback(void *arg, const struct rg_evidence *evidence);
 
 /*

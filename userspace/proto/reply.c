@@ -20,7 +20,7 @@ struct line {
 	size_t len;
 };
 
-/* Other octets become '?', because a CR or LF in the text would begin another reply. */
+/* Octets that are not printable become '?': a CR or LF in the text would begin another reply. */
 static void put(struct line *line, const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++, line->len++)

@@ -79,7 +79,7 @@ static struct span trim(struct span span)
 	return span;
 }
 
-/* Copies for the log, without line ends, so that a peer can't forge a line. */
+/* Copies for the log. Octets that are not printable become '?', so that a peer can't forge a line. */
 static void keep(char out[RG_SMTP_TEXT], struct span span)
 {
 	size_t len = span.len < RG_SMTP_TEXT ? span.len : RG_SMTP_TEXT - 1;

@@ -19,7 +19,7 @@
 
 _Static_assert(INPUT_PIECE >= RG_SMTP_LINE, "rg_smtp_feed() takes something of every full piece");
 
-/* How many sessions a peer has. Gone with the last one. */
+/* How many sessions a peer has. Freed with the last one. */
 struct peer {
 	struct rg_addr key; /* IPv6 cut to ipv6_prefix */
 	unsigned int open;
