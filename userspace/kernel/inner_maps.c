@@ -40,7 +40,7 @@ int rg_inner_maps_new_index(const struct rg_loader *loader, uint32_t lines)
 	return fd < 0 ? -errno : fd;
 }
 
-/* settings.index has 1 + which of the part's places is in force. */
+/* settings.index has 1 + the number of the part's bank in force; 0: none. */
 uint32_t rg_inner_maps_index_bank(const struct rg_loader *loader, enum rg_index_part part)
 {
 	return rg_index_next_bank(loader->maps.settings->index, part);
@@ -54,8 +54,8 @@ static int empty_bank(const struct rg_loader *loader, uint32_t bank)
 }
 
 /*
- * First the map, then the byte that sends packets there, then away with the one before: with that the
- * kernel waits for the packets that are still looking there, so the place is free when it returns.
+ * First the table, then the byte in `settings` that leads packets to it. Last, the other bank is emptied:
+ * the kernel then waits for packets that still look there, so that bank is free when this returns.
  */
 int rg_inner_maps_set_index(struct rg_loader *loader, enum rg_index_part part, int fd, uint32_t force)
 {

@@ -43,7 +43,7 @@ static void count(struct rg_release *release, int err)
 	release->failed++;
 	if (!atomic_exchange(&release->has_complained, true))
 		rg_log_warning("a held SYN could not be released (%s): peers wait for their "
-			       "retransmission instead; said once, counted as release_failed",
+			       "retransmission instead; logged once, counted as release_failed",
 			       strerror(-err));
 }
 

@@ -46,7 +46,7 @@ enum rg_action rg_steering_action(const struct rg_steering *steering, enum rg_cl
 				  enum rg_action action);
 /* The state in one word or two, as `repgatectl status` shows it. */
 const char *rg_steering_name(enum rg_steering_state state);
-/* A sentence that says what is wrong and what to use instead; "" for READY. */
+/* One sentence for people: the problem, and what to use instead. "" for READY. */
 const char *rg_steering_advice(enum rg_steering_state state);
 
 #endif

@@ -170,7 +170,7 @@ static int load_class(struct load *load, const struct rg_list_paths *paths, enum
 	return err ? err : load_file(load, own, peer_class, true);
 }
 
-/* ---- from what was parsed to what is kept ---- */
+/* ---- packing ---- */
 
 static bool is_v6(const struct rg_list_parsed *entry)
 {
