@@ -152,7 +152,7 @@ static void agent_begins(struct fixture *fixture)
 			 0);
 }
 
-static struct fixture new_bed(bool index)
+static struct fixture new_fixture(bool index)
 {
 	struct fixture fixture = {
 		.loader = { .maps = make_maps(SIZE) },
@@ -176,13 +176,14 @@ static void agent_moves(struct fixture *fixture, uint32_t size)
 	rg_verdicts_free(fixture->verdicts);
 	fixture->loader.old = fixture->loader.maps;
 	fixture->loader.maps = make_maps(size);
+	fixture->loader.took_over = false;
 	fixture->loader.has_old = true;
 	agent_begins(fixture);
 	drop_maps(&fixture->loader.old);
 	fixture->loader.has_old = false;
 }
 
-static void end_bed(struct fixture *fixture)
+static void end_fixture(struct fixture *fixture)
 {
 	rg_verdicts_free(fixture->verdicts);
 	drop_maps(&fixture->loader.maps);
@@ -283,7 +284,7 @@ static uint32_t check_all(const struct fixture *fixture)
 
 static void check_renewal(bool index)
 {
-	struct fixture fixture = new_bed(index);
+	struct fixture fixture = new_fixture(index);
 	uint64_t now = rg_now(), second = now / RG_NSEC_PER_SEC;
 	struct rg_full_verdict full;
 	uint32_t details;
@@ -312,7 +313,7 @@ static void check_renewal(bool index)
 	assert_int_equal(full.since, (second + 3 * HOUR) * RG_NSEC_PER_SEC);
 	assert_int_equal(full.hits, 7);
 	assert_int_equal(check_all(&fixture), 1);
-	end_bed(&fixture);
+	end_fixture(&fixture);
 }
 
 static void test_renewal(void **state)
@@ -325,7 +326,7 @@ static void test_renewal(void **state)
 /* What a removed verdict leaves behind is none of the next one's. */
 static void test_begins_at_nothing(void **state)
 {
-	struct fixture fixture = new_bed(true);
+	struct fixture fixture = new_fixture(true);
 	const struct rg_outcome country = { .peer_class = RG_CLASS_BLOCKED,
 					    .action = RG_ACTION_RESET,
 					    .reason = RG_REASON_COUNTRY,
@@ -346,13 +347,13 @@ static void test_begins_at_nothing(void **state)
 	assert_int_equal(full.zone, RG_NO_ZONE);
 	assert_int_equal(full.reason, RG_REASON_COUNTRY);
 	assert_int_equal(full.action, RG_ACTION_RESET);
-	end_bed(&fixture);
+	end_fixture(&fixture);
 }
 
 /* Full, over, and full again; then the trie of other peers. */
 static void check_given_back(bool index)
 {
-	struct fixture fixture = new_bed(index);
+	struct fixture fixture = new_fixture(index);
 	uint64_t now = rg_now();
 
 	agent_begins(&fixture);
@@ -365,7 +366,7 @@ static void check_given_back(bool index)
 	}
 	assert_int_equal(rg_verdicts_count(fixture.verdicts).expired, 10 * SIZE);
 	assert_int_equal(rg_verdicts_count(fixture.verdicts).evicted, 0);
-	end_bed(&fixture);
+	end_fixture(&fixture);
 }
 
 static void test_given_back(void **state)
@@ -378,7 +379,7 @@ static void test_given_back(void **state)
 /* At full the one that ends first goes, be it the one that is renewed; the others stay what they are. */
 static void check_eviction(bool index)
 {
-	struct fixture fixture = new_bed(index);
+	struct fixture fixture = new_fixture(index);
 	struct rg_full_verdict full;
 	uint64_t now = rg_now();
 
@@ -402,7 +403,7 @@ static void check_eviction(bool index)
 	}
 	/* Up to Linux 6.12 a full trie takes no new value either, so others may have been evicted. */
 	assert_in_range(check_all(&fixture), SIZE - 1, SIZE);
-	end_bed(&fixture);
+	end_fixture(&fixture);
 }
 
 static void test_eviction(void **state)
@@ -445,7 +446,7 @@ static void step(struct fixture *fixture, uint64_t now)
 
 static void check_churn(bool index)
 {
-	struct fixture fixture = new_bed(index);
+	struct fixture fixture = new_fixture(index);
 	uint64_t now = rg_now();
 
 	srandom(1);
@@ -456,7 +457,7 @@ static void check_churn(bool index)
 			check_all(&fixture);
 	}
 	check_all(&fixture);
-	end_bed(&fixture);
+	end_fixture(&fixture);
 }
 
 static void test_churn(void **state)
@@ -468,7 +469,7 @@ static void test_churn(void **state)
 
 static void test_take_over(void **state)
 {
-	struct fixture fixture = new_bed(true);
+	struct fixture fixture = new_fixture(true);
 	uint64_t now = rg_now(), second = now / RG_NSEC_PER_SEC;
 
 	(void)state;
@@ -490,7 +491,7 @@ static void test_take_over(void **state)
 			  RG_NO_ZONE);
 	put(&fixture, SIZE, HOUR, now);
 	assert_int_equal(check_all(&fixture), SIZE);
-	end_bed(&fixture);
+	end_fixture(&fixture);
 }
 
 static void point_to(const struct fixture *fixture, uint32_t number, uint32_t details)
@@ -507,7 +508,7 @@ static void point_to(const struct fixture *fixture, uint32_t number, uint32_t de
 static void test_strays(void **state)
 {
 	enum { COUNT = SIZE - 4 };
-	struct fixture fixture = new_bed(true);
+	struct fixture fixture = new_fixture(true);
 	uint64_t now = rg_now();
 	unsigned int kept = 0;
 
@@ -538,14 +539,14 @@ static void test_strays(void **state)
 			assert_ptr_not_equal(details_of(&fixture, i), details_of(&fixture, j));
 	}
 	assert_int_equal(kept, 1);
-	end_bed(&fixture);
+	end_fixture(&fixture);
 }
 
 /* The trie is full before the details are: entries of somebody else take room in it. */
 static void test_full_trie(void **state)
 {
 	enum { FOREIGN = 10 };
-	struct fixture fixture = new_bed(true);
+	struct fixture fixture = new_fixture(true);
 	uint64_t now = rg_now();
 
 	(void)state;
@@ -562,12 +563,12 @@ static void test_full_trie(void **state)
 	for (uint32_t i = 0; i < HOSTS; i++)
 		put(&fixture, i, HOUR + i * 10, now);
 	assert_int_equal(check_all(&fixture), SIZE - FOREIGN);
-	end_bed(&fixture);
+	end_fixture(&fixture);
 }
 
 static void check_carried(uint32_t size)
 {
-	struct fixture fixture = new_bed(true);
+	struct fixture fixture = new_fixture(true);
 	uint64_t now = rg_now(), second = now / RG_NSEC_PER_SEC;
 	uint32_t first = size < SIZE ? SIZE - size : 0;
 
@@ -587,7 +588,7 @@ static void check_carried(uint32_t size)
 		assert_int_equal(full.peer_class, RG_CLASS_STANDARD);
 		assert_int_equal(full.action, RG_ACTION_DROP);
 	}
-	end_bed(&fixture);
+	end_fixture(&fixture);
 }
 
 static void test_other_sizes(void **state)
@@ -599,7 +600,7 @@ static void test_other_sizes(void **state)
 
 static void test_restore(void **state)
 {
-	struct fixture fixture = new_bed(true);
+	struct fixture fixture = new_fixture(true);
 	uint64_t now = rg_now();
 	struct rg_full_verdict value = { .expiry = now + HOUR * RG_NSEC_PER_SEC,
 					 .since = 1,
@@ -626,13 +627,13 @@ static void test_restore(void **state)
 	assert_int_equal(rg_verdicts_restore(fixture.verdicts, &peer, &value), 0);
 	assert_int_equal(must_get(&fixture, 5).hits, UINT64_MAX);
 	assert_int_equal(check_all(&fixture), 1);
-	end_bed(&fixture);
+	end_fixture(&fixture);
 }
 
 /* A verdict knows its second only: rather one too many than one too few. */
 static void test_flush_since(void **state)
 {
-	struct fixture fixture = new_bed(true);
+	struct fixture fixture = new_fixture(true);
 	uint64_t second = rg_now() / RG_NSEC_PER_SEC * RG_NSEC_PER_SEC;
 
 	(void)state;
@@ -645,7 +646,7 @@ static void test_flush_since(void **state)
 		rg_verdicts_flush_zone(fixture.verdicts, ZONE, second + RG_NSEC_PER_SEC / 2 - 1), 2);
 	assert_int_equal(check_all(&fixture), 1);
 	must_get(&fixture, 1);
-	end_bed(&fixture);
+	end_fixture(&fixture);
 }
 
 /* Another configuration has its actions also where the trie is full. */
@@ -655,7 +656,7 @@ static void test_full_and_applied(void **state)
 						   .action = RG_ACTION_RESET,
 						   .reason = RG_REASON_COUNTRY,
 						   .ttl = HOUR };
-	struct fixture fixture = new_bed(true);
+	struct fixture fixture = new_fixture(true);
 	struct rg_conf conf = fixture.conf;
 
 	(void)state;
@@ -672,18 +673,340 @@ static void test_full_and_applied(void **state)
 		assert_int_equal(must_get(&fixture, i).action, RG_ACTION_DROP);
 	assert_int_equal(rg_verdicts_count(fixture.verdicts).failed, 0);
 	assert_int_equal(rg_verdicts_count(fixture.verdicts).details, SIZE);
-	end_bed(&fixture);
+	end_fixture(&fixture);
+}
+
+/* ---- clean peers ---- */
+
+static const struct rg_outcome clean = { .peer_class = RG_CLASS_CLEAN,
+					 .action = RG_ACTION_PASS,
+					 .reason = RG_REASON_NOT_LISTED,
+					 .ttl = HOUR };
+
+static void put_clean(struct fixture *fixture, uint32_t number, uint64_t now)
+{
+	const struct rg_prefix peer = host(number);
+
+	assert_int_equal(rg_verdicts_put(fixture->verdicts, &peer, &clean, RG_NO_ZONE, now), 0);
+}
+
+static int find_peer(const struct fixture *fixture, uint32_t number, struct rg_peer *ret)
+{
+	const struct rg_prefix peer = host(number);
+
+	return rg_verdicts_find_peer(fixture->verdicts, &peer.addr, rg_now(), ret);
+}
+
+static int count_peer(void *arg, const struct rg_addr *peer, const struct rg_peer *value)
+{
+	(void)peer;
+	assert_int_equal(value->state, RG_PEER_CLEAN);
+	(*(unsigned int *)arg)++;
+	return 0;
+}
+
+static unsigned int count_peers(const struct fixture *fixture)
+{
+	unsigned int count = 0;
+
+	assert_int_equal(rg_verdicts_each_peer(fixture->verdicts, count_peer, &count), 0);
+	return count;
+}
+
+static void check_clean(bool index)
+{
+	struct fixture fixture = new_fixture(index);
+	struct rg_prefix one = host(1), five = host(5);
+	struct rg_peer peer;
+	uint64_t now = rg_now();
+
+	agent_begins(&fixture);
+	put_clean(&fixture, 1, now);
+	put_clean(&fixture, 2, now);
+	put_clean(&fixture, 3, now - 2 * HOUR * RG_NSEC_PER_SEC); /* it has ended */
+	assert_int_equal(find_peer(&fixture, 1, &peer), 0);
+	assert_int_equal(peer.expiry, now + HOUR * RG_NSEC_PER_SEC);
+	assert_int_equal(peer.reason, RG_REASON_NOT_LISTED);
+	assert_int_equal(find_peer(&fixture, 3, &peer), -ENOENT);
+	assert_int_equal(find_peer(&fixture, 4, &peer), -ENOENT);
+	assert_int_equal(count_peers(&fixture), 2);
+
+	/* A verdict ends it, and it ends a verdict. */
+	put(&fixture, 1, HOUR, now);
+	assert_int_equal(find_peer(&fixture, 1, &peer), -ENOENT);
+	put_clean(&fixture, 1, now);
+	assert_int_equal(check_all(&fixture), 0);
+	assert_int_equal(rg_verdicts_count(fixture.verdicts).removed, 1);
+
+	/* The next agent has them, and removes the marks of the one before. */
+	peer = (struct rg_peer){ .expiry = now + HOUR * RG_NSEC_PER_SEC, .state = RG_PEER_PENDING };
+	assert_int_equal(bpf_map_update_elem(fixture.loader.maps.peers, &five.addr, &peer, BPF_ANY),
+			 0);
+	agent_restarts(&fixture);
+	assert_int_equal(count_peers(&fixture), 2);
+	assert_int_equal(find_peer(&fixture, 5, &peer), -ENOENT);
+
+	/* Pushed out of the map: only the index knows it. */
+	assert_int_equal(bpf_map_delete_elem(fixture.loader.maps.peers, &one.addr), 0);
+	assert_int_equal(find_peer(&fixture, 1, &peer), index ? 0 : -ENOENT);
+	if (index)
+		assert_true(peer.expiry > now && peer.expiry <= now + HOUR * RG_NSEC_PER_SEC);
+
+	/* Other maps, then a flush of one and of all. */
+	agent_moves(&fixture, 2 * SIZE);
+	assert_int_equal(find_peer(&fixture, 2, &peer), 0);
+	one = host(2);
+	assert_int_equal(rg_verdicts_flush(fixture.verdicts, &one, RG_NO_ZONE), 1);
+	assert_int_equal(find_peer(&fixture, 2, &peer), -ENOENT);
+	put_clean(&fixture, 6, now);
+	put(&fixture, 7, HOUR, now);
+	assert_int_equal(rg_verdicts_flush_countries(fixture.verdicts, false), 0);
+	assert_int_equal(find_peer(&fixture, 6, &peer), 0);
+	assert_true(rg_verdicts_flush_countries(fixture.verdicts, true) >= 1);
+	assert_int_equal(find_peer(&fixture, 6, &peer), -ENOENT);
+	assert_int_equal(check_all(&fixture), 1); /* no country decided it */
+	end_fixture(&fixture);
+}
+
+static void test_clean(void **state)
+{
+	(void)state;
+	check_clean(false);
+	check_clean(true);
+}
+
+/* ---- zones ---- */
+
+static void test_zone_of_a_verdict(void **state)
+{
+	struct fixture fixture = new_fixture(true);
+	struct rg_conf *conf = &fixture.conf;
+	const struct rg_outcome outcome = { .peer_class = RG_CLASS_STANDARD,
+					    .action = RG_ACTION_DROP,
+					    .reason = RG_REASON_ZONE,
+					    .code = code_of(1),
+					    .ttl = HOUR };
+	const struct rg_prefix one = host(1), two = host(2);
+
+	(void)state;
+	agent_begins(&fixture);
+	conf->zone_count = 2;
+	conf->zones[0] = (struct rg_zone_conf){ .alias = "a", .peer_class = RG_CLASS_STANDARD };
+	conf->zones[1] = (struct rg_zone_conf){ .alias = "b", .peer_class = RG_CLASS_STANDARD };
+	assert_int_equal(rg_verdicts_name_zones(fixture.verdicts, conf), 1);
+	assert_string_equal(rg_verdicts_zone(fixture.verdicts, conf->zones[1].slot), "b");
+	assert_int_equal(
+		rg_verdicts_put(fixture.verdicts, &one, &outcome, conf->zones[0].slot, rg_now()), 0);
+	assert_int_equal(
+		rg_verdicts_put(fixture.verdicts, &two, &outcome, conf->zones[1].slot, rg_now()), 0);
+	/* The first zone is gone, and its verdict with it. */
+	conf->zones[0] = conf->zones[1];
+	conf->zone_count = 1;
+	assert_int_equal(rg_verdicts_name_zones(fixture.verdicts, conf), 0);
+	assert_int_equal(rg_verdicts_count(fixture.verdicts).entries, 1);
+	assert_int_equal(rg_verdicts_count(fixture.verdicts).removed, 1);
+	/* Names go with the verdicts to other maps. */
+	agent_moves(&fixture, 2 * SIZE);
+	assert_string_equal(rg_verdicts_zone(fixture.verdicts, conf->zones[0].slot), "b");
+	end_fixture(&fixture);
+}
+
+/* What a configuration makes of verdicts that were stored under another one. */
+static void test_applied(void **state)
+{
+	static const struct {
+		const char *what;
+		enum rg_class peer_class;
+		enum rg_reason reason;
+		bool has_zone;
+		uint8_t code; /* the last octet */
+		enum rg_action action; /* NONE: removed */
+	} rows[] = {
+		{ "its zone's action", RG_CLASS_STANDARD, RG_REASON_ZONE, true, 1, RG_ACTION_RESET },
+		{ "a code that does not count", RG_CLASS_STANDARD, RG_REASON_ZONE, true, 9,
+		  RG_ACTION_NONE },
+		{ "a country", RG_CLASS_BLOCKED, RG_REASON_COUNTRY, false, 0, RG_ACTION_REJECT },
+		{ "an approved country", RG_CLASS_APPROVED, RG_REASON_COUNTRY, false, 0,
+		  RG_ACTION_PASS },
+		{ "a failure of DNS", RG_CLASS_QIL, RG_REASON_DNS_FAILURE, false, 0,
+		  RG_ACTION_TEMPFAIL },
+	};
+	struct fixture fixture = new_fixture(true);
+	struct rg_conf *conf = &fixture.conf;
+	uint64_t now = rg_now();
+
+	(void)state;
+	agent_begins(&fixture);
+	conf->blocked_action = RG_ACTION_REJECT;
+	conf->on_dns_failure = RG_ACTION_TEMPFAIL;
+	conf->zone_count = 1;
+	conf->zones[0] = (struct rg_zone_conf){ .alias = "a",
+						.peer_class = RG_CLASS_STANDARD,
+						.action = RG_ACTION_RESET };
+	assert_int_equal(rg_dnsbl_codes_add(&conf->zones[0].codes, "127.1.0.1", NULL), 0);
+	assert_int_equal(rg_verdicts_name_zones(fixture.verdicts, conf), 1);
+	for (uint32_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct rg_prefix peer = host(i);
+		const struct rg_outcome outcome = { .peer_class = rows[i].peer_class,
+						    .action = RG_ACTION_DROP,
+						    .reason = rows[i].reason,
+						    .code = code_of(rows[i].code),
+						    .ttl = HOUR };
+
+		assert_int_equal(rg_verdicts_put(fixture.verdicts, &peer, &outcome,
+						 rows[i].has_zone ? conf->zones[0].slot : RG_NO_ZONE,
+						 now),
+				 0);
+	}
+	rg_verdicts_apply(fixture.verdicts, conf);
+	for (uint32_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct rg_full_verdict full = { .action = RG_ACTION_NONE };
+
+		(void)get(&fixture, i, &full);
+		if (full.action != rows[i].action)
+			fail_msg("%s: %u", rows[i].what, full.action);
+	}
+	/* DNS failures pass now. */
+	conf->on_dns_failure = RG_ACTION_PASS;
+	rg_verdicts_apply(fixture.verdicts, conf);
+	assert_int_equal(rg_verdicts_count(fixture.verdicts).removed, 2);
+	end_fixture(&fixture);
+}
+
+/* ---- finding ---- */
+
+/* A long prefix that has ended does not hide a live shorter one. */
+static void test_found_around(void **state)
+{
+	static const struct {
+		uint32_t len, code;
+		uint64_t left; /* h */
+	} rows[] = { { 128, 1, 0 }, { 120, 2, 0 }, { 112, 3, 2 }, { 104, 4, 1 } };
+	struct fixture fixture = new_fixture(false);
+	struct rg_full_verdict full;
+	struct rg_prefix key;
+	struct rg_addr addr = host(2).addr;
+	uint64_t now = rg_now();
+
+	(void)state;
+	agent_begins(&fixture);
+	assert_int_equal(rg_verdicts_find(fixture.verdicts, &addr, now, NULL, &full), -ENOENT);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct rg_prefix prefix = { .len = rows[i].len, .addr = addr };
+		const struct rg_full_verdict value = { .expiry = now + rows[i].left * HOUR *
+									       RG_NSEC_PER_SEC,
+						       .code = code_of(rows[i].code),
+						       .zone = ZONE,
+						       .peer_class = RG_CLASS_STANDARD,
+						       .action = RG_ACTION_DROP,
+						       .reason = RG_REASON_ZONE };
+
+		rg_prefix_mask(&prefix);
+		assert_int_equal(rg_verdicts_restore(fixture.verdicts, &prefix, &value), 0);
+	}
+	assert_int_equal(rg_verdicts_find(fixture.verdicts, &addr, now, &key, &full), 0);
+	assert_int_equal(full.code, code_of(3));
+	assert_int_equal(key.len, 112);
+	/* None is left. */
+	assert_int_equal(rg_verdicts_find(fixture.verdicts, &addr, now + 3 * HOUR * RG_NSEC_PER_SEC,
+					  NULL, &full),
+			 -ENOENT);
+	end_fixture(&fixture);
+}
+
+/* ::/64 contains all of IPv4: no verdict on it is stored. */
+static void test_no_verdict_on_ipv4(void **state)
+{
+	struct fixture fixture = new_fixture(true);
+	const struct rg_prefix all = { .len = 64 };
+	const struct rg_outcome outcome = { .peer_class = RG_CLASS_STANDARD,
+					    .action = RG_ACTION_DROP,
+					    .reason = RG_REASON_ZONE,
+					    .ttl = HOUR };
+	const struct rg_full_verdict full = { .expiry = UINT64_MAX };
+
+	(void)state;
+	agent_begins(&fixture);
+	assert_int_equal(rg_verdicts_put(fixture.verdicts, &all, &outcome, ZONE, rg_now()),
+			 -EADDRNOTAVAIL);
+	assert_int_equal(rg_verdicts_restore(fixture.verdicts, &all, &full), -EADDRNOTAVAIL);
+	assert_int_equal(rg_verdicts_count(fixture.verdicts).entries, 0);
+	assert_int_equal(rg_verdicts_count(fixture.verdicts).failed, 0);
+	end_fixture(&fixture);
+}
+
+/* Read by number, as when they are saved: each live verdict comes, those that are gone do not. */
+static void test_by_number(void **state)
+{
+	struct fixture fixture = new_fixture(true);
+	struct rg_full_verdict full;
+	struct rg_prefix key;
+	unsigned int found = 0;
+	uint64_t now = rg_now();
+	int err;
+
+	(void)state;
+	agent_begins(&fixture);
+	for (uint32_t i = 0; i < 10; i++)
+		put(&fixture, i, HOUR + i, now);
+	for (uint32_t i = 0; i < 3; i++) {
+		const struct rg_prefix peer = host(i);
+
+		rg_verdicts_flush(fixture.verdicts, &peer, RG_NO_ZONE);
+	}
+	for (size_t i = 0; (err = rg_verdicts_at(fixture.verdicts, i, &key, &full)) != -ERANGE; i++) {
+		const struct rg_prefix want = host(full.code - code_of(0));
+
+		if (err)
+			continue;
+		assert_int_equal(rg_prefix_compare(&key, &want), 0);
+		found++;
+	}
+	assert_int_equal(found, 7);
+	assert_int_equal(rg_verdicts_renumbered(fixture.verdicts), 0);
+	assert_non_null(rg_verdicts_index_maps(fixture.verdicts));
+	end_fixture(&fixture);
+}
+
+/* Renewed so often that the queue is rebuilt: nothing is lost. */
+static void test_renewed_often(void **state)
+{
+	struct fixture fixture = new_fixture(false);
+	uint64_t now = rg_now();
+
+	(void)state;
+	agent_begins(&fixture);
+	for (uint32_t i = 0; i < 70000; i++)
+		put(&fixture, i % 8, HOUR + i % 100, now);
+	assert_true(rg_verdicts_renumbered(fixture.verdicts) > 0);
+	assert_int_equal(check_all(&fixture), 8);
+	rg_verdicts_sweep(fixture.verdicts, now + 2 * HOUR * RG_NSEC_PER_SEC);
+	assert_int_equal(check_all(&fixture), 0);
+	end_fixture(&fixture);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_renewal),	    cmocka_unit_test(test_begins_at_nothing),
-		cmocka_unit_test(test_given_back),  cmocka_unit_test(test_eviction),
-		cmocka_unit_test(test_churn),	    cmocka_unit_test(test_take_over),
-		cmocka_unit_test(test_strays),	    cmocka_unit_test(test_full_trie),
-		cmocka_unit_test(test_other_sizes), cmocka_unit_test(test_restore),
-		cmocka_unit_test(test_flush_since), cmocka_unit_test(test_full_and_applied),
+		cmocka_unit_test(test_renewal),
+		cmocka_unit_test(test_begins_at_nothing),
+		cmocka_unit_test(test_given_back),
+		cmocka_unit_test(test_eviction),
+		cmocka_unit_test(test_churn),
+		cmocka_unit_test(test_take_over),
+		cmocka_unit_test(test_strays),
+		cmocka_unit_test(test_full_trie),
+		cmocka_unit_test(test_other_sizes),
+		cmocka_unit_test(test_restore),
+		cmocka_unit_test(test_flush_since),
+		cmocka_unit_test(test_full_and_applied),
+		cmocka_unit_test(test_clean),
+		cmocka_unit_test(test_zone_of_a_verdict),
+		cmocka_unit_test(test_applied),
+		cmocka_unit_test(test_found_around),
+		cmocka_unit_test(test_no_verdict_on_ipv4),
+		cmocka_unit_test(test_by_number),
+		cmocka_unit_test(test_renewed_often),
 	};
 	int fd = new_map(BPF_MAP_TYPE_ARRAY, 4, 4, 1, 0);
 
