@@ -872,7 +872,7 @@ static void test_damaged(void **state)
 	expect_bad_with(text, "\"end\":1796036400", "\"end\":1796036401", "\"hours\" is damaged");
 	free(text);
 	text = calloc(1, RG_HISTORY_FILE_SIZE + 1);
-	expect_bad(text, RG_HISTORY_FILE_SIZE + 1, "more than a history has");
+	expect_bad(text, RG_HISTORY_FILE_SIZE + 1, "more than a history can have");
 	free(text);
 }
 
