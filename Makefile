@@ -215,9 +215,10 @@ check-distro: | $(BUILD)/ ## demo, check and check-compilers in fresh Debian roo
 	$(Q)BUILD=$(BUILD) tests/distro.sh $(RELEASES)
 
 # gcov without ASan: both together are slow. The agent has the -O1 of the unit tests' library, so that the
-# same lines count in both.
+# same lines count in both. Built anew each time: notes of a file that has changed would count old lines.
 COVERAGE_BUILD := $(BUILD)/coverage
 coverage: test-deps ## line coverage of userspace/ by all tests (COVERAGE_E2E=0: without the end-to-end tests; as root)
+	$(Q)rm -rf $(COVERAGE_BUILD)
 	$(Q)$(MAKE) tests BUILD=$(COVERAGE_BUILD) COVERAGE=--coverage TEST_SANITIZERS= CFLAGS='-O1 -g --coverage'
 	$(Q)BUILD=$(COVERAGE_BUILD) tests/coverage.sh $(patsubst $(BUILD)/%,$(COVERAGE_BUILD)/%,$(UNIT_TESTS) $(PACKET_TESTS))
 
