@@ -6,8 +6,12 @@
 #include <pthread.h>
 #include <signal.h>
 
-/* Starts work(arg) in a thread that blocks all signals: the event loop handles them. 0 or -errno. */
-static inline int rg_thread_start(pthread_t *ret, void *(*work)(void *arg), void *arg)
+/*
+ * Starts work(arg) in a thread that blocks all signals: the event loop handles them. name: at most 15
+ * characters, as `top -H` and /proc/PID/task/TID/comm show it. The caller joins the thread. 0 or -errno.
+ */
+static inline int rg_thread_start(pthread_t *ret, const char *name, void *(*work)(void *arg),
+				  void *arg)
 {
 	sigset_t all, before;
 	int err;
@@ -16,6 +20,8 @@ static inline int rg_thread_start(pthread_t *ret, void *(*work)(void *arg), void
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	err = pthread_create(ret, NULL, work, arg);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (!err)
+		(void)pthread_setname_np(*ret, name);
 	return -err;
 }
 

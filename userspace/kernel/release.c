@@ -65,7 +65,7 @@ static void *work(void *arg)
 
 static void start_thread(struct rg_release *release)
 {
-	int err = rg_thread_start(&release->thread, work, release);
+	int err = rg_thread_start(&release->thread, "release", work, release);
 
 	release->state = err ? THREAD_NEVER : THREAD_RUNS;
 	if (err)

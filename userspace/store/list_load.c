@@ -107,7 +107,7 @@ int rg_list_load_start(struct rg_list_load **ret, struct event_base *base,
 		return rg_fail(error, err, "lists can't be loaded: %s", strerror(-err));
 	}
 	/* Without a thread the loop waits, as it does at the start. */
-	load->has_thread = !rg_thread_start(&load->thread, work, load);
+	load->has_thread = !rg_thread_start(&load->thread, "lists", work, load);
 	if (!load->has_thread)
 		work(load);
 	*ret = load;
