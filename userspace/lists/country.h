@@ -9,7 +9,11 @@
 
 struct rg_country_db;
 
-/* Opens the file at path. 0, or a negative error with a reason. In any thread. */
+/*
+ * Reads the file at path, 512 MB at most, into memory of its own: what happens to the file afterwards does
+ * not matter. 0, or -EINVAL or -ENOMEM with a reason, also if the file changes while it is read. In any
+ * thread. Needs /proc.
+ */
 int rg_country_db_new(struct rg_country_db **ret, const char *path, struct rg_error *error);
 void rg_country_db_free(struct rg_country_db *country_db);
 

@@ -11,6 +11,7 @@
 
 #include <libgen.h>
 #include <limits.h>
+#include <sys/stat.h>
 
 static char path[64];
 
@@ -98,11 +99,55 @@ static void test_refused(void **state)
 	rg_country_db_free(NULL);
 }
 
+/* The file is truncated while lookups go on: with a mapping of it they would end the program (SIGBUS). */
+static void test_truncated(void **state)
+{
+	struct rg_country_db *db = NULL;
+	struct rg_error error = {};
+
+	(void)state;
+	make_database("", LINES);
+	assert_int_equal(rg_country_db_new(&db, path, &error), 0);
+	assert_int_equal(truncate(path, 0), 0);
+	assert_string_equal(country_of(db, "192.0.2.200"), "FR");
+	assert_string_equal(country_of(db, "2001:db8:7::1"), "US");
+	rg_country_db_free(db);
+	db = NULL;
+	assert_int_equal(rg_country_db_new(&db, path, &error), -EINVAL);
+	assert_null(db);
+}
+
+static void refuse(const char *file, const char *words)
+{
+	struct rg_country_db *db = NULL;
+	struct rg_error error = {};
+
+	assert_int_equal(rg_country_db_new(&db, file, &error), -EINVAL);
+	if (!strstr(error.text, words))
+		fail_msg("\"%s\"", error.text);
+	assert_null(db);
+}
+
+/* What is no regular file, or too large. Nothing waits for the writer of a FIFO. */
+static void test_odd_files(void **state)
+{
+	(void)state;
+	refuse("/tmp", "not a regular file");
+	refuse("/dev/zero", "not a regular file");
+	assert_int_equal(truncate(path, (513LL << 20)), 0);
+	refuse(path, "larger than 512 MB");
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	refuse(path, "not a regular file");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_both_forms, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_refused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_truncated, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_odd_files, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests_name("country", tests, NULL, NULL);
