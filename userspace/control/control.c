@@ -15,7 +15,9 @@
 
 #define MAX_CLIENTS 64
 #define MAX_LINE 65536 /* bytes of a request */
-#define MAX_BACKLOG (64 * 1024 * 1024) /* bytes of events that a client has not read */
+/* Bytes of answers that a client has not read: its next requests wait. */
+#define MAX_UNREAD (256 * 1024)
+#define MAX_BACKLOG (4 * 1024 * 1024) /* bytes of events that a client has not read */
 
 static const struct timeval idle_time = { .tv_sec = 60 };
 
@@ -46,6 +48,12 @@ static void drop_client(struct rg_client *client)
 	client->control->client_count--;
 	bufferevent_free(client->stream);
 	free(client);
+}
+
+/* Bytes of answers and events that the client has not read. */
+static size_t unread(const struct rg_client *client)
+{
+	return evbuffer_get_length(bufferevent_get_output(client->stream));
 }
 
 static void send_line(struct rg_client *client, json_t *line)
@@ -117,10 +125,12 @@ void rg_control_follow(struct rg_control *control, const struct rg_recent_event 
 		next = LIST_NEXT(client, entry);
 		if (!client->follows)
 			continue;
-		if (evbuffer_get_length(bufferevent_get_output(client->stream)) > MAX_BACKLOG)
+		if (unread(client) > MAX_BACKLOG) {
+			control->modules->clients->control_unread++;
 			drop_client(client);
-		else
+		} else {
 			send_line(client, json_pack("{s:o}", "event", rg_describe_event(event)));
+		}
 	}
 }
 
@@ -137,28 +147,52 @@ static void run_line(struct rg_client *client, const char *line, size_t len)
 	json_decref(request);
 }
 
-static void on_read(struct bufferevent *stream, void *arg)
+/*
+ * Runs the requests that have come, as long as the client reads the answers. Memory is bounded: MAX_LINE of
+ * requests, MAX_UNREAD and one answer. False: the client is gone.
+ */
+static bool run_lines(struct rg_client *client)
 {
-	struct evbuffer *in = bufferevent_get_input(stream);
-	struct rg_client *client = arg;
+	struct evbuffer *in = bufferevent_get_input(client->stream);
 	size_t len;
-	char *line;
+	char *line = NULL;
 
-	while (!client->waits_for && (line = evbuffer_readln(in, &len, EVBUFFER_EOL_LF))) {
+	while (!client->waits_for && unread(client) <= MAX_UNREAD &&
+	       (line = evbuffer_readln(in, &len, EVBUFFER_EOL_LF))) {
 		run_line(client, line, len);
 		free(line);
 	}
-	if (!client->waits_for && evbuffer_get_length(in) > MAX_LINE)
-		drop_client(client);
+	if (client->waits_for)
+		return true;
+	if (unread(client) > MAX_UNREAD) {
+		bufferevent_disable(client->stream, EV_READ); /* until on_drained() */
+		return true;
+	}
+	/* All complete requests are answered: the rest is part of one. */
+	if (evbuffer_get_length(in) < MAX_LINE)
+		return true;
+	drop_client(client);
+	return false;
 }
 
-/* All answers are sent; a client that sends no more requests is done. */
+static void on_read(struct bufferevent *stream, void *arg)
+{
+	(void)stream;
+	(void)run_lines(arg);
+}
+
+/* All answers are sent. Requests may wait; a client that sends no more requests is done. */
 static void on_drained(struct bufferevent *stream, void *arg)
 {
 	struct rg_client *client = arg;
 
-	(void)stream;
-	if (client->half_closed && !client->waits_for)
+	if (!client->waits_for && !(bufferevent_get_enabled(stream) & EV_READ)) {
+		if (!client->half_closed)
+			bufferevent_enable(stream, EV_READ);
+		if (!run_lines(client))
+			return;
+	}
+	if (client->half_closed && !client->waits_for && !unread(client))
 		drop_client(client);
 }
 
@@ -168,9 +202,11 @@ static void on_end(struct bufferevent *stream, short what, void *arg)
 
 	/* A client such as `echo ... | socat - UNIX:...` closes its side and waits for the answer. */
 	client->half_closed = what & BEV_EVENT_EOF;
-	if (client->half_closed && !client->follows &&
-	    (client->waits_for || evbuffer_get_length(bufferevent_get_output(stream))))
+	if (client->half_closed && !client->follows && (client->waits_for || unread(client)))
 		return;
+	if ((what & BEV_EVENT_TIMEOUT) && (what & BEV_EVENT_WRITING))
+		client->control->modules->clients->control_unread++;
+	(void)stream;
 	drop_client(client);
 }
 
@@ -188,6 +224,7 @@ static void on_connection(struct evconnlistener *listener, evutil_socket_t fd,
 		client->stream =
 			bufferevent_socket_new(control->modules->base, fd, BEV_OPT_CLOSE_ON_FREE);
 	if (!client || !client->stream) {
+		control->modules->clients->control_limit++;
 		free(client);
 		close(fd);
 		return;
@@ -197,6 +234,8 @@ static void on_connection(struct evconnlistener *listener, evutil_socket_t fd,
 	control->client_count++;
 	bufferevent_setcb(client->stream, on_read, on_drained, on_end, client);
 	bufferevent_set_timeouts(client->stream, &idle_time, &idle_time);
+	/* What a client sends beyond that stays in the socket, so the client waits. */
+	bufferevent_setwatermark(client->stream, EV_READ, 0, MAX_LINE);
 	bufferevent_enable(client->stream, EV_READ | EV_WRITE);
 }
 

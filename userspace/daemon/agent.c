@@ -37,6 +37,7 @@ static const struct timeval tick_time = { .tv_sec = 1 };
 
 struct rg_agent {
 	struct rg_modules modules;
+	struct rg_client_limits clients;
 	struct rg_reload *reload;
 	struct rg_control *control;
 	struct rg_metrics *metrics; /* NULL: metrics_listen is "" */
@@ -549,6 +550,7 @@ int rg_agent_new(struct rg_agent **ret, struct rg_conf *conf, struct rg_error *e
 		return rg_fail(error, -ENOMEM, "out of memory");
 	modules = &agent->modules;
 	modules->started = rg_now();
+	modules->clients = &agent->clients;
 	modules->conf = rg_conf_ref(conf);
 	modules->base = new_base();
 	if (!modules->base || rg_recent_events_new(&modules->recent_events, on_event, agent))

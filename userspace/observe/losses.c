@@ -43,6 +43,9 @@ void rg_losses_read_own(const struct rg_modules *modules, uint64_t own[RG_OWN_LO
 	own[RG_OWN_SESSION_LIMIT_PER_PEER] = responder.over_peer;
 	own[RG_OWN_ACCEPT_FAILED] = responder.accept_failed;
 	own[RG_OWN_SESSION_LOG_LIMIT] = modules->refusals.suppressed;
+	own[RG_OWN_CONTROL_LIMIT] = modules->clients->control_limit;
+	own[RG_OWN_CONTROL_UNREAD] = modules->clients->control_unread;
+	own[RG_OWN_METRICS_LIMIT] = modules->clients->metrics_limit;
 }
 
 int rg_losses_read(const struct rg_modules *modules, uint64_t all[RG_LOSS_COUNTS])

@@ -23,7 +23,10 @@
 	X(SESSION_LIMIT, session_limit, "connection over max_sessions: answered 421") \
 	X(SESSION_LIMIT_PER_PEER, session_limit_per_peer, "connection over max_sessions_per_peer: answered 421") \
 	X(ACCEPT_FAILED, accept_failed, "connection not accepted, no descriptor or memory: accepting pauses for a second") \
-	X(SESSION_LOG_LIMIT, session_log_limit, "refused session not logged: over log_per_second")
+	X(SESSION_LOG_LIMIT, session_log_limit, "refused session not logged: over log_per_second") \
+	X(CONTROL_LIMIT, control_limit, "connection to the control socket over 64 at once: closed") \
+	X(CONTROL_UNREAD, control_unread, "client of the control socket that does not read its events or answers: closed") \
+	X(METRICS_LIMIT, metrics_limit, "connection to the metrics page over the limit: the oldest one was closed")
 /* clang-format on */
 
 enum rg_own_loss {

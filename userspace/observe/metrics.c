@@ -4,13 +4,11 @@
 #include "base/names.h"
 #include "kernel/stats.h"
 
-#include <event2/buffer.h>
-#include <event2/http.h>
-#include <netinet/in.h>
+#include "observe/metrics_server.h"
 
 struct rg_metrics {
 	const struct rg_modules *modules;
-	struct evhttp *http;
+	struct rg_metrics_server *server;
 };
 
 static void begin(struct evbuffer *page, const char *name, const char *type, const char *help)
@@ -177,8 +175,8 @@ static void add_responder(struct evbuffer *page, const struct rg_modules *module
 		   "SMTP sessions with refused peers that are open now.", (double)count.open);
 	add_number(page, "responder_sessions_total", "counter", "SMTP sessions with refused peers.",
 		   (double)count.sessions);
-	add_number(page, "responder_refused_total", "counter",
-		   "Sessions that got the refusal.", (double)count.refused);
+	add_number(page, "responder_refused_total", "counter", "Sessions that got the refusal.",
+		   (double)count.refused);
 	add_number(page, "responder_recipients_total", "counter", "Recipients refused.",
 		   (double)count.recipients);
 	add_number(page, "responder_lost_total", "counter",
@@ -189,55 +187,28 @@ static void add_responder(struct evbuffer *page, const struct rg_modules *module
 		   "Peers that talked before the greeting.", (double)count.early);
 }
 
-static void on_request(struct evhttp_request *request, void *arg)
+static int write_page(void *arg, struct evbuffer *page)
 {
-	const struct rg_modules *modules = ((struct rg_metrics *)arg)->modules;
-	struct evbuffer *page = evbuffer_new();
+	const struct rg_modules *modules = ((const struct rg_metrics *)arg)->modules;
 	struct rg_stats stats;
+	int err = rg_stats_read(rg_loader_maps(modules->loader)->stats, &stats);
 
-	if (!page || rg_stats_read(rg_loader_maps(modules->loader)->stats, &stats)) {
-		evhttp_send_error(request, 500, NULL);
-	} else {
-		add_table(page, &stats, "packets_total", "SYNs by class and action.", RG_STAT_DONE,
-			  false);
-		add_table(page, &stats, "attempts_total", "Connections tried, by class and action.",
-			  RG_STAT_DONE, true);
-		add_table(page, &stats, "monitored_packets_total",
-			  "SYNs that monitor mode let pass.", RG_STAT_MONITORED, false);
-		add_table(page, &stats, "monitored_attempts_total",
-			  "Connections that monitor mode let pass.", RG_STAT_MONITORED, true);
-		add_losses(page, modules);
-		add_zones(page, modules);
-		add_states(page, modules);
-		add_responder(page, modules);
-		add_index(page, modules);
-		add_gauges(page, modules);
-		evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type",
-				  "text/plain; version=0.0.4");
-		evhttp_send_reply(request, 200, "OK", page);
-	}
-	if (page)
-		evbuffer_free(page);
-}
-
-/* Makes the socket itself, because evhttp would resolve the address and hide the error. */
-static int listen_on(struct evhttp *http, const struct sockaddr_storage *address)
-{
-	socklen_t len = address->ss_family == AF_INET ? sizeof(struct sockaddr_in) :
-							sizeof(struct sockaddr_in6);
-	int fd = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1,
-	    err;
-
-	if (fd < 0)
-		return -errno;
-	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (bind(fd, (const struct sockaddr *)address, len) || listen(fd, 16))
-		err = -errno;
-	else
-		err = evhttp_accept_socket(http, fd) ? -ENOMEM : 0;
 	if (err)
-		close(fd);
-	return err;
+		return err;
+	add_table(page, &stats, "packets_total", "SYNs by class and action.", RG_STAT_DONE, false);
+	add_table(page, &stats, "attempts_total", "Connections tried, by class and action.",
+		  RG_STAT_DONE, true);
+	add_table(page, &stats, "monitored_packets_total", "SYNs that monitor mode let pass.",
+		  RG_STAT_MONITORED, false);
+	add_table(page, &stats, "monitored_attempts_total",
+		  "Connections that monitor mode let pass.", RG_STAT_MONITORED, true);
+	add_losses(page, modules);
+	add_zones(page, modules);
+	add_states(page, modules);
+	add_responder(page, modules);
+	add_index(page, modules);
+	add_gauges(page, modules);
+	return 0;
 }
 
 int rg_metrics_new(struct rg_metrics **ret, const struct rg_modules *modules, struct rg_error *error)
@@ -250,19 +221,11 @@ int rg_metrics_new(struct rg_metrics **ret, const struct rg_modules *modules, st
 	if (!*where)
 		return 0;
 	metrics = calloc(1, sizeof(*metrics));
-	if (metrics)
-		metrics->http = evhttp_new(modules->base);
-	if (!metrics || !metrics->http) {
-		rg_metrics_free(metrics);
+	if (!metrics)
 		return rg_fail(error, -ENOMEM, "out of memory");
-	}
 	metrics->modules = modules;
-	evhttp_set_allowed_methods(metrics->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
-	evhttp_set_timeout(metrics->http, 10);
-	evhttp_set_max_headers_size(metrics->http, 8192);
-	evhttp_set_max_body_size(metrics->http, 0);
-	evhttp_set_cb(metrics->http, "/metrics", on_request, metrics);
-	err = listen_on(metrics->http, &modules->conf->metrics_address);
+	err = rg_metrics_server_new(&metrics->server, modules->base, &modules->conf->metrics_address,
+				    write_page, metrics, &modules->clients->metrics_limit);
 	if (err) {
 		rg_metrics_free(metrics);
 		return rg_fail(error, err, "metrics_listen %s: %s", where, strerror(-err));
@@ -275,7 +238,6 @@ void rg_metrics_free(struct rg_metrics *metrics)
 {
 	if (!metrics)
 		return;
-	if (metrics->http)
-		evhttp_free(metrics->http);
+	rg_metrics_server_free(metrics->server);
 	free(metrics);
 }

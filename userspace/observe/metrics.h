@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The metrics page: Prometheus text on metrics_listen, path /metrics. The only user of evhttp. */
+/* The metrics page: Prometheus text on metrics_listen, path /metrics (metrics_server.h). */
 #ifndef REPGATE_OBSERVE_METRICS_H
 #define REPGATE_OBSERVE_METRICS_H
 

@@ -16,6 +16,11 @@
 #include "observe/recent_events.h"
 #include "responder/refusals.h"
 
+/* Connections to the control socket and the metrics page that their limits closed, since the start. */
+struct rg_client_limits {
+	uint64_t control_limit, control_unread, metrics_limit;
+};
+
 struct rg_modules {
 	struct event_base *base;
 	struct rg_conf *conf; /* in force */
@@ -34,6 +39,7 @@ struct rg_modules {
 	struct rg_steering steering;
 	struct rg_recent_events *recent_events;
 	struct rg_history_counts *history;
+	struct rg_client_limits *clients; /* control/ and observe/metrics.c count in it */
 
 	uint64_t started; /* ns of CLOCK_BOOTTIME */
 	uint64_t asked[RG_ASKED_MAX]; /* new peers, since the start */

@@ -486,9 +486,58 @@ static void test_many_clients(void **state)
 		loop();
 	}
 	assert_null(read_line(fds[69])); /* 64 at once */
+	assert_true(fake_limits.control_limit >= 6);
 	check("{\"command\":\"version\"}", "{\"ok\":true}");
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
 		close(fds[i]);
+}
+
+/*
+ * A client that sends requests and reads no answer: soon its requests stay in the socket, and the agent's
+ * memory does not grow. When it reads, it gets each answer.
+ */
+static void test_unread_answers(void **state)
+{
+	static const char request[] = "{\"command\":\"settings\"}\n"; /* refused: a short answer */
+	size_t sent = 0, at = 0, answers = 0;
+	unsigned int full = 0;
+
+	(void)state;
+	while (full < 50) {
+		ssize_t len = write(client, request + at, sizeof(request) - 1 - at);
+
+		if (len > 0) {
+			sent += (size_t)len;
+			at = (at + (size_t)len) % (sizeof(request) - 1);
+			full = 0;
+		} else {
+			assert_int_equal(errno, EAGAIN);
+			full++;
+			loop();
+		}
+		assert_true(sent < 4 << 20);
+	}
+	while (answers < sent / (sizeof(request) - 1)) {
+		assert_non_null(strstr(read_line(client), "\"ok\":false"));
+		answers++;
+	}
+	assert_int_equal(fake_limits.control_unread, 0);
+}
+
+/* A client that follows and does not read is closed, and counted. */
+static void test_unread_events(void **state)
+{
+	const struct rg_recent_event event = { .kind = RG_RECENT_JUDGED, .ttl = 7 };
+
+	(void)state;
+	check("{\"command\":\"events\",\"follow\":true}", "{\"ok\":true}");
+	fake_limits.control_unread = 0;
+	for (int i = 0; i < 100000 && !fake_limits.control_unread; i++)
+		rg_recent_events_add(modules.recent_events, &event);
+	assert_int_equal(fake_limits.control_unread, 1);
+	close(client);
+	client = connect_client();
+	check("{\"command\":\"version\"}", "{\"ok\":true}");
 }
 
 static void test_socket(void **state)
@@ -530,11 +579,12 @@ static void test_table(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_wrong_requests), TEST(test_lookup),	     TEST(test_lists),
-		TEST(test_list_files),	   TEST(test_undo),	     TEST(test_settings),
-		TEST(test_status),	   TEST(test_follow),	     TEST(test_half_closed),
-		TEST(test_order),	   TEST(test_client_leaves), TEST(test_long_line),
-		TEST(test_many_clients),   TEST(test_socket),	     TEST(test_table),
+		TEST(test_wrong_requests), TEST(test_lookup),	      TEST(test_lists),
+		TEST(test_list_files),	   TEST(test_undo),	      TEST(test_settings),
+		TEST(test_status),	   TEST(test_follow),	      TEST(test_half_closed),
+		TEST(test_order),	   TEST(test_client_leaves),  TEST(test_long_line),
+		TEST(test_many_clients),   TEST(test_unread_answers), TEST(test_unread_events),
+		TEST(test_socket),	   TEST(test_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,7 @@
 
 #include <arpa/inet.h>
 #include <ctype.h>
+#include <dirent.h>
 #include <event2/buffer.h>
 #include <event2/http.h>
 #include <netinet/in.h>
@@ -239,6 +240,109 @@ static void test_errors(void **state)
 	fake_modules_free();
 }
 
+static int connect_page(void)
+{
+	struct sockaddr_storage address = modules.conf->metrics_address;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(struct sockaddr_in)), 0);
+	for (int i = 0; i < 3; i++)
+		event_base_loop(modules.base, EVLOOP_NONBLOCK);
+	return fd;
+}
+
+/* Descriptors of this process. */
+static unsigned int open_files(void)
+{
+	unsigned int count = 0;
+	DIR *files = opendir("/proc/self/fd");
+
+	assert_non_null(files);
+	while (readdir(files))
+		count++;
+	closedir(files);
+	return count;
+}
+
+/* A client that keeps connections open costs 32 descriptors, and the next scrape still gets the page. */
+static void test_limit(void **state)
+{
+	char *own = modules.conf->metrics_listen;
+	struct rg_metrics *server;
+	unsigned int before;
+	int fds[200];
+
+	(void)state;
+	modules.conf->metrics_listen = (char[]){ "127.0.0.1" };
+	server = start();
+	before = open_files();
+	fake_limits.metrics_limit = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		fds[i] = connect_page();
+	assert_true(open_files() <= before + ARRAY_SIZE(fds) + 32);
+	assert_int_equal(fake_limits.metrics_limit, ARRAY_SIZE(fds) - 32);
+	get("/metrics");
+	assert_int_equal(status, 200);
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		close(fds[i]);
+	rg_metrics_free(server);
+	modules.conf->metrics_listen = own;
+	fake_modules_free();
+}
+
+/* Sends text, and returns the first line of the answer; "": the connection was closed without one. */
+static const char *first_line(const char *text, size_t size)
+{
+	static char answer[1 << 17];
+	size_t len = 0;
+	ssize_t got;
+	int fd = connect_page();
+
+	(void)send(fd, text, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+	for (int i = 0; i < 200; i++) {
+		event_base_loop(modules.base, EVLOOP_NONBLOCK);
+		got = recv(fd, answer + len, sizeof(answer) - 1 - len, MSG_DONTWAIT);
+		if (!got || (got < 0 && errno != EAGAIN))
+			break;
+		len += got > 0 ? (size_t)got : 0;
+		usleep(1000);
+	}
+	close(fd);
+	answer[len] = '\0';
+	answer[strcspn(answer, "\r\n")] = '\0';
+	return answer;
+}
+
+static void test_requests(void **state)
+{
+	static const struct {
+		const char *text, *line;
+	} rows[] = {
+		{ "GET /metrics HTTP/1.0\r\n\r\n", "HTTP/1.1 200 OK" },
+		{ "GET /metrics?x=1 HTTP/1.1\nHost: a\n\n", "HTTP/1.1 200 OK" },
+		{ "HEAD /metrics HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 200 OK" },
+		{ "GET /metricsx HTTP/1.1\r\n\r\n", "HTTP/1.1 404 Not Found" },
+		{ "POST /metrics HTTP/1.1\r\n\r\nbody", "HTTP/1.1 405 Method Not Allowed" },
+		{ "GET /metrics\r\n\r\n", "HTTP/1.1 400 Bad Request" },
+		{ "\r\n\r\n", "HTTP/1.1 400 Bad Request" },
+		{ "GET /metrics HTTP/1.1\r\n", "" },
+	};
+	char *own = modules.conf->metrics_listen;
+	static char long_request[100000];
+	struct rg_metrics *server;
+
+	(void)state;
+	modules.conf->metrics_listen = (char[]){ "127.0.0.1" };
+	server = start();
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		assert_string_equal(first_line(rows[i].text, strlen(rows[i].text)), rows[i].line);
+	memset(long_request, 'x', sizeof(long_request));
+	assert_string_equal(first_line(long_request, sizeof(long_request)), "");
+	rg_metrics_free(server);
+	modules.conf->metrics_listen = own;
+	fake_modules_free();
+}
+
 /* Each loss has a name of its own and a help text that says what happens then. */
 static void test_losses(void **state)
 {
@@ -280,6 +384,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_page, set_up),
 		cmocka_unit_test_setup(test_errors, set_up),
+		cmocka_unit_test_setup(test_limit, set_up),
+		cmocka_unit_test_setup(test_requests, set_up),
 		cmocka_unit_test_setup(test_losses, set_up),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
