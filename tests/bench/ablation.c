@@ -34,9 +34,9 @@
 #include "ablation.skel.h"
 
 #define FILTERED_PORT 25
-#define LOOKUPS_AT_ONCE 65536 /* no other packet is served on the CPU meanwhile */
-#define TRIES_AT_ONCE 8192 /* they take fifty times as long */
-#define MAX_ROUNDS 99
+#define LOOKUPS_AT_ONCE 16384 /* no other packet is served on the CPU meanwhile */
+#define TRIES_AT_ONCE 1024 /* they take fifty times as long */
+#define MAX_ROUNDS 999
 #define FRAME_SIZE 64
 
 enum reader {
@@ -76,6 +76,7 @@ struct bench {
 	size_t counts[CROWDS];
 	size_t prefixes;
 	uint32_t rounds, times, seconds;
+	uint32_t only; /* a bit for each reader; 0: all */
 	int cpu;
 
 	struct population population;
@@ -383,13 +384,20 @@ static void measure_both(struct bench *bench, enum reader reader, enum crowd cro
 		*whole = measure(bench, WHOLE, crowd);
 }
 
+static bool is_wanted(const struct bench *bench, enum reader reader)
+{
+	return reader <= WHOLE || !bench->only || bench->only >> reader & 1;
+}
+
 static void run_round(struct bench *bench, uint32_t round)
 {
 	for (enum crowd crowd = 0; crowd < CROWDS; crowd++) {
 		for (size_t i = 0; i < ABLATION_DRAWS; i++)
 			bench->draws[i] = bench->drawn[crowd][i];
 		for (uint32_t i = 0; i < READERS; i++)
-			measure_both(bench, (enum reader)((round + i) % READERS), crowd, round);
+			if (is_wanted(bench, (round + i) % READERS))
+				measure_both(bench, (enum reader)((round + i) % READERS), crowd,
+					     round);
 	}
 }
 
@@ -397,7 +405,7 @@ static void run_round(struct bench *bench, uint32_t round)
 static void check(const struct bench *bench)
 {
 	for (enum reader reader = NOTHING + 1; reader < READERS; reader++)
-		for (enum crowd crowd = 0; crowd < CROWDS; crowd++) {
+		for (enum crowd crowd = 0; is_wanted(bench, reader) && crowd < CROWDS; crowd++) {
 			double want = crowd == CROWD_UNKNOWN ? 0 : 1;
 
 			if (fabs(bench->found[reader][crowd] - want) > 0.002)
@@ -418,8 +426,8 @@ static int compare(const void *a, const void *b)
 static void print_spread(const char *name, double *values, uint32_t count)
 {
 	qsort(values, count, sizeof(*values), compare);
-	printf("\"%s\": {\"median\": %.3f, \"low\": %.3f, \"high\": %.3f}", name,
-	       (values[(count - 1) / 2] + values[count / 2]) / 2, values[count / 4],
+	printf("\"%s\": {\"median\": %.3f, \"least\": %.3f, \"low\": %.3f, \"high\": %.3f}", name,
+	       (values[(count - 1) / 2] + values[count / 2]) / 2, values[0], values[count / 4],
 	       values[count - 1 - count / 4]);
 }
 
@@ -452,7 +460,8 @@ static void print_result(const struct bench *bench)
 	       bench->bytes[ABLATION_FIRST], bench->bytes[ABLATION_WIDE],
 	       bench->overflow[ABLATION_FIRST], bench->overflow[ABLATION_WIDE]);
 	for (enum reader reader = WHOLE; reader < READERS; reader++)
-		print_reader(bench, reader);
+		if (is_wanted(bench, reader))
+			print_reader(bench, reader);
 	puts("}");
 }
 
@@ -461,9 +470,10 @@ __attribute__((noreturn)) static void usage(int status)
 	fputs("usage: ablation [options]\n"
 	      "  -n, --hosts N     listed hosts (1048576)\n"
 	      "  -p, --prefixes N  blocked prefixes (100000)\n"
-	      "  -r, --rounds N    (41)\n"
-	      "  -t, --times N     65,536 lookups of each kind in a round (2)\n"
+	      "  -r, --rounds N    (99)\n"
+	      "  -t, --times N     16,384 lookups of each kind in a round (2)\n"
 	      "  -s, --seconds N   no round begins later (600)\n"
+	      "  -o, --only NAME   this reader, and others that are named; else all\n"
 	      "  -c, --cpu N       to measure on (1)\n",
 	      status ? stderr : stdout);
 	exit(status);
@@ -479,6 +489,14 @@ static size_t parse_number(const char *text, size_t min, size_t max)
 	return number;
 }
 
+static uint32_t parse_reader(const char *name)
+{
+	for (enum reader reader = 0; reader < READERS; reader++)
+		if (strcmp(names[reader], name) == 0)
+			return 1U << reader;
+	die(0, "no reader '%s'", name);
+}
+
 static void parse(struct bench *bench, int argc, char **argv)
 {
 	static const struct option options[] = { { "hosts", required_argument, NULL, 'n' },
@@ -486,12 +504,13 @@ static void parse(struct bench *bench, int argc, char **argv)
 						 { "rounds", required_argument, NULL, 'r' },
 						 { "times", required_argument, NULL, 't' },
 						 { "seconds", required_argument, NULL, 's' },
+						 { "only", required_argument, NULL, 'o' },
 						 { "cpu", required_argument, NULL, 'c' },
 						 { "help", no_argument, NULL, 'h' },
 						 {} };
 	int option;
 
-	while ((option = getopt_long(argc, argv, "n:p:r:t:s:c:h", options, NULL)) >= 0) {
+	while ((option = getopt_long(argc, argv, "n:p:r:t:s:o:c:h", options, NULL)) >= 0) {
 		if (option == 'n')
 			bench->counts[CROWD_LISTED] = parse_number(optarg, 1, 16000000);
 		else if (option == 'p')
@@ -502,6 +521,8 @@ static void parse(struct bench *bench, int argc, char **argv)
 			bench->times = (uint32_t)parse_number(optarg, 1, 100);
 		else if (option == 's')
 			bench->seconds = (uint32_t)parse_number(optarg, 1, 100000);
+		else if (option == 'o')
+			bench->only |= parse_reader(optarg);
 		else if (option == 'c')
 			bench->cpu = (int)parse_number(optarg, 0, 1);
 		else
@@ -514,7 +535,7 @@ static void parse(struct bench *bench, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	static struct bench bench = { .prefixes = 100000,
-				      .rounds = 41,
+				      .rounds = 99,
 				      .times = 2,
 				      .cpu = 1,
 				      .seconds = 600 };
