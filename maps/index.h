@@ -22,7 +22,7 @@
  *
  * A slot of hosts4. A word of nets6 has a hash of the key in its upper half, and the same payload:
  *
- *    31               14 13   10 9     8 7       0
+ *    31               14 13   10    9   8        0
  *   +-------------------+-------+-------+---------+
  *   | key               | code  | scale | count   |
  *   +-------------------+-------+-------+---------+
@@ -183,7 +183,7 @@ enum rg_index_net {
 
 /*
  * A payload: a code, then the time until which the entry is certainly alive. The time is a count of
- * units, and a scale says how large a unit is, so that long times are rounded down by about 1 %.
+ * units, and a scale says how large a unit is. Times are rounded down to a unit.
  */
 #define RG_INDEX_PAYLOAD_BITS 14
 #define RG_INDEX_PAYLOAD_MASK ((1U << RG_INDEX_PAYLOAD_BITS) - 1)
@@ -193,11 +193,11 @@ enum rg_index_net {
 #define RG_INDEX_FOREVER RG_INDEX_TIME_MASK
 #define RG_INDEX_LATEST (RG_INDEX_FOREVER - 1)
 #define RG_INDEX_UNIT_SHIFT 33
-#define RG_INDEX_COUNT_BITS 8
+#define RG_INDEX_COUNT_BITS 9
 #define RG_INDEX_COUNT_MASK ((1U << RG_INDEX_COUNT_BITS) - 1)
-/* Units: 8.6 s up to 37 min, 34 s up to 2.4 h, 275 s up to 19.5 h, 37 min up to 6.5 days. */
-#define RG_INDEX_SCALES 4
-#define RG_INDEX_SCALE(scale) (0x8520U >> (scale)*4 & 15)
+/* Units: 8.6 s up to 73 min, 275 s up to 39 h; an entry that lives longer is left to the trie then. */
+#define RG_INDEX_SCALES 2
+#define RG_INDEX_SCALE(scale) ((scale)*5)
 
 /* What a search returns besides an answer. */
 #define RG_INDEX_NONE 0 /* there is no live entry */

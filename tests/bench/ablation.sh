@@ -40,7 +40,7 @@ def table: (.hosts | size) as $size |
 	line("a host put into a kernel hash, at \($size)"; .load.hash_put_ns; "ns"),
 	line("memory of a kernel hash, at \($size)"; .load.hash_bytes / .load.bytes; "x");
 def once: (.scales | to_entries[] |
-	line("life of \(.key) s left to the trie, four scales"; .value.four; "%"),
+	line("life of \(.key) s left to the trie, two scales"; .value.two; "%"),
 	line("the same, one scale"; .value.one; "%")),
 	line("out of force at each switch, with one bank"; .banks.switch_ms; "ms");
 { part: "ablation", lines: [($runs[] | lookups), ($tables[] | table), ($tables[-1] | once)],

@@ -239,7 +239,7 @@ static void print_scales(void)
 
 	printf(", \"scales\": {");
 	for (size_t i = 0; i < sizeof(lives) / sizeof(lives[0]); i++)
-		printf("%s\"%llu\": {\"four\": %.2f, \"one\": %.2f}", i ? ", " : "",
+		printf("%s\"%llu\": {\"two\": %.2f, \"one\": %.2f}", i ? ", " : "",
 		       (unsigned long long)lives[i], percent_asked(lives[i], false),
 		       percent_asked(lives[i], true));
 	putchar('}');

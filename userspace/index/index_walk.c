@@ -2,7 +2,7 @@
 /* What goes over all slots of an index: flush, sweep, the epoch, the check-lists marks, the copy. */
 #include "index/index_private.h"
 
-/* The epoch advances before what lives for half an hour outgrows the finest scale: every 4.6 minutes. */
+/* Every 4.6 minutes: so an entry that lives for an hour is always on the finest scale. */
 #define EPOCH_STEP 32
 
 struct walk {

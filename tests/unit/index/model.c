@@ -345,16 +345,16 @@ void expect_asked(const struct checked *checked, size_t most, const char *what)
 
 uint64_t rounded(uint64_t expiry, uint64_t made)
 {
-	static const uint32_t shifts[] = { 33, 35, 38, 41 };
+	static const uint32_t shifts[] = { 33, 38 };
 	uint64_t epoch = made - UNIT; /* an index begins one unit back */
 
 	for (size_t i = 0; i < ARRAY_SIZE(shifts); i++) {
 		uint64_t units = expiry >> shifts[i], from = epoch >> shifts[i];
 
-		if (units <= from + (i < 3 ? 255 : 254))
+		if (units <= from + (i < 1 ? 511 : 510))
 			return units << shifts[i];
 	}
-	return ((epoch >> 41) + 254) << 41;
+	return ((epoch >> 38) + 510) << 38;
 }
 
 bool is_known(uint64_t expiry, uint64_t now)

@@ -40,8 +40,8 @@ static const struct life {
 	{ "an hour, for most of it", EPOCH + DAY / 24, EPOCH + DAY / 25 },
 	{ "half a day, for most of it", EPOCH + DAY / 2, EPOCH + DAY / 2 - 40 * UNIT },
 	{ "five days, for most of it", EPOCH + 5 * DAY, EPOCH + 5 * DAY - 300 * UNIT },
-	{ "alive for weeks", EPOCH + 20 * DAY, EPOCH + 6 * DAY },
-	{ "alive for weeks, past 7 days", EPOCH + 20 * DAY, EPOCH + 7 * DAY },
+	{ "alive for weeks", EPOCH + 20 * DAY, EPOCH + 38 * DAY / 24 },
+	{ "alive for weeks, past 40 hours", EPOCH + 20 * DAY, EPOCH + 40 * DAY / 24 },
 };
 
 /* Whether the format has an exact answer for every address within prefix and beside it. */
