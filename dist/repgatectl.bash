@@ -38,7 +38,7 @@ _repgatectl() {
 	COMPREPLY=()
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		--socket) i=$((i + 1)) ;;
+		--socket | --config) i=$((i + 1)) ;;
 		-*) ;;
 		*)
 			[ -n "$command" ] && arguments=$((arguments + 1))
@@ -58,7 +58,7 @@ _repgatectl() {
 	test-config:0) mapfile -t COMPREPLY < <(compgen -f -- "$current") && return ;;
 	esac
 	case $current in
-	-*) words='--socket --json --help --version --follow --watch --store --save --for --comment' ;;
+	-*) words='--socket --config --json --help --version --follow --watch --store --save --for --comment' ;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 }

@@ -86,9 +86,29 @@ static int let_pass(const char *path)
 	return 0;
 }
 
+/*
+ * Gives one pin away. Not a link to it, and not a pin that has a second name: an agent may have planted
+ * one of another program, to become its owner.
+ */
+static int give(int dir, const char *name, uid_t user, gid_t group)
+{
+	int fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC), err = 0;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st))
+		err = -errno;
+	else if (S_ISREG(st.st_mode) && st.st_nlink > 1)
+		err = -EMLINK;
+	else if (fchownat(fd, "", user, group, AT_EMPTY_PATH))
+		err = -errno;
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
 int rg_pin_give(const char *path, uid_t user, gid_t group)
 {
-	int err = mount_bpffs(path), lookup = 0;
+	int err = mount_bpffs(path), fd;
 	struct dirent *entry;
 	DIR *dir;
 
@@ -100,16 +120,22 @@ int rg_pin_give(const char *path, uid_t user, gid_t group)
 		return -ENOTSUP;
 	/* systemd mounts it for root alone; now others may pass, and still see no names. */
 	if (!strncmp(path, BPFFS_ROOT "/", sizeof(BPFFS_ROOT)))
-		lookup = let_pass(path);
-	dir = opendir(path);
-	if (lookup || !dir)
-		return lookup ? lookup : -errno;
-	if (fchown(dirfd(dir), user, group) || fchmod(dirfd(dir), 0700))
+		err = let_pass(path);
+	if (err)
+		return err;
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir) {
+		err = -errno;
+		if (fd >= 0)
+			close(fd);
+		return err;
+	}
+	if (fchown(fd, user, group) || fchmod(fd, 0700))
 		err = -errno;
 	while (!err && (entry = readdir(dir)))
-		if (entry->d_name[0] != '.' &&
-		    fchownat(dirfd(dir), entry->d_name, user, group, AT_SYMLINK_NOFOLLOW))
-			err = -errno;
+		if (entry->d_name[0] != '.')
+			err = give(fd, entry->d_name, user, group);
 	closedir(dir);
 	return err;
 }

@@ -19,7 +19,8 @@ int rg_pin_open(const char *path);
 
 /*
  * Makes the directory if need be, and gives it and its pins to another user, who can then reach it
- * under /sys/fs/bpf: for an agent that is not root. 0 or -errno.
+ * under /sys/fs/bpf: for an agent that is not root. Call as root. Follows no link in the directory. 0,
+ * -EMLINK: a pin there has a second name, which may be another program's; or -errno.
  */
 int rg_pin_give(const char *path, uid_t user, gid_t group);
 

@@ -265,17 +265,17 @@ goodbye() {
 
 changes() {
 	local saved=$TESTBED/repgate/repgate.saved.conf
-	ctl set other.action tag --save >/dev/null
+	ctl --config "$REPGATE_CONF" set other.action tag --save >/dev/null
 	same "one zone's action" tag "$(lookup $OTHER .action)"
 	same "the others keep theirs" reject "$(lookup $STANDARD .action)"
-	ctl set qil_action drop --save >/dev/null
+	ctl --config "$REPGATE_CONF" set qil_action drop --save >/dev/null
 	check "saved beside the configuration" grep -q 'qil_action = "drop"' "$saved"
 	ctl set standard_action reset >/dev/null
 	check "a reload reads what was saved" ctl reload
 	same "saved: still so" drop "$(lookup $QIL .action)"
 	same "saved for one zone: still so" tag "$(lookup $OTHER .action)"
 	same "not saved: as the file has it" reject "$(lookup $STANDARD .action)"
-	ctl set standard_action drop --save >/dev/null
+	ctl --config "$REPGATE_CONF" set standard_action drop --save >/dev/null
 	same "a class's action replaces its zones'" drop "$(lookup $OTHER .action)"
 	same "also in the file" 0 "$(grep -c other "$saved" || true)"
 	repgate_stop

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "config/live.h"
 
+#include "base/replace.h"
 #include "config/reader.h"
 #include "config/zones.h"
 
-#include <sys/stat.h>
+#include <fcntl.h>
 
 #define ZONE_ACTIONS "zone_actions" /* the group of the saved file for single zones */
 
@@ -152,24 +153,10 @@ int rg_live_read_saved(struct rg_reader *reader)
 	return err;
 }
 
-/* Renames a new file into place, so that a reader finds the old one or the new one, whole. */
-static int write_saved(struct rg_node_tree *tree, const char *path, struct rg_error *error)
+static int write_tree(void *arg, FILE *to)
 {
-	RG_CLEANUP_FREE char *fresh = NULL;
-	int err;
-
-	if (asprintf(&fresh, "%s.new", path) < 0) {
-		fresh = NULL;
-		return rg_fail(error, -ENOMEM, "out of memory");
-	}
-	err = rg_node_tree_write(tree, fresh);
-	/* The agent reads the file, whoever writes it. It holds no secret. */
-	if (!err && (chmod(fresh, 0644) || rename(fresh, path)))
-		err = -errno;
-	if (!err)
-		return 0;
-	(void)unlink(fresh);
-	return rg_fail(error, err, "%s: can't be written: %s", path, strerror(-err));
+	rg_node_tree_write(arg, to);
+	return ferror(to) ? -EIO : 0;
 }
 
 static int put_saved(struct rg_node *root, const char *key, const char *value,
@@ -190,21 +177,40 @@ static int put_saved(struct rg_node *root, const char *key, const char *value,
 	return err ? rg_fail(error, err, "\"%.60s\" is not a setting's name", key) : 0;
 }
 
+static const char *name_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
 int rg_live_save(const char *path, const char *key, const char *value, const char *const *zones,
 		 size_t zone_count, struct rg_error *error)
 {
 	RG_CLEANUP_FREE char *saved = saved_path(path);
-	struct rg_node_tree *tree;
-	int err = 0;
+	RG_CLEANUP_CLOSE int dir = -1;
+	struct rg_node_tree *tree = NULL;
+	struct rg_error why;
+	int err;
 
 	if (!saved || rg_node_tree_new(&tree))
 		return rg_fail(error, -ENOMEM, "out of memory");
-	if (!access(saved, F_OK))
+	dir = rg_replace_open_dir(saved, &why);
+	err = dir < 0 ? dir : rg_replace_check(dir, name_of(saved), &why);
+	if (err) {
+		rg_node_tree_free(tree);
+		return rg_fail(error, err, "%s: can't be written: %s", saved, why.text);
+	}
+	if (!faccessat(dir, name_of(saved), F_OK, 0))
 		err = rg_node_tree_read(tree, saved, error);
 	if (!err)
 		err = put_saved(rg_node_root(tree), key, value, zones, zone_count, error);
-	if (!err)
-		err = write_saved(tree, saved, error);
+	if (!err) {
+		/* The agent reads the file, whoever writes it. It holds no secret. */
+		err = rg_replace_file(dir, name_of(saved), 0644, write_tree, tree);
+		if (err)
+			(void)rg_fail(error, err, "%s: can't be written: %s", saved, strerror(-err));
+	}
 	rg_node_tree_free(tree);
 	return err;
 }

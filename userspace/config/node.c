@@ -76,12 +76,9 @@ int rg_node_tree_read_text(struct rg_node_tree *tree, const char *text)
 	return config_read_string(&tree->file, text) ? 0 : -EINVAL;
 }
 
-int rg_node_tree_write(struct rg_node_tree *tree, const char *path)
+void rg_node_tree_write(struct rg_node_tree *tree, FILE *to)
 {
-	errno = 0;
-	if (config_write_file(&tree->file, path))
-		return 0;
-	return errno ? -errno : -EIO;
+	config_write(&tree->file, to);
 }
 
 struct rg_node *rg_node_root(const struct rg_node_tree *tree)

@@ -31,8 +31,8 @@ void rg_node_tree_free(struct rg_node_tree *tree);
 int rg_node_tree_read(struct rg_node_tree *tree, const char *path, struct rg_error *error);
 /* The same from a string. 0 or -EINVAL. */
 int rg_node_tree_read_text(struct rg_node_tree *tree, const char *text);
-/* Writes a file that rg_node_tree_read() can read. 0 or a negative errno. */
-int rg_node_tree_write(struct rg_node_tree *tree, const char *path);
+/* Writes what rg_node_tree_read() can read; ferror(to) tells whether it went wrong. */
+void rg_node_tree_write(struct rg_node_tree *tree, FILE *to);
 
 struct rg_node *rg_node_root(const struct rg_node_tree *tree);
 enum rg_node_type rg_node_type(const struct rg_node *node);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* repgatectl: sends the request of the command line to the agent, and prints the answer. */
 #include "config/live.h"
+#include "ctl/ctl_answer.h"
 #include "ctl/ctl_arguments.h"
 #include "ctl/ctl_print.h"
 #include "ctl/ctl_settings.h"
@@ -53,16 +54,6 @@ static int connect_agent(struct ctl *ctl)
 	return ctl->stream ? 0 : fail("%s", strerror(errno));
 }
 
-/* The next line from the agent: a new reference, or NULL. */
-static json_t *read_answer(struct ctl *ctl)
-{
-	RG_CLEANUP_FREE char *line = NULL;
-	size_t size = 0;
-	ssize_t len = getline(&line, &size, ctl->stream);
-
-	return len > 0 ? json_loadb(line, (size_t)len, 0, NULL) : NULL;
-}
-
 /* Sends the request of the command line. The result, a new reference, or NULL with *code set. */
 static json_t *ask(struct ctl *ctl, int *code)
 {
@@ -76,7 +67,7 @@ static json_t *ask(struct ctl *ctl, int *code)
 	fputc('\n', ctl->stream);
 	fflush(ctl->stream);
 	json_decref(request);
-	answer = read_answer(ctl);
+	answer = rg_ctl_answer_read(ctl->stream);
 	if (!answer) {
 		*code = fail("no answer from repgated");
 		return NULL;
@@ -111,7 +102,7 @@ static int follow(struct ctl *ctl)
 	json_t *line;
 
 	fflush(stdout);
-	while ((line = read_answer(ctl))) {
+	while ((line = rg_ctl_answer_read(ctl->stream))) {
 		const json_t *event = json_object_get(line, "event");
 
 		if (ctl->arguments.json) {
@@ -133,19 +124,32 @@ static const char *text_of(const json_t *object, const char *key)
 	return text ? text : "";
 }
 
-/* Saves a setting that the agent accepted. The caller must be allowed to write beside the configuration. */
-static int save_setting(const json_t *result)
+/*
+ * Saves a setting that the agent accepted, beside the configuration of this command line. Nothing that the
+ * agent answers decides what is written where, but for the zones of a class: their saved actions are
+ * removed. So a compromised agent can't make root write a file of its choice.
+ */
+static int save_setting(const struct ctl *ctl, const json_t *result)
 {
+	const char *given = ctl->arguments.config ? ctl->arguments.config : RG_DEFAULT_CONFIG;
+	RG_CLEANUP_FREE char *path = realpath(given, NULL);
 	const char *zones[RG_MAX_ZONES];
 	struct rg_error error;
 	size_t count = 0, i;
 	json_t *zone;
 
+	if (!path)
+		return fail("set, but not saved: %s: %s; --config names the configuration", given,
+			    strerror(errno));
+	if (strcmp(path, text_of(result, "config")) != 0)
+		return fail("set, but not saved: repgated runs with %s, not with %s; --config names the "
+			    "configuration",
+			    text_of(result, "config"), path);
 	json_array_foreach(json_object_get(result, "zones"), i, zone)
 		if (count < RG_MAX_ZONES && json_is_string(zone))
 			zones[count++] = json_string_value(zone);
-	if (rg_live_save(text_of(result, "config"), text_of(result, "key"),
-			 text_of(result, "value"), zones, count, &error))
+	if (rg_live_save(path, ctl->arguments.values[0], ctl->arguments.values[1], zones, count,
+			 &error))
 		return fail("set, but not saved: %s", error.text);
 	return EXIT_SUCCESS;
 }
@@ -159,7 +163,7 @@ static int run_once(struct ctl *ctl)
 	if (!result)
 		return code;
 	if (rg_ctl_arguments_has(&ctl->arguments, "save"))
-		code = save_setting(result);
+		code = save_setting(ctl, result);
 	print_result(ctl, result);
 	if (ctl->arguments.command == RG_COMMAND_LOOKUP &&
 	    strcmp(text_of(result, "next_syn"), "pass") != 0)

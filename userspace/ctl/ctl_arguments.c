@@ -1,14 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ctl/ctl_arguments.h"
 
-#include "config/value.h"
+#include "config/config.h"
 
 #include <getopt.h>
 
 /* The program's own options, then those of all commands, then the end of the list. */
 #define MAX_OPTIONS 16
 
-enum { OPTION_SOCKET = 256, OPTION_JSON, OPTION_HELP, OPTION_VERSION, OPTION_OF_COMMAND };
+enum {
+	OPTION_SOCKET = 256,
+	OPTION_CONFIG,
+	OPTION_JSON,
+	OPTION_HELP,
+	OPTION_VERSION,
+	OPTION_OF_COMMAND
+};
 
 /* An option of a command, as given. */
 struct given {
@@ -46,6 +53,7 @@ static int read_options(struct rg_ctl_arguments *ret, int argc, char **argv,
 			struct given given[MAX_OPTIONS], struct rg_error *error)
 {
 	struct option options[MAX_OPTIONS] = { { "socket", required_argument, NULL, OPTION_SOCKET },
+					       { "config", required_argument, NULL, OPTION_CONFIG },
 					       { "json", no_argument, NULL, OPTION_JSON },
 					       { "help", no_argument, NULL, OPTION_HELP },
 					       { "version", no_argument, NULL, OPTION_VERSION } };
@@ -58,6 +66,9 @@ static int read_options(struct rg_ctl_arguments *ret, int argc, char **argv,
 		switch (option) {
 		case OPTION_SOCKET:
 			ret->socket = optarg;
+			break;
+		case OPTION_CONFIG:
+			ret->config = optarg;
 			break;
 		case OPTION_JSON:
 			ret->json = true;
@@ -229,7 +240,8 @@ json_t *rg_ctl_arguments_request(const struct rg_ctl_arguments *arguments)
 
 void rg_ctl_arguments_print_usage(FILE *to)
 {
-	fputs("Usage: repgatectl [--socket PATH] [--json] COMMAND [ARGUMENTS]\n\n", to);
+	fputs("Usage: repgatectl [--socket PATH] [--config FILE] [--json] COMMAND [ARGUMENTS]\n\n",
+	      to);
 	for (enum rg_command command = 0; command < RG_COMMANDS; command++) {
 		RG_CLEANUP_FREE char *usage = rg_protocol_usage(command);
 		const struct rg_command_info *info = rg_protocol_command(command);
@@ -238,6 +250,8 @@ void rg_ctl_arguments_print_usage(FILE *to)
 	}
 	fputs("\n"
 	      "  --socket PATH  control socket, default /run/repgate/control.sock\n"
+	      "  --config FILE  configuration that set --save writes beside, default " RG_DEFAULT_CONFIG
+	      "\n"
 	      "  --json         print JSON (docs/json.md)\n"
 	      "  --version      print the version\n"
 	      "  --help         print this\n\n"

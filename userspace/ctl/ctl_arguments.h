@@ -6,7 +6,7 @@
 #include "control/protocol.h"
 
 struct rg_ctl_arguments {
-	const char *socket; /* as given, or NULL */
+	const char *socket, *config; /* as given, or NULL */
 	bool json, help, version;
 	enum rg_command command;
 	/* By the command's arguments; NULL: not given. A flag's value is "". argv's strings. */

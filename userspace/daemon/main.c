@@ -181,7 +181,7 @@ int main(int argc, char **argv)
 	set_limits();
 	set_memory();
 	rg_log_open(arguments.level);
-	/* An absolute path, because `repgatectl set --save` writes beside the file. */
+	/* An absolute path: `repgatectl set --save` compares it with its own. */
 	path = realpath(arguments.config, NULL);
 	if (rg_conf_load(&conf, path ? path : arguments.config, &error)) {
 		rg_log_error("%s", error.text);

@@ -145,13 +145,79 @@ static void check_save_fails(void **state)
 	assert_int_equal(unlink(path_of("other.saved.conf")), 0);
 }
 
+static void refuse_save(const char *words)
+{
+	struct rg_error error;
+
+	assert_int_not_equal(
+		rg_live_save(path_of("repgate.conf"), "mode", "enforce", NULL, 0, &error), 0);
+	if (!strstr(error.text, words))
+		fail_msg("\"%s\"", error.text);
+}
+
+/* Links that somebody planted where root writes: none is followed, and what they point to stays. */
+static void check_save_links(void **state)
+{
+	char target[400], link_path[400], *text;
+	struct stat st;
+
+	(void)state;
+	write_file("target", "precious");
+	strcpy(target, path_of("target"));
+	strcpy(link_path, path_of("repgate.saved.conf.new"));
+	assert_int_equal(symlink(target, link_path), 0);
+	save("mode", "enforce", 0); /* the planted name goes */
+	assert_int_equal(lstat(link_path, &st), -1);
+	assert_int_equal(unlink(path_of("repgate.saved.conf")), 0);
+	strcpy(link_path, path_of("repgate.saved.conf"));
+	assert_int_equal(symlink(target, link_path), 0);
+	refuse_save("repgate.saved.conf: can't be written: it is not a regular file");
+	text = read_whole(target);
+	assert_string_equal(text, "precious");
+	free(text);
+	assert_int_equal(unlink(link_path), 0);
+	assert_int_equal(mkfifo(link_path, 0600), 0);
+	refuse_save("it is not a regular file");
+	assert_int_equal(unlink(link_path), 0);
+	/* Others could exchange what is in the directory. */
+	assert_int_equal(chmod(dir, 0777), 0);
+	refuse_save("others may write to it");
+	assert_int_equal(chmod(dir, 0700), 0);
+	if (geteuid())
+		return;
+	assert_int_equal(chown(dir, 65534, 0), 0);
+	refuse_save("belongs to another user");
+	assert_int_equal(chown(dir, 0, 0), 0);
+	save("mode", "enforce", 0);
+	assert_int_equal(chown(path_of("repgate.saved.conf"), 65534, 0), 0);
+	refuse_save("it belongs to another user");
+	assert_int_equal(unlink(path_of("repgate.saved.conf")), 0);
+}
+
+/* The mode and the group that the postmaster gave the file stay. */
+static void check_save_keeps_mode(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	save("mode", "enforce", 0);
+	assert_int_equal(chmod(path_of("repgate.saved.conf"), 0640), 0);
+	if (!geteuid())
+		assert_int_equal(chown(path_of("repgate.saved.conf"), 0, 65534), 0);
+	save("tag_dscp", "9", 0);
+	assert_int_equal(stat(path_of("repgate.saved.conf"), &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0640);
+	if (!geteuid())
+		assert_int_equal(st.st_gid, 65534);
+	assert_int_equal(unlink(path_of("repgate.saved.conf")), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(check_zone_action),
-		cmocka_unit_test(check_saved_actions),
-		cmocka_unit_test(check_saved_file),
-		cmocka_unit_test(check_save_fails),
+		cmocka_unit_test(check_zone_action), cmocka_unit_test(check_saved_actions),
+		cmocka_unit_test(check_saved_file),  cmocka_unit_test(check_save_fails),
+		cmocka_unit_test(check_save_links),  cmocka_unit_test(check_save_keeps_mode),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

@@ -130,9 +130,12 @@ static void test_options(void **state)
 	assert_true(arguments.help);
 	assert_int_equal(parse("--version x", &arguments, &error), 0);
 	assert_true(arguments.version);
-	assert_int_equal(parse("--json --socket /x set mode monitor --save", &arguments, &error), 0);
+	assert_int_equal(parse("--json --socket /x --config /c set mode monitor --save", &arguments,
+			       &error),
+			 0);
 	assert_true(arguments.json);
 	assert_string_equal(arguments.socket, "/x");
+	assert_string_equal(arguments.config, "/c");
 	assert_true(rg_ctl_arguments_has(&arguments, "save"));
 	assert_true(rg_ctl_arguments_has(&arguments, "key"));
 	assert_false(rg_ctl_arguments_has(&arguments, "watch"));

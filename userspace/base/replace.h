@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Writes a file in place of an old one, where somebody else might plant links: by descriptors of the
+ * directory, with O_EXCL and O_NOFOLLOW, and a rename, so that a reader finds the old file or the new one,
+ * whole.
+ */
+#ifndef REPGATE_BASE_REPLACE_H
+#define REPGATE_BASE_REPLACE_H
+
+#include "base/util.h"
+
+#include <sys/types.h>
+
+/*
+ * Opens the directory of path, for root's writing there. The directory and those above it must belong to
+ * root or to this user, and nobody else may write to them (a sticky one such as /tmp may be shared).
+ * Returns a descriptor, which the caller closes, or a negative error with a reason.
+ */
+int rg_replace_open_dir(const char *path, struct rg_error *error);
+
+/*
+ * Checks what is to be replaced: nothing, or a regular file of root's or this user's. 0, -EEXIST: it is a
+ * link or something else, or another user's; or -errno. The reason in error.
+ */
+int rg_replace_check(int dir, const char *name, struct rg_error *error);
+
+/*
+ * Writes a new file and renames it to `name` in dir. It gets the old file's owner and mode, or `mode` if
+ * there is none. write puts the content, and returns 0 or -errno. 0 or -errno; then the old file is as it
+ * was.
+ */
+int rg_replace_file(int dir, const char *name, mode_t mode, int (*write)(void *arg, FILE *to),
+		    void *arg);
+
+#endif
