@@ -70,10 +70,10 @@ static const char *const names[READERS] = {
 	[TRIES] = "tries",
 };
 
-static const char *const crowd_names[CROWDS] = { "listed", "known_clean", "unlisted" };
+static const char *const group_names[GROUPS] = { "listed", "known_clean", "unlisted" };
 
 struct bench {
-	size_t counts[CROWDS];
+	size_t counts[GROUPS];
 	size_t prefixes;
 	uint32_t rounds, times, seconds;
 	uint32_t only; /* a bit for each reader; 0: all */
@@ -84,13 +84,13 @@ struct bench {
 	struct rg_settings *settings; /* mapped */
 	struct rg_index_presence *presence; /* mapped */
 	uint64_t *draws; /* mapped */
-	uint32_t *drawn[CROWDS];
+	uint32_t *drawn[GROUPS];
 	uint32_t in_force; /* settings.index */
 	size_t overflow[ABLATION_TABLES]; /* hosts and peers without a slot there */
 	size_t bytes[ABLATION_TABLES];
-	double found[READERS][CROWDS]; /* a share */
-	double ns[READERS][CROWDS][MAX_ROUNDS];
-	double whole[READERS][CROWDS][MAX_ROUNDS]; /* the whole reader, just before or after */
+	double found[READERS][GROUPS]; /* a share */
+	double ns[READERS][GROUPS][MAX_ROUNDS];
+	double whole[READERS][GROUPS][MAX_ROUNDS]; /* the whole reader, just before or after */
 };
 
 __attribute__((format(printf, 2, 3), noreturn)) static void die(int error, const char *format, ...)
@@ -156,9 +156,9 @@ static void load(struct bench *bench)
 	bpf_map__set_max_entries(skel->maps.verdict_details, sizes.verdicts);
 	bpf_map__set_max_entries(skel->maps.peers, sizes.peers);
 	bpf_map__set_max_entries(skel->maps.ablation_hosts,
-				 (uint32_t)bench->counts[CROWD_LISTED] + 16);
+				 (uint32_t)bench->counts[GROUP_LISTED] + 16);
 	bpf_map__set_max_entries(skel->maps.ablation_peers,
-				 (uint32_t)bench->counts[CROWD_CLEAN] + 16);
+				 (uint32_t)bench->counts[GROUP_CLEAN] + 16);
 	if (ablation_bpf__load(skel))
 		die(errno, "loading the programs");
 	bench->settings = map_memory(bpf_map__fd(skel->maps.settings), sizeof(*bench->settings));
@@ -311,11 +311,11 @@ static void copy_tables(struct bench *bench, bool is_peers)
 
 static void draw(struct bench *bench)
 {
-	for (int crowd = 0; crowd < CROWDS; crowd++) {
-		bench->drawn[crowd] = calloc(ABLATION_DRAWS, sizeof(*bench->drawn[crowd]));
-		if (!bench->drawn[crowd])
+	for (int group = 0; group < GROUPS; group++) {
+		bench->drawn[group] = calloc(ABLATION_DRAWS, sizeof(*bench->drawn[group]));
+		if (!bench->drawn[group])
 			die(ENOMEM, "sources");
-		population_draw(&bench->population, crowd, false, bench->drawn[crowd],
+		population_draw(&bench->population, group, false, bench->drawn[group],
 				ABLATION_DRAWS);
 	}
 }
@@ -356,7 +356,7 @@ static double run(const struct bench *bench, int program, uint32_t lookups, uint
 }
 
 /* As many lookups go by before that do not count: they bring the tables into the cache. */
-static double measure(struct bench *bench, enum reader reader, enum crowd crowd)
+static double measure(struct bench *bench, enum reader reader, enum group group)
 {
 	uint32_t lookups = reader == TRIES ? TRIES_AT_ONCE : LOOKUPS_AT_ONCE;
 	int program = program_of(bench, reader);
@@ -367,21 +367,21 @@ static double measure(struct bench *bench, enum reader reader, enum crowd crowd)
 	(void)run(bench, program, lookups, bench->times);
 	before = bench->skel->bss->ablation_found;
 	ns = run(bench, program, lookups, bench->times);
-	bench->found[reader][crowd] = (double)(bench->skel->bss->ablation_found - before) /
+	bench->found[reader][group] = (double)(bench->skel->bss->ablation_found - before) /
 				      (double)(bench->times * lookups);
 	return ns;
 }
 
 /* One reader and the whole one side by side: what else the machine does meanwhile, both meet. */
-static void measure_both(struct bench *bench, enum reader reader, enum crowd crowd, uint32_t round)
+static void measure_both(struct bench *bench, enum reader reader, enum group group, uint32_t round)
 {
-	double *own = &bench->ns[reader][crowd][round], *whole = &bench->whole[reader][crowd][round];
+	double *own = &bench->ns[reader][group][round], *whole = &bench->whole[reader][group][round];
 
 	if (round & 1)
-		*whole = measure(bench, WHOLE, crowd);
-	*own = measure(bench, reader, crowd);
+		*whole = measure(bench, WHOLE, group);
+	*own = measure(bench, reader, group);
 	if (!(round & 1))
-		*whole = measure(bench, WHOLE, crowd);
+		*whole = measure(bench, WHOLE, group);
 }
 
 static bool is_wanted(const struct bench *bench, enum reader reader)
@@ -391,12 +391,12 @@ static bool is_wanted(const struct bench *bench, enum reader reader)
 
 static void run_round(struct bench *bench, uint32_t round)
 {
-	for (enum crowd crowd = 0; crowd < CROWDS; crowd++) {
+	for (enum group group = 0; group < GROUPS; group++) {
 		for (size_t i = 0; i < ABLATION_DRAWS; i++)
-			bench->draws[i] = bench->drawn[crowd][i];
+			bench->draws[i] = bench->drawn[group][i];
 		for (uint32_t i = 0; i < READERS; i++)
 			if (is_wanted(bench, (round + i) % READERS))
-				measure_both(bench, (enum reader)((round + i) % READERS), crowd,
+				measure_both(bench, (enum reader)((round + i) % READERS), group,
 					     round);
 	}
 }
@@ -405,12 +405,12 @@ static void run_round(struct bench *bench, uint32_t round)
 static void check(const struct bench *bench)
 {
 	for (enum reader reader = NOTHING + 1; reader < READERS; reader++)
-		for (enum crowd crowd = 0; is_wanted(bench, reader) && crowd < CROWDS; crowd++) {
-			double want = crowd == CROWD_UNKNOWN ? 0 : 1;
+		for (enum group group = 0; is_wanted(bench, reader) && group < GROUPS; group++) {
+			double want = group == GROUP_UNKNOWN ? 0 : 1;
 
-			if (fabs(bench->found[reader][crowd] - want) > 0.002)
+			if (fabs(bench->found[reader][group] - want) > 0.002)
 				die(0, "%s, %s: a share of %f was found", names[reader],
-				    crowd_names[crowd], bench->found[reader][crowd]);
+				    group_names[group], bench->found[reader][group]);
 		}
 }
 
@@ -436,14 +436,14 @@ static void print_reader(const struct bench *bench, enum reader reader)
 	double net[MAX_ROUNDS], ratio[MAX_ROUNDS];
 
 	printf(", \"%s\": {", names[reader]);
-	for (enum crowd crowd = 0; crowd < CROWDS; crowd++) {
+	for (enum group group = 0; group < GROUPS; group++) {
 		for (uint32_t i = 0; i < bench->rounds; i++) {
-			double base = bench->ns[NOTHING][crowd][i];
+			double base = bench->ns[NOTHING][group][i];
 
-			net[i] = bench->ns[reader][crowd][i] - base;
-			ratio[i] = net[i] / (bench->whole[reader][crowd][i] - base);
+			net[i] = bench->ns[reader][group][i] - base;
+			ratio[i] = net[i] / (bench->whole[reader][group][i] - base);
 		}
-		printf("%s\"%s\": {", crowd ? ", " : "", crowd_names[crowd]);
+		printf("%s\"%s\": {", group ? ", " : "", group_names[group]);
 		print_spread("ns", net, bench->rounds);
 		printf(", ");
 		print_spread("ratio", ratio, bench->rounds);
@@ -456,7 +456,7 @@ static void print_result(const struct bench *bench)
 {
 	printf("{\"hosts\": %zu, \"known\": %zu, \"rounds\": %u, \"bytes\": {\"whole\": %zu, "
 	       "\"wide_slots\": %zu}, \"overflow\": {\"no_pairs\": %zu, \"wide_slots\": %zu}",
-	       bench->counts[CROWD_LISTED], bench->counts[CROWD_CLEAN], bench->rounds,
+	       bench->counts[GROUP_LISTED], bench->counts[GROUP_CLEAN], bench->rounds,
 	       bench->bytes[ABLATION_FIRST], bench->bytes[ABLATION_WIDE],
 	       bench->overflow[ABLATION_FIRST], bench->overflow[ABLATION_WIDE]);
 	for (enum reader reader = WHOLE; reader < READERS; reader++)
@@ -512,7 +512,7 @@ static void parse(struct bench *bench, int argc, char **argv)
 
 	while ((option = getopt_long(argc, argv, "n:p:r:t:s:o:c:h", options, NULL)) >= 0) {
 		if (option == 'n')
-			bench->counts[CROWD_LISTED] = parse_number(optarg, 1, 16000000);
+			bench->counts[GROUP_LISTED] = parse_number(optarg, 1, 16000000);
 		else if (option == 'p')
 			bench->prefixes = parse_number(optarg, 0, 1000000);
 		else if (option == 'r')
@@ -542,9 +542,9 @@ int main(int argc, char **argv)
 	size_t *counts = bench.counts;
 	time_t began;
 
-	counts[CROWD_LISTED] = 1 << 20;
+	counts[GROUP_LISTED] = 1 << 20;
 	parse(&bench, argc, argv);
-	population_counts(counts[CROWD_LISTED], counts);
+	population_counts(counts[GROUP_LISTED], counts);
 	pin(bench.cpu);
 	if (population_make(&bench.population, counts, bench.prefixes))
 		die(ENOMEM, "addresses");

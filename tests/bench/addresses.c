@@ -28,26 +28,26 @@ static size_t parse_count(const char *text)
 	return number;
 }
 
-static enum crowd parse_crowd(const char *text)
+static enum group parse_crowd(const char *text)
 {
-	static const char *const names[CROWDS] = { "listed", "clean", "unknown" };
+	static const char *const names[GROUPS] = { "listed", "clean", "unknown" };
 
-	for (int i = 0; i < CROWDS; i++)
+	for (int i = 0; i < GROUPS; i++)
 		if (!strcmp(text, names[i]))
 			return i;
 	usage();
 }
 
-static void print_all(const struct population *population, enum crowd crowd)
+static void print_all(const struct population *population, enum group group)
 {
-	for (size_t i = 0; i < population->count[crowd]; i++) {
-		const uint8_t *byte = (const uint8_t *)&population->crowd[crowd][i];
+	for (size_t i = 0; i < population->count[group]; i++) {
+		const uint8_t *byte = (const uint8_t *)&population->group[group][i];
 
 		printf("%u.%u.%u.%u\n", byte[0], byte[1], byte[2], byte[3]);
 	}
 }
 
-static int write_draws(const struct population *population, enum crowd crowd, bool is_zipf,
+static int write_draws(const struct population *population, enum group group, bool is_zipf,
 		       size_t count)
 {
 	uint32_t *draws = calloc(count, sizeof(*draws));
@@ -55,7 +55,7 @@ static int write_draws(const struct population *population, enum crowd crowd, bo
 
 	if (!draws)
 		return -1;
-	population_draw(population, crowd, is_zipf, draws, count);
+	population_draw(population, group, is_zipf, draws, count);
 	written = fwrite(draws, sizeof(*draws), count, stdout);
 	free(draws);
 	return written == count ? 0 : -1;
@@ -64,13 +64,13 @@ static int write_draws(const struct population *population, enum crowd crowd, bo
 int main(int argc, char **argv)
 {
 	struct population population;
-	size_t counts[CROWDS];
-	enum crowd crowd;
+	size_t counts[GROUPS];
+	enum group group;
 	int err = 0;
 
 	if (argc != 3 && argc != 5)
 		usage();
-	crowd = parse_crowd(argv[1]);
+	group = parse_crowd(argv[1]);
 	population_counts(parse_count(argv[2]), counts);
 	if (argc == 5 && strcmp(argv[3], "uniform") && strcmp(argv[3], "zipf"))
 		usage();
@@ -79,9 +79,9 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	if (argc == 3)
-		print_all(&population, crowd);
+		print_all(&population, group);
 	else
-		err = write_draws(&population, crowd, !strcmp(argv[3], "zipf"), parse_count(argv[4]));
+		err = write_draws(&population, group, !strcmp(argv[3], "zipf"), parse_count(argv[4]));
 	population_free(&population);
 	return err || fflush(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -6,7 +6,7 @@
  *   xdp-filter  the program of Debian's xdp-tools (OBJECT), its map made large enough for COUNT hosts,
  *               on the device without libxdp's dispatcher, which would only make it slower
  *
- * Says "ready" on standard output and stays until it is killed; with its process it is gone from the
+ * Says "ready" on standard output and stays until it is killed. Then the program leaves the
  * device.
  */
 #include "fill.h"
@@ -89,8 +89,8 @@ static int fill_xdp_filter(int map, const struct population *population)
 
 	for (int i = 0; values && i < cpus; i++)
 		values[i] = XDP_FILTER_SOURCE;
-	for (size_t i = 0; !err && i < population->count[CROWD_LISTED]; i++)
-		err = bpf_map_update_elem(map, &population->crowd[CROWD_LISTED][i], values, BPF_ANY);
+	for (size_t i = 0; !err && i < population->count[GROUP_LISTED]; i++)
+		err = bpf_map_update_elem(map, &population->group[GROUP_LISTED][i], values, BPF_ANY);
 	free(values);
 	return err;
 }
@@ -104,7 +104,7 @@ static struct bpf_program *load_xdp_filter(const struct population *population, 
 	if (!hosts)
 		die(errno, "%s", path);
 	bpf_object__for_each_map(map, object) bpf_map__set_pin_path(map, NULL);
-	bpf_map__set_max_entries(hosts, (uint32_t)population->count[CROWD_LISTED] + 16);
+	bpf_map__set_max_entries(hosts, (uint32_t)population->count[GROUP_LISTED] + 16);
 	if (bpf_object__load(object))
 		die(errno, "loading %s", path);
 	if (fill_xdp_filter(bpf_map__fd(hosts), population))
@@ -136,7 +136,7 @@ static void hold_on(struct bpf_program *program, const char *device)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = { { "index", no_argument, NULL, 'i' }, {} };
-	size_t counts[CROWDS];
+	size_t counts[GROUPS];
 	struct population population;
 	bool with_index = false;
 	int option;

@@ -36,9 +36,9 @@ struct fill_sizes fill_sizes(const struct population *population, uint32_t spare
 {
 	struct fill_sizes sizes = {
 		.list = (uint32_t)population->prefix_count + 16,
-		.verdicts = (uint32_t)population->count[CROWD_LISTED] + 16,
+		.verdicts = (uint32_t)population->count[GROUP_LISTED] + 16,
 		/* An LRU map begins to evict before it is full: free entries wait on other CPUs. */
-		.peers = (uint32_t)(population->count[CROWD_CLEAN] * 9 / 8) + 4096 + spare_peers,
+		.peers = (uint32_t)(population->count[GROUP_CLEAN] * 9 / 8) + 4096 + spare_peers,
 	};
 
 	return sizes;
@@ -90,11 +90,11 @@ static int fill_prefixes(struct batch *batch, const struct population *populatio
 
 static int fill_listed(struct batch *batch, const struct population *population)
 {
-	const uint32_t *hosts = population->crowd[CROWD_LISTED];
+	const uint32_t *hosts = population->group[GROUP_LISTED];
 	uint64_t now = fill_now();
 	int err = 0;
 
-	for (size_t i = 0; !err && i < population->count[CROWD_LISTED]; i++) {
+	for (size_t i = 0; !err && i < population->count[GROUP_LISTED]; i++) {
 		struct rg_prefix key = { .len = RG_ADDR_BITS, .addr = fill_addr(hosts[i]) };
 		struct rg_verdict verdict = { .expiry = now + DAY,
 					      .prefix_len = key.len,
@@ -114,18 +114,18 @@ static int fill_details(struct batch *batch, const struct population *population
 					      .reason = RG_REASON_ZONE };
 	int err = 0;
 
-	for (uint32_t i = 0; !err && i < population->count[CROWD_LISTED]; i++)
+	for (uint32_t i = 0; !err && i < population->count[GROUP_LISTED]; i++)
 		err = add(batch, &i, &details);
 	return err ? err : flush(batch);
 }
 
 static int fill_clean(struct batch *batch, const struct population *population)
 {
-	const uint32_t *hosts = population->crowd[CROWD_CLEAN];
+	const uint32_t *hosts = population->group[GROUP_CLEAN];
 	uint64_t now = fill_now();
 	int err = 0;
 
-	for (size_t i = 0; !err && i < population->count[CROWD_CLEAN]; i++) {
+	for (size_t i = 0; !err && i < population->count[GROUP_CLEAN]; i++) {
 		struct rg_addr key = fill_addr(hosts[i]);
 		struct rg_peer peer = { .expiry = now + DAY,
 					.since = now,
@@ -181,18 +181,18 @@ static int compare_prefixes(const void *a, const void *b)
 	return (x->len > y->len) - (x->len < y->len);
 }
 
-static void index_hosts(struct rg_index *index, const struct population *population, enum crowd crowd)
+static void index_hosts(struct rg_index *index, const struct population *population, enum group group)
 {
 	struct rg_index_entry entry = {
 		.expiry = fill_now() + DAY,
-		.zone = crowd == CROWD_LISTED ? 0 : RG_NO_ZONE,
-		.peer_class = crowd == CROWD_LISTED ? RG_CLASS_STANDARD : RG_CLASS_CLEAN,
-		.action = crowd == CROWD_LISTED ? RG_ACTION_DROP : RG_ACTION_PASS,
+		.zone = group == GROUP_LISTED ? 0 : RG_NO_ZONE,
+		.peer_class = group == GROUP_LISTED ? RG_CLASS_STANDARD : RG_CLASS_CLEAN,
+		.action = group == GROUP_LISTED ? RG_ACTION_DROP : RG_ACTION_PASS,
 		.prefix = { .len = RG_ADDR_BITS }
 	};
 
-	for (size_t i = 0; i < population->count[crowd]; i++) {
-		entry.prefix.addr = fill_addr(population->crowd[crowd][i]);
+	for (size_t i = 0; i < population->count[group]; i++) {
+		entry.prefix.addr = fill_addr(population->group[group][i]);
 		rg_index_put(index, &entry);
 	}
 }
@@ -226,7 +226,7 @@ static int fill_index(const struct fill_maps *maps, const struct population *pop
 
 		if (part != RG_INDEX_LISTS)
 			size.hosts4 =
-				population->count[part == RG_INDEX_HOSTS ? CROWD_LISTED : CROWD_CLEAN];
+				population->count[part == RG_INDEX_HOSTS ? GROUP_LISTED : GROUP_CLEAN];
 		index = make_index(maps, part, &size, &fd, in_force);
 		if (!index)
 			return -errno;
@@ -234,7 +234,7 @@ static int fill_index(const struct fill_maps *maps, const struct population *pop
 			err = index_prefixes(index, population);
 		} else {
 			index_hosts(index, population,
-				    part == RG_INDEX_HOSTS ? CROWD_LISTED : CROWD_CLEAN);
+				    part == RG_INDEX_HOSTS ? GROUP_LISTED : GROUP_CLEAN);
 		}
 		rg_index_free(index);
 		close(fd);

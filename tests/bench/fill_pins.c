@@ -29,7 +29,7 @@ static int open_pin(const char *directory, const char *name)
 int main(int argc, char **argv)
 {
 	struct population population;
-	size_t counts[CROWDS];
+	size_t counts[GROUPS];
 	struct fill_maps maps;
 	int err;
 
@@ -39,7 +39,7 @@ int main(int argc, char **argv)
 	}
 	population_counts(strtoul(argv[2], NULL, 10), counts);
 	if (argc == 4)
-		counts[CROWD_CLEAN] = strtoul(argv[3], NULL, 10);
+		counts[GROUP_CLEAN] = strtoul(argv[3], NULL, 10);
 	maps = (struct fill_maps){ .lists_now = open_pin(argv[1], "lists_now"),
 				   .verdicts = open_pin(argv[1], "verdicts"),
 				   .verdict_details = open_pin(argv[1], "verdict_details"),

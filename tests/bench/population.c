@@ -99,9 +99,9 @@ static uint8_t *covered_nets(const struct population *population)
 
 /* ---- addresses ---- */
 
-/* Addresses that are taken, by open addressing; 0 is a free place. */
+/* Addresses that are taken, by open addressing; 0 is a free slot. */
 struct taken {
-	uint32_t *places;
+	uint32_t *slots;
 	size_t mask;
 };
 
@@ -111,21 +111,21 @@ static int taken_make(struct taken *taken, size_t count)
 
 	while (size < 2 * count)
 		size *= 2;
-	taken->places = calloc(size, sizeof(*taken->places));
+	taken->slots = calloc(size, sizeof(*taken->slots));
 	taken->mask = size - 1;
-	return taken->places ? 0 : -ENOMEM;
+	return taken->slots ? 0 : -ENOMEM;
 }
 
 static bool take(struct taken *taken, uint32_t addr)
 {
-	size_t place = (addr * 0x9e3779b97f4a7c15) >> 20 & taken->mask;
+	size_t slot = (addr * 0x9e3779b97f4a7c15) >> 20 & taken->mask;
 
-	while (taken->places[place]) {
-		if (taken->places[place] == addr)
+	while (taken->slots[slot]) {
+		if (taken->slots[slot] == addr)
 			return false;
-		place = (place + 1) & taken->mask;
+		slot = (slot + 1) & taken->mask;
 	}
-	taken->places[place] = addr;
+	taken->slots[slot] = addr;
 	return true;
 }
 
@@ -140,17 +140,17 @@ static void pick(uint32_t *to, size_t count, const uint8_t *covered, struct take
 	}
 }
 
-void population_counts(size_t listed, size_t counts[CROWDS])
+void population_counts(size_t listed, size_t counts[GROUPS])
 {
 	const char *known = getenv("KNOWN");
 
-	for (int i = 0; i < CROWDS; i++)
-		counts[i] = i == CROWD_LISTED || listed < MILLION ? listed : MILLION;
+	for (int i = 0; i < GROUPS; i++)
+		counts[i] = i == GROUP_LISTED || listed < MILLION ? listed : MILLION;
 	if (known && *known)
-		counts[CROWD_CLEAN] = strtoul(known, NULL, 10);
+		counts[GROUP_CLEAN] = strtoul(known, NULL, 10);
 }
 
-int population_make(struct population *ret, const size_t counts[CROWDS], size_t prefix_count)
+int population_make(struct population *ret, const size_t counts[GROUPS], size_t prefix_count)
 {
 	struct taken taken = {};
 	uint8_t *covered = NULL;
@@ -158,26 +158,26 @@ int population_make(struct population *ret, const size_t counts[CROWDS], size_t 
 	uint64_t state;
 	int err;
 
-	for (int i = 0; i < CROWDS; i++)
+	for (int i = 0; i < GROUPS; i++)
 		sum += counts[i];
 	memset(ret, 0, sizeof(*ret));
 	err = make_prefixes(ret, prefix_count);
 	covered = err ? NULL : covered_nets(ret);
 	if (!covered || taken_make(&taken, sum))
 		err = -ENOMEM;
-	for (int i = 0; !err && i < CROWDS; i++) {
-		ret->crowd[i] = calloc(counts[i] + 1, sizeof(*ret->crowd[i]));
-		if (!ret->crowd[i]) {
+	for (int i = 0; !err && i < GROUPS; i++) {
+		ret->group[i] = calloc(counts[i] + 1, sizeof(*ret->group[i]));
+		if (!ret->group[i]) {
 			err = -ENOMEM;
 			break;
 		}
-		/* So that a crowd is the same, however many are in the others. */
+		/* So that a group is the same, however many are in the others. */
 		state = ((uint64_t)i << 32) + SEED_ADDRESSES;
-		pick(ret->crowd[i], counts[i], covered, &taken, &state);
+		pick(ret->group[i], counts[i], covered, &taken, &state);
 		ret->count[i] = counts[i];
 	}
 	free(covered);
-	free(taken.places);
+	free(taken.slots);
 	if (err)
 		population_free(ret);
 	return err;
@@ -185,8 +185,8 @@ int population_make(struct population *ret, const size_t counts[CROWDS], size_t 
 
 void population_free(struct population *population)
 {
-	for (int i = 0; i < CROWDS; i++)
-		free(population->crowd[i]);
+	for (int i = 0; i < GROUPS; i++)
+		free(population->group[i]);
 	free(population->prefixes);
 	memset(population, 0, sizeof(*population));
 }
@@ -200,16 +200,16 @@ static size_t zipf_rank(uint64_t random, size_t count)
 	return rank ? (rank <= count ? rank - 1 : count - 1) : 0;
 }
 
-void population_draw(const struct population *population, enum crowd crowd, bool is_zipf,
+void population_draw(const struct population *population, enum group group, bool is_zipf,
 		     uint32_t *draws, size_t count)
 {
 	uint64_t state = SEED_DRAWS;
-	size_t from = population->count[crowd];
+	size_t from = population->count[group];
 
 	for (size_t i = 0; from && i < count; i++) {
 		uint64_t random = population_random(&state);
 
 		draws[i] =
-			population->crowd[crowd][is_zipf ? zipf_rank(random, from) : random % from];
+			population->group[group][is_zipf ? zipf_rank(random, from) : random % from];
 	}
 }

@@ -16,17 +16,17 @@ struct prefix4 {
 	uint32_t len;
 };
 
-enum crowd {
-	CROWD_LISTED,
-	CROWD_CLEAN,
-	CROWD_UNKNOWN,
-	CROWDS,
+enum group {
+	GROUP_LISTED,
+	GROUP_CLEAN,
+	GROUP_UNKNOWN,
+	GROUPS,
 };
 
-/* No address is in two crowds or in a prefix. */
+/* No address is in two groups or in a prefix. */
 struct population {
-	uint32_t *crowd[CROWDS];
-	size_t count[CROWDS];
+	uint32_t *group[GROUPS];
+	size_t count[GROUPS];
 	struct prefix4 *prefixes;
 	size_t prefix_count;
 };
@@ -35,17 +35,17 @@ struct population {
  * As many known and unknown hosts as there are listed ones, but a million at most; known ones as many as
  * KNOWN in the environment says.
  */
-void population_counts(size_t listed, size_t counts[CROWDS]);
+void population_counts(size_t listed, size_t counts[GROUPS]);
 
-/* counts: by enum crowd. prefix_count: as many as that, with lengths as routing tables have them. */
-int population_make(struct population *ret, const size_t counts[CROWDS], size_t prefix_count);
+/* counts: by enum group. prefix_count: as many as that, with lengths as routing tables have them. */
+int population_make(struct population *ret, const size_t counts[GROUPS], size_t prefix_count);
 void population_free(struct population *population);
 
 /*
- * Fills draws with addresses of a crowd: each as likely as any other, or, if is_zipf, the one number r
+ * Fills draws with addresses of a group: each as likely as any other, or, if is_zipf, the one number r
  * as likely as 1/r, as in floods where a few sources send most.
  */
-void population_draw(const struct population *population, enum crowd crowd, bool is_zipf,
+void population_draw(const struct population *population, enum group group, bool is_zipf,
 		     uint32_t *draws, size_t count);
 
 /* The next number of a sequence; *state is its place in it. */

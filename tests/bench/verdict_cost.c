@@ -68,24 +68,24 @@ enum measure {
 static const struct {
 	const char *name;
 	enum base base; /* what is subtracted */
-	enum crowd crowd;
+	enum group group;
 	uint16_t port;
 	uint8_t protocol;
 	bool is_syn;
 } measures[MEASURES] = {
-	[BARE] = { "bare", BASE_NONE, CROWD_LISTED, FILTERED_PORT, IPPROTO_TCP, true },
-	[LISTED] = { "listed", BASE_BARE, CROWD_LISTED, FILTERED_PORT, IPPROTO_TCP, true },
-	[CLEAN] = { "known_clean", BASE_BARE, CROWD_CLEAN, FILTERED_PORT, IPPROTO_TCP, true },
-	[FLOOD] = { "unknown_flood", BASE_BARE, CROWD_UNKNOWN, FILTERED_PORT, IPPROTO_TCP, true },
-	[NEW] = { "unknown_held", BASE_BARE, CROWD_UNKNOWN, FILTERED_PORT, IPPROTO_TCP, true },
-	[OTHER] = { "other_port", BASE_BARE, CROWD_LISTED, OTHER_PORT, IPPROTO_TCP, true },
-	[NOT_SYN] = { "not_syn", BASE_BARE, CROWD_LISTED, FILTERED_PORT, IPPROTO_TCP, false },
-	[NOT_TCP] = { "not_tcp", BASE_BARE, CROWD_LISTED, FILTERED_PORT, IPPROTO_UDP, false },
-	[NO_LOOKUPS] = { "no_lookup", BASE_NONE, CROWD_LISTED, 0, 0, false },
-	[LOOKUPS_LISTED] = { "lookup_listed", BASE_NO_LOOKUPS, CROWD_LISTED, 0, 0, false },
-	[LOOKUPS_CLEAN] = { "lookup_known_clean", BASE_NO_LOOKUPS, CROWD_CLEAN, 0, 0, false },
-	[LOOKUPS_UNLISTED] = { "lookup_unlisted", BASE_NO_LOOKUPS, CROWD_UNKNOWN, 0, 0, false },
-	[READS] = { "memory_read", BASE_NONE, CROWD_LISTED, 0, 0, false },
+	[BARE] = { "bare", BASE_NONE, GROUP_LISTED, FILTERED_PORT, IPPROTO_TCP, true },
+	[LISTED] = { "listed", BASE_BARE, GROUP_LISTED, FILTERED_PORT, IPPROTO_TCP, true },
+	[CLEAN] = { "known_clean", BASE_BARE, GROUP_CLEAN, FILTERED_PORT, IPPROTO_TCP, true },
+	[FLOOD] = { "unknown_flood", BASE_BARE, GROUP_UNKNOWN, FILTERED_PORT, IPPROTO_TCP, true },
+	[NEW] = { "unknown_held", BASE_BARE, GROUP_UNKNOWN, FILTERED_PORT, IPPROTO_TCP, true },
+	[OTHER] = { "other_port", BASE_BARE, GROUP_LISTED, OTHER_PORT, IPPROTO_TCP, true },
+	[NOT_SYN] = { "not_syn", BASE_BARE, GROUP_LISTED, FILTERED_PORT, IPPROTO_TCP, false },
+	[NOT_TCP] = { "not_tcp", BASE_BARE, GROUP_LISTED, FILTERED_PORT, IPPROTO_UDP, false },
+	[NO_LOOKUPS] = { "no_lookup", BASE_NONE, GROUP_LISTED, 0, 0, false },
+	[LOOKUPS_LISTED] = { "lookup_listed", BASE_NO_LOOKUPS, GROUP_LISTED, 0, 0, false },
+	[LOOKUPS_CLEAN] = { "lookup_known_clean", BASE_NO_LOOKUPS, GROUP_CLEAN, 0, 0, false },
+	[LOOKUPS_UNLISTED] = { "lookup_unlisted", BASE_NO_LOOKUPS, GROUP_UNKNOWN, 0, 0, false },
+	[READS] = { "memory_read", BASE_NONE, GROUP_LISTED, 0, 0, false },
 };
 
 /* A cache line, and the number of the next one. */
@@ -97,7 +97,7 @@ struct line {
 struct bench {
 	struct line *lines; /* one ring */
 	size_t line; /* where the last read was */
-	size_t counts[CROWDS];
+	size_t counts[GROUPS];
 	size_t prefixes;
 	uint32_t repeat, rounds;
 	int cpu;
@@ -107,7 +107,7 @@ struct bench {
 	struct verdict_bpf *skel;
 	struct rg_settings *settings; /* mapped */
 	uint64_t *draws; /* mapped */
-	uint32_t *drawn[CROWDS];
+	uint32_t *drawn[GROUPS];
 	double fill_seconds;
 	uint64_t told; /* events that were read */
 	uint64_t held_runs; /* and those that should have come */
@@ -205,7 +205,7 @@ static void fill(struct bench *bench)
 /* Sattolo's shuffle: one cycle through all lines. In pages as small as those of maps. */
 static void make_lines(struct bench *bench)
 {
-	size_t count = (bench->counts[CROWD_LISTED] + bench->counts[CROWD_CLEAN]) * BYTES_A_HOST /
+	size_t count = (bench->counts[GROUP_LISTED] + bench->counts[GROUP_CLEAN]) * BYTES_A_HOST /
 		       sizeof(struct line);
 	size_t size = count * sizeof(struct line);
 	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -237,15 +237,15 @@ static double run_reads(struct bench *bench)
 
 static void draw(struct bench *bench)
 {
-	for (int crowd = 0; crowd < CROWDS; crowd++) {
-		bench->drawn[crowd] = calloc(BENCH_DRAWS, sizeof(*bench->drawn[crowd]));
-		if (!bench->drawn[crowd])
+	for (int group = 0; group < GROUPS; group++) {
+		bench->drawn[group] = calloc(BENCH_DRAWS, sizeof(*bench->drawn[group]));
+		if (!bench->drawn[group])
 			die(ENOMEM, "sources");
-		population_draw(&bench->population, crowd, false, bench->drawn[crowd], BENCH_DRAWS);
+		population_draw(&bench->population, group, false, bench->drawn[group], BENCH_DRAWS);
 	}
 	/* Each but once: who comes again is pending. */
-	memcpy(bench->drawn[CROWD_UNKNOWN], bench->population.crowd[CROWD_UNKNOWN],
-	       BENCH_DRAWS * sizeof(*bench->drawn[CROWD_UNKNOWN]));
+	memcpy(bench->drawn[GROUP_UNKNOWN], bench->population.group[GROUP_UNKNOWN],
+	       BENCH_DRAWS * sizeof(*bench->drawn[GROUP_UNKNOWN]));
 }
 
 /* ---- the agent's part: to take events out of the ring ---- */
@@ -356,7 +356,7 @@ static void forget(const struct bench *bench, uint64_t first, uint32_t count)
 	int map = bpf_map__fd(bench->skel->maps.peers);
 
 	for (uint64_t i = first; i < first + count; i++) {
-		struct rg_addr key = fill_addr(bench->drawn[CROWD_UNKNOWN][i & (BENCH_DRAWS - 1)]);
+		struct rg_addr key = fill_addr(bench->drawn[GROUP_UNKNOWN][i & (BENCH_DRAWS - 1)]);
 
 		if (bpf_map_delete_elem(map, &key) && errno != ENOENT)
 			die(errno, "taking a peer out");
@@ -382,7 +382,7 @@ static double run_held(struct bench *bench, uint8_t frame[FRAME_SIZE])
 
 static double run_measure(struct bench *bench, enum measure measure)
 {
-	const uint32_t *drawn = bench->drawn[measures[measure].crowd];
+	const uint32_t *drawn = bench->drawn[measures[measure].group];
 	uint8_t frame[FRAME_SIZE];
 
 	for (size_t i = 0; i < BENCH_DRAWS; i++)
@@ -495,7 +495,7 @@ static void print_result(const struct bench *bench)
 {
 	printf("{\"hosts\": %zu, \"prefixes\": %zu, \"known\": %zu, \"index\": %s, \"repeat\": %u, "
 	       "\"rounds\": %u, \"fill_seconds\": %.2f, \"told_share\": %.3f, \"cases\": {",
-	       bench->counts[CROWD_LISTED], bench->prefixes, bench->counts[CROWD_CLEAN],
+	       bench->counts[GROUP_LISTED], bench->prefixes, bench->counts[GROUP_CLEAN],
 	       bench->with_index ? "true" : "false", bench->repeat, bench->rounds,
 	       bench->fill_seconds, (double)bench->told / (double)bench->held_runs);
 	for (enum measure measure = 0; measure < MEASURES; measure++)
@@ -540,7 +540,7 @@ static void parse(struct bench *bench, int argc, char **argv)
 
 	while ((option = getopt_long(argc, argv, "n:p:r:t:c:ih", options, NULL)) >= 0) {
 		if (option == 'n')
-			bench->counts[CROWD_LISTED] = parse_number(optarg, 1, 16000000);
+			bench->counts[GROUP_LISTED] = parse_number(optarg, 1, 16000000);
 		else if (option == 'p')
 			bench->prefixes = parse_number(optarg, 0, 1000000);
 		else if (option == 'r')
@@ -563,10 +563,10 @@ int main(int argc, char **argv)
 	static struct bench bench = { .prefixes = 100000, .repeat = 1000000, .rounds = 5, .cpu = 1 };
 	size_t *counts = bench.counts;
 
-	counts[CROWD_LISTED] = 1 << 20;
+	counts[GROUP_LISTED] = 1 << 20;
 	parse(&bench, argc, argv);
-	population_counts(counts[CROWD_LISTED], counts);
-	counts[CROWD_UNKNOWN] = BENCH_DRAWS;
+	population_counts(counts[GROUP_LISTED], counts);
+	counts[GROUP_UNKNOWN] = BENCH_DRAWS;
 	pin(bench.cpu);
 	if (population_make(&bench.population, counts, bench.prefixes))
 		die(ENOMEM, "addresses");

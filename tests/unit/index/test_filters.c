@@ -274,7 +274,7 @@ static void check_rate(enum rg_index_part part, const struct rate *rate)
 	worn = percent_looks(part);
 	rg_index_rebuild_filters(index);
 	after = percent_looks(part);
-	print_message("part %d, %s: %.1f %% not there are looked for, %.1f %% when others had gone, "
+	print_message("part %d, %s: %.1f %% of others pass, %.1f %% after many were removed, "
 		      "then %.1f %%\n",
 		      part, rate->name, before, worn, after);
 	assert_true(before <= rate->most && after <= rate->most && worn < 18);
