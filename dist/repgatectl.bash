@@ -58,7 +58,7 @@ _repgatectl() {
 	test-config:0) mapfile -t COMPREPLY < <(compgen -f -- "$current") && return ;;
 	esac
 	case $current in
-	-*) words='--socket --config --json --help --version --follow --watch --store --save --for --comment' ;;
+	-*) words='--socket --config --json --help --version --follow --watch --store --save --force --for --comment' ;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 }

@@ -9,6 +9,7 @@
  */
 #include "base/addr.h"
 #include "base/log.h"
+#include "config/ers.h"
 #include "config/live.h"
 #include "control/control.h"
 #include "kernel/attach.h"
@@ -17,7 +18,7 @@
 
 #include <event2/event.h>
 
-#define FAKE_SECRET "qzkeyxjkv" /* part of a zone's real name: must never be shown */
+#define FAKE_SECRET "qzkeyxjkv7q" /* the key in a zone's real name: must never be shown */
 #define FAKE_CONF                                                                               \
 	"interfaces = [ \"lo\" ];\n"                                                            \
 	"zones = { one = { suffix = \"" FAKE_SECRET ".one.example\"; kind = \"standard\"; };\n" \
@@ -35,6 +36,17 @@ static struct rg_modules modules = { .clients = &fake_limits };
 FAKE struct rg_stats fake_stats;
 FAKE int fake_stats_error, fake_reload_error; /* 0 or -errno */
 FAKE unsigned int fake_stored; /* outcomes */
+FAKE bool fake_ers; /* for the next fake_modules_new(): with a group ers */
+#define FAKE_CODE "qzkexjkvwy7q" /* its activation code */
+FAKE enum rg_dns_status fake_dns_status = RG_DNS_NONE; /* of the answers of fake_answer() */
+FAKE uint32_t fake_dns_record; /* with RG_DNS_OK */
+
+/* The open DNS queries, until fake_answer(). */
+static struct rg_dns_query {
+	rg_dns_callback *callback;
+	void *arg;
+	char name[RG_DNSBL_NAME_SIZE];
+} fake_queries[4];
 
 /* The open inquiry, until fake_answer(). */
 static struct {
@@ -123,6 +135,12 @@ FAKE int fake_set(void *arg, const char *key, const char *value, struct rg_error
 	return rg_live_set(modules.conf, key, value, error);
 }
 
+FAKE int fake_set_code(void *arg, const char *code, struct rg_error *error)
+{
+	(void)arg;
+	return rg_ers_set_code(modules.conf, code, error);
+}
+
 FAKE void fake_set_mode(void *arg, enum rg_mode mode)
 {
 	(void)arg;
@@ -158,6 +176,29 @@ struct rg_dns_load rg_dns_load(const struct rg_dns *dns)
 {
 	(void)dns;
 	return (struct rg_dns_load){ 1, 2, 3 };
+}
+
+int rg_dns_query(struct rg_dns *dns, struct rg_dns_query **ret, unsigned int lane, const char *name,
+		 rg_dns_callback *callback, void *arg)
+{
+	(void)dns;
+	must(lane < RG_MAX_ZONES, "lane");
+	for (size_t i = 0; i < ARRAY_SIZE(fake_queries); i++) {
+		if (fake_queries[i].callback)
+			continue;
+		fake_queries[i].callback = callback;
+		fake_queries[i].arg = arg;
+		snprintf(fake_queries[i].name, sizeof(fake_queries[i].name), "%s", name);
+		*ret = &fake_queries[i];
+		return 0;
+	}
+	return -ENOMEM;
+}
+
+void rg_dns_cancel(struct rg_dns_query *query)
+{
+	if (query)
+		query->callback = NULL;
 }
 
 const char *rg_dns_status_name(enum rg_dns_status status)
@@ -300,6 +341,7 @@ struct rg_verdicts_count rg_verdicts_count(const struct rg_verdicts *verdicts)
 
 FAKE const struct rg_control_ops fake_ops = { .reload = fake_reload,
 					      .set = fake_set,
+					      .set_code = fake_set_code,
 					      .set_mode = fake_set_mode };
 
 /* ---- the modules ---- */
@@ -321,6 +363,10 @@ FAKE void fake_remove_files(void)
 	fake_forget_lists();
 	snprintf(path, sizeof(path), "%s/repgate.conf", fake_directory);
 	(void)unlink(path);
+	snprintf(path, sizeof(path), "%s/activation-code", fake_directory);
+	(void)unlink(path);
+	snprintf(path, sizeof(path), "%s/code", fake_directory);
+	(void)unlink(path);
 	(void)rmdir(fake_directory);
 }
 
@@ -335,7 +381,17 @@ FAKE struct rg_conf *fake_load_conf(void)
 	file = fopen(path, "we");
 	must(file != NULL, "no file");
 	fprintf(file, FAKE_CONF, fake_directory, fake_directory, fake_directory, fake_directory);
+	if (fake_ers)
+		fprintf(file, "ers = { activation_code_file = \"%s/code\"; };\n", fake_directory);
 	fclose(file);
+	if (fake_ers) {
+		char code[96];
+
+		snprintf(code, sizeof(code), "%s/code", fake_directory);
+		file = fopen(code, "we");
+		must(file && fputs(FAKE_CODE "\n", file) >= 0, "no file");
+		fclose(file);
+	}
 	must(!rg_conf_load(&conf, path, &error), error.text);
 	for (unsigned int i = 0; i < conf->zone_count; i++)
 		conf->zones[i].slot = i;
@@ -369,10 +425,28 @@ FAKE void fake_modules_new(void (*follow)(void *arg, const struct rg_recent_even
 FAKE void fake_modules_free(void)
 {
 	must(!fake_inquiry.callback, "an inquiry is open that nobody waits for");
+	for (size_t i = 0; i < ARRAY_SIZE(fake_queries); i++)
+		must(!fake_queries[i].callback, "a query is open that nobody waits for");
 	rg_lists_free(modules.lists);
 	modules.lists = NULL;
 	rg_conf_unref(modules.conf);
 	modules.conf = NULL;
+}
+
+/* Answers the open DNS queries. */
+FAKE void fake_answer_dns(void)
+{
+	const struct rg_dns_answer answer = { .status = fake_dns_status,
+					      .records = { fake_dns_record },
+					      .count = fake_dns_status == RG_DNS_OK };
+
+	for (size_t i = 0; i < ARRAY_SIZE(fake_queries); i++) {
+		rg_dns_callback *callback = fake_queries[i].callback;
+
+		fake_queries[i].callback = NULL;
+		if (callback)
+			callback(fake_queries[i].arg, &answer);
+	}
 }
 
 /* Ends the open inquiry. kind: two bits for each zone, enum rg_zone_state. */

@@ -15,7 +15,6 @@ CTL="base proto config ctl control/protocol.h"
 # library header: the only file that may include it
 LIBRARIES="ares.h dnsbl/dns_channel.c
 xdp/libxdp.h kernel/dispatcher.c
-event2/http.h observe/metrics.c
 maxminddb.h lists/country.c
 libconfig.h config/node.c
 filter.skel.h kernel/loader_private.h"

@@ -66,23 +66,31 @@ int rg_replace_check(int dir, const char *name, struct rg_error *error)
 	return 0;
 }
 
-/* Gives the new file the old one's owner and mode. */
-static int keep_owner(int dir, const char *name, int fresh, mode_t mode)
+/* Gives the new file the mode, or the old one's owner and mode. */
+static int set_owner(int dir, const char *name, int fresh, mode_t mode, bool keep)
 {
-	struct stat st = { .st_uid = geteuid(), .st_gid = getegid(), .st_mode = mode }, now;
+	struct stat now, st;
 
-	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) && errno != ENOENT)
-		return -errno;
 	if (fstat(fresh, &now))
 		return -errno;
+	if (!keep || fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW))
+		return fchmod(fresh, mode) ? -errno : 0;
 	if ((now.st_uid != st.st_uid || now.st_gid != st.st_gid) &&
 	    fchown(fresh, st.st_uid, st.st_gid))
 		return -errno;
 	return fchmod(fresh, st.st_mode & 0777) ? -errno : 0;
 }
 
-static int write_fresh(int dir, const char *name, int fd, mode_t mode,
-		       int (*write)(void *arg, FILE *to), void *arg)
+/* What a new file gets. */
+struct content {
+	mode_t mode;
+	bool keep;
+	int (*write)(void *arg, FILE *to);
+	void *arg;
+};
+
+/* Takes over fd. */
+static int write_fresh(int dir, const char *name, int fd, const struct content *content)
 {
 	FILE *to = fdopen(fd, "w");
 	int err;
@@ -91,11 +99,11 @@ static int write_fresh(int dir, const char *name, int fd, mode_t mode,
 		close(fd);
 		return -ENOMEM;
 	}
-	err = write(arg, to);
+	err = content->write(content->arg, to);
 	if (!err && fflush(to))
 		err = -errno;
 	if (!err)
-		err = keep_owner(dir, name, fd, mode);
+		err = set_owner(dir, name, fd, content->mode, content->keep);
 	if (!err && fsync(fd))
 		err = -errno;
 	if (fclose(to) && !err)
@@ -103,9 +111,10 @@ static int write_fresh(int dir, const char *name, int fd, mode_t mode,
 	return err;
 }
 
-int rg_replace_file(int dir, const char *name, mode_t mode, int (*write)(void *arg, FILE *to),
-		    void *arg)
+int rg_replace_file(int dir, const char *name, mode_t mode, bool keep,
+		    int (*write)(void *arg, FILE *to), void *arg)
 {
+	const struct content content = { mode, keep, write, arg };
 	char fresh[NAME_MAX + 1];
 	int fd, err;
 
@@ -117,7 +126,7 @@ int rg_replace_file(int dir, const char *name, mode_t mode, int (*write)(void *a
 	fd = openat(dir, fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
-	err = write_fresh(dir, name, fd, mode, write, arg);
+	err = write_fresh(dir, name, fd, &content);
 	if (!err && renameat(dir, fresh, dir, name))
 		err = -errno;
 	if (err)

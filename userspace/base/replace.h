@@ -25,11 +25,11 @@ int rg_replace_open_dir(const char *path, struct rg_error *error);
 int rg_replace_check(int dir, const char *name, struct rg_error *error);
 
 /*
- * Writes a new file and renames it to `name` in dir. It gets the old file's owner and mode, or `mode` if
- * there is none. write puts the content, and returns 0 or -errno. 0 or -errno; then the old file is as it
- * was.
+ * Writes a new file and renames it to `name` in dir. It gets `mode`; with `keep`, the old file's owner and
+ * mode if there is one. write puts the content, and returns 0 or -errno. 0 or -errno; then the old file is
+ * as it was.
  */
-int rg_replace_file(int dir, const char *name, mode_t mode, int (*write)(void *arg, FILE *to),
-		    void *arg);
+int rg_replace_file(int dir, const char *name, mode_t mode, bool keep,
+		    int (*write)(void *arg, FILE *to), void *arg);
 
 #endif

@@ -35,7 +35,6 @@ static int finish_responder_name(struct rg_reader *reader, const struct rg_node 
 
 static int check_blocked_reply(struct rg_reader *reader, const struct rg_node *root)
 {
-	const struct rg_node *node = rg_node_member(root, "blocked_reply");
 	const struct rg_conf *conf = reader->conf;
 	const struct rg_refusal refusal = { .text = conf->blocked_reply,
 					    .alias = "local",
@@ -44,13 +43,21 @@ static int check_blocked_reply(struct rg_reader *reader, const struct rg_node *r
 	struct rg_error why;
 
 	if (rg_reply_check(&refusal, &why))
-		return rg_reader_refuse(reader, node, "blocked_reply: %s", why.text);
-	for (unsigned int i = 0; i < conf->zone_count; i++)
-		if (rg_secret_holds_key(refusal.text, conf->zones[i].suffix))
-			return rg_reader_refuse(reader, node,
-						"blocked_reply shows the key in a zone's real name "
-						"(not shown here)");
+		return rg_reader_refuse(reader, rg_node_member(root, "blocked_reply"),
+					"blocked_reply: %s", why.text);
 	return 0;
+}
+
+/* Whatever people write is shown somewhere: in replies, logs, answers of commands. */
+static int check_keys_hidden(struct rg_reader *reader, const struct rg_node *root)
+{
+	struct rg_error where;
+
+	if (!rg_conf_shows_key(reader->conf, &where))
+		return 0;
+	return rg_reader_refuse(reader, rg_node_member(root, where.text),
+				"%s shows the key in a zone's real name (not shown here)",
+				where.text);
 }
 
 static void warn(struct rg_reader *reader)
@@ -83,6 +90,8 @@ static int finish(struct rg_reader *reader, const struct rg_node *root)
 		err = finish_responder_name(reader, root);
 	if (!err)
 		err = check_blocked_reply(reader, root);
+	if (!err)
+		err = check_keys_hidden(reader, root);
 	if (!err)
 		warn(reader);
 	return err;
@@ -119,6 +128,23 @@ static struct rg_conf *new_conf(const char *path)
 	return NULL;
 }
 
+/* An error may quote what people wrote in the wrong place: also a key. */
+static void mask_error(const struct rg_reader *reader, const struct rg_node *root)
+{
+	const struct rg_node *zones = rg_node_member(root, "zones");
+	char *text = reader->error->text;
+
+	for (unsigned int i = 0; zones && i < rg_node_count(zones); i++) {
+		const struct rg_node *zone = rg_node_at(zones, i), *suffix = NULL;
+
+		if (rg_node_type(zone) == RG_NODE_GROUP)
+			suffix = rg_node_member(zone, "suffix");
+		if (suffix && rg_node_text(suffix))
+			rg_secret_mask(text, rg_node_text(suffix));
+	}
+	rg_ers_mask(root, reader->conf->state_dir, text);
+}
+
 int rg_conf_load(struct rg_conf **ret, const char *path, struct rg_error *error)
 {
 	struct rg_error unused;
@@ -134,9 +160,13 @@ int rg_conf_load(struct rg_conf **ret, const char *path, struct rg_error *error)
 		err = rg_fail(error, -ENOMEM, "out of memory");
 	else
 		err = read_file(&reader, tree);
+	if (err && tree)
+		mask_error(&reader, rg_node_root(tree));
 	rg_node_tree_free(tree);
 	if (reader.warnings)
 		fclose(reader.warnings);
+	if (!err && reader.conf->warnings)
+		rg_conf_mask(reader.conf, reader.conf->warnings);
 	rg_keys_free(&rg_keys_ers, &reader.ers);
 	rg_keys_free(&rg_keys_zone, &reader.zone);
 	if (err)
@@ -161,9 +191,76 @@ void rg_conf_unref(struct rg_conf *conf)
 	for (unsigned int i = 0; i < conf->zone_count; i++)
 		rg_keys_free(&rg_keys_zone, &conf->zones[i]);
 	rg_keys_free(&rg_keys_top, conf);
+	if (conf->configured_code)
+		explicit_bzero(conf->configured_code, strlen(conf->configured_code));
+	free(conf->configured_code);
 	free(conf->path);
 	free(conf->warnings);
 	free(conf);
+}
+
+/* ------------------------------------------------------------------ keys in texts */
+
+bool rg_conf_has_key(const struct rg_conf *conf, const char *text)
+{
+	for (unsigned int i = 0; text && i < conf->zone_count; i++)
+		if (rg_secret_holds_key(text, conf->zones[i].suffix))
+			return true;
+	/* One that repgatectl replaced may still be valid. */
+	return text && conf->configured_code && rg_secret_holds_code(text, conf->configured_code);
+}
+
+void rg_conf_mask(const struct rg_conf *conf, char *text)
+{
+	for (unsigned int i = 0; i < conf->zone_count; i++)
+		rg_secret_mask(text, conf->zones[i].suffix);
+	if (conf->configured_code)
+		rg_secret_mask_code(text, conf->configured_code);
+}
+
+/* The key of a section whose text shows a key, or NULL. */
+static const char *find_text(const struct rg_conf *conf, const struct rg_key_section *section,
+			     const void *values)
+{
+	for (size_t i = 0; i < section->count; i++) {
+		const struct rg_key *key = &section->keys[i];
+		bool is_text = key->type == RG_KEY_STRING || key->type == RG_KEY_REPLY ||
+			       key->type == RG_KEY_PATH;
+
+		if (is_text && strcmp(key->name, "suffix") != 0 &&
+		    rg_conf_has_key(conf, *(char *const *)((const char *)values + key->offset)))
+			return key->name;
+	}
+	return NULL;
+}
+
+static const char *find_zone_text(const struct rg_conf *conf, const struct rg_zone_conf *zone)
+{
+	return rg_conf_has_key(conf, zone->alias) ? "the name" : find_text(conf, &rg_keys_zone, zone);
+}
+
+bool rg_conf_shows_key(const struct rg_conf *conf, struct rg_error *where)
+{
+	const char *name = find_text(conf, &rg_keys_top, conf);
+
+	if (!name && rg_conf_has_key(conf, conf->path))
+		name = "the configuration's path";
+	for (unsigned int i = 0; !name && i < conf->interface_count; i++)
+		if (rg_conf_has_key(conf, conf->interfaces[i]))
+			name = "interfaces";
+	if (name) {
+		snprintf(where->text, sizeof(where->text), "%s", name);
+		return true;
+	}
+	for (unsigned int i = 0; i < conf->zone_count; i++) {
+		name = find_zone_text(conf, &conf->zones[i]);
+		if (!name)
+			continue;
+		/* By number: the name may be what shows the key. */
+		snprintf(where->text, sizeof(where->text), "%s of zone %u", name, i + 1);
+		return true;
+	}
+	return false;
 }
 
 /* ------------------------------------------------------------------ questions */

@@ -6,6 +6,7 @@
 #ifndef REPGATE_CONFIG_CONFIG_H
 #define REPGATE_CONFIG_CONFIG_H
 
+#include "config/secret.h"
 #include "config/value.h"
 #include "proto/dnsbl_query.h"
 
@@ -74,6 +75,9 @@ struct rg_conf {
 	struct sockaddr_storage metrics_address;
 	unsigned int qil_level; /* as set at the service; shown, not used */
 	char *warnings; /* lines for the log, NULL if none */
+	enum rg_secret_source code_source; /* of the activation code in use */
+	char *configured_code; /* of the file or credential; secret. NULL: no group ers */
+	bool code_is_stale; /* state_dir has a code that does not count any more (activation.h) */
 };
 
 /*
@@ -116,6 +120,16 @@ struct rg_conf_actions rg_conf_actions(const struct rg_conf *conf);
  * conf does not have does not count: rg_verdicts_name_zones() removes its verdicts.
  */
 bool rg_conf_changes_actions(const struct rg_conf_actions *before, const struct rg_conf *conf);
+
+/*
+ * True if a text of the configuration, which may be shown, shows the key in some zone's real name. Then
+ * where->text is the setting: its name, or words for people.
+ */
+bool rg_conf_shows_key(const struct rg_conf *conf, struct rg_error *where);
+/* True if text shows the key in some zone's real name. */
+bool rg_conf_has_key(const struct rg_conf *conf, const char *text);
+/* Replaces the keys in the zones' real names by asterisks in text. */
+void rg_conf_mask(const struct rg_conf *conf, char *text);
 
 /* True if a zone, blocked_action or on_dns_failure has this action. */
 bool rg_conf_uses(const struct rg_conf *conf, enum rg_action action);

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "config/ers.h"
 
+#include "config/activation.h"
 #include "config/reader.h"
 #include "config/secret.h"
 #include "config/zones.h"
 
+#define STANDARD_ALIAS "ers-standard"
+#define QIL_ALIAS "ers-qil"
 #define ALL_LISTS 15
 #define PROMISED_TTL_MIN 300 /* s: the service changes QIL every five minutes */
 
@@ -89,7 +92,7 @@ static int add_zone(struct rg_reader *reader, const char *code, enum rg_class pe
 	/* QIL: "any positive response"; the error codes are excluded by rg_dnsbl_match(). */
 	(void)(standard ? standard_codes(&zone->codes, ers->lists) :
 			  rg_dnsbl_codes_add(&zone->codes, "127.0.0.0/8", NULL));
-	return rg_zones_add(reader, ers->node, standard ? "ers-standard" : "ers-qil");
+	return rg_zones_add(reader, ers->node, standard ? STANDARD_ALIAS : QIL_ALIAS);
 }
 
 static int check_times(struct rg_reader *reader)
@@ -107,11 +110,55 @@ static int check_times(struct rg_reader *reader)
 	return 0;
 }
 
+static void warn_of_code(struct rg_reader *reader, const char *code, int override)
+{
+	const char *state_dir = reader->conf->state_dir;
+
+	if (!rg_secret_is_usual(code))
+		fprintf(reader->warnings,
+			"the activation code has %zu letters and digits; the service's codes have 14 or "
+			"31\n",
+			strlen(code));
+	if (override == -ESTALE)
+		fprintf(reader->warnings,
+			"the configured activation code was changed: it counts, and the one that "
+			"repgatectl saved in %s does not\n",
+			state_dir);
+	else if (override && override != -ENOENT)
+		fprintf(reader->warnings,
+			"%s/" RG_ACTIVATION_FILE
+			" can't be used: the configured activation code counts\n",
+			state_dir);
+}
+
+/* Finds out which code counts. code: 0 with the code, which the caller wipes. */
+static int find_code(struct rg_reader *reader, char code[RG_SECRET_SIZE])
+{
+	const struct rg_ers_conf *ers = &reader->ers;
+	struct rg_conf *conf = reader->conf;
+	enum rg_secret_source source;
+	struct rg_error why;
+	int override;
+
+	if (rg_secret_read(ers->activation_code_file, code, &source, &why))
+		return rg_reader_refuse(reader, ers->code_node ? ers->code_node : ers->node, "%s",
+					why.text);
+	conf->configured_code = strdup(code);
+	if (!conf->configured_code)
+		return rg_reader_refuse(reader, ers->node, "out of memory");
+	override = rg_activation_load(conf->state_dir, conf->configured_code, code);
+	if (override)
+		strcpy(code, conf->configured_code);
+	conf->code_source = override ? source : RG_SECRET_COMMAND;
+	conf->code_is_stale = override == -ESTALE;
+	warn_of_code(reader, code, override);
+	return 0;
+}
+
 int rg_ers_add_zones(struct rg_reader *reader)
 {
 	const struct rg_ers_conf *ers = &reader->ers;
 	char code[RG_SECRET_SIZE];
-	struct rg_error why;
 	int err;
 
 	if (!ers->node)
@@ -120,12 +167,105 @@ int rg_ers_add_zones(struct rg_reader *reader)
 	if (err)
 		return err;
 	reader->conf->qil_level = ers->qil_level;
-	if (rg_secret_read(ers->activation_code_file, code, &why))
-		return rg_reader_refuse(reader, ers->code_node ? ers->code_node : ers->node, "%s",
-					why.text);
-	err = add_zone(reader, code, RG_CLASS_STANDARD);
+	err = find_code(reader, code);
+	if (!err)
+		err = add_zone(reader, code, RG_CLASS_STANDARD);
 	if (!err)
 		err = add_zone(reader, code, RG_CLASS_QIL);
 	explicit_bzero(code, sizeof(code));
 	return err;
+}
+
+/* ------------------------------------------------------------------ another code */
+
+static struct rg_zone_conf *find_zone(struct rg_conf *conf, const char *alias)
+{
+	return (struct rg_zone_conf *)(uintptr_t)rg_conf_zone_by_alias(conf, alias);
+}
+
+bool rg_ers_is_used(const struct rg_conf *conf)
+{
+	return conf->configured_code != NULL;
+}
+
+bool rg_ers_has_zone(const struct rg_zone_conf *zone)
+{
+	return !strcmp(zone->alias, STANDARD_ALIAS) || !strcmp(zone->alias, QIL_ALIAS);
+}
+
+const struct rg_zone_conf *rg_ers_standard(const struct rg_conf *conf)
+{
+	return rg_ers_is_used(conf) ? rg_conf_zone_by_alias(conf, STANDARD_ALIAS) : NULL;
+}
+
+static void swap(char **a, char **b)
+{
+	char *c = *a;
+
+	*a = *b;
+	*b = c;
+}
+
+static void wipe(char *text)
+{
+	if (text)
+		explicit_bzero(text, strlen(text));
+	free(text);
+}
+
+int rg_ers_set_code(struct rg_conf *conf, const char *code, struct rg_error *error)
+{
+	struct rg_zone_conf *standard, *qil;
+	char *one = NULL, *two = NULL;
+	int err = 0;
+
+	if (!rg_ers_is_used(conf))
+		return rg_fail(error, -EINVAL, "the configuration has no group ers");
+	standard = find_zone(conf, STANDARD_ALIAS);
+	qil = find_zone(conf, QIL_ALIAS);
+	if (asprintf(&one, "%s.r.mail-abuse.com", code) < 0)
+		one = NULL;
+	if (asprintf(&two, "%s.q.mail-abuse.com", code) < 0)
+		two = NULL;
+	if (!one || !two) {
+		err = rg_fail(error, -ENOMEM, "out of memory");
+	} else {
+		struct rg_error where;
+
+		swap(&standard->suffix, &one);
+		swap(&qil->suffix, &two);
+		if (rg_conf_shows_key(conf, &where)) {
+			swap(&standard->suffix, &one);
+			swap(&qil->suffix, &two);
+			err = rg_fail(error, -EINVAL,
+				      "%s shows this code in the configuration (not shown here)",
+				      where.text);
+		}
+	}
+	if (!err)
+		conf->code_source = RG_SECRET_COMMAND;
+	wipe(one);
+	wipe(two);
+	return err;
+}
+
+void rg_ers_mask(const struct rg_node *root, const char *state_dir, char *text)
+{
+	const struct rg_node *ers = rg_node_member(root, "ers"), *file;
+	char code[RG_SECRET_SIZE], other[RG_SECRET_SIZE];
+	enum rg_secret_source source;
+	const char *path = NULL;
+
+	if (!ers || rg_node_type(ers) != RG_NODE_GROUP)
+		return;
+	file = rg_node_member(ers, "activation_code_file");
+	if (file)
+		path = rg_node_text(file);
+	if ((file && (!path || *path != '/')) || rg_secret_read(path, code, &source, NULL))
+		return;
+	rg_secret_mask_code(text, code);
+	if (state_dir && !rg_activation_load(state_dir, code, other))
+		rg_secret_mask_code(text, other);
+	explicit_bzero(code, sizeof(code));
+	explicit_bzero(other, sizeof(other));
 }

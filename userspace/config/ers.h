@@ -8,9 +8,11 @@
 
 #include "base/util.h"
 
+struct rg_conf;
 struct rg_key;
 struct rg_node;
 struct rg_reader;
+struct rg_zone_conf;
 
 /* Values of the group; the strings are freed by rg_keys_free(). */
 struct rg_ers_conf {
@@ -35,5 +37,22 @@ int rg_ers_read_lists(struct rg_reader *reader, const struct rg_key *key, const 
  * file is read. 0, or -EINVAL with the reader's error.
  */
 int rg_ers_add_zones(struct rg_reader *reader);
+
+/* True if conf has a group ers. */
+bool rg_ers_is_used(const struct rg_conf *conf);
+/* True if the zone is one of the two. */
+bool rg_ers_has_zone(const struct rg_zone_conf *zone);
+/* The zone of Standard; NULL: no group ers. */
+const struct rg_zone_conf *rg_ers_standard(const struct rg_conf *conf);
+
+/*
+ * Puts another activation code (normalised) into the real names of the two zones, in place; the caller
+ * removes what the zones answered before. 0; -EINVAL: there is no group ers, or a text of the configuration
+ * shows this code; -ENOMEM. Then nothing has changed.
+ */
+int rg_ers_set_code(struct rg_conf *conf, const char *code, struct rg_error *error);
+
+/* Replaces the activation code of the group ers by asterisks in text, as far as it can be read. */
+void rg_ers_mask(const struct rg_node *root, const char *state_dir, char *text);
 
 #endif

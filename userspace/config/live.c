@@ -78,6 +78,9 @@ int rg_live_set(struct rg_conf *conf, const char *key, const char *value, struct
 	struct rg_node *root;
 	int err;
 
+	if (rg_conf_has_key(conf, key) || rg_conf_has_key(conf, value))
+		return rg_fail(error, -EINVAL,
+			       "a setting must not show the key in a zone's real name");
 	if (rg_node_tree_new(&tree))
 		return rg_fail(error, -ENOMEM, "out of memory");
 	root = rg_node_root(tree);
@@ -207,7 +210,7 @@ int rg_live_save(const char *path, const char *key, const char *value, const cha
 		err = put_saved(rg_node_root(tree), key, value, zones, zone_count, error);
 	if (!err) {
 		/* The agent reads the file, whoever writes it. It holds no secret. */
-		err = rg_replace_file(dir, name_of(saved), 0644, write_tree, tree);
+		err = rg_replace_file(dir, name_of(saved), 0644, true, write_tree, tree);
 		if (err)
 			(void)rg_fail(error, err, "%s: can't be written: %s", saved, strerror(-err));
 	}

@@ -4,67 +4,156 @@
 #include <ctype.h>
 #include <fcntl.h>
 
-#define CODE_LENGTH 14 /* AB-CDEF-GHIJ-KLMN without hyphens */
+#define LONG_LABEL 14 /* characters: a word that names a list is shorter */
+
+const char *rg_secret_source_name(enum rg_secret_source source)
+{
+	static const char *const names[] = { [RG_SECRET_FILE] = "file",
+					     [RG_SECRET_CREDENTIAL] = "credential",
+					     [RG_SECRET_COMMAND] = "command" };
+
+	return source < ARRAY_SIZE(names) ? names[source] : NULL;
+}
+
+/* Only blanks may follow the end of the line. */
+static bool is_last_line(const char *text)
+{
+	return !text[strspn(text, " \t\r\n\v\f")];
+}
 
 int rg_secret_normalise(char *code)
 {
 	char *out = code;
 
 	for (const char *in = code; *in; in++) {
+		if (*in == '\n' && out != code && !is_last_line(in))
+			return -EINVAL;
 		if (*in == '-' || isspace((unsigned char)*in))
 			continue;
-		if (!isalnum((unsigned char)*in) || out - code >= CODE_LENGTH)
+		/* Not isalnum(), which depends on the locale. */
+		if (!isascii((unsigned char)*in) || !isalnum((unsigned char)*in) ||
+		    out - code >= RG_SECRET_MAX)
 			return -EINVAL;
 		*out++ = (char)tolower((unsigned char)*in);
 	}
 	*out = '\0';
-	return out - code == CODE_LENGTH ? 0 : -EINVAL;
+	return out - code >= RG_SECRET_MIN ? 0 : -EINVAL;
 }
 
-/* True if text begins with the key, whatever hyphens stand between. */
-static bool begins_with(const char *text, const char *key, size_t len)
+bool rg_secret_is_usual(const char *code)
 {
-	size_t at = 0;
+	size_t len = strlen(code);
 
-	for (; *text && at < len; text++) {
-		if (*text == '-' && key[at] != '-')
-			continue;
-		if (tolower((unsigned char)*text) != tolower((unsigned char)key[at]))
-			break;
-		at++;
-	}
-	return at == len;
+	return len == 14 || len == 31;
 }
 
-bool rg_secret_holds_key(const char *text, const char *suffix)
+/* ------------------------------------------------------------------ keys in texts */
+
+/* "dnsbl-1", "2nd-list": letters and hyphens, with a number of at most two digits at one end. */
+static bool is_numbered_word(const char *label, size_t len)
+{
+	size_t from = 0, to = len;
+
+	while (from < len && isdigit((unsigned char)label[from]))
+		from++;
+	while (to > from && isdigit((unsigned char)label[to - 1]))
+		to--;
+	if (from > 2 || len - to > 2 || (from && to < len))
+		return false;
+	for (size_t i = from; i < to; i++)
+		if (isdigit((unsigned char)label[i]))
+			return false;
+	return true;
+}
+
+size_t rg_secret_key_length(const char *suffix)
 {
 	size_t len = strcspn(suffix, ".");
+	const char *parent = suffix + len + (suffix[len] == '.');
 
-	if (len < CODE_LENGTH)
-		return false;
-	for (; *text; text++)
-		if (begins_with(text, suffix, len))
+	if (!strcasecmp(parent, "r.mail-abuse.com") || !strcasecmp(parent, "q.mail-abuse.com") ||
+	    len >= LONG_LABEL)
+		return len;
+	return len >= RG_SECRET_MIN && !is_numbered_word(suffix, len) ? len : 0;
+}
+
+/* How much of text is the key, whatever hyphens and blanks stand between; 0: it does not begin with it. */
+static size_t match(const char *text, const char *key, size_t len)
+{
+	size_t at = 0, used = 0;
+
+	for (; text[used] && at < len; used++) {
+		bool between = text[used] == '-' || text[used] == ' ' || text[used] == '\t';
+
+		if (between && key[at] != text[used])
+			continue;
+		if (tolower((unsigned char)text[used]) != tolower((unsigned char)key[at]))
+			return 0;
+		at++;
+	}
+	return at == len ? used : 0;
+}
+
+static bool holds(const char *text, const char *key, size_t len)
+{
+	for (; len && *text; text++)
+		if (match(text, key, len))
 			return true;
 	return false;
 }
 
+bool rg_secret_holds_key(const char *text, const char *suffix)
+{
+	return holds(text, suffix, rg_secret_key_length(suffix));
+}
+
+bool rg_secret_holds_code(const char *text, const char *code)
+{
+	return holds(text, code, strlen(code));
+}
+
+static void mask(char *text, const char *key, size_t len)
+{
+	while (len && *text) {
+		size_t used = isalnum((unsigned char)*text) ? match(text, key, len) : 0;
+
+		memset(text, '*', used);
+		text += used ? used : 1;
+	}
+}
+
+void rg_secret_mask(char *text, const char *suffix)
+{
+	mask(text, suffix, rg_secret_key_length(suffix));
+}
+
+void rg_secret_mask_code(char *text, const char *code)
+{
+	mask(text, code, strlen(code));
+}
+
+/* ------------------------------------------------------------------ the activation code's file */
+
 /* The caller frees *used, which is the path that was opened last. */
-static int open_code(const char *path, char **used, struct rg_error *error)
+static int open_code(const char *path, char **used, enum rg_secret_source *source,
+		     struct rg_error *error)
 {
 	const char *credentials = getenv("CREDENTIALS_DIRECTORY");
 	int fd = -1;
 
+	*source = RG_SECRET_FILE;
 	if (path) {
 		*used = strdup(path);
 		if (!*used)
 			return rg_fail(error, -ENOMEM, "out of memory");
-		fd = open(*used, O_RDONLY | O_CLOEXEC);
+		fd = open(*used, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 		/* If only root may read it, systemd has handed it to us. */
 		if (fd >= 0 || errno != EACCES || !credentials)
 			goto out;
 		free(*used);
 		*used = NULL;
 	}
+	*source = RG_SECRET_CREDENTIAL;
 	if (!credentials)
 		return rg_fail(error, -EINVAL,
 			       "ers has no activation_code_file, and there is no systemd credential");
@@ -72,15 +161,16 @@ static int open_code(const char *path, char **used, struct rg_error *error)
 		*used = NULL;
 		return rg_fail(error, -ENOMEM, "out of memory");
 	}
-	fd = open(*used, O_RDONLY | O_CLOEXEC);
+	fd = open(*used, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 out:
 	return fd < 0 ? rg_fail(error, -EINVAL, "activation code file %s: %m", *used) : fd;
 }
 
-int rg_secret_read(const char *path, char code[RG_SECRET_SIZE], struct rg_error *error)
+int rg_secret_read(const char *path, char code[RG_SECRET_SIZE], enum rg_secret_source *source,
+		   struct rg_error *error)
 {
 	RG_CLEANUP_FREE char *used = NULL;
-	RG_CLEANUP_CLOSE int fd = open_code(path, &used, error);
+	RG_CLEANUP_CLOSE int fd = open_code(path, &used, source, error);
 	ssize_t len;
 
 	if (fd < 0)
@@ -89,11 +179,18 @@ int rg_secret_read(const char *path, char code[RG_SECRET_SIZE], struct rg_error 
 	if (len < 0)
 		return rg_fail(error, -EINVAL, "activation code file %s: %m", used);
 	code[len] = '\0';
-	if ((size_t)len == strlen(code) && !rg_secret_normalise(code))
-		return 0;
+	if (len < RG_SECRET_SIZE - 1 && (size_t)len == strlen(code) && !rg_secret_normalise(code)) {
+		/* Errors name the path: it is masked in this one. */
+		rg_secret_mask_code(used, code);
+		if (!strchr(used, '*'))
+			return 0;
+		explicit_bzero(code, RG_SECRET_SIZE);
+		return rg_fail(error, -EINVAL,
+			       "the path %s shows the activation code, and paths are shown", used);
+	}
 	explicit_bzero(code, RG_SECRET_SIZE);
 	return rg_fail(error, -EINVAL,
-		       "%s does not hold an activation code (14 letters and digits, as in "
-		       "AB-CDEF-GHIJ-KLMN)",
+		       "%s does not hold an activation code (" RG_SECRET_FORM
+		       ", as in AB-CDEF-GHIJ-KLMN)",
 		       used);
 }

@@ -112,6 +112,9 @@ static int begin_add(void *arg, struct rg_error *error)
 	int64_t until = 0;
 	int err = 0;
 
+	if (rg_conf_has_key(change->modules->conf, get_string(change->request, "comment")))
+		return rg_fail(error, -EINVAL,
+			       "the comment must not show the key in a zone's real name");
 	if (change->peer_class == RG_CLASS_BLOCKED)
 		err = check_approved(change->modules, entry, error);
 	if (err)

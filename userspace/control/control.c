@@ -56,11 +56,35 @@ static size_t unread(const struct rg_client *client)
 	return evbuffer_get_length(bufferevent_get_output(client->stream));
 }
 
+static void mask(const struct rg_conf *conf, json_t *value)
+{
+	const char *text = json_string_value(value);
+	const char *name;
+	json_t *member;
+	size_t i;
+
+	json_object_foreach(value, name, member)
+		mask(conf, member);
+	json_array_foreach(value, i, member)
+		mask(conf, member);
+	if (text && rg_conf_has_key(conf, text)) {
+		RG_CLEANUP_FREE char *copy = strdup(text);
+
+		if (copy)
+			rg_conf_mask(conf, copy);
+		(void)json_string_set(value, copy ? copy : "");
+	}
+}
+
 static void send_line(struct rg_client *client, json_t *line)
 {
-	char *text = line ? json_dumps(line, JSON_COMPACT) : NULL;
 	struct evbuffer *out = bufferevent_get_output(client->stream);
+	char *text = NULL;
 
+	if (line) {
+		mask(client->control->modules->conf, line);
+		text = json_dumps(line, JSON_COMPACT);
+	}
 	json_decref(line);
 	/* Without memory, or with text that is not UTF-8: each request still gets an answer. */
 	if (!text)
@@ -138,7 +162,11 @@ static void run_line(struct rg_client *client, const char *line, size_t len)
 {
 	json_error_t error;
 	json_t *request = json_loadb(line, len, JSON_REJECT_DUPLICATES, &error);
+	char *near = strstr(error.text, " near ");
 
+	/* What follows is from the request, which may hold an activation code. */
+	if (!request && near)
+		*near = '\0';
 	if (!json_is_object(request))
 		rg_control_refuse(client, "not a JSON object: %s",
 				  request ? "other type" : error.text);
@@ -160,6 +188,7 @@ static bool run_lines(struct rg_client *client)
 	while (!client->waits_for && unread(client) <= MAX_UNREAD &&
 	       (line = evbuffer_readln(in, &len, EVBUFFER_EOL_LF))) {
 		run_line(client, line, len);
+		explicit_bzero(line, len);
 		free(line);
 	}
 	if (client->waits_for)

@@ -21,6 +21,8 @@ struct rg_control_ops {
 	void (*reload)(void *arg, const struct rg_reload_request *request);
 	/* Changes one setting. Only from a request's begin(). 0 or negative with error. */
 	int (*set)(void *arg, const char *key, const char *value, struct rg_error *error);
+	/* Puts another activation code in force. Only from a request's begin(). 0 or negative with error. */
+	int (*set_code)(void *arg, const char *code, struct rg_error *error);
 	/* Changes the mode. Only from a request's begin(). */
 	void (*set_mode)(void *arg, enum rg_mode mode);
 	void *arg;
@@ -38,7 +40,10 @@ void rg_control_free(struct rg_control *control);
 /* Sends an event to every client that follows. */
 void rg_control_follow(struct rg_control *control, const struct rg_recent_event *event);
 
-/* For the commands. Each request gets exactly one answer. Takes over the reference of result. */
+/*
+ * For the commands. Each request gets exactly one answer. Takes over the reference of result. In all that
+ * is sent, keys in the zones' real names are masked: people may have written one somewhere.
+ */
 void rg_control_answer(struct rg_client *client, json_t *result);
 /* The other kind of answer: an error, as one line of text. */
 __attribute__((format(printf, 2, 3))) void rg_control_refuse(struct rg_client *client,

@@ -58,6 +58,10 @@ static const struct rg_command_info commands[RG_COMMANDS] = {
 	[RG_COMMAND_SETTINGS] = {
 		"settings", "all settings: default, bounds, when a change takes effect", true,
 		{ { "key", "KEY", RG_ARGUMENT_TEXT, RG_FORM_OPTIONAL, NULL, true } } },
+	[RG_COMMAND_ACTIVATION_CODE] = {
+		"activation-code", "another ERS activation code, from standard input", false,
+		{ { "code", NULL, RG_ARGUMENT_TEXT, RG_FORM_INPUT, NULL, false },
+		  FLAG("force", false) } },
 	[RG_COMMAND_MONITOR] = {
 		"monitor", "let everything pass, but count and log", false,
 		{ { "on", "on|off", RG_ARGUMENT_SWITCH, RG_FORM_REQUIRED, NULL, false } } },
@@ -157,7 +161,8 @@ static int check_arguments(const struct rg_command_info *info, const json_t *req
 			return err;
 	}
 	for (size_t i = 0; i < RG_MAX_ARGUMENTS && info->arguments[i].name; i++)
-		if (info->arguments[i].form == RG_FORM_REQUIRED &&
+		if ((info->arguments[i].form == RG_FORM_REQUIRED ||
+		     info->arguments[i].form == RG_FORM_INPUT) &&
 		    !json_object_get(request, info->arguments[i].name))
 			return rg_fail(error, -EINVAL, "%s: \"%s\" is missing", info->name,
 				       info->arguments[i].name);
@@ -201,8 +206,10 @@ char *rg_protocol_usage(enum rg_command command)
 
 	if (!to)
 		return NULL;
-	for (size_t i = 0; i < RG_MAX_ARGUMENTS && arguments[i].name; i++) {
-		if (i)
+	for (size_t i = 0, printed = 0; i < RG_MAX_ARGUMENTS && arguments[i].name; i++) {
+		if (arguments[i].form == RG_FORM_INPUT)
+			continue;
+		if (printed++)
 			fputc(' ', to);
 		print_argument(to, &arguments[i]);
 	}

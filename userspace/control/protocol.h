@@ -30,6 +30,7 @@ enum rg_command {
 	RG_COMMAND_RELOAD,
 	RG_COMMAND_SET,
 	RG_COMMAND_SETTINGS,
+	RG_COMMAND_ACTIVATION_CODE,
 	RG_COMMAND_MONITOR,
 	RG_COMMAND_TEST_CONFIG,
 	RG_COMMAND_VERSION,
@@ -50,6 +51,8 @@ enum rg_argument_form {
 	RG_FORM_REQUIRED, /* by position; a request without it is refused, too */
 	RG_FORM_OPTIONAL, /* by position, may be left out */
 	RG_FORM_OPTION, /* --name */
+	/* From standard input, as it is secret: a command line is public. A request without it is refused. */
+	RG_FORM_INPUT,
 };
 
 #define RG_MAX_ARGUMENTS 3

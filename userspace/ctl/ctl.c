@@ -3,6 +3,7 @@
 #include "config/live.h"
 #include "ctl/ctl_answer.h"
 #include "ctl/ctl_arguments.h"
+#include "ctl/ctl_input.h"
 #include "ctl/ctl_print.h"
 #include "ctl/ctl_settings.h"
 
@@ -223,10 +224,29 @@ static int settings(const struct ctl *ctl)
 	return EXIT_SUCCESS;
 }
 
+/* Sends the code, and prints what came of it. */
+static int activation_code(struct ctl *ctl)
+{
+	char secret[RG_SECRET_SIZE];
+	int err = rg_ctl_input_code(secret), code;
+
+	if (err)
+		return fail("standard input: %s",
+			    err == -EINVAL ? "not an activation code (" RG_SECRET_FORM ")" :
+					     strerror(-err));
+	ctl->arguments.values[0] = secret;
+	code = run_once(ctl);
+	explicit_bzero(secret, sizeof(secret));
+	ctl->arguments.values[0] = NULL;
+	return code;
+}
+
 static int run(struct ctl *ctl)
 {
 	int code;
 
+	if (ctl->arguments.command == RG_COMMAND_ACTIVATION_CODE)
+		return activation_code(ctl);
 	if (ctl->arguments.command == RG_COMMAND_TEST_CONFIG)
 		return test_config(ctl);
 	if (ctl->arguments.command == RG_COMMAND_SETTINGS)

@@ -154,7 +154,7 @@ static int read_positional(struct rg_ctl_arguments *ret, char **words, int count
 	int used = 0;
 
 	for (size_t i = 0; i < RG_MAX_ARGUMENTS && arguments[i].name; i++) {
-		if (arguments[i].form == RG_FORM_OPTION)
+		if (arguments[i].form == RG_FORM_OPTION || arguments[i].form == RG_FORM_INPUT)
 			continue;
 		if (used < count)
 			ret->values[i] = words[used++];

@@ -332,6 +332,8 @@ static void print_status_head(FILE *to, const json_t *result)
 		fprintf(to, " %lld", (long long)json_integer_value(item));
 	fprintf(to, ", resolver %s, pins %s, configuration %s\n", text_of(agent, "resolver"),
 		text_of(agent, "pin_path"), text_of(agent, "config"));
+	if (has_text(result, "activation_code"))
+		fprintf(to, "activation code: from the %s\n", text_of(result, "activation_code"));
 	fprintf(to, "lists: %lld entries in force, %lld countries; inquiries: %lld, open %lld\n",
 		int_of(lists, "entries"), int_of(lists, "countries"), int_of(agent, "inquiries"),
 		int_of(agent, "inquiries_open"));
@@ -364,6 +366,21 @@ static void print_status(FILE *to, const json_t *result)
 	print_zones(to, result);
 	fputc('\n', to);
 	print_table(to, "", maps, json_object_get(result, "maps"));
+}
+
+static void print_activation(FILE *to, const json_t *result)
+{
+	const json_t *answer;
+	size_t i;
+
+	json_array_foreach(json_object_get(result, "answers"), i, answer)
+		fprintf(to, "asked the Standard zone about %s: %s%s%s\n", text_of(answer, "asked"),
+			text_of(answer, "answer"), has_text(answer, "code") ? ", " : "",
+			has_text(answer, "code") ? text_of(answer, "code") : "");
+	if (!json_is_true(json_object_get(result, "usual_length")))
+		fputs("warning: the service's codes have 14 or 31 letters and digits, this one has not\n",
+		      to);
+	fprintf(to, "saved and in force: %s\n", text_of(result, "comment"));
 }
 
 /* ---------------------------------------------------------------------- stats */
@@ -582,6 +599,7 @@ void rg_ctl_print(FILE *to, enum rg_command command, const json_t *result)
 	static void (*const functions[RG_COMMANDS])(FILE * to, const json_t *result) = {
 		[RG_COMMAND_STATUS] = print_status,
 		[RG_COMMAND_LOOKUP] = print_lookup,
+		[RG_COMMAND_ACTIVATION_CODE] = print_activation,
 		[RG_COMMAND_STATS] = print_stats,
 		[RG_COMMAND_REPORT] = print_report,
 		[RG_COMMAND_LIST] = print_list,

@@ -473,10 +473,18 @@ static void set_mode(void *arg, enum rg_mode mode)
 	rg_reload_set_mode(&agent->modules, mode);
 }
 
+static int set_code(void *arg, const char *code, struct rg_error *error)
+{
+	struct rg_agent *agent = arg;
+
+	return rg_reload_set_code(&agent->modules, code, error);
+}
+
 static int build_control(struct rg_agent *agent, struct rg_error *error)
 {
 	const struct rg_control_ops ops = { .reload = add_reload,
 					    .set = set_setting,
+					    .set_code = set_code,
 					    .set_mode = set_mode,
 					    .arg = agent };
 
@@ -558,6 +566,7 @@ int rg_agent_new(struct rg_agent **ret, struct rg_conf *conf, struct rg_error *e
 	else
 		err = build(agent, error);
 	if (err) {
+		rg_conf_mask(conf, error->text);
 		/* An earlier agent's filter may be in force with these pins. */
 		bool keep = !modules->loader || rg_loader_was_attached(modules->loader);
 
@@ -565,6 +574,7 @@ int rg_agent_new(struct rg_agent **ret, struct rg_conf *conf, struct rg_error *e
 		return err;
 	}
 	rg_reload_log_warnings(conf);
+	rg_reload_forget_code(conf);
 	if (conf->unknown == RG_ACTION_HOLD && !rg_loader_can_hold(modules->loader))
 		rg_log_warning(
 			"this kernel can't release held SYNs (Linux 5.18 can): unknown = \"drop\"");

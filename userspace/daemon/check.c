@@ -12,6 +12,8 @@ int rg_check_files(const struct rg_conf *conf, struct rg_error *error)
 
 	rg_country_db_free(countries);
 	rg_lists_free(lists);
+	if (err && error)
+		rg_conf_mask(conf, error->text); /* it may quote a line of a list */
 	return err;
 }
 

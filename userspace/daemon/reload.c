@@ -3,6 +3,8 @@
 
 #include "base/log.h"
 #include "base/names.h"
+#include "config/activation.h"
+#include "config/ers.h"
 #include "config/live.h"
 #include "kernel/settings.h"
 
@@ -139,6 +141,7 @@ static void adopt_conf(struct rg_modules *modules, struct rg_conf *conf)
 	(void)rg_modules_sample(modules);
 	rg_conf_unref(old);
 	rg_reload_log_warnings(conf);
+	rg_reload_forget_code(conf);
 	(void)rg_exempt_refresh(&modules->exempt, &conf->resolver);
 }
 
@@ -185,6 +188,34 @@ int rg_reload_set(struct rg_modules *modules, const char *key, const char *value
 	return 0;
 }
 
+/*
+ * The answers of the zones under the old code may be wrong, so every peer is judged again, and the zones are
+ * tested again.
+ */
+int rg_reload_set_code(struct rg_modules *modules, const char *code, struct rg_error *error)
+{
+	struct rg_conf *conf = modules->conf;
+	int err = rg_ers_set_code(conf, code, error);
+
+	if (err)
+		return err;
+	rg_verdicts_flush(modules->verdicts, NULL, RG_NO_ZONE);
+	for (unsigned int i = 0; i < conf->zone_count; i++)
+		if (rg_ers_has_zone(&conf->zones[i]))
+			rg_zone_test_reset(modules->zone_test, conf->zones[i].slot);
+	rg_log_info("another activation code is in force, set by repgatectl");
+	return 0;
+}
+
+void rg_reload_forget_code(const struct rg_conf *conf)
+{
+	int err = conf->code_is_stale ? rg_activation_remove(conf->state_dir) : 0;
+
+	if (err)
+		rg_log_warning("%s/" RG_ACTIVATION_FILE " can't be removed: %s", conf->state_dir,
+			       strerror(-err));
+}
+
 void rg_reload_set_mode(struct rg_modules *modules, enum rg_mode mode)
 {
 	modules->conf->mode = mode;
@@ -194,11 +225,14 @@ void rg_reload_set_mode(struct rg_modules *modules, enum rg_mode mode)
 
 /* ------------------------------------------------------------------ a reload */
 
-static void count_reload(struct rg_modules *modules, int err, const struct rg_error *error)
+static void count_reload(struct rg_modules *modules, int err, struct rg_error *error)
 {
 	modules->reloads++;
-	if (err)
+	if (err) {
 		modules->reload_errors++;
+		/* It may quote a line of a list or of the configuration. */
+		rg_conf_mask(modules->conf, error->text);
+	}
 	snprintf(modules->reload_error, sizeof(modules->reload_error), "%s", err ? error->text : "");
 }
 

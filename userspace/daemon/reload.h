@@ -46,6 +46,10 @@ int rg_reload_first_lists(struct rg_modules *modules, struct rg_list_load_result
  */
 int rg_reload_set(struct rg_modules *modules, const char *key, const char *value,
 		  struct rg_error *error);
+/* Puts another activation code (normalised) in force, in the same way; config/activation.h saves it. */
+int rg_reload_set_code(struct rg_modules *modules, const char *code, struct rg_error *error);
+/* Removes a saved activation code that does not count any more. Call when conf is in force. */
+void rg_reload_forget_code(const struct rg_conf *conf);
 /* Changes the mode, in the same way. */
 void rg_reload_set_mode(struct rg_modules *modules, enum rg_mode mode);
 /* Writes the map `settings` from the configuration in force. */

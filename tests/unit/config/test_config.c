@@ -213,7 +213,7 @@ static void check_ers_lists(void **state)
 
 static void check_secret(void **state)
 {
-	static const char *const wrong[] = { "AB-CDEF-GHIJ-KLM", "AB-CDEF-GHIJ-KLMNO",
+	static const char *const wrong[] = { "AB-CDEF-GHIJ-KLM!", "AB-CDEF", CODE "\n" CODE,
 					     "AB_CDEF-GHIJ-KLMN", "" };
 	char text[400];
 

@@ -540,6 +540,147 @@ static void test_unread_events(void **state)
 	check("{\"command\":\"version\"}", "{\"ok\":true}");
 }
 
+/* ------------------------------------------------------------------ activation-code */
+
+#define NEW_CODE "NE-WCOD-E1234-56789-ABCDE-FGHIJ-KLMNO"
+#define NEW_LABEL "newcode123456789abcdefghijklmno"
+#define ACTIVATION "{\"command\":\"activation-code\",\"code\":\"" NEW_CODE "\""
+
+static void restart_with_ers(void)
+{
+	struct rg_error error;
+
+	close(client);
+	rg_control_free(control);
+	fake_modules_free();
+	fake_ers = true;
+	fake_modules_new(follow, NULL);
+	if (rg_control_new(&control, &modules, &fake_ops, &error))
+		fail_msg("%s", error.text);
+	client = connect_client();
+	fake_ers = false;
+}
+
+/* Sends the request, answers both questions, and compares. */
+static void check_activation(const char *request, enum rg_dns_status status, uint32_t record,
+			     const char *want)
+{
+	const char *line;
+
+	send_text(client, request);
+	send_text(client, "\n");
+	for (int i = 0; i < 5 && !fake_queries[1].callback; i++)
+		loop();
+	assert_non_null(fake_queries[1].callback);
+	assert_string_equal(fake_queries[0].name, "0.0.0.0." NEW_LABEL ".r.mail-abuse.com");
+	assert_non_null(strstr(fake_queries[1].name, ".127." NEW_LABEL ".r.mail-abuse.com"));
+	fake_dns_status = status;
+	fake_dns_record = record;
+	fake_answer_dns();
+	line = read_line(client);
+	assert_non_null(line);
+	if (!strstr(line, want))
+		fail_msg("%s has no %s", line, want);
+	assert_null(strcasestr(line, NEW_LABEL));
+	assert_null(strcasestr(line, NEW_CODE));
+}
+
+static void check_code(const char *label, const char *source)
+{
+	char suffix[100];
+
+	snprintf(suffix, sizeof(suffix), "%s.r.mail-abuse.com", label);
+	assert_string_equal(modules.conf->zones[2].suffix, suffix);
+	assert_string_equal(rg_secret_source_name(modules.conf->code_source), source);
+}
+
+static void test_activation(void **state)
+{
+	char path[96], *text = NULL;
+	size_t size = 0;
+	FILE *file;
+
+	(void)state;
+	check(ACTIVATION "}", ERROR("the configuration has no group ers"));
+	restart_with_ers();
+	/* Refused: the old one stays. */
+	check("{\"command\":\"activation-code\",\"code\":\"short\"}",
+	      ERROR("this is not an activation code (8 to 63 letters and digits, with or without hyphens)"));
+	check("{\"command\":\"activation-code\"}", ERROR("activation-code: \\\"code\\\" is missing"));
+	check_activation(ACTIVATION "}", RG_DNS_TIMEOUT, 0,
+			 "the Standard zone gives no answer (timeout)");
+	check_activation(ACTIVATION "}", RG_DNS_REFUSED, 0, "the activation code in use stays");
+	check_activation(ACTIVATION "}", RG_DNS_OK, 0x7fffff01, "answers with an error code");
+	check_activation(ACTIVATION "}", RG_DNS_OK, 0x7f010001, "it would list everybody");
+	check_code(FAKE_CODE, "file");
+	/* The file can't be written. */
+	snprintf(path, sizeof(path), "%s/activation-code", fake_directory);
+	assert_int_equal(mkdir(path, 0700), 0);
+	check_activation(ACTIVATION "}", RG_DNS_NONE, 0, "it is not a regular file");
+	check_code(FAKE_CODE, "file");
+	assert_int_equal(rmdir(path), 0);
+	/* Taken. A list can't say that a code is wrong. */
+	check_activation(ACTIVATION "}", RG_DNS_NONE, 0, "that does not prove the code");
+	check_code(NEW_LABEL, "command");
+	file = fopen(path, "r");
+	assert_non_null(file);
+	assert_true(getdelim(&text, &size, '\0', file) > 0);
+	assert_string_equal(text, NEW_LABEL "\n" FAKE_CODE "\n");
+	free(text);
+	fclose(file);
+	check("{\"command\":\"status\"}", "{\"result\":{\"activation_code\":\"command\"}}");
+	check_activation("{\"command\":\"activation-code\",\"force\":true,\"code\":\"" NEW_CODE "\"}",
+			 RG_DNS_TIMEOUT, 0, "saved by force");
+	check_activation(ACTIVATION "}", RG_DNS_OK, 0x7f000063, "the Standard zone knows this code");
+	assert_int_equal(unlink(path), 0);
+}
+
+/* A client that leaves while the zone is asked: nothing is saved. */
+static void test_activation_leaves(void **state)
+{
+	(void)state;
+	restart_with_ers();
+	send_text(client, ACTIVATION "}\n");
+	for (int i = 0; i < 5 && !fake_queries[1].callback; i++)
+		loop();
+	assert_non_null(fake_queries[1].callback);
+	rg_control_free(control);
+	control = NULL;
+	assert_null(fake_queries[0].callback);
+	assert_null(fake_queries[1].callback);
+	check_code(FAKE_CODE, "file");
+}
+
+/* What people write is masked where it would show a key: requests that are quoted, comments. */
+static void test_masked(void **state)
+{
+	static const char *const rows[] = {
+		"{\"command\":\"" FAKE_CODE "\"}",
+		"{\"command\":\"lookup\",\"address\":\"" FAKE_CODE "\"}",
+		"{\"command\":\"flush\",\"what\":\"qz-kex-jkv-wy-7q\"}",
+		"{\"command\":\"set\",\"key\":\"" FAKE_CODE "\",\"value\":\"1\"}",
+		"{\"command\":\"set\",\"key\":\"mode\",\"value\":\"" FAKE_CODE "\"}",
+		"{\"command\":\"approve\",\"entry\":\"" FAKE_CODE "\"}",
+		"{\"command\":\"approve\",\"entry\":\"192.0.2.1\",\"comment\":\"" FAKE_CODE "\"}",
+		"{\"command\":\"version\",\"" FAKE_CODE "\":1}",
+		"{\"command\":" FAKE_CODE "}",
+		FAKE_CODE,
+	};
+
+	(void)state;
+	restart_with_ers();
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char *line;
+
+		send_text(client, rows[i]);
+		send_text(client, "\n");
+		line = read_line(client);
+		assert_non_null(strstr(line, "\"ok\":false"));
+		if (strcasestr(line, FAKE_CODE) || strcasestr(line, "qz-kex"))
+			fail_msg("%s", line);
+	}
+}
+
 static void test_socket(void **state)
 {
 	char path[96], *own = modules.conf->control_socket;
@@ -579,12 +720,26 @@ static void test_table(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_wrong_requests), TEST(test_lookup),	      TEST(test_lists),
-		TEST(test_list_files),	   TEST(test_undo),	      TEST(test_settings),
-		TEST(test_status),	   TEST(test_follow),	      TEST(test_half_closed),
-		TEST(test_order),	   TEST(test_client_leaves),  TEST(test_long_line),
-		TEST(test_many_clients),   TEST(test_unread_answers), TEST(test_unread_events),
-		TEST(test_socket),	   TEST(test_table),
+		TEST(test_wrong_requests),
+		TEST(test_lookup),
+		TEST(test_lists),
+		TEST(test_list_files),
+		TEST(test_undo),
+		TEST(test_settings),
+		TEST(test_status),
+		TEST(test_follow),
+		TEST(test_half_closed),
+		TEST(test_order),
+		TEST(test_client_leaves),
+		TEST(test_long_line),
+		TEST(test_many_clients),
+		TEST(test_unread_answers),
+		TEST(test_unread_events),
+		TEST(test_activation),
+		TEST(test_activation_leaves),
+		TEST(test_masked),
+		TEST(test_socket),
+		TEST(test_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
