@@ -150,7 +150,7 @@ texts() {
 	usage report day day
 	usage report Day
 	check "the control socket refuses another period" grep -q \
-		'"ok":false.*"day\\", \\"week\\" or \\"month\\' <<<"$(ask '{"command":"report","period":"x"}')"
+		'"ok":false.*must be one of day|week|month' <<<"$(ask '{"command":"report","period":"x"}')"
 	check "and none" grep -q '"ok":false' <<<"$(ask '{"command":"report"}')"
 }
 
