@@ -176,14 +176,16 @@ static __always_inline int act(struct xdp_md *ctx, const struct rg_settings *set
 }
 
 /*
- * A malformed frame: dropped, as the IP or TCP layer would; monitor mode lets it pass. It has no class,
- * so only the loss is counted, in both cases.
+ * A malformed frame passes: the kernel drops it. What may be a SYN to a filtered port, but can't be judged,
+ * is dropped; in monitor mode it passes. There is no class, so only the loss is counted, in all cases.
  */
-__attribute__((noinline)) int drop_bad(enum rg_loss loss)
+__attribute__((noinline)) int leave_unjudged(enum rg_parsed parsed, enum rg_loss loss)
 {
 	const struct rg_settings *settings = get_settings();
 
 	count_loss(loss);
+	if (parsed == RG_PARSED_BAD)
+		return XDP_PASS;
 	return settings && settings->layout == RG_LAYOUT_VERSION && settings->mode == RG_MODE_MONITOR ?
 		       XDP_PASS :
 		       XDP_DROP;
@@ -201,8 +203,8 @@ static __always_inline int filter_frame(struct xdp_md *ctx, enum rg_stage stage,
 	parsed = rg_parse(&packet, (void *)(long)ctx->data, (void *)(long)ctx->data_end);
 	if (parsed == RG_PARSED_OTHER)
 		return XDP_PASS; /* most traffic: no TCP SYN. Not counted */
-	if (unlikely(parsed == RG_PARSED_BAD))
-		return drop_bad(packet.loss); /* whatever its port: it may not be readable */
+	if (unlikely(parsed == RG_PARSED_BAD || parsed == RG_PARSED_OBSCURE))
+		return leave_unjudged(parsed, packet.loss); /* its port is unknown */
 	settings = get_settings();
 	if (unlikely(!settings || settings->layout != RG_LAYOUT_VERSION)) {
 		/* Between load and the agent's first settings, or maps of another version: fail open. */
@@ -211,12 +213,13 @@ static __always_inline int filter_frame(struct xdp_md *ctx, enum rg_stage stage,
 	}
 	if (!port_is_filtered(settings, bpf_ntohs(packet.tcp->dest)))
 		return XDP_PASS; /* a SYN to another service. Not counted */
-	/* From here on, the SYN is for a mail port. A fragmented one could hide what its flags are. */
+	/* From here on, the SYN is for a mail port. */
 	if (unlikely(parsed == RG_PARSED_SYN_FRAGMENT))
-		return drop_bad(RG_LOSS_FRAGMENT_SYN);
+		return leave_unjudged(parsed, packet.loss);
 	len = frame_length(ctx, buffers);
-	if (unlikely(rg_check_syn(&packet, len) == RG_PARSED_BAD))
-		return drop_bad(packet.loss);
+	parsed = rg_check_syn(&packet, len);
+	if (unlikely(parsed != RG_PARSED_SYN))
+		return leave_unjudged(parsed, packet.loss);
 	rg_describe(&packet, len, &syn);
 	return act(ctx, settings, &syn, judge(ctx, settings, &syn, stage));
 }

@@ -3,10 +3,9 @@
  * The parser: from a frame to a SYN with its addresses and ports, or to what is wrong with the frame.
  * It uses no maps and no helpers: the unit tests compile this file for the host, under ASan.
  *
- * A frame that is no TCP, or no SYN, leaves as soon as that is known. Fragments must not be a way
- * around the filter, see parse_later_fragment(). The IP or TCP layer would drop what is dropped here,
- * too. There are two exceptions: fragmented SYNs to a filtered port, and chains of more than 8
- * extension headers.
+ * A frame that is no TCP, or no SYN, leaves as soon as that is known. Only a SYN to a filtered port may be
+ * dropped, and what may be one or may become one: a fragment of it, or a fragment that could overwrite a
+ * TCP header. All other frames pass as they are. Malformed headers pass, too: the kernel drops them.
  *
  * Fields smaller than a byte are read from their byte, by a mask: the bit fields of struct iphdr and
  * struct tcphdr depend on the machine's byte order.
@@ -54,6 +53,8 @@ enum {
 #define IPV6_FRAGMENT_OFFSET 0xfff8 /* in bytes, as it stands in the header */
 
 #define TCP_HEADER_SIZE 20 /* bytes, without options; ports and flags are in it */
+#define TCP_FRAGMENT_MIN \
+	8 /* bytes, of a fragment that is not the last (RFC 791, 3.2); ports are in it */
 #define TCP_OFFSET_AT 12 /* the byte whose upper four bits are the header's length in words */
 #define TCP_FLAGS_AT 13 /* the byte of the flags */
 #define TCP_FIN 0x01
@@ -83,20 +84,21 @@ struct rg_fragment_header {
 
 enum rg_parsed {
 	RG_PARSED_OTHER, /* no TCP SYN: nothing to judge */
-	RG_PARSED_SYN, /* TCP SYN without ACK and RST */
-	RG_PARSED_SYN_FRAGMENT, /* the same, in the first fragment of several */
-	RG_PARSED_BAD, /* malformed: rg_packet.loss says how */
+	RG_PARSED_SYN, /* TCP SYN without ACK, RST and FIN */
+	RG_PARSED_SYN_FRAGMENT, /* the same, or without readable flags, in the first fragment of several */
+	RG_PARSED_BAD, /* malformed: no kernel takes it for a SYN */
+	RG_PARSED_OBSCURE, /* may be a SYN to a filtered port, or become one, but can't be judged */
 };
 
 struct rg_packet {
 	struct ethhdr *eth;
 	void *ip; /* struct iphdr or struct ipv6hdr, as version says */
-	struct tcphdr *tcp;
+	struct tcphdr *tcp; /* if SYN_FRAGMENT, only its first 8 bytes can be read */
 	__u32 version; /* 4 or 6 */
 	__u32 l3_offset; /* bytes from the frame's start */
 	__u32 l3_len; /* bytes, as the IP header says */
 	__u32 tcp_len; /* bytes of TCP header, options and data, as the IP header says; < 0 as int if bad */
-	enum rg_loss loss; /* valid if RG_PARSED_BAD */
+	enum rg_loss loss; /* why; valid if SYN_FRAGMENT, BAD or OBSCURE */
 };
 
 /*
@@ -117,7 +119,7 @@ struct rg_syn {
 	__u32 l3_offset; /* bytes */
 	__u32 version; /* 4 or 6 */
 	__u32 seq; /* host order */
-	__u32 data_len; /* sequence numbers that data and a FIN in the SYN use */
+	__u32 data_len; /* bytes of data in the SYN */
 	__u32 dscp; /* of the IP header */
 	__u16 source_port; /* host order */
 	__u16 dest_port; /* host order */
@@ -146,6 +148,12 @@ static __always_inline enum rg_parsed bad(struct rg_packet *packet, enum rg_loss
 	return RG_PARSED_BAD;
 }
 
+static __always_inline enum rg_parsed obscure(struct rg_packet *packet, enum rg_loss loss)
+{
+	packet->loss = loss;
+	return RG_PARSED_OBSCURE;
+}
+
 static __always_inline __u8 tcp_flags(const struct tcphdr *tcp)
 {
 	return ((const __u8 *)tcp)[TCP_FLAGS_AT];
@@ -170,27 +178,52 @@ static __always_inline __u32 ipv4_header_len(const struct iphdr *ip)
 }
 
 /*
- * A listener takes this for a new connection, also with ECE, CWR or PSH set. With RST the listener
- * drops it, and no reset of ours may answer it (RFC 9293, 3.10.7.2).
+ * A listener takes this for a new connection, also with ECE, CWR or PSH set. With RST or FIN it drops it,
+ * and no reset of ours may answer an RST (RFC 9293, 3.10.7.2).
  */
 static __always_inline int opens_connection(const struct tcphdr *tcp)
 {
-	return (tcp_flags(tcp) & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
+	return (tcp_flags(tcp) & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN;
+}
+
+/*
+ * A first fragment without a whole TCP header: a later one may bring the flags. Bytes past the IP length
+ * are padding. With fewer than 8 bytes of TCP the kernel drops it, so there is always a port.
+ */
+static __always_inline enum rg_parsed parse_short_fragment(struct rg_packet *packet,
+							   struct rg_cursor *cursor)
+{
+	packet->tcp = take(cursor, TCP_FRAGMENT_MIN);
+	if (!packet->tcp || (int)packet->tcp_len < TCP_FRAGMENT_MIN)
+		return bad(packet, RG_LOSS_BAD_TCP);
+	if ((int)packet->tcp_len > TCP_FLAGS_AT &&
+	    take(cursor, TCP_FLAGS_AT + 1 - TCP_FRAGMENT_MIN) && !opens_connection(packet->tcp))
+		return RG_PARSED_OTHER;
+	packet->loss = RG_LOSS_FRAGMENT_SHORT;
+	return RG_PARSED_SYN_FRAGMENT;
+}
+
+static __always_inline enum rg_parsed parse_first_fragment(struct rg_packet *packet,
+							   struct rg_cursor *cursor)
+{
+	struct rg_cursor start = *cursor;
+
+	packet->tcp = take(cursor, TCP_HEADER_SIZE);
+	if (!packet->tcp || (int)packet->tcp_len < TCP_HEADER_SIZE)
+		return parse_short_fragment(packet, &start);
+	packet->loss = RG_LOSS_FRAGMENT_SYN;
+	return opens_connection(packet->tcp) ? RG_PARSED_SYN_FRAGMENT : RG_PARSED_OTHER;
 }
 
 static __always_inline enum rg_parsed parse_tcp(struct rg_packet *packet, struct rg_cursor *cursor,
 						int first_fragment)
 {
+	if (unlikely(first_fragment))
+		return parse_first_fragment(packet, cursor);
 	packet->tcp = take(cursor, TCP_HEADER_SIZE);
 	if (unlikely(!packet->tcp))
-		return bad(packet, first_fragment ? RG_LOSS_FRAGMENT_SHORT : RG_LOSS_BAD_TCP);
-	if (!opens_connection(packet->tcp)) {
-		/* Bytes past the IP length are padding: a later fragment may bring the flags. */
-		if (first_fragment && (int)packet->tcp_len < TCP_HEADER_SIZE)
-			return bad(packet, RG_LOSS_FRAGMENT_SHORT);
-		return RG_PARSED_OTHER;
-	}
-	return first_fragment ? RG_PARSED_SYN_FRAGMENT : RG_PARSED_SYN;
+		return bad(packet, RG_LOSS_BAD_TCP);
+	return opens_connection(packet->tcp) ? RG_PARSED_SYN : RG_PARSED_OTHER;
 }
 
 /*
@@ -202,7 +235,7 @@ static __always_inline enum rg_parsed parse_later_fragment(struct rg_packet *pac
 							   __u32 offset)
 {
 	if (protocol == IPPROTO_TCP && offset < TCP_HEADER_SIZE)
-		return bad(packet, RG_LOSS_FRAGMENT_OVERLAP);
+		return obscure(packet, RG_LOSS_FRAGMENT_OVERLAP);
 	return RG_PARSED_OTHER;
 }
 
@@ -261,7 +294,7 @@ static __always_inline enum rg_parsed parse_ext_headers(struct rg_packet *packet
 		if (next != NEXT_FRAGMENT && !unit)
 			return RG_PARSED_OTHER;
 		if (i == RG_MAX_EXT_HEADERS)
-			return bad(packet, RG_LOSS_EXT_HEADERS);
+			return obscure(packet, RG_LOSS_EXT_HEADERS);
 		if (!take(cursor, EXT_HEADER_MIN))
 			break;
 		if (next == NEXT_FRAGMENT) {
@@ -284,10 +317,11 @@ static __always_inline enum rg_parsed parse_ext_headers(struct rg_packet *packet
 			break;
 		packet->tcp_len -= size;
 	}
-	return bad(packet, first_fragment ? RG_LOSS_FRAGMENT_SHORT : RG_LOSS_BAD_IPV6);
+	return first_fragment ? obscure(packet, RG_LOSS_FRAGMENT_SHORT) :
+				bad(packet, RG_LOSS_BAD_IPV6);
 }
 
-/* A v4-mapped source on the wire would look like an IPv4 peer. The kernel drops it as well. */
+/* A v4-mapped source on the wire would look like an IPv4 peer. */
 static __always_inline int is_v4_mapped(const struct in6_addr *addr)
 {
 	const __be32 *word = (const __be32 *)addr;
@@ -299,7 +333,7 @@ static __always_inline enum rg_parsed parse_ipv6(struct rg_packet *packet, struc
 {
 	struct ipv6hdr *ip = take(cursor, sizeof(*ip));
 
-	if (!ip || ip_version(ip) != 6 || is_v4_mapped(&ip->saddr))
+	if (!ip || ip_version(ip) != 6)
 		return bad(packet, RG_LOSS_BAD_IPV6);
 	packet->ip = ip;
 	packet->version = 6;
@@ -342,19 +376,38 @@ static __always_inline enum rg_parsed rg_parse(struct rg_packet *packet, void *d
 }
 
 /*
- * Checks the lengths of a SYN that will be judged against each other and against frame_len (bytes of
- * all buffers of the frame). Separate from rg_parse(), so that only SYNs pay for it, and because
- * packets that the kernel has aggregated have lengths that do not fit.
+ * An IPv6 payload length of 0 before a hop-by-hop header means "see the jumbo option" (RFC 2675, 2). If there
+ * is no such option, the kernel takes the rest of the frame.
+ */
+static __always_inline int has_no_length(const struct rg_packet *packet)
+{
+	const struct ipv6hdr *ip = packet->ip;
+
+	return packet->version == 6 && !ip->payload_len && ip->nexthdr == NEXT_HOP_BY_HOP;
+}
+
+/*
+ * Checks a SYN to a filtered port, its lengths against each other and against frame_len (bytes of all
+ * buffers of the frame). Separate from rg_parse(), so that only SYNs pay for it, and because packets that
+ * the kernel has aggregated have lengths that do not fit.
  */
 static __always_inline enum rg_parsed rg_check_syn(struct rg_packet *packet, __u32 frame_len)
 {
 	__u32 header_len = tcp_header_len(packet->tcp);
 
+	if (unlikely((int)packet->tcp_len < TCP_HEADER_SIZE) && has_no_length(packet)) {
+		__u32 rest = frame_len - packet->l3_offset - packet->l3_len;
+
+		packet->l3_len += rest;
+		packet->tcp_len += rest;
+	}
 	if (unlikely((int)packet->tcp_len < TCP_HEADER_SIZE || header_len < TCP_HEADER_SIZE ||
 		     packet->tcp_len < header_len))
 		return bad(packet, RG_LOSS_BAD_TCP);
 	if (unlikely(packet->l3_offset + packet->l3_len > frame_len))
 		return bad(packet, RG_LOSS_BAD_LENGTH);
+	if (packet->version != 4 && is_v4_mapped(&((struct ipv6hdr *)packet->ip)->saddr))
+		return obscure(packet, RG_LOSS_BAD_IPV6);
 	return RG_PARSED_SYN;
 }
 
@@ -397,8 +450,7 @@ static __always_inline void rg_describe(const struct rg_packet *packet, __u32 fr
 	syn->version = packet->version;
 	syn->dscp = dscp_of(packet);
 	syn->seq = bpf_ntohl(packet->tcp->seq);
-	syn->data_len =
-		packet->tcp_len - tcp_header_len(packet->tcp) + (tcp_flags(packet->tcp) & TCP_FIN);
+	syn->data_len = packet->tcp_len - tcp_header_len(packet->tcp);
 	syn->source_port = bpf_ntohs(packet->tcp->source);
 	syn->dest_port = bpf_ntohs(packet->tcp->dest);
 	/* A global function's argument must be initialised as a whole; here, so that only a SYN pays. */

@@ -19,12 +19,13 @@ struct rg_count {
  * The help ends with what became of the packet; in monitor mode every packet passes.
  */
 #define RG_LOSSES(X)                                                                                  \
-	X(BAD_IPV4, bad_ipv4, "IPv4 header malformed, dropped")                                       \
-	X(BAD_IPV6, bad_ipv6, "IPv6 header malformed or v4-mapped source, dropped")                   \
-	X(BAD_TCP, bad_tcp, "TCP header malformed or cut short, dropped")                             \
-	X(BAD_LENGTH, bad_length, "SYN shorter than its IP header says, dropped")                     \
+	X(BAD_IPV4, bad_ipv4, "IPv4 header malformed, passed")                                        \
+	X(BAD_IPV6, bad_ipv6, "IPv6 header malformed, passed; SYN from a v4-mapped source, dropped")  \
+	X(BAD_TCP, bad_tcp, "TCP header malformed or cut short, passed")                              \
+	X(BAD_LENGTH, bad_length, "SYN shorter than its IP header says, passed")                      \
 	X(EXT_HEADERS, ext_headers, "more IPv6 extension headers than are walked, dropped")           \
-	X(FRAGMENT_SHORT, fragment_short, "first fragment without a whole TCP header, dropped")       \
+	X(FRAGMENT_SHORT, fragment_short,                                                             \
+	  "first fragment with a part of a TCP header, to a filtered port, dropped")                  \
 	X(FRAGMENT_OVERLAP, fragment_overlap, "fragment that would overwrite a TCP header, dropped")  \
 	X(FRAGMENT_SYN, fragment_syn, "fragmented SYN to a filtered port, dropped")                   \
 	X(RING_FULL, ring_full,                                                                       \

@@ -146,6 +146,7 @@ struct view {
 	size_t len; /* of the frame */
 	size_t l3, l4; /* offsets */
 	bool six;
+	bool mapped; /* the source is an IPv4 address */
 	size_t l3_len; /* bytes from l3 on that the IP header speaks of */
 	long tcp_len; /* bytes from l4 on, by the IP header; negative if the headers are longer */
 	model_addr from, to;
@@ -159,7 +160,9 @@ enum kind {
 	IGNORE, /* not for us: passes uncounted */
 	SYN,
 	SYN_PIECE, /* in the first fragment of several */
-	BAD = 16 /* + enum rg_loss */
+	SHORT_PIECE, /* the same, without a whole TCP header */
+	BAD = 64, /* + enum rg_loss; malformed: passes */
+	OBSCURE = 128 /* + enum rg_loss; may be, or become, a SYN */
 };
 
 static unsigned int get16(const struct view *view, size_t at)
@@ -177,27 +180,47 @@ static bool has(const struct view *view, size_t at, size_t bytes)
 	return at + bytes <= view->linear;
 }
 
+/* SYN without ACK, RST and FIN. */
+static bool opens(const struct view *view)
+{
+	return (view->frame[view->l4 + 13] & 0x17) == 0x02;
+}
+
 /*
- * TCP at l4. A first fragment must hold 20 bytes of it by the IP header too, or a later fragment
- * could bring the flags.
+ * Bytes of TCP in a first fragment: as many as the frame has, and the IP header allows. A valid one has
+ * 8 at least. Flags that are not there may come in a later fragment.
  */
+static enum kind classify_first_piece(struct view *view)
+{
+	long there = (long)view->linear - (long)view->l4;
+
+	if (there > view->tcp_len)
+		there = view->tcp_len;
+	if (there < 8)
+		return BAD + RG_LOSS_BAD_TCP;
+	view->local_port = (uint16_t)get16(view, view->l4 + 2);
+	if (there >= 14 && !opens(view))
+		return IGNORE;
+	return there < 20 ? SHORT_PIECE : SYN_PIECE;
+}
+
 static enum kind classify_tcp(struct view *view, bool in_pieces)
 {
+	if (in_pieces)
+		return classify_first_piece(view);
 	if (!has(view, view->l4, 20))
-		return BAD + (in_pieces ? RG_LOSS_FRAGMENT_SHORT : RG_LOSS_BAD_TCP);
+		return BAD + RG_LOSS_BAD_TCP;
 	view->port = (uint16_t)get16(view, view->l4);
 	view->local_port = (uint16_t)get16(view, view->l4 + 2);
 	view->seq = get32(view, view->l4 + 4);
 	view->doff = (view->frame[view->l4 + 12] >> 4) * 4u;
 	view->flags = view->frame[view->l4 + 13];
-	if ((view->flags & 0x16) == 0x02) /* SYN without ACK and RST */
-		return in_pieces ? SYN_PIECE : SYN;
-	return in_pieces && view->tcp_len < 20 ? BAD + RG_LOSS_FRAGMENT_SHORT : IGNORE;
+	return opens(view) ? SYN : IGNORE;
 }
 
 static enum kind classify_later_piece(unsigned int protocol, size_t offset)
 {
-	return protocol == 6 && offset < 20 ? BAD + RG_LOSS_FRAGMENT_OVERLAP : IGNORE;
+	return protocol == 6 && offset < 20 ? OBSCURE + RG_LOSS_FRAGMENT_OVERLAP : IGNORE;
 }
 
 static enum kind classify_v4(struct view *view)
@@ -249,7 +272,7 @@ static size_t extension_size(unsigned int type, unsigned int field)
 /* The chain of headers ends early: in a first fragment the rest is in another one. */
 static enum kind cut_chain(bool in_pieces)
 {
-	return BAD + (in_pieces ? RG_LOSS_FRAGMENT_SHORT : RG_LOSS_BAD_IPV6);
+	return in_pieces ? OBSCURE + RG_LOSS_FRAGMENT_SHORT : BAD + RG_LOSS_BAD_IPV6;
 }
 
 static enum kind walk_v6(struct view *view, unsigned int type)
@@ -264,7 +287,7 @@ static enum kind walk_v6(struct view *view, unsigned int type)
 		if (!extension_size(type, 0))
 			return IGNORE;
 		if (walked++ == RG_MAX_EXT_HEADERS)
-			return BAD + RG_LOSS_EXT_HEADERS;
+			return OBSCURE + RG_LOSS_EXT_HEADERS;
 		if (!has(view, at, 8))
 			return cut_chain(in_pieces);
 		word = get16(view, at + 2);
@@ -291,8 +314,7 @@ static enum kind classify_v6(struct view *view)
 		return BAD + RG_LOSS_BAD_IPV6;
 	view->from = model_read_addr(ip + 8);
 	view->to = model_read_addr(ip + 24);
-	if (view->from >> 32 == 0xffff)
-		return BAD + RG_LOSS_BAD_IPV6;
+	view->mapped = view->from >> 32 == 0xffff;
 	view->tcp_len = get16(view, view->l3 + 4);
 	view->l3_len = 40 + (size_t)view->tcp_len;
 	view->l4 = view->l3 + 40;
@@ -320,12 +342,19 @@ static enum kind classify(struct view *view)
 }
 
 /* A SYN to a filtered port must agree with itself. */
-static enum kind check_lengths(const struct view *view)
+static enum kind check_syn(struct view *view)
 {
+	/* Without a jumbo option, no length before hop-by-hop options means the rest of the frame. */
+	if (view->six && view->l3_len == 40 && view->frame[view->l3 + 6] == 0) {
+		view->l3_len = view->len - view->l3;
+		view->tcp_len = (long)view->len - (long)view->l4;
+	}
 	if (view->tcp_len < 20 || view->doff < 20 || view->tcp_len < (long)view->doff)
 		return BAD + RG_LOSS_BAD_TCP;
 	if (view->l3 + view->l3_len > view->len)
 		return BAD + RG_LOSS_BAD_LENGTH;
+	if (view->mapped)
+		return OBSCURE + RG_LOSS_BAD_IPV6;
 	return SYN;
 }
 
@@ -781,7 +810,7 @@ static unsigned int dscp_of(const struct view *view)
 /* RFC 9293, 3.10.7.1: what a closed port says. */
 static void put_reset_tcp(const struct view *view, uint8_t *tcp, uint64_t pseudo_sum)
 {
-	uint32_t syn_len = 1 + (uint32_t)(view->tcp_len - (long)view->doff) + (view->flags & 1);
+	uint32_t syn_len = 1 + (uint32_t)(view->tcp_len - (long)view->doff);
 
 	put16(tcp, view->local_port);
 	put16(tcp + 2, view->port);
@@ -888,9 +917,11 @@ static bool port_is_filtered(const struct rg_settings *settings, unsigned int po
 	return false;
 }
 
-static int refuse_bad(struct model *model, enum kind kind)
+static int leave_unjudged(struct model *model, enum kind kind)
 {
-	count_loss(model, (enum rg_loss)(kind - BAD));
+	count_loss(model, (enum rg_loss)(kind >= OBSCURE ? kind - OBSCURE : kind - BAD));
+	if (kind < OBSCURE)
+		return XDP_PASS;
 	/* Settings of another layout say nothing. */
 	return model->settings.layout == RG_LAYOUT_VERSION && monitors(model) ? XDP_PASS : XDP_DROP;
 }
@@ -916,11 +947,13 @@ void model_run(struct model *model, enum model_program program, const uint8_t *f
 	if (kind < BAD && !port_is_filtered(&model->settings, view.local_port))
 		return;
 	if (kind == SYN_PIECE)
-		kind = BAD + RG_LOSS_FRAGMENT_SYN;
+		kind = OBSCURE + RG_LOSS_FRAGMENT_SYN;
+	else if (kind == SHORT_PIECE)
+		kind = OBSCURE + RG_LOSS_FRAGMENT_SHORT;
 	else if (kind == SYN)
-		kind = check_lengths(&view);
+		kind = check_syn(&view);
 	if (kind >= BAD)
-		result->action = refuse_bad(model, kind);
+		result->action = leave_unjudged(model, kind);
 	else
 		result->action = judge(model, program, &view, result);
 }

@@ -108,6 +108,7 @@ struct row {
 
 #define IGNORED .action = XDP_PASS
 #define BAD(name) .action = XDP_DROP, .losses = LOSS(name)
+#define MALFORMED(name) .action = XDP_PASS, .losses = LOSS(name)
 #define DECIDED(c, a) .peer_class = RG_CLASS_##c, .done = RG_ACTION_##a
 #define PASSED(c) .action = XDP_PASS, DECIDED(c, PASS)
 #define NEW_PASSED(c) PASSED(c), .attempts = 1
@@ -136,6 +137,7 @@ struct row {
 	{                                                        \
 		VERDICTS, a, l, RG_CLASS_##c, RG_ACTION_##act, t \
 	}
+#define ALL_BLOCKED .entries = { BLOCK("0.0.0.0", 0), BLOCK("2001:db8::", 32) }
 #define STANDARD(act) VERDICT("192.0.2.1", 32, STANDARD, act, 60)
 #define QIL(act) VERDICT("192.0.2.1", 32, QIL, act, 60)
 #define CLEAN(a, t)                                                  \
@@ -149,6 +151,7 @@ struct row {
 
 #define SIX .from = "2001:db8:1:2::99"
 #define TO_SIX .answer = true, .from = "2001:db8:25::25", .to = "2001:db8:1:2::99"
+#define MAPPED .from = "::ffff:192.0.2.1"
 #define STANDARD_SIX VERDICT("2001:db8:1:2::", 64, STANDARD, RESET, 60)
 #define QIL_SIX(act) VERDICT("2001:db8:1:2::", 64, QIL, act, 60)
 #define RST .answer = true, .flags = FLAG_RST | FLAG_ACK

@@ -92,7 +92,7 @@ static const struct row rows[] = {
 		     { { SIX }, RUN_RELEASE, TAGGED(QIL, TAG6) } } },
 	{ "tag, malformed", TAGGING, .entries = { STANDARD(TAG) },
 	  .steps = { { { .fragment = V4_MORE }, BAD(FRAGMENT_SYN) },
-		     { { .data = 9, .cut = 60 }, BAD(BAD_LENGTH) } } },
+		     { { .data = 9, .cut = 60 }, MALFORMED(BAD_LENGTH) } } },
 
 	/* Nobody tags itself: the tag is taken from what passes without one, and nothing else is. */
 	{ "cleared, clean", TAGGING, .entries = { CLEAN("192.0.2.1", 60), CLEAN("2001:db8:1:2::", 60) },

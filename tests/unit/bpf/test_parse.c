@@ -26,7 +26,7 @@
 #define FLAGS_AT 13
 
 struct outcome {
-	enum rg_parsed parsed; /* of rg_parse(), or BAD if rg_check_syn() then refused */
+	enum rg_parsed parsed; /* of rg_parse(), or of rg_check_syn() if that found something */
 	enum rg_loss loss;
 	size_t tcp; /* offset, if SYN or SYN_FRAGMENT */
 	struct rg_syn syn; /* if SYN */
@@ -42,8 +42,10 @@ struct row {
 
 #define OTHER .parsed = RG_PARSED_OTHER
 #define SYN .parsed = RG_PARSED_SYN
-#define SYN_PART .parsed = RG_PARSED_SYN_FRAGMENT
+#define SYN_PART .parsed = RG_PARSED_SYN_FRAGMENT, .loss = RG_LOSS_FRAGMENT_SYN
+#define SHORT_PART .parsed = RG_PARSED_SYN_FRAGMENT, .loss = RG_LOSS_FRAGMENT_SHORT
 #define BAD(name) .parsed = RG_PARSED_BAD, .loss = RG_LOSS_##name
+#define OBSCURE(name) .parsed = RG_PARSED_OBSCURE, .loss = RG_LOSS_##name
 
 #define EXT2(a, b)           \
 	{                    \
@@ -77,12 +79,14 @@ static const struct row rows[] = {
 	{ "RST", { .flags = FLAG_RST }, OTHER },
 	/* RFC 9293, 3.10.7.2: a listener looks at RST first; and no reset is answered with one. */
 	{ "SYN+RST", { .flags = FLAG_SYN | FLAG_RST }, OTHER },
+	/* tcp_rcv_state_process(): a listener drops a SYN with FIN. */
+	{ "SYN+FIN", { .flags = FLAG_SYN | FLAG_FIN }, OTHER },
+	{ "SYN+FIN, IPv6", { V6, .flags = FLAG_SYN | FLAG_FIN }, OTHER },
 	{ "no flag", { .flags = FLAG_NONE }, OTHER },
 
 	/* What opens a connection. */
 	{ "SYN", {}, SYN },
 	{ "SYN, IPv6", { V6 }, SYN },
-	{ "SYN+FIN", { .flags = FLAG_SYN | FLAG_FIN }, SYN, .data_len = 1 },
 	{ "SYN+ECE+CWR", { .flags = FLAG_SYN | FLAG_ECE | FLAG_CWR }, SYN },
 	{ "SYN+PSH+URG", { .flags = FLAG_SYN | FLAG_PSH | FLAG_URG }, SYN },
 	{ "SYN with TCP options", { .tcp_options = 40 }, SYN },
@@ -112,6 +116,13 @@ static const struct row rows[] = {
 	{ "total length past the frame", { .patches = { { LAYER_IP, 3, 41 } } }, BAD(BAD_LENGTH) },
 	{ "the same, padded", { .patches = { { LAYER_IP, 3, 41 } }, .padding = 6 }, SYN, .data_len = 1 },
 	{ "payload length 0 (jumbogram)", { V6, .patches = { { LAYER_IP, 5, 0 } } }, BAD(BAD_TCP) },
+	{ "payload length 0 before hop-by-hop",
+	  { V6, .extensions = { { EXT_HOP_BY_HOP, 0 } }, .padding = 3, .patches = { { LAYER_IP, 5, 0 } } },
+	  SYN,
+	  .data_len = 3 },
+	{ "payload length 0 before options",
+	  { V6, .extensions = { { EXT_OPTIONS, 0 } }, .patches = { { LAYER_IP, 5, 0 } } },
+	  BAD(BAD_TCP) },
 	{ "payload length 19", { V6, .patches = { { LAYER_IP, 5, 19 } } }, BAD(BAD_TCP) },
 	{ "payload length past the frame", { V6, .patches = { { LAYER_IP, 4, 1 } } }, BAD(BAD_LENGTH) },
 	{ "payload ends within the options",
@@ -133,16 +144,17 @@ static const struct row rows[] = {
 	{ "mobility, HIP, shim6", { V6, .extensions = { { 135, 0 }, { 139, 1 }, { 140, 2 } } }, SYN },
 	{ "four headers, data", { V6, HEADERS(4), .data = 9 }, SYN, .data_len = 9 },
 	{ "as many headers as are walked", { V6, WALKED }, SYN },
-	{ "one more", { V6, HEADERS(RG_MAX_EXT_HEADERS + 1) }, BAD(EXT_HEADERS) },
+	{ "one more", { V6, HEADERS(RG_MAX_EXT_HEADERS + 1) }, OBSCURE(EXT_HEADERS) },
 	{ "as many, then UDP", { V6, WALKED, .protocol = 17 }, OTHER },
 	{ "one more, then UDP",
 	  { V6, HEADERS(RG_MAX_EXT_HEADERS + 1), .protocol = 17 },
-	  BAD(EXT_HEADERS) },
+	  OBSCURE(EXT_HEADERS) },
 	{ "a header past the frame's end",
 	  { V6, .extensions = { { 60, 0 } }, .patches = { { LAYER_IP, 41, 200 } } },
 	  BAD(BAD_IPV6) },
-	{ "a v4-mapped source", { .from = "::ffff:192.0.2.1", .ethertype = 0x86dd }, BAD(BAD_IPV6) },
-	{ "a v4-mapped source of UDP", { .from = "::ffff:192.0.2.1", .protocol = 17 }, BAD(BAD_IPV6) },
+	{ "a v4-mapped source", { .from = "::ffff:192.0.2.1" }, OBSCURE(BAD_IPV6) },
+	{ "a v4-mapped source of UDP", { .from = "::ffff:192.0.2.1", .protocol = 17 }, OTHER },
+	{ "a v4-mapped source of no SYN", { .from = "::ffff:192.0.2.1", .flags = FLAG_ACK }, OTHER },
 	{ "a v4-compatible source", { .from = "::192.0.2.1" }, SYN },
 	{ "nearly a v4-mapped source", { .from = "::1:ffff:192.0.2.1" }, SYN },
 
@@ -152,12 +164,23 @@ static const struct row rows[] = {
 	{ "first fragment of no SYN", { .fragment = V4_MORE, .flags = FLAG_ACK }, OTHER },
 	{ "first fragment, half a TCP header",
 	  { .fragment = V4_MORE, .cut = 14 + 20 + 16 },
-	  BAD(FRAGMENT_SHORT) },
+	  SHORT_PART },
+	{ "the same of no SYN", { .fragment = V4_MORE, .flags = FLAG_ACK, .cut = 14 + 20 + 16 }, OTHER },
+	{ "first fragment without flags",
+	  { .fragment = V4_MORE, .flags = FLAG_ACK, .cut = 14 + 20 + 8 },
+	  SHORT_PART },
 	{ "the same in a padded frame",
 	  { .fragment = V4_MORE, .flags = FLAG_ACK, .patches = { { LAYER_IP, 3, 28 } } },
-	  BAD(FRAGMENT_SHORT) },
-	{ "later fragment, 8", { .fragment = 1 }, BAD(FRAGMENT_OVERLAP) },
-	{ "later fragment, 16", { .fragment = 2 | V4_MORE }, BAD(FRAGMENT_OVERLAP) },
+	  SHORT_PART },
+	{ "the flags in a padded frame",
+	  { .fragment = V4_MORE, .flags = FLAG_ACK, .patches = { { LAYER_IP, 3, 36 } } },
+	  OTHER },
+	{ "first fragment without ports", { .fragment = V4_MORE, .cut = 14 + 20 + 7 }, BAD(BAD_TCP) },
+	{ "the same by the IP header",
+	  { .fragment = V4_MORE, .patches = { { LAYER_IP, 3, 27 } } },
+	  BAD(BAD_TCP) },
+	{ "later fragment, 8", { .fragment = 1 }, OBSCURE(FRAGMENT_OVERLAP) },
+	{ "later fragment, 16", { .fragment = 2 | V4_MORE }, OBSCURE(FRAGMENT_OVERLAP) },
 	{ "later fragment, 24", { .fragment = 3 }, OTHER },
 	{ "last possible fragment", { .fragment = 0x1fff }, OTHER },
 	{ "later fragment of UDP", { .fragment = 1, .protocol = 17 }, OTHER },
@@ -173,15 +196,20 @@ static const struct row rows[] = {
 	  OTHER },
 	{ "first fragment, half a TCP header, IPv6",
 	  { V6, .extensions = FRAG(V6_MORE), .cut = 14 + 48 + 16 },
-	  BAD(FRAGMENT_SHORT) },
+	  SHORT_PART },
 	{ "the same in a padded frame, IPv6",
 	  { V6, .extensions = FRAG(V6_MORE), .flags = FLAG_ACK, .patches = { { LAYER_IP, 5, 16 } } },
-	  BAD(FRAGMENT_SHORT) },
+	  SHORT_PART },
+	{ "first fragment without ports, IPv6",
+	  { V6, .extensions = FRAG(V6_MORE), .patches = { { LAYER_IP, 5, 15 } } },
+	  BAD(BAD_TCP) },
 	{ "first fragment ends within the options, IPv6",
 	  { V6, .extensions = { { EXT_FRAGMENT, V6_MORE }, { 60, 3 } }, .cut = 14 + 48 + 16 },
-	  BAD(FRAGMENT_SHORT) },
-	{ "later fragment, 8, IPv6", { V6, .extensions = FRAG(8) }, BAD(FRAGMENT_OVERLAP) },
-	{ "later fragment, 16, IPv6", { V6, .extensions = FRAG(16 | V6_MORE) }, BAD(FRAGMENT_OVERLAP) },
+	  OBSCURE(FRAGMENT_SHORT) },
+	{ "later fragment, 8, IPv6", { V6, .extensions = FRAG(8) }, OBSCURE(FRAGMENT_OVERLAP) },
+	{ "later fragment, 16, IPv6",
+	  { V6, .extensions = FRAG(16 | V6_MORE) },
+	  OBSCURE(FRAGMENT_OVERLAP) },
 	{ "later fragment, 24, IPv6", { V6, .extensions = FRAG(24) }, OTHER },
 	{ "later fragment of UDP, IPv6", { V6, .extensions = FRAG(8), .protocol = 17 }, OTHER },
 };
@@ -193,15 +221,18 @@ static struct outcome judge(uint8_t *data, size_t len)
 	struct outcome outcome = {};
 
 	outcome.parsed = rg_parse(&packet, data, data + len);
-	outcome.loss = outcome.parsed == RG_PARSED_BAD ? packet.loss : 0;
+	if (outcome.parsed != RG_PARSED_OTHER && outcome.parsed != RG_PARSED_SYN)
+		outcome.loss = packet.loss;
 	if (outcome.parsed != RG_PARSED_SYN && outcome.parsed != RG_PARSED_SYN_FRAGMENT)
 		return outcome;
 	outcome.tcp = (size_t)((uint8_t *)packet.tcp - data);
-	assert_true(outcome.tcp + TCP_HEADER_SIZE <= len);
-	if (outcome.parsed == RG_PARSED_SYN_FRAGMENT)
+	if (outcome.parsed == RG_PARSED_SYN_FRAGMENT) {
+		assert_true(outcome.tcp + TCP_FRAGMENT_MIN <= len);
 		return outcome;
+	}
+	assert_true(outcome.tcp + TCP_HEADER_SIZE <= len);
 	outcome.parsed = rg_check_syn(&packet, (uint32_t)len);
-	if (outcome.parsed == RG_PARSED_BAD)
+	if (outcome.parsed != RG_PARSED_SYN)
 		outcome.loss = packet.loss;
 	else
 		rg_describe(&packet, (uint32_t)len, &outcome.syn);
@@ -229,7 +260,7 @@ struct model {
 	size_t at; /* where the next header begins */
 	size_t l3_len;
 	long tcp_len;
-	bool first;
+	bool first, six, mapped;
 };
 
 static unsigned int get16(const uint8_t *bytes)
@@ -244,26 +275,56 @@ static struct outcome model_bad(enum rg_loss loss)
 
 static const struct outcome model_other = { .parsed = RG_PARSED_OTHER };
 
-static struct outcome model_tcp(const struct model *m, size_t l3)
+static struct outcome model_obscure(enum rg_loss loss)
+{
+	return (struct outcome){ .parsed = RG_PARSED_OBSCURE, .loss = loss };
+}
+
+static bool model_opens(const uint8_t *tcp)
+{
+	return (tcp[FLAGS_AT] & (FLAG_SYN | FLAG_ACK | FLAG_RST | FLAG_FIN)) == FLAG_SYN;
+}
+
+/* The bytes of TCP that are there by the frame and by the IP header decide. */
+static struct outcome model_first(const struct model *m)
+{
+	long there = (long)(m->len - m->at);
+
+	if (there > m->tcp_len)
+		there = m->tcp_len;
+	if (there < 8)
+		return model_bad(RG_LOSS_BAD_TCP);
+	if (there > FLAGS_AT && !model_opens(m->frame + m->at))
+		return model_other;
+	return (struct outcome){ .parsed = RG_PARSED_SYN_FRAGMENT,
+				 .loss = there < 20 ? RG_LOSS_FRAGMENT_SHORT : RG_LOSS_FRAGMENT_SYN,
+				 .tcp = m->at };
+}
+
+static struct outcome model_tcp(struct model *m, size_t l3)
 {
 	const uint8_t *tcp = m->frame + m->at;
-	bool opens;
-	uint32_t data_len; /* as an acknowledgment counts it: a FIN is one more */
+	uint32_t data_len;
 	long header;
 
-	if (m->at + 20 > m->len)
-		return model_bad(m->first ? RG_LOSS_FRAGMENT_SHORT : RG_LOSS_BAD_TCP);
-	opens = (tcp[FLAGS_AT] & (FLAG_SYN | FLAG_ACK | FLAG_RST)) == FLAG_SYN;
-	if (!opens)
-		return m->first && m->tcp_len < 20 ? model_bad(RG_LOSS_FRAGMENT_SHORT) : model_other;
 	if (m->first)
-		return (struct outcome){ .parsed = RG_PARSED_SYN_FRAGMENT, .tcp = m->at };
+		return model_first(m);
+	if (m->at + 20 > m->len)
+		return model_bad(RG_LOSS_BAD_TCP);
+	if (!model_opens(tcp))
+		return model_other;
+	if (m->six && m->l3_len == 40 && m->frame[l3 + 6] == 0) {
+		m->tcp_len = (long)(m->len - m->at);
+		m->l3_len = m->len - l3;
+	}
 	header = (tcp[12] >> 4) * 4;
 	if (m->tcp_len < 20 || header < 20 || header > m->tcp_len)
 		return model_bad(RG_LOSS_BAD_TCP);
 	if (l3 + m->l3_len > m->len)
 		return model_bad(RG_LOSS_BAD_LENGTH);
-	data_len = (uint32_t)(m->tcp_len - header) + (tcp[FLAGS_AT] & FLAG_FIN);
+	if (m->mapped)
+		return model_obscure(RG_LOSS_BAD_IPV6);
+	data_len = (uint32_t)(m->tcp_len - header);
 	return (struct outcome){ .parsed = RG_PARSED_SYN,
 				 .tcp = m->at,
 				 .syn = { .data_len = data_len,
@@ -291,7 +352,7 @@ static struct outcome model_v4(struct model *m, size_t l3)
 	m->first = ip[6] & 0x20;
 	offset = get16(ip + 6) % 0x2000 * 8;
 	if (offset)
-		return offset < 20 ? model_bad(RG_LOSS_FRAGMENT_OVERLAP) : model_other;
+		return offset < 20 ? model_obscure(RG_LOSS_FRAGMENT_OVERLAP) : model_other;
 	return model_tcp(m, l3);
 }
 
@@ -307,7 +368,7 @@ static bool model_step(struct model *m, unsigned int *type, struct outcome *outc
 	const uint8_t *header = m->frame + m->at;
 	size_t size = 8;
 
-	*outcome = model_bad(m->first ? RG_LOSS_FRAGMENT_SHORT : RG_LOSS_BAD_IPV6);
+	*outcome = m->first ? model_obscure(RG_LOSS_FRAGMENT_SHORT) : model_bad(RG_LOSS_BAD_IPV6);
 	if (m->at + 8 > m->len)
 		return false;
 	if (*type == EXT_FRAGMENT) {
@@ -315,7 +376,7 @@ static bool model_step(struct model *m, unsigned int *type, struct outcome *outc
 
 		if (offset) {
 			*outcome = header[0] == 6 && offset < 20 ?
-					   model_bad(RG_LOSS_FRAGMENT_OVERLAP) :
+					   model_obscure(RG_LOSS_FRAGMENT_OVERLAP) :
 					   model_other;
 			return false;
 		}
@@ -338,8 +399,10 @@ static struct outcome model_v6(struct model *m, size_t l3)
 	struct outcome outcome;
 	unsigned int type;
 
-	if (l3 + 40 > m->len || ip[0] >> 4 != 6 || !memcmp(ip + 8, mapped, 12))
+	if (l3 + 40 > m->len || ip[0] >> 4 != 6)
 		return model_bad(RG_LOSS_BAD_IPV6);
+	m->six = true;
+	m->mapped = !memcmp(ip + 8, mapped, 12);
 	m->tcp_len = (long)get16(ip + 4);
 	m->l3_len = get16(ip + 4) + 40;
 	m->at = l3 + 40;
@@ -348,7 +411,7 @@ static struct outcome model_v6(struct model *m, size_t l3)
 		if (type != EXT_FRAGMENT && !model_is_extension(type))
 			return model_other;
 		if (headers == RG_MAX_EXT_HEADERS)
-			return model_bad(RG_LOSS_EXT_HEADERS);
+			return model_obscure(RG_LOSS_EXT_HEADERS);
 		if (!model_step(m, &type, &outcome))
 			return outcome;
 	}
@@ -452,7 +515,7 @@ static void test_every_flag(void **state)
 	(void)state;
 	for (unsigned int flags = 0; flags < 256; flags++) {
 		struct packet_spec spec = { .flags = (uint16_t)(flags | FLAG_NONE) };
-		bool opens = (flags & (FLAG_SYN | FLAG_ACK | FLAG_RST)) == FLAG_SYN;
+		bool opens = (flags & (FLAG_SYN | FLAG_ACK | FLAG_RST | FLAG_FIN)) == FLAG_SYN;
 
 		packet_build(&spec, &packet);
 		assert_int_equal(judge_exactly(packet.data, packet.len).parsed,
