@@ -386,7 +386,7 @@ metrics() {
 		printf 'GET /metrics HTTP/1.0\r\n\r\n' >&3 && cat <&3")
 	check "the metrics page answers" grep -q '^HTTP/1.* 200' <<<"$page"
 	page=$(sed '1,/^\r*$/d' <<<"$page" | tr -d '\r')
-	bad=$(grep -vE '^# (HELP|TYPE) [a-z_]+ .+|^[a-z_]+(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? [0-9.e+-]+$' \
+	bad=$(grep -vE '^# (HELP|TYPE) [a-z_]+ .+|^# [a-z0-9_]+: .+|^[a-z_]+(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? [0-9.e+-]+$' \
 		<<<"$page" || true)
 	same "each line is a sample or a comment" '' "$bad"
 	same "no sample twice" '' "$(grep -v '^#' <<<"$page" | sed 's/ [^ ]*$//' |
