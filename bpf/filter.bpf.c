@@ -6,6 +6,8 @@
  * filter_frags  the same, for drivers that hand over frames in several buffers (large MTU)
  * release       decides about a held SYN again. The agent runs it once the verdict is there: the SYN
  *               passes, is dropped or reset, and is counted like any other
+ * preview       says whether `filter` would act on a held SYN, or ask the agent about it again. Nothing is
+ *               counted. The agent asks it in generic mode, in which a SYN that is sent on meets `filter`
  * send_on       sends a SYN that release let pass into the stack, or a reset back. The agent runs it
  * steer         gives the connection of a SYN that passed as tempfail or reject to the responder
  */
@@ -31,7 +33,7 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-enum rg_stage { RG_STAGE_ARRIVED, RG_STAGE_RELEASED };
+enum rg_stage { RG_STAGE_ARRIVED, RG_STAGE_RELEASED, RG_STAGE_PREVIEWED };
 
 /* Whether a frame may have several buffers. Each program passes a constant. */
 enum rg_buffers { RG_BUFFERS_ONE, RG_BUFFERS_ANY };
@@ -150,6 +152,22 @@ __attribute__((noinline)) int judge(struct xdp_md *ctx, const struct rg_settings
 	return unlikely(settings->mode == RG_MODE_MONITOR) ? RG_ACTION_PASS : decision.action;
 }
 
+/* 1: judge() would decide about the SYN without the agent. 0: it would hold it, or drop it as unknown. */
+__attribute__((noinline)) int is_decided(const struct rg_settings *settings, struct rg_syn *syn)
+{
+	const struct rg_cpu *cpu = this_cpu();
+	const struct rg_peer *peer;
+
+	if (impossible(!settings || !syn || !cpu))
+		return 0;
+	set_time(cpu, syn);
+	if (decide(settings, NULL, syn).peer_class != RG_CLASS_NONE)
+		return 1;
+	set_peer(settings, syn);
+	peer = find_peer(syn);
+	return (peer && peer->state == RG_PEER_CLEAN) || passes_unknown(settings, syn);
+}
+
 /* Carries the action out. Each SYN of a filtered port that is well-formed leaves here. */
 static __always_inline int act(struct xdp_md *ctx, const struct rg_settings *settings,
 			       const struct rg_syn *syn, enum rg_action action)
@@ -221,6 +239,8 @@ static __always_inline int filter_frame(struct xdp_md *ctx, enum rg_stage stage,
 	if (unlikely(parsed != RG_PARSED_SYN))
 		return leave_unjudged(parsed, packet.loss);
 	rg_describe(&packet, len, &syn);
+	if (stage == RG_STAGE_PREVIEWED)
+		return is_decided(settings, &syn) ? XDP_PASS : XDP_DROP;
 	return act(ctx, settings, &syn, judge(ctx, settings, &syn, stage));
 }
 
@@ -240,6 +260,12 @@ SEC("xdp")
 int release(struct xdp_md *ctx)
 {
 	return filter_frame(ctx, RG_STAGE_RELEASED, RG_BUFFERS_ONE);
+}
+
+SEC("xdp")
+int preview(struct xdp_md *ctx)
+{
+	return filter_frame(ctx, RG_STAGE_PREVIEWED, RG_BUFFERS_ONE);
 }
 
 /*

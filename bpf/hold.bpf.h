@@ -106,6 +106,12 @@ static __always_inline enum rg_action unknown_action(const struct rg_settings *s
 	return settings->mode == RG_MODE_MONITOR ? RG_ACTION_PASS : settings->unknown;
 }
 
+/* Whether a SYN of an unknown peer passes at once, without waiting for the agent. */
+static __always_inline int passes_unknown(const struct rg_settings *settings, const struct rg_syn *syn)
+{
+	return unknown_action(settings) == RG_ACTION_PASS || agent_is_silent(settings, syn->now);
+}
+
 static __always_inline struct rg_decision hold_pending(struct xdp_md *ctx,
 						       const struct rg_settings *settings,
 						       const struct rg_syn *syn, struct rg_peer *peer)

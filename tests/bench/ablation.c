@@ -144,6 +144,7 @@ static void load(struct bench *bench)
 					 skel ? skel->progs.filter_frags : NULL,
 					 skel ? skel->progs.release : NULL,
 					 skel ? skel->progs.send_on : NULL,
+					 skel ? skel->progs.preview : NULL,
 					 skel ? skel->progs.steer : NULL };
 
 	if (!skel)

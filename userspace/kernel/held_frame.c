@@ -3,7 +3,6 @@
 
 #include "kernel/loader_private.h"
 
-/* In generic mode a frame that is sent goes through the filter, which judges it there. */
 static bool is_generic(const struct rg_loader *loader, unsigned int ifindex)
 {
 	for (unsigned int i = 0; i < loader->interface_count; i++)
@@ -11,6 +10,21 @@ static bool is_generic(const struct rg_loader *loader, unsigned int ifindex)
 		    loader->interfaces[i].info.mode == RG_XDP_GENERIC)
 			return true;
 	return false;
+}
+
+/*
+ * In generic mode a frame that is sent meets the filter, which judges and counts it there. So the filter
+ * must know what to do: if it held the frame again, the two would never end.
+ */
+static int preview(const struct rg_loader *loader, unsigned int ifindex, const void *frame, size_t len)
+{
+	struct xdp_md context = { .data_end = (__u32)len, .ingress_ifindex = ifindex };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = (__u32)len,
+		    .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = 1);
+
+	if (bpf_prog_test_run_opts(bpf_program__fd(loader->skeleton->progs.preview), &opts))
+		return -errno;
+	return opts.retval == XDP_PASS ? 1 : -ENOKEY;
 }
 
 int rg_held_frame_judge(const struct rg_loader *loader, unsigned int ifindex, const void *frame,
@@ -26,7 +40,7 @@ int rg_held_frame_judge(const struct rg_loader *loader, unsigned int ifindex, co
 	if (is_generic(loader, ifindex)) {
 		ret->len = (uint32_t)len;
 		memcpy(ret->bytes, frame, len);
-		return 1;
+		return preview(loader, ifindex, frame, len);
 	}
 	if (bpf_prog_test_run_opts(bpf_program__fd(loader->skeleton->progs.release), &opts))
 		return -errno;

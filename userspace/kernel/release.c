@@ -41,6 +41,8 @@ static void count(struct rg_release *release, int err)
 		return;
 	}
 	release->failed++;
+	if (err == -ENOKEY)
+		return; /* the verdict was not stored, which is counted there; a peer can bring that about */
 	if (!atomic_exchange(&release->has_complained, true))
 		rg_log_warning("a held SYN could not be released (%s): peers wait for their "
 			       "retransmission instead; logged once, counted as release_failed",

@@ -200,6 +200,11 @@ static void test_what_is_dropped_goes_nowhere(void **state)
 	put(2);
 	assert_int_equal(rg_release_count(releaser).failed, 1);
 	assert_int_equal(warnings, 1);
+	/* The filter would hold it again. A peer can bring that about, so it is only counted. */
+	judge_says = -ENOKEY;
+	put(3);
+	assert_int_equal(rg_release_count(releaser).failed, 2);
+	assert_int_equal(warnings, 1);
 	rg_release_free(releaser);
 	assert_int_equal(sent.count, 0);
 }
