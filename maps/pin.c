@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mount.h>
@@ -24,12 +23,67 @@ static int is_bpffs(const char *path)
 	return !statfs(path, &fs) && fs.f_type == BPF_FS_MAGIC;
 }
 
-/* Under `ip netns exec` and in containers /sys/fs/bpf is there, but bare. */
+/* Under `ip netns exec` and in containers /sys/fs/bpf is there, but bare. 1: mounted, 0: it was. */
 static int mount_bpffs(const char *path)
 {
 	if (strncmp(path, BPFFS_ROOT "/", sizeof(BPFFS_ROOT)) || is_bpffs(BPFFS_ROOT))
 		return 0;
-	return mount("bpf", BPFFS_ROOT, "bpf", 0, "mode=0700") ? -errno : 0;
+	return mount("bpf", BPFFS_ROOT, "bpf", 0, "mode=0700") ? -errno : 1;
+}
+
+static bool is_within(const char *path, const char *mount_point)
+{
+	size_t len = strlen(mount_point);
+
+	return !strncmp(path, mount_point, len) &&
+	       (!path[len] || path[len] == '/' || (len && mount_point[len - 1] == '/'));
+}
+
+/* The deepest mount counts, and of several on one place the last. proc(5) has the fields. */
+bool rg_pin_is_shared(FILE *mountinfo, const char *path)
+{
+	char line[2 * PATH_MAX], point[PATH_MAX];
+	size_t deepest = 0;
+	bool shared = false;
+
+	while (fgets(line, sizeof(line), mountinfo)) {
+		char *end = strstr(line, " - ");
+		int fields = 0;
+
+		if (!end || sscanf(line, "%*s %*s %*s %*s %4095s %*s%n", point, &fields) != 1 ||
+		    !fields)
+			continue;
+		if (!is_within(path, point) || strlen(point) < deepest)
+			continue;
+		*end = '\0';
+		deepest = strlen(point);
+		shared = strstr(line + fields, " shared:") || strstr(line + fields, " master:");
+	}
+	return shared;
+}
+
+/* mounted: this process has mounted the file system. */
+static bool is_private(const char *path, bool mounted)
+{
+	struct stat own, first;
+	char there[PATH_MAX];
+	FILE *mountinfo;
+	bool shared;
+
+	if (stat("/proc/self/ns/mnt", &own) || stat("/proc/1/ns/mnt", &first))
+		return mounted;
+	/* A container ends with its process 1. What was there before us comes from outside. */
+	if (own.st_dev == first.st_dev && own.st_ino == first.st_ino)
+		return mounted && getpid() == 1;
+	if (snprintf(there, sizeof(there), "/proc/1/root%s", path) < (int)sizeof(there) &&
+	    !stat(path, &own) && !stat(there, &first) && own.st_dev == first.st_dev)
+		return false;
+	mountinfo = fopen("/proc/self/mountinfo", "re");
+	if (!mountinfo)
+		return false;
+	shared = rg_pin_is_shared(mountinfo, path);
+	fclose(mountinfo);
+	return !shared;
 }
 
 static int make_directories(const char *path)
@@ -47,11 +101,11 @@ static int make_directories(const char *path)
 	return mkdir(path, 0700) && errno != EEXIST ? -errno : 0;
 }
 
-int rg_pin_open(const char *path)
+int rg_pin_open(const char *path, bool *private)
 {
-	int fd, err = mount_bpffs(path);
+	int fd, mounted = mount_bpffs(path), err = mounted;
 
-	if (!err)
+	if (err >= 0)
 		err = make_directories(path);
 	if (err)
 		return err;
@@ -67,6 +121,7 @@ int rg_pin_open(const char *path)
 		close(fd);
 		return err;
 	}
+	*private = is_private(path, mounted);
 	return fd;
 }
 
@@ -112,7 +167,7 @@ int rg_pin_give(const char *path, uid_t user, gid_t group)
 	struct dirent *entry;
 	DIR *dir;
 
-	if (!err)
+	if (err >= 0)
 		err = make_directories(path);
 	if (err)
 		return err;

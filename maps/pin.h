@@ -6,6 +6,8 @@
 #ifndef REPGATE_PIN_H
 #define REPGATE_PIN_H
 
+#include <stdbool.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 #define RG_PIN_NAME 64
@@ -13,9 +15,11 @@
 /*
  * Makes the directory (mode 0700, and its parents) and locks it. Mounts bpffs on /sys/fs/bpf if path
  * lies there and nothing is mounted. Returns a descriptor that holds the lock until it is closed;
- * -EWOULDBLOCK: another agent has it, -ENOTSUP: not on bpffs, or another errno.
+ * -EWOULDBLOCK: another agent has it, -ENOTSUP: not on bpffs, or another errno. *private is true if the
+ * pins end with this process: it has a mount namespace that is not the one of process 1, and shares no
+ * bpffs with it (`ip netns exec`), or it is process 1 of a container and had to mount one.
  */
-int rg_pin_open(const char *path);
+int rg_pin_open(const char *path, bool *private);
 
 /*
  * Makes the directory if need be, and gives it and its pins to another user, who can then reach it
@@ -23,6 +27,9 @@ int rg_pin_open(const char *path);
  * -EMLINK: a pin there has a second name, which may be another program's; or -errno.
  */
 int rg_pin_give(const char *path, uid_t user, gid_t group);
+
+/* Reads /proc/PID/mountinfo: whether the mount that path is in shares with one of another namespace. */
+bool rg_pin_is_shared(FILE *mountinfo, const char *path);
 
 /* Pins fd as path/name, in place of what is there. 0 or -errno. */
 int rg_pin_put(const char *path, const char *name, int fd);

@@ -73,6 +73,53 @@ mtu() {
 	same "nor for clean ones" connected "$(met $CLEAN)"
 }
 
+name_of() {
+	ctl --json status | jq -r '.interfaces[] | select(.name == "mx0") | .present_name'
+}
+
+name_is() {
+	[ "$(name_of)" = "$1" ]
+}
+
+# An interface that is renamed (udev, by hand) is the same interface.
+renamed() {
+	in_mail ip link set dev mx0 name wan0
+	check "a renamed interface has its new name in status" wait_for 15 name_is wan0
+	same "and is still attached" attached "$(state_of mx0)"
+	check "people see both names" grep -q "mx0 is called wan0 now" <(ctl status)
+	same "a listed peer is refused there" timeout "$(met $LISTED)"
+	check "the log says so once" [ "$(grep -c 'mx0 is called wan0 now' "$TESTBED/repgated.log")" -eq 1 ]
+	kill -KILL "${TESTBED_PID[repgated]}"
+	wait_for 5 not_alive repgated
+	repgate_start
+	same "an agent that starts then follows it, too" attached "$(state_of mx0)"
+	same "under its name" wan0 "$(name_of)"
+	same "and refuses" timeout "$(met $LISTED)"
+	in_mail ip link set dev wan0 name mx0
+	check "renamed back" wait_for 15 name_is mx0
+	same "it still refuses" timeout "$(met $LISTED)"
+}
+
+lacks_pins() {
+	ctl --json status | jq -r '.agent.lacks[]' | grep '^pins' || true
+}
+
+# Under `ip netns exec` the agent has a bpffs of its own, which ends with it.
+private_pins() {
+	same "pins that outlive the agent lack nothing" '' "$(lacks_pins)"
+	repgate_stop
+	spawn repgated ip netns exec mail "$BUILD/repgated" --config "$REPGATE_CONF"
+	must "it does not answer" wait_for 20 repgate_started_or_ended
+	check "pins in a private bpffs are named in lacks" [ -n "$(lacks_pins)" ]
+	check "and in the log" grep -q 'private to this mount namespace' "$TESTBED/repgated.log"
+	same "it filters" timeout "$(met $LISTED)"
+	kill -KILL "${TESTBED_PID[repgated]}"
+	wait_for 5 not_alive repgated
+	check "and kill -9 takes the filter away, as it says" wait_for 5 is_met $LISTED connected
+	rm -f "$REPGATE_SOCKET"
+	repgate_start
+}
+
 # A second interface, to a network of its own.
 second() {
 	repgate_stop
@@ -205,6 +252,8 @@ main() {
 	repgate_config
 	repgate_start
 	same "a listed peer is refused" timeout "$(met $LISTED)"
+	renamed
+	private_pins
 	gone_and_back
 	detached_by_others
 	mtu

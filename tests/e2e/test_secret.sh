@@ -11,6 +11,9 @@
 . "$(dirname "$0")/../testbed/testbed.sh"
 testbed_reexec "$0" "$@"
 
+# A code as customers hold it: 31 letters and digits.
+ERS_CODE=RG-TEST-00001-CODEX-YZ234-56789-QWERT
+ERS_LABEL=rgtest00001codexyz23456789qwert
 SEEN=$TESTBED/seen
 STANDARD=203.0.113.11
 QIL=203.0.113.32
@@ -25,12 +28,12 @@ keep() {
 	"$@" >>"$SEEN/$name" 2>&1 || true
 }
 
-# Parts of it are secret as well: any ten characters in a row of the fourteen
-# are as good as all. Hyphens may stand anywhere.
+# Parts of it are secret as well: any ten characters in a row. Hyphens and blanks
+# may stand anywhere.
 leaks() {
 	local label=$ERS_LABEL pattern='' i
-	for i in 0 1 2 3 4; do
-		pattern+="|$(sed 's/./&-?/g' <<<"${label:i:10}")"
+	for ((i = 0; i <= ${#label} - 10; i++)); do
+		pattern+="|$(sed 's/./&[- ]?/g' <<<"${label:i:10}")"
 	done
 	grep -raioE -- "${pattern#|}|$KEY" "$1" | head -n 20
 }
@@ -105,6 +108,14 @@ see_commands() {
 		reload
 		test-config $REPGATE_CONF
 		nonsense
+		$ERS_CODE
+		lookup $ERS_CODE
+		flush $ERS_LABEL
+		approve $ERS_CODE
+		approve 198.51.100.7 --comment $ERS_CODE
+		set mode $ERS_CODE
+		set $ERS_LABEL 1
+		settings $ERS_LABEL
 		END
 	done
 	met "$STANDARD" >/dev/null
@@ -164,7 +175,7 @@ bad_config() {
 see_errors() {
 	local code file=$TESTBED/bad-code
 	# Files that hold something like the code, but are wrong.
-	for code in "$ERS_CODE-$ERS_CODE" "${ERS_CODE%?}" "$ERS_CODE!" \
+	for code in "$ERS_CODE-$ERS_CODE-$ERS_CODE" "$ERS_CODE!" \
 		"$ERS_CODE"$'\n'"$ERS_CODE" "code = $ERS_CODE" "\"$ERS_CODE\""; do
 		echo "$code" >"$file"
 		bad_config "ers = { activation_code_file = \"$file\"; };"
@@ -172,6 +183,14 @@ see_errors() {
 	rm "$file"
 	bad_config "ers = { activation_code_file = \"$file\"; };"
 	bad_config "ers = { activation_code_file = \"$TESTBED\"; };"
+	# The code where it is shown, or quoted in an error.
+	echo "$ERS_CODE" >"$file"
+	for text in "mode = \"$ERS_CODE\";" "x$ERS_LABEL = 1;" "resolver = \"$ERS_CODE\";" \
+		"blocked_reply = \"550 5.7.1 $ERS_CODE\";" "responder_name = \"$ERS_LABEL\";" \
+		"approved_dir = \"/etc/$ERS_CODE\";" "pin_path = \"/sys/fs/bpf/$ERS_LABEL\";" \
+		"zones = { $ERS_LABEL = { suffix = \"a.b\"; kind = \"standard\"; }; };"; do
+		bad_config "ers = { activation_code_file = \"$file\"; }; $text"
+	done
 	# The name of a zone that holds a key, and is wrong in many ways.
 	bad_config "zones = { z = { suffix = \"$KEY..example\"; kind = \"standard\"; }; };"
 	bad_config "zones = { z = { suffix = \"$KEY testbed\"; kind = \"standard\"; }; };"
@@ -206,11 +225,23 @@ see_reload() {
 	keep "reload" ctl reload
 	# Said by the user in the wrong place; still better not repeated.
 	sed -i '$d' "$REPGATE_CONF"
-	echo "$ERS_CODE $ERS_CODE" >"$TESTBED/repgate/activation-code"
+	echo "$ERS_CODE $ERS_CODE $ERS_CODE" >"$TESTBED/repgate/activation-code"
 	keep "reload" ctl reload
 	kill -HUP "${TESTBED_PID[repgated]}"
 	check "SIGHUP is refused" wait_for 5 grep -q 'reload refused' \
 		"$TESTBED/repgated.log"
+	# A list with the code in it, and one with its name.
+	echo "$ERS_CODE" >"$TESTBED/repgate/blocked.d/$ERS_CODE.list"
+	keep "reload" ctl reload
+	echo 198.51.100.9 >"$TESTBED/repgate/blocked.d/$ERS_CODE.list"
+	echo "$ERS_CODE" >"$TESTBED/repgate/activation-code"
+	echo "$good" >"$REPGATE_CONF"
+	keep "reload" ctl reload
+	keep "reload" ctl list
+	keep "reload" ctl --json lookup 198.51.100.9
+	rm "$TESTBED/repgate/blocked.d/$ERS_CODE.list"
+	echo "$ERS_CODE $ERS_CODE $ERS_CODE" >"$TESTBED/repgate/activation-code"
+	keep "reload" ctl reload
 	keep "reload" ctl status
 	keep "reload" ctl --json status
 	see_metrics
@@ -223,7 +254,7 @@ see_reload() {
 forms() {
 	local form conf="interfaces = [ \"mx0\" ]; ers = { };"
 	for form in "$ERS_CODE" "${ERS_CODE,,}" "${ERS_CODE//-/}" "$ERS_LABEL" \
-		" $ERS_CODE " $'RG-test-0000-code\r'; do
+		" $ERS_CODE " "${ERS_CODE//-/ }" "${ERS_CODE,,}"$'\r'; do
 		printf '%s\n' "$form" >"$TESTBED/repgate/activation-code"
 		check "the code as '${form//[^ -~]/?}'" ctl reload
 		ctl flush all >/dev/null

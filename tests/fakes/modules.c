@@ -80,6 +80,12 @@ const struct rg_maps *rg_loader_maps(const struct rg_loader *loader)
 	return &maps;
 }
 
+bool rg_loader_pins_are_private(const struct rg_loader *loader)
+{
+	(void)loader;
+	return true;
+}
+
 bool rg_loader_can_hold(const struct rg_loader *loader)
 {
 	(void)loader;
@@ -88,7 +94,7 @@ bool rg_loader_can_hold(const struct rg_loader *loader)
 
 const struct rg_attachment *rg_attach_info(const struct rg_loader *loader, unsigned int index)
 {
-	static const struct rg_attachment attachment = { "lo", 1, RG_XDP_GENERIC, false, 7 };
+	static const struct rg_attachment attachment = { "lo", 1, RG_XDP_GENERIC, false, 7, "lo9" };
 
 	(void)loader;
 	return index ? NULL : &attachment;

@@ -179,7 +179,7 @@ static void run_line(struct rg_client *client, const char *line, size_t len)
  * Runs the requests that have come, as long as the client reads the answers. Memory is bounded: MAX_LINE of
  * requests, MAX_UNREAD and one answer. False: the client is gone.
  */
-static bool run_lines(struct rg_client *client)
+static bool run_requests(struct rg_client *client)
 {
 	struct evbuffer *in = bufferevent_get_input(client->stream);
 	size_t len;
@@ -207,7 +207,7 @@ static bool run_lines(struct rg_client *client)
 static void on_read(struct bufferevent *stream, void *arg)
 {
 	(void)stream;
-	(void)run_lines(arg);
+	(void)run_requests(arg);
 }
 
 /* All answers are sent. Requests may wait; a client that sends no more requests is done. */
@@ -218,7 +218,7 @@ static void on_drained(struct bufferevent *stream, void *arg)
 	if (!client->waits_for && !(bufferevent_get_enabled(stream) & EV_READ)) {
 		if (!client->half_closed)
 			bufferevent_enable(stream, EV_READ);
-		if (!run_lines(client))
+		if (!run_requests(client))
 			return;
 	}
 	if (client->half_closed && !client->waits_for && !unread(client))

@@ -23,12 +23,13 @@ static json_t *describe_interfaces(const struct rg_modules *modules)
 	const struct rg_attachment *at;
 
 	for (unsigned int i = 0; (at = rg_attach_info(modules->loader, i)); i++)
-		json_array_append_new(interfaces,
-				      json_pack("{s:s, s:i, s:s, s:s, s:b, s:i}", "name", at->name,
-						"ifindex", (int)at->ifindex, "state",
-						at->ifindex ? "attached" : "missing", "mode",
-						at->mode == RG_XDP_GENERIC ? "generic" : "native",
-						"frags", at->frags, "program", (int)at->program));
+		json_array_append_new(
+			interfaces,
+			json_pack("{s:s, s:o, s:i, s:s, s:s, s:b, s:i}", "name", at->name,
+				  "present_name", rg_describe_text(at->present_name), "ifindex",
+				  (int)at->ifindex, "state", at->ifindex ? "attached" : "missing",
+				  "mode", at->mode == RG_XDP_GENERIC ? "generic" : "native",
+				  "frags", at->frags, "program", (int)at->program));
 	return interfaces;
 }
 
@@ -140,6 +141,12 @@ static json_t *describe_lacks(const struct rg_modules *modules)
 	if (!rg_loader_can_hold(modules->loader))
 		json_array_append_new(lacks, json_string("hold: held SYNs can't be released before "
 							 "Linux 5.18, the first one is dropped"));
+	if (rg_loader_pins_are_private(modules->loader))
+		json_array_append_new(
+			lacks,
+			json_string("pins: the BPF file system belongs to this mount namespace "
+				    "alone (ip netns exec, container): after a kill -9 nothing is "
+				    "filtered"));
 	if (!modules->steering.attached)
 		json_array_append_new(lacks, json_string("steering: no sk_lookup program, tempfail "
 							 "resets and reject drops"));

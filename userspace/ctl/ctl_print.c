@@ -345,6 +345,18 @@ static void print_status_head(FILE *to, const json_t *result)
 		fprintf(to, "LAST RELOAD REFUSED: %s\n", text_of(agent, "reload_error"));
 }
 
+static void print_renamed(FILE *to, const json_t *interfaces)
+{
+	const json_t *interface;
+	size_t i;
+
+	json_array_foreach(interfaces, i, interface)
+		if (has_text(interface, "present_name") &&
+		    strcmp(text_of(interface, "name"), text_of(interface, "present_name")) != 0)
+			fprintf(to, "%s is called %s now\n", text_of(interface, "name"),
+				text_of(interface, "present_name"));
+}
+
 static void print_status(FILE *to, const json_t *result)
 {
 	static const struct column interfaces[MAX_COLUMNS] = {
@@ -362,6 +374,7 @@ static void print_status(FILE *to, const json_t *result)
 	print_status_head(to, result);
 	fputc('\n', to);
 	print_table(to, "", interfaces, json_object_get(result, "interfaces"));
+	print_renamed(to, json_object_get(result, "interfaces"));
 	fputc('\n', to);
 	print_zones(to, result);
 	fputc('\n', to);

@@ -161,14 +161,56 @@ static int dispatch_interface(struct rg_loader *loader, struct rg_loader_interfa
 	return 0;
 }
 
+/* The interface of the link that an earlier agent left for this name; 0: none. */
+static unsigned int linked_interface(const struct rg_loader *loader, const char *name)
+{
+	struct bpf_link_info info = {};
+	__u32 len = sizeof(info);
+	char pin[RG_PIN_NAME];
+	RG_CLEANUP_CLOSE int fd = rg_pin_get(loader->pin_path, rg_pin_link_name(name, pin));
+
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) || info.type != BPF_LINK_TYPE_XDP)
+		return 0;
+	return info.xdp.ifindex;
+}
+
+/* The interface that the configuration means: by its name, else the one that had the name before. 0: none. */
+static unsigned int find_interface(const struct rg_loader *loader,
+				   const struct rg_loader_interface *at)
+{
+	unsigned int ifindex = if_nametoindex(at->info.name);
+	char name[IF_NAMESIZE];
+
+	if (ifindex)
+		return ifindex;
+	ifindex = at->info.ifindex ? at->info.ifindex : linked_interface(loader, at->info.name);
+	return ifindex && if_indextoname(ifindex, name) ? ifindex : 0;
+}
+
+static void note_present_name(struct rg_loader_interface *at)
+{
+	char before[IF_NAMESIZE];
+
+	strcpy(before, *at->info.present_name ? at->info.present_name : at->info.name);
+	if (!if_indextoname(at->info.ifindex, at->info.present_name) ||
+	    !strcmp(before, at->info.present_name))
+		return;
+	if (strcmp(at->info.name, at->info.present_name) != 0)
+		rg_log_warning("interface %s is called %s now, and is still filtered; name it so in "
+			       "`interfaces`",
+			       at->info.name, at->info.present_name);
+	else
+		rg_log_info("interface %s has its name again", at->info.name);
+}
+
 static int attach_interface(struct rg_loader *loader, struct rg_loader_interface *at,
 			    struct rg_error *error)
 {
 	int err;
 
-	at->info.ifindex = if_nametoindex(at->info.name);
+	at->info.ifindex = find_interface(loader, at);
 	if (!at->info.ifindex)
-		return rg_fail(error, -ENODEV, "interface %s: %m", at->info.name);
+		return rg_fail(error, -ENODEV, "interface %s: %s", at->info.name, strerror(ENODEV));
 	if (loader->xdp_attach == RG_ATTACH_DISPATCHER)
 		return dispatch_interface(loader, at, error);
 	at->link = adopt_link(loader, at->info.name, at->info.ifindex);
@@ -256,6 +298,7 @@ int rg_attach_all(struct rg_loader *loader, struct rg_error *error)
 			at->info.ifindex = 0;
 			return err;
 		}
+		note_present_name(at);
 		rg_log_info("interface %s: filtering in %s mode", at->info.name,
 			    at->info.mode == RG_XDP_NATIVE ? "native" : "generic");
 	}
@@ -263,14 +306,24 @@ int rg_attach_all(struct rg_loader *loader, struct rg_error *error)
 	return 0;
 }
 
-/* Whether our program is on the interface that has this name now. */
+/* Two interfaces of the configuration may have exchanged their names: both stay filtered. */
+static bool has_interface(const struct rg_loader *loader, unsigned int ifindex)
+{
+	for (unsigned int i = 0; i < loader->interface_count; i++)
+		if (loader->interfaces[i].info.ifindex == ifindex)
+			return true;
+	return false;
+}
+
+/* Whether our program is on the interface that the configuration means. */
 static bool is_attached(const struct rg_loader *loader, const struct rg_loader_interface *at)
 {
 	struct bpf_link_info info = {};
 	const uint32_t ids[2] = { rg_loader_map_id(bpf_map__fd(loader->skeleton->maps.settings)) };
+	unsigned int meant = find_interface(loader, at);
 	__u32 len = sizeof(info);
 
-	if (!at->info.ifindex || if_nametoindex(at->info.name) != at->info.ifindex)
+	if (!at->info.ifindex || (meant != at->info.ifindex && !has_interface(loader, meant)))
 		return false;
 	if (loader->xdp_attach == RG_ATTACH_DISPATCHER)
 		return rg_dispatcher_has(ids, (int)at->info.ifindex);
@@ -283,6 +336,7 @@ static void note_missing(struct rg_loader_interface *at, const char *why)
 		rg_log_warning("interface %s: not filtered: %s", at->info.name, why);
 	snprintf(at->reason, sizeof(at->reason), "%s", why);
 	at->info.ifindex = 0;
+	*at->info.present_name = '\0';
 }
 
 void rg_attach_refresh(struct rg_loader *loader)
@@ -291,16 +345,19 @@ void rg_attach_refresh(struct rg_loader *loader)
 		struct rg_loader_interface *at = &loader->interfaces[i];
 		struct rg_error error;
 
-		if (is_attached(loader, at))
+		if (is_attached(loader, at)) {
+			note_present_name(at);
 			continue;
+		}
 		rg_closep(&at->link);
 		at->link = -1;
-		if (!if_nametoindex(at->info.name)) {
+		if (!find_interface(loader, at)) {
 			note_missing(at, "it is not there");
 		} else if (attach_interface(loader, at, &error)) {
 			note_missing(at, error.text);
 		} else {
 			*at->reason = '\0';
+			note_present_name(at);
 			rg_log_info("interface %s: filtering again in %s mode", at->info.name,
 				    at->info.mode == RG_XDP_NATIVE ? "native" : "generic");
 		}

@@ -9,6 +9,8 @@
 
 #include "kernel/loader.h"
 
+#include <net/if.h>
+
 /*
  * Attaches the sk_lookup program to this network namespace, or replaces an earlier agent's. Call before
  * rg_attach_all(): SYNs that XDP passes as tempfail must find it. 0 or -errno.
@@ -23,6 +25,9 @@ int rg_attach_steering(struct rg_loader *loader);
 int rg_attach_all(struct rg_loader *loader, struct rg_error *error);
 
 /*
+ * An interface that is renamed stays filtered: it is known by its index, to a later agent by the link in
+ * pin_path. If another interface gets the configured name, that one is filtered instead.
+ *
  * Looks at the interfaces again, and attaches to those that have come back or lost our program. Call when
  * interfaces change, and now and then. Logs what it finds and does.
  */
@@ -32,11 +37,12 @@ void rg_attach_refresh(struct rg_loader *loader);
 void rg_attach_detach_all(struct rg_loader *loader);
 
 struct rg_attachment {
-	const char *name;
+	const char *name; /* in the configuration */
 	unsigned int ifindex; /* 0: not attached */
 	enum rg_xdp_mode mode; /* native or generic */
 	bool frags; /* the program takes frames in several buffers */
 	uint32_t program; /* id, as `bpftool prog show` has it */
+	char present_name[IF_NAMESIZE]; /* other than name: the interface was renamed. "": not attached */
 };
 /* The interface with this number, from 0; owned by loader. NULL: past the last. */
 const struct rg_attachment *rg_attach_info(const struct rg_loader *loader, unsigned int index);

@@ -296,9 +296,14 @@ static int print_libbpf(enum libbpf_print_level level, const char *format, va_li
 
 static int lock_pins(struct rg_loader *loader, struct rg_error *error)
 {
-	loader->lock = rg_pin_open(loader->pin_path);
-	if (loader->lock >= 0)
+	loader->lock = rg_pin_open(loader->pin_path, &loader->private_pins);
+	if (loader->lock >= 0) {
+		if (loader->private_pins)
+			rg_log_warning("%s is private to this mount namespace (ip netns exec, container): "
+				       "after a kill -9 nothing is filtered",
+				       loader->pin_path);
 		return 0;
+	}
 	if (loader->lock == -EWOULDBLOCK)
 		return rg_fail(error, -EBUSY, "another repgated runs with pin_path %s",
 			       loader->pin_path);
@@ -400,6 +405,11 @@ const struct rg_maps *rg_loader_old_maps(const struct rg_loader *loader)
 bool rg_loader_was_attached(const struct rg_loader *loader)
 {
 	return loader->was_attached;
+}
+
+bool rg_loader_pins_are_private(const struct rg_loader *loader)
+{
+	return loader->private_pins;
 }
 
 bool rg_loader_can_hold(const struct rg_loader *loader)

@@ -39,6 +39,8 @@ bool rg_loader_took_over(const struct rg_loader *loader);
 const struct rg_maps *rg_loader_old_maps(const struct rg_loader *loader);
 /* True: an earlier agent's programs were attached when we started, whether we took its maps or not. */
 bool rg_loader_was_attached(const struct rg_loader *loader);
+/* True: the pins end with this mount namespace, so after a kill -9 nothing is filtered (maps/pin.h). */
+bool rg_loader_pins_are_private(const struct rg_loader *loader);
 /* Whether this kernel can release held SYNs; if not, unknown = "hold" drops. */
 bool rg_loader_can_hold(const struct rg_loader *loader);
 

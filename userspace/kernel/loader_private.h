@@ -33,6 +33,7 @@ struct rg_loader {
 	struct rg_maps old; /* see rg_loader_old_maps() */
 	bool was_attached;
 	bool can_hold;
+	bool private_pins;
 	int steer_link; /* -1: not attached */
 	unsigned int xdp_mode; /* enum rg_xdp_mode */
 	unsigned int xdp_attach; /* enum rg_xdp_attach */
