@@ -182,6 +182,10 @@ privileges() {
 		--bounding-set -all,+bpf,+net_admin,+perfmon $BUILD/repgated" repgate_start
 	same "it runs as a user of its own" "$(id -u $AGENT_USER)" "$(status_of Uid)"
 	same "with three capabilities" $THREE "$(status_of CapEff)"
+	# Files of a process that leaves no core belong to root.
+	same "leaves no core, which would hold the activation code" root \
+		"$(stat -c %U "/proc/${TESTBED_PID[repgated]}/mem")"
+	same "whatever the limit is" 0 "$(awk '/^Max core/ { print $6 }' "/proc/${TESTBED_PID[repgated]}/limits")"
 	same "refuses a listed peer" timeout "$(met $LISTED)"
 	ctl flush all >/dev/null
 	same "holds and releases" connected "$(met $CLEAN)"

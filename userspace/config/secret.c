@@ -47,6 +47,20 @@ bool rg_secret_is_usual(const char *code)
 	return len == 14 || len == 31;
 }
 
+const char *rg_secret_quote(const char *text)
+{
+	char code[RG_SECRET_SIZE] = "";
+	bool hidden;
+
+	if (strlen(text) >= sizeof(code))
+		return "(not shown)";
+	strcpy(code, text);
+	hidden = !rg_secret_normalise(code) &&
+		 (rg_secret_is_usual(code) || strpbrk(code, "0123456789"));
+	explicit_bzero(code, sizeof(code));
+	return hidden ? "(not shown)" : text;
+}
+
 /* ------------------------------------------------------------------ keys in texts */
 
 /* "dnsbl-1", "2nd-list": letters and hyphens, with a number of at most two digits at one end. */

@@ -37,6 +37,12 @@ int rg_secret_normalise(char *code);
 bool rg_secret_is_usual(const char *code);
 
 /*
+ * Text that somebody typed in the wrong place, for an error: text, or "(not shown)" if it could be an
+ * activation code: it has a usual length, or 8 characters and a digit.
+ */
+const char *rg_secret_quote(const char *text);
+
+/*
  * Reads the activation code from path. Reads the systemd credential "activation-code" if path is
  * NULL, or if only root may read the file. 0 with a normalised code, which the caller wipes, and with its
  * source; or -EINVAL with the reason, which does not show the file's contents.

@@ -218,7 +218,7 @@ static int settings(const struct ctl *ctl)
 	json_t *result = rg_ctl_settings(key);
 
 	if (!result)
-		return fail("no such setting: %s", key);
+		return fail("no such setting: %s", rg_secret_quote(key));
 	print_result(ctl, result);
 	json_decref(result);
 	return EXIT_SUCCESS;

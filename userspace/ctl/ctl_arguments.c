@@ -2,6 +2,7 @@
 #include "ctl/ctl_arguments.h"
 
 #include "config/config.h"
+#include "config/secret.h"
 
 #include <getopt.h>
 
@@ -87,7 +88,8 @@ static int read_options(struct rg_ctl_arguments *ret, int argc, char **argv,
 		case ':':
 			return rg_fail(error, -EINVAL, "%s wants a value", argv[optind - 1]);
 		default:
-			return rg_fail(error, -EINVAL, "no such option: %s", argv[optind - 1]);
+			return rg_fail(error, -EINVAL, "no such option: %s",
+				       rg_secret_quote(argv[optind - 1]));
 		}
 	}
 	return count;
@@ -104,13 +106,13 @@ static int check_value(const struct rg_command_info *info, const struct rg_argum
 	case RG_ARGUMENT_SWITCH:
 		if (!rg_protocol_has_word(words, value))
 			return rg_fail(error, -EINVAL, "%s: \"%s\" is none of %s", info->name,
-				       value, words);
+				       rg_secret_quote(value), words);
 		return 0;
 	case RG_ARGUMENT_SECONDS:
 		if (rg_value_parse_time(value, &ms) || ms < 1000)
 			return rg_fail(error, -EINVAL,
 				       "--%s: \"%s\" is no time; write a whole number and s, m, h or d",
-				       argument->name, value);
+				       argument->name, rg_secret_quote(value));
 		return 0;
 	default:
 		return 0;
@@ -179,7 +181,7 @@ int rg_ctl_arguments_parse(struct rg_ctl_arguments *ret, int argc, char **argv, 
 	ret->command = rg_protocol_find(argv[optind]);
 	if (ret->command == RG_COMMANDS)
 		return rg_fail(error, -EINVAL, "no such command: %s; see repgatectl --help",
-			       argv[optind]);
+			       rg_secret_quote(argv[optind]));
 	err = read_given(ret, given, count, error);
 	if (!err)
 		err = read_positional(ret, argv + optind + 1, argc - optind - 1, error);

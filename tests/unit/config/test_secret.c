@@ -109,6 +109,17 @@ static void check_mask(void **state)
 	}
 }
 
+static void check_quote(void **state)
+{
+	(void)state;
+	assert_string_equal(rg_secret_quote("statuss"), "statuss");
+	assert_string_equal(rg_secret_quote("activationcode1"), "(not shown)");
+	assert_string_equal(rg_secret_quote("reloadeverything"), "reloadeverything");
+	assert_string_equal(rg_secret_quote(CODE), "(not shown)");
+	assert_string_equal(rg_secret_quote("--" LONG_CODE), "(not shown)");
+	assert_string_equal(rg_secret_quote("198.51.100.77"), "198.51.100.77");
+}
+
 static enum rg_secret_source source;
 
 static void refuse_read(const char *path, const char *words)
@@ -369,11 +380,11 @@ static void check_shown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(check_normalise), cmocka_unit_test(check_holds_key),
-		cmocka_unit_test(check_read),	   cmocka_unit_test(check_unreadable),
-		cmocka_unit_test(check_mask),	   cmocka_unit_test(check_activation),
-		cmocka_unit_test(check_damaged),   cmocka_unit_test(check_configured),
-		cmocka_unit_test(check_shown),
+		cmocka_unit_test(check_normalise),  cmocka_unit_test(check_holds_key),
+		cmocka_unit_test(check_read),	    cmocka_unit_test(check_unreadable),
+		cmocka_unit_test(check_mask),	    cmocka_unit_test(check_quote),
+		cmocka_unit_test(check_activation), cmocka_unit_test(check_damaged),
+		cmocka_unit_test(check_configured), cmocka_unit_test(check_shown),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);
