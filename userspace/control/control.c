@@ -35,6 +35,7 @@ struct rg_control {
 	const struct rg_modules *modules;
 	struct rg_control_ops ops;
 	struct evconnlistener *listener;
+	struct event *resume; /* after a pause of accepting */
 	LIST_HEAD(, rg_client) clients;
 	unsigned int client_count;
 	char *path;
@@ -268,6 +269,26 @@ static void on_connection(struct evconnlistener *listener, evutil_socket_t fd,
 	bufferevent_enable(client->stream, EV_READ | EV_WRITE);
 }
 
+/* Without a descriptor or memory the socket stays readable: wait, or the loop would spin. */
+static void on_accept_error(struct evconnlistener *listener, void *arg)
+{
+	static const struct timeval pause = { .tv_sec = 1 };
+	struct rg_control *control = arg;
+
+	control->modules->clients->control_limit++;
+	if (!evtimer_add(control->resume, &pause))
+		evconnlistener_disable(listener);
+}
+
+static void on_resume(evutil_socket_t fd, short what, void *arg)
+{
+	const struct rg_control *control = arg;
+
+	(void)fd;
+	(void)what;
+	evconnlistener_enable(control->listener);
+}
+
 /* Root and the group control_group may connect. */
 static void set_access(const struct rg_conf *conf)
 {
@@ -336,6 +357,10 @@ static int listen_on(struct rg_control *control, struct rg_error *error)
 	if (!control->listener)
 		return rg_fail(error, err, "control socket %s: %s", conf->control_socket,
 			       strerror(-err));
+	control->resume = evtimer_new(control->modules->base, on_resume, control);
+	if (!control->resume)
+		return rg_fail(error, -ENOMEM, "out of memory");
+	evconnlistener_set_error_cb(control->listener, on_accept_error);
 	set_access(conf);
 	return 0;
 }
@@ -371,6 +396,8 @@ void rg_control_free(struct rg_control *control)
 		drop_client(client);
 	if (control->listener)
 		evconnlistener_free(control->listener);
+	if (control->resume)
+		event_free(control->resume);
 	if (control->path)
 		(void)unlink(control->path);
 	free(control->path);

@@ -248,7 +248,7 @@ void rg_ctl_arguments_print_usage(FILE *to)
 		RG_CLEANUP_FREE char *usage = rg_protocol_usage(command);
 		const struct rg_command_info *info = rg_protocol_command(command);
 
-		fprintf(to, "  %-11s %-50s %s\n", info->name, usage ? usage : "", info->help);
+		fprintf(to, "  %-15s %-50s %s\n", info->name, usage ? usage : "", info->help);
 	}
 	fputs("\n"
 	      "  --socket PATH  control socket, default /run/repgate/control.sock\n"

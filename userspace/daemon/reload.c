@@ -244,6 +244,8 @@ static void on_loaded(void *arg, struct rg_list_load_result *fresh)
 	int err = fresh->err;
 
 	reload->load = NULL; /* freed by its owner when this returns */
+	if (err && fresh->conf)
+		rg_conf_mask(fresh->conf, fresh->error.text); /* by its own keys, which may be new */
 	if (!err)
 		err = adopt_lists(modules, fresh, &fresh->error);
 	if (!err && fresh->conf != modules->conf)
