@@ -171,7 +171,9 @@ const struct rg_zone_count *rg_inquiry_context_count(const struct rg_inquiry_con
 
 const struct rg_zone_health *rg_zone_test_health(const struct rg_zone_test *tester, uint32_t slot)
 {
-	static const struct rg_zone_health health = { .state = RG_ZONE_HEALTH_OPEN, .why = "why" };
+	static const struct rg_zone_health health = { .state = RG_ZONE_HEALTH_OPEN,
+						      .why = "why",
+						      .since = 1 };
 
 	(void)tester;
 	must(slot < RG_MAX_ZONES, "slot");

@@ -229,13 +229,14 @@ void rg_status_run(struct rg_client *client, const json_t *request)
 		json_array_append_new(ports, json_integer(conf->ports[i]));
 	rg_control_answer(
 		client,
-		json_pack("{s:s, s:s, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:I}, s:o}",
+		json_pack("{s:s, s:s, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:I}, s:o}",
 			  "mode", rg_mode_name(conf->mode), "unknown", rg_action_name(conf->unknown),
 			  "ports", ports, "qil_level", (int)conf->qil_level, "activation_code",
 			  rg_describe_text(rg_secret_source_name(conf->code_source)), "interfaces",
 			  describe_interfaces(modules), "steering", describe_steering(modules),
-			  "zones", describe_all_zones(modules), "maps", describe_maps(modules),
-			  "index", describe_index(modules), "lists", "entries", (json_int_t)entries,
+			  "guards", rg_guards_describe(modules->guards), "zones",
+			  describe_all_zones(modules), "maps", describe_maps(modules), "index",
+			  describe_index(modules), "lists", "entries", (json_int_t)entries,
 			  "written", (json_int_t)rg_lists_written(modules->lists), "countries",
 			  (json_int_t)rg_lists_countries(modules->lists), "agent",
 			  describe_agent(modules)));

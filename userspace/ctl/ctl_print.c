@@ -316,6 +316,29 @@ static void print_steering(FILE *to, const json_t *steering)
 		advice ? text_of(steering, "advice") : "");
 }
 
+/* The limits that turned something away since the agent started. */
+static void print_guards(FILE *to, const json_t *guards)
+{
+	char since[TEXT_SIZE], until[TEXT_SIZE];
+	const json_t *guard;
+	size_t i;
+
+	json_array_foreach(guards, i, guard) {
+		fprintf(to, "guard %s", text_of(guard, "guard"));
+		if (has_text(guard, "zone"))
+			fprintf(to, " %s", text_of(guard, "zone"));
+		if (json_is_true(json_object_get(guard, "open")))
+			fprintf(to, ": OPEN since %s: ", time_of(guard, "since", since));
+		else
+			fprintf(to, ": closed, was open from %s until %s: ",
+				time_of(guard, "since", since), time_of(guard, "until", until));
+		fputs(text_of(guard, "reason"), to);
+		if (json_is_integer(json_object_get(guard, "count")))
+			fprintf(to, " (%lld times)", int_of(guard, "count"));
+		fputc('\n', to);
+	}
+}
+
 /* What runs, and with which configuration: the lines above the tables. */
 static void print_status_head(FILE *to, const json_t *result)
 {
@@ -341,6 +364,7 @@ static void print_status_head(FILE *to, const json_t *result)
 	print_steering(to, json_object_get(result, "steering"));
 	json_array_foreach(json_object_get(agent, "lacks"), i, item)
 		fprintf(to, "lacks %s\n", json_string_value(item));
+	print_guards(to, json_object_get(result, "guards"));
 	if (has_text(agent, "reload_error"))
 		fprintf(to, "LAST RELOAD REFUSED: %s\n", text_of(agent, "reload_error"));
 }

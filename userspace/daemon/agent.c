@@ -213,6 +213,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 		rg_responder_tick(modules->responder, now);
 	rg_zone_test_tick(modules->zone_test, now);
 	check_steering(modules, now);
+	rg_guards_tick(modules->guards, modules, uses_responder(modules->conf), now);
 	if (++agent->ticks % OWN_ADDRESS_TICKS == 0) {
 		on_links_changed(modules);
 		rg_dir_watch_refresh(agent->dir_watch);
@@ -561,7 +562,8 @@ int rg_agent_new(struct rg_agent **ret, struct rg_conf *conf, struct rg_error *e
 	modules->clients = &agent->clients;
 	modules->conf = rg_conf_ref(conf);
 	modules->base = new_base();
-	if (!modules->base || rg_recent_events_new(&modules->recent_events, on_event, agent))
+	if (!modules->base || rg_guards_new(&modules->guards) ||
+	    rg_recent_events_new(&modules->recent_events, on_event, agent))
 		err = rg_fail(error, -ENOMEM, "out of memory");
 	else
 		err = build(agent, error);
@@ -622,6 +624,7 @@ void rg_agent_free(struct rg_agent *agent, bool keep_pins)
 	rg_zone_test_free(modules->zone_test);
 	rg_dns_free(modules->dns);
 	rg_recent_events_free(modules->recent_events);
+	rg_guards_free(modules->guards);
 	rg_verdicts_free(modules->verdicts);
 	if (modules->loader && !keep_pins)
 		rg_attach_detach_all(modules->loader);

@@ -58,6 +58,14 @@ static void add_losses(struct evbuffer *page, const struct rg_modules *modules)
 				    rg_losses_name(loss), (unsigned long long)losses[loss]);
 }
 
+static void add_guards(struct evbuffer *page, const struct rg_modules *modules)
+{
+	begin(page, "guard_open", "gauge", "1 while this limit turns something away.");
+	for (enum rg_guard guard = 0; guard < RG_GUARD_MAX; guard++)
+		evbuffer_add_printf(page, "repgate_guard_open{guard=\"%s\"} %d\n",
+				    rg_guards_name(guard), rg_guards_is_open(modules->guards, guard));
+}
+
 static void add_answers(struct evbuffer *page, const char *zone, const struct rg_zone_count *count)
 {
 	static const char format[] = "repgate_zone_answers_total{zone=\"%s\",answer=\"%s\"} %llu\n";
@@ -203,6 +211,7 @@ static int write_page(void *arg, struct evbuffer *page)
 	add_table(page, &stats, "monitored_attempts_total",
 		  "Connections that monitor mode let pass.", RG_STAT_MONITORED, true);
 	add_losses(page, modules);
+	add_guards(page, modules);
 	add_zones(page, modules);
 	add_states(page, modules);
 	add_responder(page, modules);

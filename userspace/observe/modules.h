@@ -12,6 +12,7 @@
 #include "judge/judge.h"
 #include "kernel/ring.h"
 #include "kernel/steering.h"
+#include "observe/guards.h"
 #include "observe/history_counts.h"
 #include "observe/recent_events.h"
 #include "responder/refusals.h"
@@ -39,6 +40,7 @@ struct rg_modules {
 	struct rg_steering steering;
 	struct rg_recent_events *recent_events;
 	struct rg_history_counts *history;
+	struct rg_guards *guards;
 	struct rg_client_limits *clients; /* control/ and observe/metrics.c count in it */
 
 	uint64_t started; /* ns of CLOCK_BOOTTIME */

@@ -369,6 +369,7 @@ static void test_status(void **state)
 		     "\"interfaces\":[{\"name\":\"lo\",\"ifindex\":1,\"state\":\"attached\","
 		     "\"mode\":\"generic\",\"frags\":false,\"program\":7}],"
 		     "\"steering\":{\"state\":\"ready\",\"works\":true,\"advice\":null},"
+		     "\"guards\":[],"
 		     "\"index\":{\"lists\":null,\"hosts\":{\"hosts\":0,\"nets\":0,\"overflow\":0,"
 		     "\"bytes\":1},\"peers\":null,\"failed\":0},"
 		     "\"lists\":{\"entries\":0,\"written\":0,\"countries\":0},"
