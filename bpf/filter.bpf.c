@@ -15,6 +15,7 @@
 
 #include "../maps/maps.bpf.h"
 #include "attempt.bpf.h"
+#include "checksum.bpf.h"
 #include "clock.bpf.h"
 #include "compiler.bpf.h"
 #include "config.bpf.h"
@@ -49,6 +50,12 @@ static __always_inline __u32 frame_length(struct xdp_md *ctx, enum rg_buffers bu
 static __always_inline int is_refusal(enum rg_action action)
 {
 	return action != RG_ACTION_PASS && action != RG_ACTION_HOLD;
+}
+
+/* The peer gets a packet back: a reset from the filter, or what the responder sends. */
+static __always_inline int brings_answer(enum rg_action action)
+{
+	return action == RG_ACTION_RESET || is_answered(action);
 }
 
 /* Whether the refusal goes to the log. The responder itself logs the sessions that it refuses. */
@@ -104,7 +111,7 @@ static __always_inline void account(struct xdp_md *ctx, const struct rg_settings
 /*
  * Turns the verdict's action into what is done with this SYN. A throttled SYN within the rate passes. If
  * a 450 or 550 reply can't be delivered, a QIL peer (tempfail) is reset, so that it retries soon, and
- * others (reject) are dropped.
+ * others (reject) are dropped. A SYN that a host would drop gets no answer.
  */
 static __always_inline void resolve_action(struct xdp_md *ctx, const struct rg_settings *settings,
 					   const struct rg_syn *syn, struct rg_decision *decision)
@@ -112,7 +119,14 @@ static __always_inline void resolve_action(struct xdp_md *ctx, const struct rg_s
 	if (unlikely(decision->action == RG_ACTION_THROTTLE)) {
 		if (take_token(settings, syn))
 			decision->action = RG_ACTION_PASS;
-	} else if (unlikely(is_answered(decision->action)) && settings->mode != RG_MODE_MONITOR &&
+		return;
+	}
+	if (likely(!brings_answer(decision->action)) || settings->mode == RG_MODE_MONITOR)
+		return;
+	if (!make_right(ctx, syn)) {
+		count_loss(RG_LOSS_BAD_CHECKSUM);
+		decision->action = RG_ACTION_DROP;
+	} else if (is_answered(decision->action) &&
 		   !responder_listens(ctx, settings, syn, decision->action)) {
 		decision->action = decision->peer_class == RG_CLASS_QIL ? RG_ACTION_RESET :
 									  RG_ACTION_DROP;

@@ -2,7 +2,8 @@
 /*
  * Hold: the first SYN of an unknown peer marks the peer pending, goes to the agent as a copy, and is
  * dropped. The agent releases the copy once it has the verdict. Each further connection of a pending
- * peer is held as well, up to RG_HELD_FLOWS. Retransmissions are dropped and not sent again.
+ * peer is held as well, up to RG_HELD_FLOWS. Retransmissions are dropped and not sent again. The copy has a
+ * finished checksum: one that the sender left unfinished is right only on its way to this host.
  */
 #ifndef REPGATE_HOLD_BPF_H
 #define REPGATE_HOLD_BPF_H
@@ -11,6 +12,7 @@
 
 #include "../maps/maps.bpf.h"
 #include "admission.bpf.h"
+#include "checksum.bpf.h"
 #include "compiler.bpf.h"
 #include "config.bpf.h"
 #include "decision.bpf.h"
@@ -178,6 +180,13 @@ __attribute__((noinline)) int hold(struct xdp_md *ctx, const struct rg_settings 
 	if (agent_is_silent(settings, syn->now)) {
 		count_loss(RG_LOSS_AGENT_SILENT);
 		*decision = decided(RG_CLASS_UNKNOWN, RG_ACTION_PASS);
+		return 0;
+	}
+	if (check_sums(ctx, syn) == RG_CHECKSUM_WRONG) { /* a host drops it: nobody is asked about */
+		count_loss(RG_LOSS_BAD_CHECKSUM);
+		*decision = decided(RG_CLASS_UNKNOWN, unknown_action(settings) == RG_ACTION_PASS ?
+							      RG_ACTION_PASS :
+							      RG_ACTION_DROP);
 		return 0;
 	}
 	if (peer)

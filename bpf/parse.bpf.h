@@ -119,11 +119,12 @@ struct rg_syn {
 	__u32 l3_offset; /* bytes */
 	__u32 version; /* 4 or 6 */
 	__u32 seq; /* host order */
+	__u32 tcp_offset; /* bytes from the frame's start to the TCP header */
+	__u32 tcp_len; /* bytes of TCP header, options and data */
 	__u32 data_len; /* bytes of data in the SYN */
 	__u32 dscp; /* of the IP header */
 	__u16 source_port; /* host order */
 	__u16 dest_port; /* host order */
-	__u32 pad[2]; /* zero: the whole struct is an argument */
 };
 
 struct rg_cursor {
@@ -450,6 +451,8 @@ static __always_inline void rg_describe(const struct rg_packet *packet, __u32 fr
 	syn->version = packet->version;
 	syn->dscp = dscp_of(packet);
 	syn->seq = bpf_ntohl(packet->tcp->seq);
+	syn->tcp_offset = packet->l3_offset + packet->l3_len - packet->tcp_len;
+	syn->tcp_len = packet->tcp_len;
 	syn->data_len = packet->tcp_len - tcp_header_len(packet->tcp);
 	syn->source_port = bpf_ntohs(packet->tcp->source);
 	syn->dest_port = bpf_ntohs(packet->tcp->dest);
@@ -457,8 +460,6 @@ static __always_inline void rg_describe(const struct rg_packet *packet, __u32 fr
 	syn->peer = (struct rg_addr){};
 	syn->now = 0;
 	syn->second = 0;
-	syn->pad[0] = 0;
-	syn->pad[1] = 0;
 }
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The maps. Each is pinned under its own name in pin_path (/sys/fs/bpf/repgate), but for `cpus` and
- * `samples`. maps/README.md shows how to read them with bpftool. Each has one writer, named here.
+ * The maps. Each is pinned under its own name in pin_path (/sys/fs/bpf/repgate), but for `cpus`,
+ * `chunks` and `samples`. maps/README.md shows how to read them with bpftool. Each has one writer, named here.
  */
 #ifndef REPGATE_MAPS_BPF_H
 #define REPGATE_MAPS_BPF_H
@@ -174,6 +174,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct rg_cpu);
 } cpus SEC(".maps");
+
+/* Writer and reader: XDP. One entry for each CPU: the stack of a program has no room for it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct rg_chunk);
+} chunks SEC(".maps");
 
 /* Writer and reader: XDP. One entry for each CPU. */
 struct {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the XDP programs remember for themselves, in the maps `attempts`, `cpus` and `samples`. The agent
+ * What the XDP programs remember for themselves, in the maps `attempts`, `cpus`, `chunks` and `samples`. The agent
  * neither reads nor writes it; tests and bpftool do.
  */
 #ifndef REPGATE_MAPS_STATE_H
@@ -23,6 +23,11 @@ struct rg_cpu {
 	__u64 now; /* ns of CLOCK_BOOTTIME */
 	__u64 second; /* the same in seconds */
 	__u64 syns; /* SYNs of filtered ports in this second */
+};
+
+/* `chunks`: a part of a frame, while a checksum is added up. */
+struct rg_chunk {
+	__u64 words[32];
 };
 
 /* `samples`: how many refusals this CPU has reported in the current second. */

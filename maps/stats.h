@@ -23,6 +23,8 @@ struct rg_count {
 	X(BAD_IPV6, bad_ipv6, "IPv6 header malformed, passed; SYN from a v4-mapped source, dropped")  \
 	X(BAD_TCP, bad_tcp, "TCP header malformed or cut short, passed")                              \
 	X(BAD_LENGTH, bad_length, "SYN shorter than its IP header says, passed")                      \
+	X(BAD_CHECKSUM, bad_checksum,                                                                 \
+	  "SYN of a refused or unknown peer with a wrong IP or TCP checksum, dropped")                \
 	X(EXT_HEADERS, ext_headers, "more IPv6 extension headers than are walked, dropped")           \
 	X(FRAGMENT_SHORT, fragment_short,                                                             \
 	  "first fragment with a part of a TCP header, to a filtered port, dropped")                  \

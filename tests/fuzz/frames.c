@@ -304,6 +304,33 @@ static void add_tcp(struct rng *rng, const struct frames_world *world, struct fr
 	frame->len += data; /* a long one has what was there before */
 }
 
+/* One's complement, of an even or odd number of bytes. */
+static uint32_t sum_up(const struct frame *frame, size_t at, size_t len, uint32_t sum)
+{
+	for (size_t i = 0; i < len; i++)
+		sum += (uint32_t)frame->data[at + i] << (i % 2 ? 0 : 8);
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return sum;
+}
+
+/* TCP's checksum: right, unfinished, or what was there. */
+static void complete_tcp(struct rng *rng, struct frame *frame, bool six)
+{
+	size_t addresses = frame->l3 + (six ? 8 : 12), len = frame->len - frame->l4;
+	uint32_t pseudo = sum_up(frame, addresses, six ? 32 : 8, 6 + (uint32_t)len);
+	uint32_t choice = rng_below(rng, 100);
+
+	if (choice < 10)
+		return;
+	if (choice < 20) {
+		put16(frame, frame->l4 + 16, pseudo);
+		return;
+	}
+	put16(frame, frame->l4 + 16, 0);
+	put16(frame, frame->l4 + 16, 0xffff - sum_up(frame, frame->l4, len, pseudo));
+}
+
 /* Lengths, IPv4's checksum (mostly right), padding. */
 static void complete(struct rng *rng, struct frame *frame, bool six)
 {
@@ -324,6 +351,8 @@ static void complete(struct rng *rng, struct frame *frame, bool six)
 		if (rng_percent(rng, 2))
 			put16(frame, at + 10, rng_percent(rng, 50) ? 0 : 0xffff);
 	}
+	if (frame->len >= frame->l4 + 20)
+		complete_tcp(rng, frame, six);
 	if (rng_percent(rng, 10)) {
 		size_t padding = rng_below(rng, 47);
 

@@ -891,6 +891,10 @@ static void build_wanted(const struct lab *lab, uint8_t *frame)
 		memcpy(frame + 6, lab->frame.data, 6);
 	}
 	memcpy(frame + want->patch_at, want->patch, want->patch_len);
+	if (want->sum_at) {
+		frame[want->sum_at] = (uint8_t)(want->sum >> 8);
+		frame[want->sum_at + 1] = (uint8_t)want->sum;
+	}
 }
 
 static bool same_bytes(const struct lab *lab)
@@ -899,7 +903,7 @@ static bool same_bytes(const struct lab *lab)
 
 	if (lab->out_len != lab->want.len)
 		return false;
-	if (!lab->want.patch_len && !lab->want.swaps_macs)
+	if (!lab->want.patch_len && !lab->want.swaps_macs && !lab->want.sum_at)
 		return !memcmp(lab->out, lab->frame.data, lab->out_len);
 	build_wanted(lab, wanted);
 	return !memcmp(lab->out, wanted, lab->out_len);

@@ -358,6 +358,63 @@ static enum kind check_syn(struct view *view)
 	return SYN;
 }
 
+/* ---- checksums ---- */
+
+enum sums { SUMS_RIGHT, SUMS_UNFINISHED, SUMS_WRONG };
+
+static uint64_t add_octets(uint64_t sum, const uint8_t *bytes, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		sum += (uint64_t)bytes[i] << (i % 2 ? 0 : 8);
+	return sum;
+}
+
+/* 0 and 0xffff are the same number here. */
+static uint16_t fold_octets(uint64_t sum)
+{
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return sum ? (uint16_t)sum : 0xffff;
+}
+
+static uint64_t sum_pseudo(const struct view *view)
+{
+	size_t at = view->l3 + (view->six ? 8 : 12);
+
+	return 6 + (uint64_t)view->tcp_len + add_octets(0, view->frame + at, view->six ? 32 : 8);
+}
+
+/* A SYN of up to 9472 bytes of TCP is added up. */
+static enum sums sums_of(const struct view *view)
+{
+	uint64_t pseudo = sum_pseudo(view);
+	const uint8_t *tcp = view->frame + view->l4;
+
+	if (!view->six &&
+	    fold_octets(add_octets(0, view->frame + view->l3, view->l4 - view->l3)) != 0xffff)
+		return SUMS_WRONG;
+	if (view->tcp_len >= 256 * 37)
+		return SUMS_WRONG;
+	if (fold_octets(add_octets(pseudo, tcp, (size_t)view->tcp_len)) == 0xffff)
+		return SUMS_RIGHT;
+	return fold_octets(add_octets(0, tcp + 16, 2)) == fold_octets(pseudo) ? SUMS_UNFINISHED :
+										SUMS_WRONG;
+}
+
+/* Writes the checksum into the result if it is unfinished. */
+static void finish_sum(const struct view *view, struct model_result *result)
+{
+	const uint8_t *tcp = view->frame + view->l4;
+	uint64_t sum = sum_pseudo(view);
+
+	if (sums_of(view) != SUMS_UNFINISHED)
+		return;
+	sum = add_octets(sum, tcp, 16);
+	sum = add_octets(sum, tcp + 18, (size_t)view->tcp_len - 18);
+	result->sum_at = view->l4 + 16;
+	result->sum = (uint16_t)(0xffff - fold_octets(sum));
+}
+
 /* ---- what is known, and what is done ---- */
 
 /* One SYN on its way through. */
@@ -481,6 +538,11 @@ static enum sent send_peer(struct way *way, bool holds)
 	}
 	event->frame_len = (uint32_t)way->view->len;
 	memcpy(event->frame, way->view->frame, way->view->len);
+	finish_sum(way->view, way->result);
+	if (way->result->sum_at) {
+		event->frame[way->result->sum_at] = (uint8_t)(way->result->sum >> 8);
+		event->frame[way->result->sum_at + 1] = (uint8_t)way->result->sum;
+	}
 	return SENT;
 }
 
@@ -655,6 +717,10 @@ static void hold(struct way *way)
 	if (agent_is_silent(model)) {
 		count_loss(model, RG_LOSS_AGENT_SILENT);
 		decide(way, RG_CLASS_UNKNOWN, RG_ACTION_PASS);
+	} else if (model->can_hold && sums_of(way->view) == SUMS_WRONG) {
+		count_loss(model, RG_LOSS_BAD_CHECKSUM);
+		decide(way, RG_CLASS_UNKNOWN,
+		       unknown == RG_ACTION_PASS ? RG_ACTION_PASS : RG_ACTION_DROP);
 	} else if (is_pending) {
 		meet_pending(way, model_peer_at(model, way->result->peer, &is_new), unknown);
 	} else if (is_admitted(way, &instead)) {
@@ -724,9 +790,20 @@ static bool is_answered(enum rg_action action)
 
 static void resolve_action(struct way *way)
 {
+	bool answers = is_answered(way->action) || way->action == RG_ACTION_RESET;
+
 	if (way->action == RG_ACTION_THROTTLE && within_rate(way))
 		way->action = RG_ACTION_PASS;
-	else if (is_answered(way->action) && !monitors(way->model) && !can_be_answered(way))
+	if (!answers || monitors(way->model))
+		return;
+	if (way->model->can_hold && sums_of(way->view) == SUMS_WRONG) {
+		count_loss(way->model, RG_LOSS_BAD_CHECKSUM);
+		way->action = RG_ACTION_DROP;
+		return;
+	}
+	if (way->model->can_hold)
+		finish_sum(way->view, way->result);
+	if (is_answered(way->action) && !can_be_answered(way))
 		way->action = way->peer_class == RG_CLASS_QIL ? RG_ACTION_RESET : RG_ACTION_DROP;
 }
 
@@ -834,6 +911,7 @@ static int reset(struct way *way)
 		return XDP_DROP;
 	}
 	result->swaps_macs = true;
+	result->sum_at = 0; /* part of what is replaced, or cut off */
 	result->patch_at = view->l3;
 	result->patch_len = size;
 	result->len = view->l3 + size;
@@ -934,7 +1012,7 @@ void model_run(struct model *model, enum model_program program, const uint8_t *f
 
 	view.len = model->can_hold ? len : linear;
 	result->len = len;
-	result->patch_len = result->event_size = 0;
+	result->patch_len = result->event_size = result->sum_at = 0;
 	result->swaps_macs = result->has_peer = result->has_bucket = false;
 	result->action = XDP_PASS;
 	kind = classify(&view);

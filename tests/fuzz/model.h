@@ -107,6 +107,8 @@ struct model_result {
 	size_t len; /* of the frame afterwards; it differs from the one that came in as patch says */
 	size_t patch_at, patch_len; /* bytes that are replaced */
 	uint8_t patch[60];
+	size_t sum_at; /* of the TCP checksum, if it is finished; else 0 */
+	uint16_t sum; /* host order */
 	bool swaps_macs;
 	size_t event_size; /* 0: none */
 	struct rg_event_syn event; /* time is 0 */

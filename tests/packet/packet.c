@@ -199,19 +199,31 @@ static void put_tcp(struct packet *packet, const struct packet_spec *spec)
 	put_fill(packet, 'd', spec->data);
 }
 
-/* Lengths and checksums, once everything else is written. */
-static void complete(struct packet *packet, bool v4)
+static void put_lengths(struct packet *packet, bool v4)
+{
+	if (v4)
+		set16(packet, packet->l3 + 2, (unsigned int)(packet->len - packet->l3));
+	else
+		set16(packet, packet->l3 + 4, (unsigned int)(packet->len - packet->l3 - 40));
+}
+
+/* Checksums, once everything else is written. end: of the TCP data. */
+static void put_sums(struct packet *packet, enum packet_sums sums, bool v4, size_t end)
 {
 	uint8_t *l3 = packet->data + packet->l3, *l4 = packet->data + packet->l4;
-	size_t tcp_len = packet->len - packet->l4;
+	size_t tcp_len = end - packet->l4;
+	uint16_t ip, tcp;
 
 	if (v4) {
-		set16(packet, packet->l3 + 2, (unsigned int)(packet->len - packet->l3));
-		set16(packet, packet->l3 + 10, finish(add_octets(0, l3, packet->l4 - packet->l3)));
-	} else {
-		set16(packet, packet->l3 + 4, (unsigned int)(packet->len - packet->l3 - 40));
+		ip = finish(add_octets(0, l3, packet->l4 - packet->l3));
+		set16(packet, packet->l3 + 10, sums == SUMS_WRONG_IP ? ip ^ 0x100 : ip);
 	}
-	set16(packet, packet->l4 + 16, tcp_sum(l3, l4, tcp_len));
+	tcp = tcp_sum(l3, l4, tcp_len);
+	if (sums == SUMS_WRONG_TCP)
+		tcp ^= 0x100;
+	else if (sums == SUMS_UNFINISHED)
+		tcp = 0xffff - finish(6 + tcp_len + add_octets(0, l3 + (v4 ? 12 : 8), v4 ? 8 : 32));
+	set16(packet, packet->l4 + 16, tcp);
 }
 
 static void apply_patches(struct packet *packet, const struct packet_spec *spec)
@@ -229,6 +241,7 @@ static void apply_patches(struct packet *packet, const struct packet_spec *spec)
 void packet_build(const struct packet_spec *row, struct packet *packet)
 {
 	struct packet_spec spec = *row;
+	size_t end;
 	bool v4;
 
 	if (!spec.from)
@@ -243,9 +256,11 @@ void packet_build(const struct packet_spec *row, struct packet *packet)
 	else
 		put_ipv6(packet, &spec);
 	put_tcp(packet, &spec);
-	complete(packet, v4);
+	put_lengths(packet, v4);
+	end = packet->len;
 	put_fill(packet, 0, spec.padding);
 	apply_patches(packet, &spec);
+	put_sums(packet, spec.sums, v4, end);
 	if (spec.cut && spec.cut < packet->len)
 		packet->len = spec.cut;
 }

@@ -60,6 +60,14 @@ struct packet_extension {
 	uint16_t word; /* fragment header: its offset field; others: their length field */
 };
 
+/* The checksums of a frame. */
+enum packet_sums {
+	SUMS_RIGHT = 0,
+	SUMS_UNFINISHED, /* TCP's field has the sum of the pseudo header alone */
+	SUMS_WRONG_TCP,
+	SUMS_WRONG_IP, /* IPv4 only */
+};
+
 struct packet_spec {
 	const char *from, *to; /* the family is that of from */
 	unsigned int vlans; /* tags; the outer one of several is 802.1ad */
@@ -77,7 +85,8 @@ struct packet_spec {
 	uint32_t ack;
 	bool answer; /* the fields of a reset: MAC addresses swapped, TTL 64, no window */
 	bool group_mac; /* sent to a multicast MAC address */
-	struct packet_patch patches[PACKET_PATCHES]; /* after the checksums */
+	struct packet_patch patches[PACKET_PATCHES]; /* before the checksums */
+	enum packet_sums sums;
 	size_t cut; /* length of the frame, if not the whole */
 };
 

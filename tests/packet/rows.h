@@ -91,6 +91,7 @@ struct step {
 	uint64_t losses; /* each counted once */
 	enum mark mark; /* the peer's entry afterwards */
 	struct packet_spec answer; /* with XDP_TX */
+	bool finished; /* what comes out has the right checksum, else it is unchanged */
 	uint16_t tos; /* what passes has this one (packet.h) and is otherwise unchanged; 0: unchanged */
 };
 
@@ -108,6 +109,7 @@ struct row {
 
 #define IGNORED .action = XDP_PASS
 #define BAD(name) .action = XDP_DROP, .losses = LOSS(name)
+#define BAD_SUM .losses = LOSS(BAD_CHECKSUM)
 #define MALFORMED(name) .action = XDP_PASS, .losses = LOSS(name)
 #define DECIDED(c, a) .peer_class = RG_CLASS_##c, .done = RG_ACTION_##a
 #define PASSED(c) .action = XDP_PASS, DECIDED(c, PASS)

@@ -342,6 +342,58 @@ static const struct row rows[] = {
 		     { {}, DROPPED(STANDARD) } } },
 
 	/* The answer. */
+	/* Checksums: a host drops what has a wrong one, so nobody is asked about, and nothing answered. */
+	{ "wrong checksum, unknown",
+	  .steps = { { { .sums = SUMS_WRONG_TCP }, DROPPED(UNKNOWN), BAD_SUM, .mark = MARK_NONE },
+		     { { .sums = SUMS_WRONG_IP }, DROPPED(UNKNOWN), BAD_SUM, .mark = MARK_NONE },
+		     { { SIX, .sums = SUMS_WRONG_TCP }, DROPPED(UNKNOWN), BAD_SUM },
+		     { {}, HELD(UNKNOWN) } } },
+	{ "wrong checksum, unknown passes", .tuning = { .unknown = RG_ACTION_PASS },
+	  .steps = { { { .sums = SUMS_WRONG_TCP }, NEW_PASSED(UNKNOWN), BAD_SUM, .mark = MARK_NONE } } },
+	{ "wrong checksum, monitor", .tuning = { .mode = RG_MODE_MONITOR }, .entries = { STANDARD(RESET) },
+	  .steps = { { { .sums = SUMS_WRONG_TCP }, MONITORED(STANDARD, RESET) },
+		     { { .from = "192.0.2.9", .sums = SUMS_WRONG_TCP }, NEW_PASSED(UNKNOWN),
+		       BAD_SUM } } },
+	{ "wrong checksum, pending", .entries = { PENDING("192.0.2.1", 60) },
+	  .steps = { { { .sums = SUMS_WRONG_TCP }, DROPPED(UNKNOWN), BAD_SUM } } },
+	{ "wrong checksum, reset", .entries = { STANDARD(RESET), STANDARD_SIX },
+	  .steps = { { { .sums = SUMS_WRONG_TCP }, REFUSED(STANDARD), BAD_SUM },
+		     { { .sums = SUMS_WRONG_IP, .port = 1 }, REFUSED(STANDARD), BAD_SUM },
+		     { { .sums = SUMS_WRONG_IP, .ip_options = 40, .port = 2 }, REFUSED(STANDARD), BAD_SUM },
+		     { { .sums = SUMS_WRONG_TCP, .data = 1301, .vlans = 2, .port = 3 }, REFUSED(STANDARD),
+		       BAD_SUM },
+		     { { SIX, .sums = SUMS_WRONG_TCP }, REFUSED(STANDARD), BAD_SUM } } },
+	{ "wrong checksum, tempfail and reject", .entries = { QIL(TEMPFAIL), QIL_SIX(REJECT) },
+	  .steps = { { { .sums = SUMS_WRONG_TCP }, REFUSED(QIL), BAD_SUM },
+		     { { SIX, HEADERS(2), .sums = SUMS_WRONG_TCP }, REFUSED(QIL), BAD_SUM } } },
+	{ "wrong checksum, known peers are the kernel's",
+	  .entries = { CLEAN("192.0.2.1", 60), APPROVE("192.0.2.2", 32) },
+	  .steps = { { { .sums = SUMS_WRONG_TCP }, NEW_PASSED(CLEAN) },
+		     { { .from = "192.0.2.2", .sums = SUMS_WRONG_TCP }, NEW_PASSED(APPROVED) } } },
+	{ "unfinished checksum, held",
+	  .steps = { { { .sums = SUMS_UNFINISHED }, HELD(UNKNOWN), .finished = true },
+		     { { SIX, .sums = SUMS_UNFINISHED }, HELD(UNKNOWN), .finished = true },
+		     { { .from = "192.0.2.2", .sums = SUMS_UNFINISHED, .data = 33, .tcp_options = 12 },
+		       HELD(UNKNOWN), .finished = true },
+		     { { .from = "192.0.2.3", .sums = SUMS_UNFINISHED, .vlans = 2, .ip_options = 8 },
+		       HELD(UNKNOWN), .finished = true },
+		     { { .from = "2001:db8:1:3::1", HEADERS(2), .sums = SUMS_UNFINISHED, .data = 1 },
+		       HELD(UNKNOWN), .finished = true } } },
+	{ "unfinished checksum, reset", .entries = { STANDARD(RESET) },
+	  .steps = { { { .sums = SUMS_UNFINISHED }, RESET(STANDARD), .answer = { RST, ACK(0) } } } },
+	{ "unfinished checksum, to the responder", .entries = { QIL(TEMPFAIL), QIL_SIX(REJECT) },
+	  .steps = { { { .sums = SUMS_UNFINISHED }, NEW_ANSWERED(QIL, TEMPFAIL), .finished = true },
+		     { { SIX, .sums = SUMS_UNFINISHED }, NEW_ANSWERED(QIL, REJECT),
+		       .finished = true } } },
+	{ "unfinished checksum, known peers", .entries = { CLEAN("192.0.2.1", 60) },
+	  .steps = { { { .sums = SUMS_UNFINISHED }, NEW_PASSED(CLEAN) } } },
+	{ "unfinished checksum, monitor", .tuning = { .mode = RG_MODE_MONITOR },
+	  .steps = { { { .sums = SUMS_UNFINISHED }, NEW_PASSED(UNKNOWN), .sent = SENT_PEER } } },
+	{ "wrong checksum, jumbo frame", .frags_only = true, .entries = { STANDARD(RESET) },
+	  .steps = { { { .data = 8901, .sums = SUMS_WRONG_TCP }, REFUSED(STANDARD), BAD_SUM },
+		     { { .data = 8901, .port = 1 }, RESET(STANDARD),
+		       .answer = { RST, ACK(8901), .port = 1 } } } },
+
 	{ "reset, IPv4 options", .entries = { STANDARD(RESET) },
 	  .steps = { { { .ip_options = 40, .tcp_options = 40 }, RESET(STANDARD),
 		       .answer = { RST, ACK(0) } } } },
@@ -831,19 +883,15 @@ static void test_reset_sums(void **state)
 	const struct tuning tuning = { .blocked = RG_ACTION_RESET, .no_samples = true };
 	struct run *run = fresh_run(&tuning);
 	struct rg_prefix all = prefix_of("0.0.0.0", 0);
-	static struct packet packet;
+	static struct packet sent;
 
 	(void)state;
 	put_list(run_maps(run).lists_now, &all, RG_CLASS_BLOCKED, 0);
-	packet_build(&(struct packet_spec){ .from = "203.254.0.0", .to = "223.255.254.253" },
-		     &packet);
 	for (unsigned int i = 0; i <= UINT16_MAX; i++) {
-		struct packet sent = { .len = packet.len };
+		char from[32];
 
-		/* The SYN's own checksums are nobody's business here. */
-		memcpy(sent.data, packet.data, packet.len);
-		sent.data[packet.l3 + 14] = (uint8_t)(i >> 8);
-		sent.data[packet.l3 + 15] = (uint8_t)i;
+		snprintf(from, sizeof(from), "203.254.%u.%u", i >> 8, i & 255);
+		packet_build(&(struct packet_spec){ .from = from, .to = "223.255.254.253" }, &sent);
 		assert_int_equal(run_packet(run, RUN_FILTER, &sent), XDP_TX);
 		if (!packet_checksums_hold(sent.data, sent.len))
 			fail_msg("wrong checksum in the answer to 203.254.%u.%u", i >> 8, i & 255);

@@ -36,7 +36,7 @@ static const struct row rows[] = {
 	{ "a SYN of any shape", .tuning = { .burst = 4 }, .entries = { QIL(THROTTLE) },
 	  .steps = { { { .vlans = 2, .ip_options = 40, .tcp_options = 40 }, NEW_PASSED(QIL) },
 		     { { .data = 1000, .padding = 4 }, PASSED(QIL) }, { { .group_mac = true }, PASSED(QIL) },
-		     { { .flags = FLAG_SYN | FLAG_FIN }, PASSED(QIL) }, { {}, OVER(QIL) } } },
+		     { { .flags = FLAG_SYN | FLAG_PSH }, PASSED(QIL) }, { {}, OVER(QIL) } } },
 	{ "what is no SYN takes no token", .tuning = { .burst = 1 }, .entries = { QIL(THROTTLE) },
 	  .steps = { { { .flags = FLAG_ACK }, IGNORED }, { { .local_port = 443 }, IGNORED },
 		     { { .fragment = V4_MORE }, BAD(FRAGMENT_SYN) }, { {}, NEW_PASSED(QIL) },
