@@ -255,7 +255,7 @@ boot() {
 # counts FILE: prints the sums of the programs' results. A guest that did not
 # finish counts as one failure.
 counts() {
-	awk '/^   [a-z_]+: [0-9]+ passed, [0-9]+ failed/ { ok += $2; bad += $4 }
+	awk '/^   [a-z0-9_\/]+: [0-9]+ passed, [0-9]+ failed/ { ok += $2; bad += $4 }
 		END { print ok + 0, bad + 0 }' "$1"
 }
 
