@@ -13,6 +13,8 @@ struct rg_decision {
 	__u32 peer_class; /* enum rg_class; RG_CLASS_NONE: nothing is known */
 	__u32 action; /* enum rg_action */
 	__u32 zone; /* that lists the peer: a slot of `zones`, or RG_NO_ZONE */
+	__u32 mode; /* enum rg_mode that the SYN is judged by */
+	__u32 waits; /* 1: a SYN that passes is not counted as an attempt yet, see hold.bpf.h */
 };
 
 static __always_inline struct rg_decision decided(enum rg_class peer_class, enum rg_action action)

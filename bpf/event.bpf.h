@@ -15,7 +15,7 @@
 #include "stats.bpf.h"
 
 static __always_inline void fill_head(struct rg_event_head *head, const struct xdp_md *ctx,
-				      const struct rg_syn *syn)
+				      const struct rg_syn *syn, __u32 mode)
 {
 	head->time = bpf_ktime_get_boot_ns();
 	head->source = syn->source;
@@ -23,6 +23,7 @@ static __always_inline void fill_head(struct rg_event_head *head, const struct x
 	head->ifindex = ctx->ingress_ifindex;
 	head->source_port = syn->source_port;
 	head->dest_port = syn->dest_port;
+	head->mode = mode;
 }
 
 /* Copies the whole frame; it has at most RG_FRAME_SIZE bytes. 0 or a negative error. */
@@ -48,9 +49,9 @@ enum rg_sent {
 	RG_SENT_NOTHING, /* the ring buffer is full */
 };
 
-/* Sends the agent a peer to judge; with_frame: with its SYN, which the agent then holds. */
+/* Sends the agent a peer to judge; with_frame: with its SYN, which the agent then keeps. */
 static __always_inline enum rg_sent send_syn(struct xdp_md *ctx, const struct rg_syn *syn,
-					     int with_frame)
+					     __u32 mode, int with_frame)
 {
 	struct rg_event_syn *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 	enum rg_sent sent = RG_SENT_ALL;
@@ -60,7 +61,7 @@ static __always_inline enum rg_sent send_syn(struct xdp_md *ctx, const struct rg
 		return RG_SENT_NOTHING;
 	}
 	__builtin_memset(event, 0, sizeof(*event));
-	fill_head(&event->head, ctx, syn);
+	fill_head(&event->head, ctx, syn, mode);
 	event->head.kind = RG_EVENT_SYN;
 	event->head.peer_class = RG_CLASS_UNKNOWN;
 	event->head.zone = RG_NO_ZONE;
@@ -96,7 +97,7 @@ static __always_inline void report_refusal(struct xdp_md *ctx, const struct rg_s
 		return;
 	}
 	__builtin_memset(event, 0, sizeof(*event));
-	fill_head(event, ctx, syn);
+	fill_head(event, ctx, syn, decision->mode);
 	event->kind = RG_EVENT_REFUSED;
 	event->peer_class = decision->peer_class;
 	event->action = decision->action;

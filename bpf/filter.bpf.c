@@ -8,6 +8,8 @@
  *               passes, is dropped or reset, and is counted like any other
  * preview       says whether `filter` would act on a held SYN, or ask the agent about it again. Nothing is
  *               counted. The agent asks it in generic mode, in which a SYN that is sent on meets `filter`
+ * monitor       counts a SYN that passed in monitor mode while nothing was known of its peer. The agent
+ *               runs it once the verdict is there
  * send_on       sends a SYN that release let pass into the stack, or a reset back. The agent runs it
  * steer         gives the connection of a SYN that passed as tempfail or reject to the responder
  */
@@ -34,7 +36,7 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-enum rg_stage { RG_STAGE_ARRIVED, RG_STAGE_RELEASED, RG_STAGE_PREVIEWED };
+enum rg_stage { RG_STAGE_ARRIVED, RG_STAGE_RELEASED, RG_STAGE_MONITORED, RG_STAGE_PREVIEWED };
 
 /* Whether a frame may have several buffers. Each program passes a constant. */
 enum rg_buffers { RG_BUFFERS_ONE, RG_BUFFERS_ANY };
@@ -65,10 +67,11 @@ static __always_inline int is_reported(enum rg_action action, __u32 table)
 }
 
 /* The table of `stats` that counts the action: in monitor mode refusals have their own. */
-static __always_inline __u32 table_of(const struct rg_settings *settings, enum rg_action action)
+static __always_inline __u32 table_of(const struct rg_decision *decision)
 {
-	return unlikely(settings->mode == RG_MODE_MONITOR) && is_refusal(action) ? RG_STAT_MONITORED :
-										   RG_STAT_DONE;
+	return unlikely(decision->mode == RG_MODE_MONITOR) && is_refusal(decision->action) ?
+		       RG_STAT_MONITORED :
+		       RG_STAT_DONE;
 }
 
 /*
@@ -85,7 +88,7 @@ __attribute__((noinline)) int account_attempt(struct xdp_md *ctx, const struct r
 		return 0;
 	if (!note_attempt(hash_source(syn, syn->source_port), syn->second))
 		return 0;
-	table = table_of(settings, decision->action);
+	table = table_of(decision);
 	count_attempts(table + decision->peer_class * RG_ACTION_MAX + decision->action, weight);
 	if (is_reported(decision->action, table))
 		report_refusal(ctx, settings, syn, decision);
@@ -97,10 +100,12 @@ static __always_inline void account(struct xdp_md *ctx, const struct rg_settings
 				    struct rg_cpu *cpu, const struct rg_syn *syn,
 				    const struct rg_decision *decision)
 {
-	__u32 table = table_of(settings, decision->action);
+	__u32 table = table_of(decision);
 	__u32 weight = attempt_weight(settings, cpu, syn);
 
 	count(table + decision->peer_class * RG_ACTION_MAX + decision->action);
+	if (unlikely(decision->waits))
+		return;
 	if (decision->action != RG_ACTION_PASS &&
 	    (decision->peer_class == RG_CLASS_UNKNOWN || decision->peer_class == RG_CLASS_PENDING))
 		return;
@@ -121,7 +126,7 @@ static __always_inline void resolve_action(struct xdp_md *ctx, const struct rg_s
 			decision->action = RG_ACTION_PASS;
 		return;
 	}
-	if (likely(!brings_answer(decision->action)) || settings->mode == RG_MODE_MONITOR)
+	if (likely(!brings_answer(decision->action)) || decision->mode == RG_MODE_MONITOR)
 		return;
 	if (!make_right(ctx, syn)) {
 		count_loss(RG_LOSS_BAD_CHECKSUM);
@@ -156,14 +161,16 @@ __attribute__((noinline)) int judge(struct xdp_md *ctx, const struct rg_settings
 		return RG_ACTION_PASS;
 	set_time(cpu, syn);
 	decision = decide(settings, cpu, syn);
+	/* A SYN that monitor mode let pass is counted as such, even if the mode has changed since. */
+	decision.mode = stage == RG_STAGE_MONITORED ? RG_MODE_MONITOR : settings->mode;
 	if (likely(decision.peer_class != RG_CLASS_NONE)) {
 		resolve_action(ctx, settings, syn, &decision);
 	} else {
 		set_peer(settings, syn);
-		hold(ctx, settings, syn, stage == RG_STAGE_RELEASED, &decision);
+		hold(ctx, settings, syn, stage != RG_STAGE_ARRIVED, &decision);
 	}
 	account(ctx, settings, cpu, syn, &decision);
-	return unlikely(settings->mode == RG_MODE_MONITOR) ? RG_ACTION_PASS : decision.action;
+	return unlikely(decision.mode == RG_MODE_MONITOR) ? RG_ACTION_PASS : decision.action;
 }
 
 /* 1: judge() would decide about the SYN without the agent. 0: it would hold it, or drop it as unknown. */
@@ -274,6 +281,12 @@ SEC("xdp")
 int release(struct xdp_md *ctx)
 {
 	return filter_frame(ctx, RG_STAGE_RELEASED, RG_BUFFERS_ONE);
+}
+
+SEC("xdp")
+int monitor(struct xdp_md *ctx)
+{
+	return filter_frame(ctx, RG_STAGE_MONITORED, RG_BUFFERS_ONE);
 }
 
 SEC("xdp")

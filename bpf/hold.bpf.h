@@ -4,6 +4,9 @@
  * dropped. The agent releases the copy once it has the verdict. Each further connection of a pending
  * peer is held as well, up to RG_HELD_FLOWS. Retransmissions are dropped and not sent again. The copy has a
  * finished checksum: one that the sender left unfinished is right only on its way to this host.
+ *
+ * In monitor mode these SYNs pass, and go to the agent all the same: once it has the verdict, they count
+ * as what would have been done with them. Until then they are no attempts (decision.waits).
  */
 #ifndef REPGATE_HOLD_BPF_H
 #define REPGATE_HOLD_BPF_H
@@ -81,14 +84,16 @@ static __always_inline int mark_pending(const struct rg_settings *settings,
 	return 1;
 }
 
-/* 1: a new connection of a pending peer, noted. 0: a retransmission, or too many connections. */
-static __always_inline int take_flow(struct rg_peer *peer, __u32 flow)
+enum rg_flow { RG_FLOW_TOO_MANY, RG_FLOW_NEW, RG_FLOW_KNOWN };
+
+/* A connection of a pending peer. NEW: it is noted now; KNOWN: the SYN is a retransmission. */
+static __always_inline enum rg_flow take_flow(struct rg_peer *peer, __u32 flow)
 {
 	__u32 slot;
 
 	for (int i = 0; i < RG_HELD_FLOWS; i++)
 		if (peer->flows[i] == flow)
-			return 0;
+			return RG_FLOW_KNOWN;
 	if (peer->held >= RG_HELD_FLOWS) {
 		count_loss(RG_LOSS_HOLD_FLOWS);
 		return 0;
@@ -96,44 +101,69 @@ static __always_inline int take_flow(struct rg_peer *peer, __u32 flow)
 	slot = __sync_fetch_and_add(&peer->held, 1);
 	if (slot >= RG_HELD_FLOWS) {
 		count_loss(RG_LOSS_HOLD_FLOWS);
-		return 0;
+		return RG_FLOW_TOO_MANY;
 	}
 	peer->flows[slot] = flow;
-	return 1;
+	return RG_FLOW_NEW;
 }
 
 /* `unknown` of the configuration. In monitor mode nothing waits. */
-static __always_inline enum rg_action unknown_action(const struct rg_settings *settings)
+static __always_inline enum rg_action unknown_action(const struct rg_settings *settings, __u32 mode)
 {
-	return settings->mode == RG_MODE_MONITOR ? RG_ACTION_PASS : settings->unknown;
+	return mode == RG_MODE_MONITOR ? RG_ACTION_PASS : settings->unknown;
 }
 
 /* Whether a SYN of an unknown peer passes at once, without waiting for the agent. */
 static __always_inline int passes_unknown(const struct rg_settings *settings, const struct rg_syn *syn)
 {
-	return unknown_action(settings) == RG_ACTION_PASS || agent_is_silent(settings, syn->now);
+	return unknown_action(settings, settings->mode) == RG_ACTION_PASS ||
+	       agent_is_silent(settings, syn->now);
+}
+
+/*
+ * Whether monitor mode counts the SYN by the verdict that is to come. Not with unknown = pass, where the
+ * first connection would get through in mode enforce, too.
+ */
+static __always_inline int is_counted_later(const struct rg_settings *settings, __u32 mode)
+{
+	return mode == RG_MODE_MONITOR && settings->unknown != RG_ACTION_PASS && rg_config.can_hold;
+}
+
+static __always_inline struct rg_decision passes_and_waits(enum rg_class peer_class)
+{
+	struct rg_decision decision = decided(peer_class, RG_ACTION_PASS);
+
+	decision.waits = 1;
+	return decision;
 }
 
 static __always_inline struct rg_decision hold_pending(struct xdp_md *ctx,
 						       const struct rg_settings *settings,
-						       const struct rg_syn *syn, struct rg_peer *peer)
+						       const struct rg_syn *syn,
+						       struct rg_peer *peer, __u32 mode)
 {
-	enum rg_action action = unknown_action(settings);
+	enum rg_action action = unknown_action(settings, mode);
+	int is_monitored = is_counted_later(settings, mode);
+	enum rg_flow flow;
 
-	if (action == RG_ACTION_PASS)
-		return decided(RG_CLASS_PENDING, RG_ACTION_PASS);
-	if (action == RG_ACTION_HOLD && take_flow(peer, flow_of(syn))) {
-		if (send_syn(ctx, syn, 1) == RG_SENT_ALL)
-			return decided(RG_CLASS_PENDING, RG_ACTION_HOLD);
-	}
-	return decided(RG_CLASS_PENDING, RG_ACTION_DROP);
+	if (action != RG_ACTION_HOLD && !is_monitored)
+		return decided(RG_CLASS_PENDING,
+			       action == RG_ACTION_PASS ? RG_ACTION_PASS : RG_ACTION_DROP);
+	flow = take_flow(peer, flow_of(syn));
+	if (flow == RG_FLOW_NEW && send_syn(ctx, syn, mode, 1) != RG_SENT_ALL)
+		flow = RG_FLOW_TOO_MANY; /* the same: nobody has this SYN */
+	if (is_monitored)
+		return flow == RG_FLOW_TOO_MANY ? decided(RG_CLASS_PENDING, RG_ACTION_PASS) :
+						  passes_and_waits(RG_CLASS_PENDING);
+	return decided(RG_CLASS_PENDING, flow == RG_FLOW_NEW ? RG_ACTION_HOLD : RG_ACTION_DROP);
 }
 
 static __always_inline struct rg_decision hold_unknown(struct xdp_md *ctx,
 						       const struct rg_settings *settings,
-						       const struct rg_syn *syn)
+						       const struct rg_syn *syn, __u32 mode)
 {
-	enum rg_action action = unknown_action(settings);
+	enum rg_action action = unknown_action(settings, mode);
+	int is_monitored = is_counted_later(settings, mode);
 	struct rg_addr key = syn->peer;
 	__u32 instead = RG_ACTION_DROP;
 
@@ -142,11 +172,12 @@ static __always_inline struct rg_decision hold_unknown(struct xdp_md *ctx,
 	if (!mark_pending(settings, syn, flow_of(syn)))
 		return decided(RG_CLASS_PENDING,
 			       action == RG_ACTION_PASS ? RG_ACTION_PASS : RG_ACTION_DROP);
-	switch (send_syn(ctx, syn, action == RG_ACTION_HOLD)) {
+	switch (send_syn(ctx, syn, mode, action == RG_ACTION_HOLD || is_monitored)) {
 	case RG_SENT_ALL:
-		return decided(RG_CLASS_UNKNOWN, action);
+		return is_monitored ? passes_and_waits(RG_CLASS_UNKNOWN) :
+				      decided(RG_CLASS_UNKNOWN, action);
 	case RG_SENT_WITHOUT_FRAME:
-		return decided(RG_CLASS_UNKNOWN, RG_ACTION_DROP);
+		return decided(RG_CLASS_UNKNOWN, is_monitored ? RG_ACTION_PASS : RG_ACTION_DROP);
 	default:
 		/* Without the mark the peer's next SYN tries again. */
 		bpf_map_delete_elem(&peers, &key);
@@ -157,42 +188,46 @@ static __always_inline struct rg_decision hold_unknown(struct xdp_md *ctx,
 
 /*
  * Decides what decide() knows nothing of: a peer that is in `peers`, or unknown. is_released: the agent
- * has let this SYN go, so it is not held again. Returns 0; the verifier wants a global function to
- * return a number.
+ * has this SYN, so it is not held again.
  */
+static __always_inline struct rg_decision decide_unknown(struct xdp_md *ctx,
+							 const struct rg_settings *settings,
+							 const struct rg_syn *syn, int is_released,
+							 __u32 mode)
+{
+	struct rg_peer *peer = find_peer(syn);
+
+	if (peer && peer->state == RG_PEER_CLEAN)
+		return decided(RG_CLASS_CLEAN, RG_ACTION_PASS);
+	if (is_released) /* there is no verdict: the agent could not write one, or it has expired */
+		return decided(RG_CLASS_UNKNOWN, RG_ACTION_PASS);
+	if (agent_is_silent(settings, syn->now)) {
+		count_loss(RG_LOSS_AGENT_SILENT);
+		return decided(RG_CLASS_UNKNOWN, RG_ACTION_PASS);
+	}
+	if (check_sums(ctx, syn) == RG_CHECKSUM_WRONG) { /* a host drops it: nobody is asked about */
+		count_loss(RG_LOSS_BAD_CHECKSUM);
+		return decided(RG_CLASS_UNKNOWN, unknown_action(settings, mode) == RG_ACTION_PASS ?
+							 RG_ACTION_PASS :
+							 RG_ACTION_DROP);
+	}
+	if (peer)
+		return hold_pending(ctx, settings, syn, peer, mode);
+	return hold_unknown(ctx, settings, syn, mode);
+}
+
+/* See decide_unknown(). Returns 0; the verifier wants a global function to return a number. */
 __attribute__((noinline)) int hold(struct xdp_md *ctx, const struct rg_settings *settings,
 				   const struct rg_syn *syn, int is_released,
 				   struct rg_decision *decision)
 {
-	struct rg_peer *peer;
+	__u32 mode;
 
 	if (impossible(!settings || !syn || !decision))
 		return 0;
-	peer = find_peer(syn);
-	if (peer && peer->state == RG_PEER_CLEAN) {
-		*decision = decided(RG_CLASS_CLEAN, RG_ACTION_PASS);
-		return 0;
-	}
-	if (is_released) { /* there is no verdict: the agent could not write one, or it has expired */
-		*decision = decided(RG_CLASS_UNKNOWN, RG_ACTION_PASS);
-		return 0;
-	}
-	if (agent_is_silent(settings, syn->now)) {
-		count_loss(RG_LOSS_AGENT_SILENT);
-		*decision = decided(RG_CLASS_UNKNOWN, RG_ACTION_PASS);
-		return 0;
-	}
-	if (check_sums(ctx, syn) == RG_CHECKSUM_WRONG) { /* a host drops it: nobody is asked about */
-		count_loss(RG_LOSS_BAD_CHECKSUM);
-		*decision = decided(RG_CLASS_UNKNOWN, unknown_action(settings) == RG_ACTION_PASS ?
-							      RG_ACTION_PASS :
-							      RG_ACTION_DROP);
-		return 0;
-	}
-	if (peer)
-		*decision = hold_pending(ctx, settings, syn, peer);
-	else
-		*decision = hold_unknown(ctx, settings, syn);
+	mode = decision->mode;
+	*decision = decide_unknown(ctx, settings, syn, is_released, mode);
+	decision->mode = mode;
 	return 0;
 }
 

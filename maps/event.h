@@ -23,12 +23,13 @@ struct rg_event_head {
 	__u16 dest_port; /* host order */
 	enum rg_class peer_class;
 	enum rg_action action;
-	__u8 pad[6]; /* zero */
+	__u8 pad[2]; /* zero */
+	enum rg_mode mode; /* in which XDP decided: with MONITOR, the SYN passed */
 };
 
 struct rg_event_syn {
 	struct rg_event_head head;
-	__u32 frame_len; /* bytes of the frame; 0: the SYN is not held, judge the peer only */
+	__u32 frame_len; /* bytes of the frame; 0: none is sent, judge the peer only */
 	__u32 seq; /* TCP sequence number, host order: tells a retransmission from a new SYN */
 	__u8 frame[RG_FRAME_SIZE]; /* from the Ethernet header on, as it arrived */
 };

@@ -64,6 +64,7 @@ RG_AT(rg_event_head, dest, 24);
 RG_AT(rg_event_head, kind, 40);
 RG_AT(rg_event_head, source_port, 52);
 RG_AT(rg_event_head, peer_class, 56);
+RG_AT(rg_event_head, mode, 60);
 RG_SIZE(rg_event_syn, 264);
 RG_AT(rg_event_syn, frame_len, 64);
 RG_AT(rg_event_syn, frame, 72);

@@ -166,6 +166,7 @@ static void load(struct bench *bench)
 					 skel ? skel->progs.release : NULL,
 					 skel ? skel->progs.send_on : NULL,
 					 skel ? skel->progs.preview : NULL,
+					 skel ? skel->progs.monitor : NULL,
 					 skel ? skel->progs.steer : NULL };
 
 	if (!skel)

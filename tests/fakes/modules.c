@@ -36,6 +36,7 @@ static struct rg_modules modules = { .clients = &fake_limits };
 FAKE struct rg_stats fake_stats;
 FAKE int fake_stats_error, fake_reload_error; /* 0 or -errno */
 FAKE unsigned int fake_stored; /* outcomes */
+FAKE struct rg_evidence fake_local; /* of every address: list, country, exemption */
 FAKE bool fake_ers; /* for the next fake_modules_new(): with a group ers */
 #define FAKE_CODE "qzkexjkvwy7q" /* its activation code */
 FAKE enum rg_dns_status fake_dns_status = RG_DNS_NONE; /* of the answers of fake_answer() */
@@ -224,7 +225,7 @@ void rg_judge_local(const struct rg_judge *judge, const struct rg_addr *addr,
 		    struct rg_evidence *evidence, char country[3])
 {
 	(void)judge;
-	memset(evidence, 0, sizeof(*evidence));
+	*evidence = fake_local;
 	strcpy(country, addr->bytes[15] & 1 ? "DE" : "");
 }
 
@@ -460,7 +461,7 @@ FAKE void fake_answer_dns(void)
 /* Ends the open inquiry. kind: two bits for each zone, enum rg_zone_state. */
 FAKE void fake_answer(unsigned int kind)
 {
-	struct rg_evidence evidence = { .list = RG_CLASS_NONE };
+	struct rg_evidence evidence = fake_local;
 	rg_inquiry_callback *callback = fake_inquiry.callback;
 
 	for (unsigned int i = 0; i < modules.conf->zone_count; i++)

@@ -425,6 +425,7 @@ struct way {
 	enum rg_class peer_class;
 	enum rg_action action;
 	uint32_t zone;
+	bool waits; /* it passes, and is an attempt once its peer is judged */
 };
 
 static void count_loss(struct model *model, enum rg_loss loss)
@@ -512,6 +513,7 @@ static struct rg_event_head *new_event(struct way *way, enum rg_event_kind kind,
 	event->head.source_port = way->view->port;
 	event->head.dest_port = way->view->local_port;
 	event->head.ifindex = 1; /* loopback: where test runs arrive */
+	event->head.mode = way->model->settings.mode;
 	return &event->head;
 }
 
@@ -575,20 +577,22 @@ static bool is_flow(const struct model_flow *flow, const struct view *view)
 	       flow->local_port == view->local_port;
 }
 
-/* True: a connection that the agent does not hold yet. */
-static bool take_flow(struct way *way, struct model_peer *peer)
+enum flow { FLOW_TOO_MANY, FLOW_NEW, FLOW_KNOWN };
+
+/* NEW: a connection that the agent does not have yet. */
+static enum flow take_flow(struct way *way, struct model_peer *peer)
 {
 	uint32_t known = peer->held < RG_HELD_FLOWS ? peer->held : RG_HELD_FLOWS;
 
 	for (uint32_t i = peer->foreign; i < known; i++)
 		if (is_flow(&peer->flows[i], way->view))
-			return false;
+			return FLOW_KNOWN;
 	if (peer->held >= RG_HELD_FLOWS) {
 		count_loss(way->model, RG_LOSS_HOLD_FLOWS);
-		return false;
+		return FLOW_TOO_MANY;
 	}
 	peer->flows[peer->held++] = flow_of(way->view);
-	return true;
+	return FLOW_NEW;
 }
 
 static void decide(struct way *way, enum rg_class peer_class, enum rg_action action)
@@ -597,14 +601,28 @@ static void decide(struct way *way, enum rg_class peer_class, enum rg_action act
 	way->action = action;
 }
 
+/* Monitor mode keeps what it lets pass, to count it by the verdict, unless enforce would let it pass, too. */
+static bool is_counted_later(const struct way *way)
+{
+	return monitors(way->model) && way->model->settings.unknown != RG_ACTION_PASS &&
+	       way->model->can_hold;
+}
+
 /* The agent gets each connection of a pending peer once; its retransmissions wait, or pass. */
 static void meet_pending(struct way *way, struct model_peer *peer, enum rg_action unknown)
 {
 	decide(way, RG_CLASS_PENDING, RG_ACTION_DROP);
-	if (unknown == RG_ACTION_PASS)
+	if (is_counted_later(way)) {
+		enum flow flow = take_flow(way, peer);
+
 		way->action = RG_ACTION_PASS;
-	else if (unknown == RG_ACTION_HOLD && take_flow(way, peer) && send_peer(way, true) == SENT)
+		way->waits = flow == FLOW_KNOWN || (flow == FLOW_NEW && send_peer(way, true) == SENT);
+	} else if (unknown == RG_ACTION_PASS) {
+		way->action = RG_ACTION_PASS;
+	} else if (unknown == RG_ACTION_HOLD && take_flow(way, peer) == FLOW_NEW &&
+		   send_peer(way, true) == SENT) {
 		way->action = RG_ACTION_HOLD;
+	}
 }
 
 static void meet_unknown(struct way *way, struct model_peer *peer, enum rg_action unknown)
@@ -619,11 +637,12 @@ static void meet_unknown(struct way *way, struct model_peer *peer, enum rg_actio
 		.flows = { flow_of(way->view) },
 	};
 	decide(way, RG_CLASS_UNKNOWN, unknown);
-	switch (send_peer(way, unknown == RG_ACTION_HOLD)) {
+	switch (send_peer(way, unknown == RG_ACTION_HOLD || is_counted_later(way))) {
 	case SENT:
+		way->waits = is_counted_later(way);
 		return;
 	case SENT_WITHOUT_FRAME:
-		way->action = RG_ACTION_DROP;
+		way->action = monitors(way->model) ? RG_ACTION_PASS : RG_ACTION_DROP;
 		return;
 	case NOT_SENT:
 		peer->is_removed = true; /* the next SYN tries again */
@@ -813,8 +832,8 @@ static void account(struct way *way)
 	struct model *model = way->model;
 	bool passes = way->action == RG_ACTION_PASS;
 	bool refused = !passes && way->action != RG_ACTION_HOLD;
-	bool waits = !passes &&
-		     (way->peer_class == RG_CLASS_UNKNOWN || way->peer_class == RG_CLASS_PENDING);
+	bool waits = way->waits || (!passes && (way->peer_class == RG_CLASS_UNKNOWN ||
+						way->peer_class == RG_CLASS_PENDING));
 	bool monitored = refused && monitors(model);
 	bool first = !waits && is_first(model, way->view->from, way->view->port);
 	struct rg_count *count = &model->counts[monitored ? RG_STAT_MONITORED : RG_STAT_DONE];

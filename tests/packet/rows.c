@@ -254,7 +254,7 @@ static void check_counts(const char *name, const struct step *step, const struct
 }
 
 static void expected_event(const struct step *step, const struct packet *sent, uint64_t time,
-			   struct rg_event_syn *event)
+			   enum rg_mode mode, struct rg_event_syn *event)
 {
 	const struct packet_spec *spec = &step->packet;
 	const char *from = spec->from ? spec->from : "192.0.2.1";
@@ -274,6 +274,7 @@ static void expected_event(const struct step *step, const struct packet *sent, u
 		.ifindex = RUN_INTERFACE,
 		.source_port = (uint16_t)(tcp[0] << 8 | tcp[1]),
 		.dest_port = (uint16_t)(tcp[2] << 8 | tcp[3]),
+		.mode = mode,
 	};
 	if (step->sent == SENT_REFUSAL)
 		return;
@@ -303,7 +304,9 @@ static void check_events(const char *name, const struct step *step, const struct
 		return;
 	assert_int_equal(events.at[0].size, size);
 	assert_in_range(events.at[0].event.head.time, before, run_now());
-	expected_event(step, sent, events.at[0].event.head.time, &want);
+	expected_event(step, sent, events.at[0].event.head.time,
+		       step->program == RUN_MONITOR ? RG_MODE_MONITOR : run_settings(run)->mode,
+		       &want);
 	if (memcmp(&events.at[0].event, &want, size))
 		assert_memory_equal(&events.at[0].event, &want, size);
 }

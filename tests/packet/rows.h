@@ -81,7 +81,7 @@ enum mark { MARK_ANY, MARK_NONE, MARK_CLEAN, MARK_PENDING };
 
 struct step {
 	struct packet_spec packet;
-	enum run_program program; /* RUN_RELEASE, else the filters */
+	enum run_program program; /* RUN_RELEASE or RUN_MONITOR, else the filters */
 	int action; /* XDP_*; 0 ends the row */
 	enum rg_class peer_class; /* NONE: nothing is decided, nothing counted */
 	enum rg_action done;
@@ -125,6 +125,8 @@ struct row {
 #define NEW_ANSWERED(c, a) ANSWERED(c, a), .attempts = 1
 #define OVER(c) .action = XDP_DROP, DECIDED(c, THROTTLE)
 #define NEW_OVER(c) OVER(c), .attempts = 1, .sent = SENT_REFUSAL
+/* In monitor mode: it passes, and is an attempt once the agent has a verdict. */
+#define WAITS(c) PASSED(c), .sent = SENT_SYN, .mark = MARK_PENDING
 #define HELD(c) .action = XDP_DROP, DECIDED(c, HOLD), .sent = SENT_SYN, .mark = MARK_PENDING
 
 #define APPROVE(a, l)                                        \

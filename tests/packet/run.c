@@ -134,6 +134,7 @@ int run_open(struct run **ret, const struct run_options *options)
 	run->programs[RUN_FILTER] = bpf_program__fd(run->skel->progs.filter);
 	run->programs[RUN_FILTER_FRAGS] = bpf_program__fd(run->skel->progs.filter_frags);
 	run->programs[RUN_RELEASE] = bpf_program__fd(run->skel->progs.release);
+	run->programs[RUN_MONITOR] = bpf_program__fd(run->skel->progs.monitor);
 	*ret = run;
 	return 0;
 }

@@ -16,7 +16,7 @@
 #define RUN_VERDICTS 4096 /* entries, and details of them */
 #define RUN_INTERFACE 1 /* a test run's packets arrive at the loopback interface */
 
-enum run_program { RUN_FILTER, RUN_FILTER_FRAGS, RUN_RELEASE, RUN_PROGRAMS };
+enum run_program { RUN_FILTER, RUN_FILTER_FRAGS, RUN_RELEASE, RUN_MONITOR, RUN_PROGRAMS };
 
 /* How the programs are loaded; 0 is as usual. */
 struct run_options {

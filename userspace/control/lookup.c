@@ -11,6 +11,7 @@ struct lookup {
 	struct rg_inquiry *inquiry;
 	struct rg_conf *conf;
 	struct rg_addr addr;
+	struct rg_evidence local; /* before the zones were asked */
 	struct rg_evidence evidence;
 	char country[3];
 	bool store;
@@ -25,6 +26,7 @@ struct finding {
 	uint32_t code;
 	uint64_t since, expiry, hits; /* 0: none */
 	bool known; /* from lists or maps: the next SYN is not held */
+	bool asks; /* not known, and zones are asked: neither a country nor an exemption decides */
 };
 
 static void free_lookup(void *arg)
@@ -101,25 +103,62 @@ static enum rg_action next_syn(const struct rg_modules *modules, const struct rg
 	return rg_steering_action(&modules->steering, found->peer_class, found->action);
 }
 
-static void explain(const struct rg_modules *modules, const struct rg_conf *conf,
-		    const struct finding *found, char *text, size_t size)
+/* What becomes of a SYN by its verdict, to follow a subject: "passes", "meets: drop". */
+static void explain_verdict(const struct rg_modules *modules, const struct finding *found,
+			    const char *meets, char *text, size_t size)
 {
 	enum rg_action action =
 		rg_steering_action(&modules->steering, found->peer_class, found->action);
 
-	if (conf->mode == RG_MODE_MONITOR && found->action != RG_ACTION_PASS)
-		snprintf(text, size, "passes, as mode is monitor; would meet: %s",
-			 rg_action_name(found->action));
-	else if (found->known && action != found->action)
-		snprintf(text, size, "meets: %s, as %s can't work (see status)",
+	if (found->action == RG_ACTION_PASS)
+		snprintf(text, size, "passes");
+	else if (action != found->action)
+		snprintf(text, size, "%s: %s, as %s can't work (see status)", meets,
 			 rg_action_name(action), rg_action_name(found->action));
-	else if (found->known)
-		snprintf(text, size, "meets: %s", rg_action_name(found->action));
-	else if (conf->unknown == RG_ACTION_HOLD)
-		snprintf(text, size, "is held until the zones have answered, then meets: %s",
-			 rg_action_name(found->action));
 	else
-		snprintf(text, size, "not known yet: unknown = %s", rg_action_name(conf->unknown));
+		snprintf(text, size, "%s: %s", meets, rg_action_name(action));
+}
+
+/* The same for mode monitor. With unknown = pass, mode enforce would let the first connection in too. */
+static void explain_monitor(const struct rg_modules *modules, const struct rg_conf *conf,
+			    const struct finding *found, char *text, size_t size)
+{
+	bool first_passes = !found->known && conf->unknown == RG_ACTION_PASS;
+	char would[128];
+
+	explain_verdict(modules, found, "would meet", would, sizeof(would));
+	if (found->action == RG_ACTION_PASS)
+		snprintf(text, size, "passes%s",
+			 found->reason == RG_REASON_NEVER_BLOCK ? ": it is never refused" : "");
+	else
+		snprintf(text, size, "passes, as mode is monitor; %s%s",
+			 first_passes ? "once it is judged, the next one " : "", would);
+}
+
+/* One sentence about the next SYN, whose subject is the SYN. */
+static void explain(const struct rg_modules *modules, const struct rg_conf *conf,
+		    const struct finding *found, char *text, size_t size)
+{
+	char then[128];
+
+	explain_verdict(modules, found, "meets", then, sizeof(then));
+	if (conf->mode == RG_MODE_MONITOR)
+		explain_monitor(modules, conf, found, text, size);
+	else if (found->reason == RG_REASON_NEVER_BLOCK &&
+		 (found->known || conf->unknown != RG_ACTION_DROP))
+		snprintf(text, size, "passes: it is never refused");
+	else if (found->known)
+		snprintf(text, size, "%s", then);
+	else if (conf->unknown == RG_ACTION_HOLD)
+		snprintf(text, size, "is held %s, then %s",
+			 found->asks ? "until the zones have answered" :
+				       "until the agent has judged it, without asking a zone",
+			 then);
+	else if (conf->unknown == RG_ACTION_DROP)
+		snprintf(text, size, "is dropped, as unknown = drop; its retransmission %s", then);
+	else
+		snprintf(text, size,
+			 "passes, as unknown = pass; once it is judged, the next one %s", then);
 }
 
 static json_t *url_of(const struct rg_conf *conf, const struct lookup *lookup, const char *alias)
@@ -137,7 +176,7 @@ static json_t *describe_lookup(const struct rg_modules *modules, const struct lo
 			       const struct finding *found)
 {
 	const struct rg_conf *conf = lookup->conf;
-	char why[160];
+	char why[256];
 
 	explain(modules, conf, found, why, sizeof(why));
 	return json_pack(
@@ -209,7 +248,8 @@ static void on_lookup(void *arg, const struct rg_evidence *evidence)
 		(void)rg_judge_store(modules->verdicts, modules->conf, lookup->conf, &lookup->addr,
 				     &outcome);
 	if (!lookup->store || !find_known(modules, lookup, &found))
-		found = (struct finding){ .peer_class = outcome.peer_class,
+		found = (struct finding){ .asks = rg_policy_needs_zones(&lookup->local),
+					  .peer_class = outcome.peer_class,
 					  .action = outcome.action,
 					  .reason = outcome.reason,
 					  .code = outcome.code,
@@ -238,6 +278,7 @@ void rg_lookup_run(struct rg_client *client, const json_t *request)
 	lookup->conf = rg_conf_ref(modules->conf);
 	lookup->store = json_is_true(json_object_get(request, "store"));
 	rg_judge_local(modules->judge, &lookup->addr, &lookup->evidence, lookup->country);
+	lookup->local = lookup->evidence;
 	if (find_known(modules, lookup, &found)) {
 		rg_control_answer(client, describe_lookup(modules, lookup, &found));
 		free_lookup(lookup);

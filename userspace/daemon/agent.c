@@ -6,6 +6,7 @@
 #include "control/control.h"
 #include "daemon/dir_watch.h"
 #include "daemon/event_log.h"
+#include "daemon/last_mode.h"
 #include "daemon/notify.h"
 #include "daemon/reload.h"
 #include "kernel/attach.h"
@@ -575,6 +576,7 @@ int rg_agent_new(struct rg_agent **ret, struct rg_conf *conf, struct rg_error *e
 		rg_agent_free(agent, keep);
 		return err;
 	}
+	rg_last_mode_check(conf);
 	rg_reload_log_warnings(conf);
 	rg_reload_forget_code(conf);
 	if (conf->unknown == RG_ACTION_HOLD && !rg_loader_can_hold(modules->loader))

@@ -53,7 +53,7 @@ void rg_event_log_judged(void *arg, const struct rg_addr *addr, const struct rg_
 void rg_event_log_refused(void *arg, const struct rg_event_head *head)
 {
 	struct rg_modules *modules = arg;
-	bool monitored = modules->conf->mode == RG_MODE_MONITOR;
+	bool monitored = head->mode == RG_MODE_MONITOR; /* then, not now */
 	struct rg_recent_event event = { .kind = RG_RECENT_REFUSED,
 					 .time = rg_wall_time(head->time),
 					 .addr = head->source,

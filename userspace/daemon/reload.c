@@ -6,6 +6,7 @@
 #include "config/activation.h"
 #include "config/ers.h"
 #include "config/live.h"
+#include "daemon/last_mode.h"
 #include "kernel/settings.h"
 
 /* A timed entry has expired, but the lists could not be loaded: try again after this time. */
@@ -140,6 +141,7 @@ static void adopt_conf(struct rg_modules *modules, struct rg_conf *conf)
 	reset_counts(modules, old);
 	(void)rg_modules_sample(modules);
 	rg_conf_unref(old);
+	rg_last_mode_check(conf);
 	rg_reload_log_warnings(conf);
 	rg_reload_forget_code(conf);
 	(void)rg_exempt_refresh(&modules->exempt, &conf->resolver);
@@ -184,6 +186,7 @@ int rg_reload_set(struct rg_modules *modules, const char *key, const char *value
 	rg_reload_write_settings(modules);
 	if (rg_conf_changes_actions(&before, modules->conf))
 		rg_verdicts_apply(modules->verdicts, modules->conf);
+	(void)rg_last_mode_note(modules->conf);
 	rg_log_info("%s is %s, set by repgatectl", key, value);
 	return 0;
 }
@@ -220,6 +223,7 @@ void rg_reload_set_mode(struct rg_modules *modules, enum rg_mode mode)
 {
 	modules->conf->mode = mode;
 	rg_reload_write_settings(modules);
+	(void)rg_last_mode_note(modules->conf);
 	rg_log_info("mode is %s", rg_mode_name(mode));
 }
 

@@ -10,7 +10,7 @@
 
 #define MAX_HELD (RG_HELD_FLOWS + 1) /* of one peer; XDP allows no more for an inquiry's time */
 
-/* A SYN that waits for the verdict. */
+/* A SYN that waits for the verdict. One of monitor mode has passed, and waits to be counted. */
 struct held {
 	struct held *next;
 	uint32_t ifindex;
@@ -18,6 +18,7 @@ struct held {
 	struct rg_addr addr;
 	uint16_t port;
 	uint16_t len;
+	bool is_monitored;
 	uint8_t frame[];
 };
 
@@ -61,6 +62,14 @@ int rg_judge_new(struct rg_judge **ret, const struct rg_judge_deps *deps)
 	return 0;
 }
 
+static void count_monitored(struct suspect *suspect)
+{
+	for (const struct held *held = suspect->held; held; held = held->next)
+		if (held->is_monitored)
+			rg_release_count_monitored(suspect->judge->release, held->ifindex,
+						   held->frame, held->len);
+}
+
 static void free_suspect(struct suspect *suspect)
 {
 	while (suspect->held) {
@@ -82,6 +91,7 @@ void rg_judge_free(struct rg_judge *judge)
 	HASH_ITER(hh, judge->suspects, suspect, next) {
 		HASH_DEL(judge->suspects, suspect);
 		rg_inquiry_cancel(suspect->inquiry);
+		count_monitored(suspect); /* as passed; no later agent knows them */
 		free_suspect(suspect);
 	}
 	rg_release_free(judge->release);
@@ -120,8 +130,9 @@ static void release_held(struct suspect *suspect, bool is_clean)
 	}
 	suspect->held = in_order;
 	for (held = in_order; held; held = held->next)
-		rg_release_put(suspect->judge->release, held->ifindex, held->frame, held->len,
-			       is_clean);
+		if (!held->is_monitored)
+			rg_release_put(suspect->judge->release, held->ifindex, held->frame,
+				       held->len, is_clean);
 }
 
 static uint64_t *judged_at(struct rg_judge *judge, const struct rg_addr *key)
@@ -160,11 +171,14 @@ static void conclude(struct suspect *suspect, const struct rg_evidence *evidence
 	int err;
 
 	rg_policy_decide(conf, evidence, &outcome);
-	if (outcome.reason == RG_REASON_OVERLOAD && conf->on_overload == RG_ACTION_DROP)
+	if (outcome.reason == RG_REASON_OVERLOAD && conf->on_overload == RG_ACTION_DROP) {
+		count_monitored(suspect);
 		return; /* the pending mark ends by itself, then the peer is asked about again */
+	}
 	err = rg_judge_store(judge->deps.verdicts, *judge->deps.conf, conf, &suspect->addr, &outcome);
 	if (err)
 		rg_log_debug("verdict not stored: %s", strerror(-err));
+	count_monitored(suspect); /* without a verdict in the maps: as passed */
 	/* Without its verdict in the map a listed peer's SYN would pass. */
 	if (!err || outcome.action == RG_ACTION_PASS)
 		release_held(suspect, outcome.action == RG_ACTION_PASS);
@@ -213,6 +227,7 @@ static void hold(struct suspect *suspect, const struct rg_event_syn *syn)
 	held->seq = syn->seq;
 	held->addr = syn->head.source;
 	held->port = syn->head.source_port;
+	held->is_monitored = syn->head.mode == RG_MODE_MONITOR;
 	held->len = (uint16_t)syn->frame_len;
 	memcpy(held->frame, syn->frame, syn->frame_len);
 	suspect->held = held;
@@ -298,7 +313,10 @@ void rg_judge_syn(struct rg_judge *judge, const struct rg_event_syn *syn)
 		hold(suspect, syn);
 	} else if (is_judged(judge, syn, &peer)) {
 		judge->count.known++;
-		if (syn->frame_len)
+		if (syn->frame_len && syn->head.mode == RG_MODE_MONITOR)
+			rg_release_count_monitored(judge->release, syn->head.ifindex, syn->frame,
+						   syn->frame_len);
+		else if (syn->frame_len)
 			rg_release_put(judge->release, syn->head.ifindex, syn->frame,
 				       syn->frame_len, false);
 	} else {
@@ -313,5 +331,6 @@ struct rg_judge_count rg_judge_count(const struct rg_judge *judge)
 
 	count.released = release.released;
 	count.release_failed = release.failed;
+	count.monitored = release.monitored;
 	return count;
 }

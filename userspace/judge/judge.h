@@ -38,6 +38,7 @@ struct rg_judge_count {
 	uint64_t joined; /* SYNs of a peer whose inquiry was open */
 	uint64_t known; /* SYNs whose peer had been judged meanwhile */
 	uint64_t released; /* held SYNs sent on their way */
+	uint64_t monitored; /* SYNs that passed in monitor mode, counted by their verdict */
 	uint64_t release_failed; /* not sent: their retransmission is judged */
 	uint64_t held_lost; /* held SYNs dropped, because there was no memory or no room */
 	uint64_t overload; /* peers not asked about, because of max_inquiries */

@@ -12,19 +12,38 @@ static bool is_generic(const struct rg_loader *loader, unsigned int ifindex)
 	return false;
 }
 
+/* Runs an XDP program on a frame, whose result is dropped. XDP_* or -errno. */
+static int try_frame(const struct bpf_program *program, unsigned int ifindex, const void *frame,
+		     size_t len)
+{
+	struct xdp_md context = { .data_end = (__u32)len, .ingress_ifindex = ifindex };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = (__u32)len,
+		    .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = 1);
+
+	if (bpf_prog_test_run_opts(bpf_program__fd(program), &opts))
+		return -errno;
+	return (int)opts.retval;
+}
+
+int rg_held_frame_count(const struct rg_loader *loader, unsigned int ifindex, const void *frame,
+			size_t len)
+{
+	int result = try_frame(loader->skeleton->progs.monitor, ifindex, frame, len);
+
+	return result < 0 ? result : 0;
+}
+
 /*
  * In generic mode a frame that is sent meets the filter, which judges and counts it there. So the filter
  * must know what to do: if it held the frame again, the two would never end.
  */
 static int preview(const struct rg_loader *loader, unsigned int ifindex, const void *frame, size_t len)
 {
-	struct xdp_md context = { .data_end = (__u32)len, .ingress_ifindex = ifindex };
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = (__u32)len,
-		    .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = 1);
+	int result = try_frame(loader->skeleton->progs.preview, ifindex, frame, len);
 
-	if (bpf_prog_test_run_opts(bpf_program__fd(loader->skeleton->progs.preview), &opts))
-		return -errno;
-	return opts.retval == XDP_PASS ? 1 : -ENOKEY;
+	if (result < 0)
+		return result;
+	return result == XDP_PASS ? 1 : -ENOKEY;
 }
 
 int rg_held_frame_judge(const struct rg_loader *loader, unsigned int ifindex, const void *frame,

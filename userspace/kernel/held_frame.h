@@ -22,6 +22,14 @@ struct rg_held_frame {
 int rg_held_frame_judge(const struct rg_loader *loader, unsigned int ifindex, const void *frame,
 			size_t len, struct rg_held_frame *ret);
 
+/*
+ * Counts a SYN that passed in monitor mode while nothing was known of its peer: by the verdicts in force,
+ * in the tables of monitor mode, and with an event for the log if it would have been refused. The frame
+ * itself goes nowhere. 0 or -errno.
+ */
+int rg_held_frame_count(const struct rg_loader *loader, unsigned int ifindex, const void *frame,
+			size_t len);
+
 /* Sends a frame; the stack handles it before this returns. In any thread. 0 or -errno. */
 int rg_held_frame_send(const struct rg_loader *loader, const struct rg_held_frame *frame);
 

@@ -17,6 +17,7 @@ struct rg_release {
 	sem_t work; /* posted for each frame that is put, and for the end */
 	atomic_uint put, taken;
 	atomic_uint_fast64_t released, failed;
+	uint64_t monitored; /* the loop's */
 	atomic_bool has_complained;
 	struct rg_held_frame slots[SLOTS];
 };
@@ -97,9 +98,18 @@ void rg_release_put(struct rg_release *release, uint32_t ifindex, const void *fr
 	count(release, result == 1 ? rg_held_frame_send(release->loader, slot) : result);
 }
 
+void rg_release_count_monitored(struct rg_release *release, uint32_t ifindex, const void *frame,
+				size_t len)
+{
+	if (!rg_held_frame_count(release->loader, ifindex, frame, len))
+		release->monitored++;
+}
+
 struct rg_release_count rg_release_count(const struct rg_release *release)
 {
-	return (struct rg_release_count){ .released = release->released, .failed = release->failed };
+	return (struct rg_release_count){ .released = release->released,
+					  .failed = release->failed,
+					  .monitored = release->monitored };
 }
 
 void rg_release_free(struct rg_release *release)

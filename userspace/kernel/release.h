@@ -13,6 +13,7 @@ struct rg_release;
 struct rg_release_count {
 	uint64_t released; /* judged, and sent unless they were dropped */
 	uint64_t failed; /* could not be judged or sent: their retransmission is judged */
+	uint64_t monitored; /* of monitor mode: counted */
 };
 
 /* loader must outlive it. The thread starts with the first SYN to send. 0 or -ENOMEM. */
@@ -31,6 +32,13 @@ void rg_release_free(struct rg_release *release);
  */
 void rg_release_put(struct rg_release *release, uint32_t ifindex, const void *frame, size_t len,
 		    bool is_clean);
+
+/*
+ * Counts a frame of at most RG_FRAME_SIZE bytes that passed in monitor mode, see rg_held_frame_count().
+ * Nothing is sent.
+ */
+void rg_release_count_monitored(struct rg_release *release, uint32_t ifindex, const void *frame,
+				size_t len);
 
 struct rg_release_count rg_release_count(const struct rg_release *release);
 

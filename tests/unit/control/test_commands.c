@@ -21,6 +21,7 @@
 
 static struct rg_control *control;
 static int client = -1;
+static unsigned int fake_zones = RG_ZONE_LISTED; /* zone "one" lists everybody, "two" was not asked */
 
 static void follow(void *arg, const struct rg_recent_event *event)
 {
@@ -85,7 +86,7 @@ static json_t *ask(const char *request)
 	send_text(client, "\n");
 	loop();
 	if (fake_inquiry.callback)
-		fake_answer(RG_ZONE_LISTED); /* zone "one" lists everybody, "two" was not asked */
+		fake_answer(fake_zones);
 	line = read_line(client);
 	assert_non_null(line);
 	assert_null(strstr(line, FAKE_SECRET));
@@ -254,11 +255,112 @@ static void test_lookup(void **state)
 	      OK("{\"next_syn\":\"tempfail\"}"));
 	modules.conf->unknown = RG_ACTION_DROP;
 	check("{\"command\":\"lookup\",\"address\":\"192.0.2.4\"}",
-	      OK("{\"next_syn\":\"drop\",\"explanation\":\"not known yet: unknown = drop\"}"));
+	      OK("{\"next_syn\":\"drop\",\"explanation\":"
+		 "\"is dropped, as unknown = drop; its retransmission meets: drop\"}"));
 	modules.conf->mode = RG_MODE_MONITOR;
 	check("{\"command\":\"lookup\",\"address\":\"192.0.2.2\"}",
 	      OK("{\"next_syn\":\"pass\",\"explanation\":"
 		 "\"passes, as mode is monitor; would meet: tempfail\"}"));
+}
+
+/* Every combination of what the sentence about the next SYN depends on. */
+static void test_explanations(void **state)
+{
+	enum {
+		QIL = 2,
+		CLEAN = 3,
+		UNKNOWN = 4
+	}; /* last byte of the address, see fakes/modules.c */
+	const struct rg_evidence none = {}, own = { .never_block = true };
+	const struct rg_evidence country = { .country = RG_CLASS_BLOCKED };
+	const struct {
+		enum rg_mode mode;
+		enum rg_action unknown;
+		int last;
+		const struct rg_evidence *local;
+		unsigned int zones; /* as fake_answer() takes them */
+		enum rg_steering_state steering;
+		const char *next, *why;
+	} rows[] = {
+#define E RG_MODE_ENFORCE
+#define M RG_MODE_MONITOR
+#define LISTED RG_ZONE_LISTED
+#define NOT (RG_ZONE_NOT_LISTED | RG_ZONE_NOT_LISTED << 2)
+#define HOLDS RG_ACTION_HOLD
+#define DROPS RG_ACTION_DROP
+#define PASSES RG_ACTION_PASS
+#define BYPASSED RG_STEERING_BYPASSED
+		{ E, HOLDS, QIL, &none, 0, 0, "tempfail", "meets: tempfail" },
+		{ E, HOLDS, QIL, &none, 0, BYPASSED, "reset",
+		  "meets: reset, as tempfail can't work (see status)" },
+		{ E, HOLDS, CLEAN, &none, 0, 0, "pass", "passes" },
+		{ E, HOLDS, CLEAN, &own, 0, 0, "pass", "passes" },
+		{ E, HOLDS, UNKNOWN, &none, LISTED, 0, "drop",
+		  "is held until the zones have answered, then meets: drop" },
+		{ E, HOLDS, UNKNOWN, &none, NOT, 0, "pass",
+		  "is held until the zones have answered, then passes" },
+		{ E, HOLDS, UNKNOWN, &none, LISTED << 2, BYPASSED, "reset",
+		  "is held until the zones have answered, then meets: reset, as tempfail can't work "
+		  "(see status)" },
+		{ E, HOLDS, UNKNOWN, &country, 0, 0, "drop",
+		  "is held until the agent has judged it, without asking a zone, then meets: drop" },
+		{ E, HOLDS, UNKNOWN, &own, 0, 0, "pass", "passes: it is never refused" },
+		{ E, DROPS, UNKNOWN, &none, LISTED, 0, "drop",
+		  "is dropped, as unknown = drop; its retransmission meets: drop" },
+		{ E, DROPS, UNKNOWN, &none, NOT, 0, "drop",
+		  "is dropped, as unknown = drop; its retransmission passes" },
+		{ E, DROPS, UNKNOWN, &own, 0, 0, "drop",
+		  "is dropped, as unknown = drop; its retransmission passes" },
+		{ E, PASSES, UNKNOWN, &none, LISTED, 0, "pass",
+		  "passes, as unknown = pass; once it is judged, the next one meets: drop" },
+		{ E, PASSES, UNKNOWN, &none, NOT, 0, "pass",
+		  "passes, as unknown = pass; once it is judged, the next one passes" },
+		{ E, PASSES, UNKNOWN, &own, 0, 0, "pass", "passes: it is never refused" },
+		{ M, HOLDS, QIL, &none, 0, 0, "pass",
+		  "passes, as mode is monitor; would meet: tempfail" },
+		{ M, HOLDS, QIL, &none, 0, BYPASSED, "pass",
+		  "passes, as mode is monitor; would meet: reset, as tempfail can't work (see status)" },
+		{ M, HOLDS, CLEAN, &none, 0, 0, "pass", "passes" },
+		{ M, HOLDS, UNKNOWN, &none, LISTED, 0, "pass",
+		  "passes, as mode is monitor; would meet: drop" },
+		{ M, DROPS, UNKNOWN, &none, LISTED, 0, "pass",
+		  "passes, as mode is monitor; would meet: drop" },
+		{ M, PASSES, UNKNOWN, &none, LISTED, 0, "pass",
+		  "passes, as mode is monitor; once it is judged, the next one would meet: drop" },
+		{ M, HOLDS, UNKNOWN, &none, NOT, 0, "pass", "passes" },
+		{ M, DROPS, UNKNOWN, &none, NOT, 0, "pass", "passes" },
+		{ M, HOLDS, UNKNOWN, &country, 0, 0, "pass",
+		  "passes, as mode is monitor; would meet: drop" },
+		{ M, HOLDS, UNKNOWN, &own, 0, 0, "pass", "passes: it is never refused" },
+		{ M, DROPS, UNKNOWN, &own, 0, 0, "pass", "passes: it is never refused" },
+		{ M, PASSES, UNKNOWN, &own, 0, 0, "pass", "passes: it is never refused" },
+#undef E
+#undef M
+#undef LISTED
+#undef NOT
+#undef HOLDS
+#undef DROPS
+#undef PASSES
+#undef BYPASSED
+	};
+	char request[80], want[256];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		modules.conf->mode = rows[i].mode;
+		modules.conf->unknown = rows[i].unknown;
+		modules.steering.state = rows[i].steering;
+		fake_local = *rows[i].local;
+		fake_zones = rows[i].zones;
+		snprintf(request, sizeof(request),
+			 "{\"command\":\"lookup\",\"address\":\"192.0.2.%d\"}", rows[i].last);
+		snprintf(want, sizeof(want), OK("{\"next_syn\":\"%s\",\"explanation\":\"%s\"}"),
+			 rows[i].next, rows[i].why);
+		check(request, want);
+	}
+	fake_local = none;
+	fake_zones = RG_ZONE_LISTED;
+	modules.steering.state = RG_STEERING_READY;
 }
 
 static void test_lists(void **state)
@@ -721,26 +823,13 @@ static void test_table(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_wrong_requests),
-		TEST(test_lookup),
-		TEST(test_lists),
-		TEST(test_list_files),
-		TEST(test_undo),
-		TEST(test_settings),
-		TEST(test_status),
-		TEST(test_follow),
-		TEST(test_half_closed),
-		TEST(test_order),
-		TEST(test_client_leaves),
-		TEST(test_long_line),
-		TEST(test_many_clients),
-		TEST(test_unread_answers),
-		TEST(test_unread_events),
-		TEST(test_activation),
-		TEST(test_activation_leaves),
-		TEST(test_masked),
-		TEST(test_socket),
-		TEST(test_table),
+		TEST(test_wrong_requests), TEST(test_lookup),	    TEST(test_explanations),
+		TEST(test_lists),	   TEST(test_list_files),   TEST(test_undo),
+		TEST(test_settings),	   TEST(test_status),	    TEST(test_follow),
+		TEST(test_half_closed),	   TEST(test_order),	    TEST(test_client_leaves),
+		TEST(test_long_line),	   TEST(test_many_clients), TEST(test_unread_answers),
+		TEST(test_unread_events),  TEST(test_activation),   TEST(test_activation_leaves),
+		TEST(test_masked),	   TEST(test_socket),	    TEST(test_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -156,6 +156,19 @@ void rg_release_put(struct rg_release *release, uint32_t ifindex, const void *fr
 	released[release_count++].is_clean = is_clean;
 }
 
+static unsigned int monitored_count, puts_before_monitored;
+
+void rg_release_count_monitored(struct rg_release *release, uint32_t ifindex, const void *frame,
+				size_t len)
+{
+	(void)release;
+	assert_int_equal(ifindex, 3);
+	assert_non_null(frame);
+	assert_int_equal(len, 60);
+	monitored_count++;
+	puts_before_monitored = put_count;
+}
+
 struct rg_release_count rg_release_count(const struct rg_release *release)
 {
 	(void)release;
@@ -217,6 +230,7 @@ static int set_up(void **state)
 					    .arg = &conf };
 
 	(void)state;
+	monitored_count = 0;
 	inquiry_count = cancelled = put_count = release_count = judged_count = 0;
 	inquiry_error = put_error = release_error = 0;
 	has_verdict = has_clean = has_item = has_country = has_country_item = false;
@@ -325,6 +339,58 @@ static void check_ipv6(void **state)
 	assert_int_equal(puts_made[0].peer.len, 64);
 	assert_int_equal(puts_made[0].peer.addr.bytes[15], 0);
 	assert_int_equal(release_count, 2);
+}
+
+/*
+ * A SYN that passed in monitor mode is counted once the verdict is in the maps, and not sent again, whatever
+ * the mode is then. One that was held is released, in the same inquiry.
+ */
+static void check_monitored(void **state)
+{
+	struct rg_event_syn syn = syn_of(1, 1);
+
+	(void)state;
+	syn.head.mode = RG_MODE_MONITOR;
+	rg_judge_syn(judge, &syn);
+	rg_judge_syn(judge, &syn); /* twice the same */
+	syn.seq = 2;
+	rg_judge_syn(judge, &syn);
+	judge_syn(1, 3);
+	assert_int_equal(inquiry_count, 1);
+	assert_int_equal(monitored_count, 0);
+	answer(0, RG_ZONE_LISTED, RG_ZONE_NOT_ASKED);
+	assert_int_equal(monitored_count, 2);
+	assert_int_equal(puts_before_monitored, 1);
+	assert_int_equal(release_count, 1);
+	/* Without a verdict in the maps it counts as passed. */
+	put_error = -ENOSPC;
+	syn.head.source.bytes[15] = 2;
+	syn.head.time = rg_now();
+	rg_judge_syn(judge, &syn);
+	answer(1, RG_ZONE_LISTED, RG_ZONE_NOT_ASKED);
+	assert_int_equal(monitored_count, 3);
+	/* So it does if nobody is asked, if the agent ends, or if the verdict came meanwhile. */
+	put_error = 0;
+	conf.on_overload = RG_ACTION_DROP;
+	inquiry_error = -ENOMEM;
+	syn.head.source.bytes[15] = 3;
+	rg_judge_syn(judge, &syn);
+	assert_int_equal(monitored_count, 4);
+	inquiry_error = 0;
+	has_verdict = true;
+	syn.head.source.bytes[15] = 1;
+	syn.head.time = 1;
+	rg_judge_syn(judge, &syn);
+	assert_int_equal(monitored_count, 5);
+	has_verdict = false;
+	syn.head.source.bytes[15] = 4;
+	syn.head.time = rg_now();
+	rg_judge_syn(judge, &syn);
+	assert_int_equal(monitored_count, 5);
+	rg_judge_free(judge);
+	judge = NULL;
+	assert_int_equal(monitored_count, 6);
+	assert_int_equal(release_count, 1);
 }
 
 static void check_no_room(void **state)
@@ -502,6 +568,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(check_listed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_not_stored, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_ipv6, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(check_monitored, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_no_room, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_overload, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_reload, set_up, tear_down),

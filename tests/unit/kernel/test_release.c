@@ -61,6 +61,19 @@ int rg_held_frame_judge(const struct rg_loader *loader, unsigned int ifindex, co
 	return 1;
 }
 
+static unsigned int counted;
+
+int rg_held_frame_count(const struct rg_loader *loader, unsigned int ifindex, const void *frame,
+			size_t len)
+{
+	assert_null(loader);
+	assert_int_equal(ifindex, IFINDEX);
+	assert_non_null(frame);
+	assert_int_equal(len, 60);
+	counted++;
+	return error;
+}
+
 int rg_held_frame_send(const struct rg_loader *loader, const struct rg_held_frame *frame)
 {
 	bool by_thread = !pthread_equal(pthread_self(), loop);
@@ -226,6 +239,25 @@ static void test_others_do_not_wait(void **state)
 	assert_true(sent.by_thread[1]);
 }
 
+/* What monitor mode let pass is counted, and never sent. */
+static void test_monitored(void **state)
+{
+	const uint8_t frame[60] = {};
+
+	(void)state;
+	counted = 0;
+	rg_release_count_monitored(releaser, IFINDEX, frame, sizeof(frame));
+	assert_int_equal(counted, 1);
+	assert_int_equal(rg_release_count(releaser).monitored, 1);
+	error = -EINVAL;
+	rg_release_count_monitored(releaser, IFINDEX, frame, sizeof(frame));
+	assert_int_equal(rg_release_count(releaser).monitored, 1);
+	assert_int_equal(rg_release_count(releaser).failed, 0);
+	rg_release_free(releaser);
+	assert_int_equal(sent.count, 0);
+	assert_int_equal(judged, 0);
+}
+
 static void test_nothing_was_ever_held(void **state)
 {
 	(void)state;
@@ -245,6 +277,7 @@ int main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_what_is_dropped_goes_nowhere, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_others_do_not_wait, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_monitored, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_nothing_was_ever_held, set_up, tear_down),
 	};
 
