@@ -70,7 +70,8 @@ static __always_inline enum rg_sent send_syn(struct xdp_md *ctx, const struct rg
 		if (syn->frame_len > RG_FRAME_SIZE) {
 			count_loss(RG_LOSS_HOLD_TOO_LONG);
 			sent = RG_SENT_WITHOUT_FRAME;
-		} else if (!make_right(ctx, syn) || copy_frame(ctx, event, syn->frame_len)) {
+		} else if ((mode != RG_MODE_MONITOR && !make_right(ctx, syn)) ||
+			   copy_frame(ctx, event, syn->frame_len)) {
 			count_loss(RG_LOSS_HOLD_COPY);
 			event->frame_len = 0;
 			sent = RG_SENT_WITHOUT_FRAME;
