@@ -56,21 +56,28 @@ static __always_inline int revive_pending(struct rg_peer *peer, __u64 expiry,
 	return __sync_val_compare_and_swap(&peer->expiry, expiry, fresh) == expiry;
 }
 
-/* 1: this CPU marked the peer pending and must send the event. 0: another CPU did. */
-static __always_inline int mark_pending(const struct rg_settings *settings,
-					const struct rg_syn *syn, __u32 flow)
+/*
+ * 1: this CPU marked the peer pending and must send the event. 0: another CPU did. A function of its own
+ * because of its stack, which check_sums() does not need at the same time (tests/build/test_stack.sh).
+ */
+__attribute__((noinline)) int mark_pending(const struct rg_settings *settings,
+					   const struct rg_syn *syn, __u32 flow)
 {
 	struct rg_peer fresh = {
-		.expiry = syn->now + settings->pending_time,
-		.since = syn->now,
 		.state = RG_PEER_PENDING,
 		.held = 1,
 		.flows = { flow },
 	};
-	struct rg_addr key = syn->peer;
-	struct rg_peer *old = bpf_map_lookup_elem(&peers, &key);
+	struct rg_addr key;
+	struct rg_peer *old;
 	int err; /* not long: before Linux 6.4 the upper half of a map function's error is missing */
 
+	if (impossible(!settings || !syn))
+		return 0;
+	fresh.expiry = syn->now + settings->pending_time;
+	fresh.since = syn->now;
+	key = syn->peer;
+	old = bpf_map_lookup_elem(&peers, &key);
 	if (old) {
 		__u64 expiry = old->expiry;
 
