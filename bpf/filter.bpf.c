@@ -25,6 +25,7 @@
 #include "event.bpf.h"
 #include "hash.bpf.h"
 #include "hold.bpf.h"
+#include "host.bpf.h"
 #include "parse.bpf.h"
 #include "reset.bpf.h"
 #include "sample.bpf.h"
@@ -131,6 +132,9 @@ static __always_inline void resolve_action(struct xdp_md *ctx, const struct rg_s
 	if (!make_right(ctx, syn)) {
 		count_loss(RG_LOSS_BAD_CHECKSUM);
 		decision->action = RG_ACTION_DROP;
+	} else if (!has_host(ctx, settings, syn)) {
+		count_loss(RG_LOSS_NO_HOST);
+		decision->action = RG_ACTION_DROP;
 	} else if (is_answered(decision->action) &&
 		   !responder_listens(ctx, settings, syn, decision->action)) {
 		decision->action = decision->peer_class == RG_CLASS_QIL ? RG_ACTION_RESET :
@@ -150,7 +154,12 @@ static __always_inline void set_peer(const struct rg_settings *settings, struct 
 	__builtin_memcpy(&syn->peer, half, sizeof(half));
 }
 
-/* Decides, counts and reports. Returns the action to carry out; in monitor mode that is always pass. */
+#define NOT_OURS (-1)
+
+/*
+ * Decides, counts and reports. Returns the action to carry out; in monitor mode that is always pass.
+ * NOT_OURS: the frame is for another host.
+ */
 __attribute__((noinline)) int judge(struct xdp_md *ctx, const struct rg_settings *settings,
 				    struct rg_syn *syn, enum rg_stage stage)
 {
@@ -163,6 +172,11 @@ __attribute__((noinline)) int judge(struct xdp_md *ctx, const struct rg_settings
 	decision = decide(settings, cpu, syn);
 	/* A SYN that monitor mode let pass is counted as such, even if the mode has changed since. */
 	decision.mode = stage == RG_STAGE_MONITORED ? RG_MODE_MONITOR : settings->mode;
+	if (unlikely(decision.action != RG_ACTION_PASS) &&
+	    for_whom(ctx, settings, syn) == RG_FOR_OTHER_MAC) {
+		count_loss(RG_LOSS_OTHER_MAC);
+		return NOT_OURS;
+	}
 	if (likely(decision.peer_class != RG_CLASS_NONE)) {
 		resolve_action(ctx, settings, syn, &decision);
 	} else {
@@ -191,9 +205,11 @@ __attribute__((noinline)) int is_decided(const struct rg_settings *settings, str
 
 /* Carries the action out. Each SYN of a filtered port that is well-formed leaves here. */
 static __always_inline int act(struct xdp_md *ctx, const struct rg_settings *settings,
-			       const struct rg_syn *syn, enum rg_action action)
+			       const struct rg_syn *syn, int action)
 {
 	switch (action) {
+	case NOT_OURS:
+		return XDP_PASS;
 	case RG_ACTION_PASS: /* to the mail server */
 	case RG_ACTION_TEMPFAIL: /* to the responder: `steer` gives it the connection */
 	case RG_ACTION_REJECT:

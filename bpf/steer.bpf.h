@@ -15,13 +15,12 @@
 #include "compiler.bpf.h"
 #include "config.bpf.h"
 #include "decision.bpf.h"
+#include "host.bpf.h"
 #include "parse.bpf.h"
 #include "stats.bpf.h"
 #include "verdict.bpf.h"
 
 #define LOOPBACK_INDEX 1 /* of the loopback interface in every network namespace */
-#define FAMILY_IPV4 2 /* AF_INET and AF_INET6: macros, so vmlinux.h lacks them */
-#define FAMILY_IPV6 10
 
 /* The responder answers it. */
 static __always_inline int is_answered(enum rg_action action)
@@ -34,29 +33,6 @@ static __always_inline __u32 responder_key(const struct rg_syn *syn, enum rg_act
 	__u32 key = action == RG_ACTION_TEMPFAIL ? RG_RESPONDER_TEMPFAIL4 : RG_RESPONDER_REJECT4;
 
 	return syn->version == 4 ? key : key + 1;
-}
-
-/*
- * 1: the host would forward the SYN, so no socket of this network namespace can answer it.
- * bpf_fib_lookup() finds a route for it; for a local destination it finds none.
- */
-static __always_inline int is_forwarded(struct xdp_md *ctx, const struct rg_syn *syn)
-{
-	struct bpf_fib_lookup route = { .ifindex = ctx->ingress_ifindex };
-	long ret;
-
-	if (syn->version == 4) {
-		route.family = FAMILY_IPV4;
-		__builtin_memcpy(&route.ipv4_src, syn->source.bytes + RG_ADDR_V4_OFFSET, 4);
-		__builtin_memcpy(&route.ipv4_dst, syn->dest.bytes + RG_ADDR_V4_OFFSET, 4);
-	} else {
-		route.family = FAMILY_IPV6;
-		__builtin_memcpy(route.ipv6_src, &syn->source, sizeof(syn->source));
-		__builtin_memcpy(route.ipv6_dst, &syn->dest, sizeof(syn->dest));
-	}
-	ret = bpf_fib_lookup(ctx, &route, sizeof(route), 0);
-	return ret == BPF_FIB_LKUP_RET_SUCCESS || ret == BPF_FIB_LKUP_RET_NO_NEIGH ||
-	       ret == BPF_FIB_LKUP_RET_FRAG_NEEDED || ret == BPF_FIB_LKUP_RET_UNSUPP_LWT;
 }
 
 /* 1: the responder will answer this SYN if it passes now. 0: it can't; a loss counter says why. */
@@ -78,7 +54,7 @@ __attribute__((noinline)) int responder_listens(struct xdp_md *ctx,
 		return 0;
 	}
 	bpf_sk_release(socket);
-	if (is_forwarded(ctx, syn)) {
+	if (!is_own_address(ctx, syn)) {
 		count_loss(RG_LOSS_NOT_LOCAL);
 		return 0;
 	}

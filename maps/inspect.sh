@@ -27,7 +27,7 @@ command -v jq >/dev/null || {
 
 # The losses are no type that the kernel keeps; the order is that of RG_LOSSES
 # in stats.h. All other names come from the maps' BTF.
-losses='bad_ipv4 bad_ipv6 bad_tcp bad_length bad_checksum ext_headers fragment_short
+losses='bad_ipv4 bad_ipv6 bad_tcp bad_length bad_checksum other_mac no_host ext_headers fragment_short
 	fragment_overlap fragment_syn ring_full ring_full_sample sample_limit
 	pending_failed flood_first flood_retry flood_drop
 	hold_flows hold_too_long hold_copy agent_silent

@@ -25,6 +25,10 @@
 /* 4 MiB are 16,000 held SYNs: a second of a busy host's new peers while the agent restarts. */
 #define RG_EVENTS_SIZE (4 * 1024 * 1024)
 
+/* Interfaces and entries of the table `local` that XDP knows. */
+#define RG_MAX_LINKS 64
+#define RG_MAX_HOST_ROUTES 16384
+
 /* Connections of one pending peer that are held. Others wait for their retransmission. */
 #define RG_HELD_FLOWS 8
 

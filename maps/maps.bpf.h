@@ -123,6 +123,26 @@ struct {
 	__type(value, struct rg_bucket);
 } admission SEC(".maps");
 
+/* Key: the index of a filtered interface. Writer: agent (kernel/host_facts.c). Reader: XDP. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, RG_MAX_LINKS);
+	__type(key, __u32);
+	__type(value, struct rg_host_link);
+} host_links SEC(".maps");
+
+/*
+ * The kernel's table `local`: addresses of this host, and broadcast addresses. Writer: agent
+ * (kernel/host_facts.c). Reader: XDP. Full: what is left out counts as no address of this host.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, RG_MAX_HOST_ROUTES);
+	__type(key, struct rg_prefix);
+	__type(value, struct rg_host_route);
+} host_routes SEC(".maps");
+
 /*
  * Key: enum rg_responder_socket. Writer: agent; the kernel empties a slot when its socket closes,
  * however the agent ends. Reader: XDP (is it there?) and sk_lookup.

@@ -18,41 +18,45 @@ struct rg_count {
  * The names are those of `repgatectl stats`, of the metrics and of inspect.sh, which has the order too.
  * The help ends with what became of the packet; in monitor mode every packet passes.
  */
-#define RG_LOSSES(X)                                                                                  \
-	X(BAD_IPV4, bad_ipv4, "IPv4 header malformed, passed")                                        \
-	X(BAD_IPV6, bad_ipv6, "IPv6 header malformed, passed; SYN from a v4-mapped source, dropped")  \
-	X(BAD_TCP, bad_tcp, "TCP header malformed or cut short, passed")                              \
-	X(BAD_LENGTH, bad_length, "SYN shorter than its IP header says, passed")                      \
-	X(BAD_CHECKSUM, bad_checksum,                                                                 \
-	  "SYN of a refused or unknown peer with a wrong IP or TCP checksum, dropped")                \
-	X(EXT_HEADERS, ext_headers, "more IPv6 extension headers than are walked, dropped")           \
-	X(FRAGMENT_SHORT, fragment_short,                                                             \
-	  "first fragment with a part of a TCP header, to a filtered port, dropped")                  \
-	X(FRAGMENT_OVERLAP, fragment_overlap, "fragment that would overwrite a TCP header, dropped")  \
-	X(FRAGMENT_SYN, fragment_syn, "fragmented SYN to a filtered port, dropped")                   \
-	X(RING_FULL, ring_full,                                                                       \
-	  "new peer not judged: ring buffer full, passed or dropped by on_overload")                  \
-	X(RING_FULL_SAMPLE, ring_full_sample,                                                         \
-	  "refusal not logged: ring buffer full, packet not affected")                                \
-	X(SAMPLE_LIMIT, sample_limit, "refusal not logged: rate limit, packet not affected")          \
-	X(PENDING_FAILED, pending_failed,                                                             \
-	  "new peer not marked pending: map error, judged all the same")                              \
-	X(FLOOD_FIRST, flood_first, "flood: first SYN of an unknown peer, dropped")                   \
-	X(FLOOD_RETRY, flood_retry,                                                                   \
-	  "flood: over the rate for retransmissions, passed or dropped by on_overload")               \
-	X(FLOOD_DROP, flood_drop, "flood: over the rate of on_overload = pass, dropped")              \
-	X(HOLD_FLOWS, hold_flows, "SYN not held: too many of this peer are held already, dropped")    \
-	X(HOLD_TOO_LONG, hold_too_long, "SYN not held: longer than a held frame may be, dropped")     \
-	X(HOLD_COPY, hold_copy, "SYN not held: its bytes could not be copied, dropped")               \
-	X(AGENT_SILENT, agent_silent,                                                                 \
-	  "unknown peer not judged: no sign of life from the agent, passed")                          \
-	X(RESET_FAILED, reset_failed, "reset could not be built, dropped")                            \
-	X(TAG_FAILED, tag_failed, "tag could not be written, dropped")                                \
-	X(RESPONDER_GONE, responder_gone, "tempfail or reject without a responder, reset or dropped") \
-	X(NOT_LOCAL, not_local, "tempfail or reject of a SYN for another host, reset or dropped")     \
-	X(STEER_FAILED, steer_failed, "connection could not be given to the responder, refused")      \
-	X(BUCKET_FAILED, bucket_failed, "no room for a token bucket, passed")                         \
-	X(BUCKET_BUSY, bucket_busy, "too many CPUs at one token bucket, dropped")                     \
+#define RG_LOSSES(X)                                                                                    \
+	X(BAD_IPV4, bad_ipv4, "IPv4 header malformed, passed")                                          \
+	X(BAD_IPV6, bad_ipv6, "IPv6 header malformed, passed; SYN from a v4-mapped source, dropped")    \
+	X(BAD_TCP, bad_tcp, "TCP header malformed or cut short, passed")                                \
+	X(BAD_LENGTH, bad_length, "SYN shorter than its IP header says, passed")                        \
+	X(BAD_CHECKSUM, bad_checksum,                                                                   \
+	  "SYN of a refused or unknown peer with a wrong IP or TCP checksum, dropped")                  \
+	X(OTHER_MAC, other_mac,                                                                         \
+	  "SYN of a refused or unknown peer to another host's MAC address, passed")                     \
+	X(NO_HOST, no_host,                                                                             \
+	  "refused SYN to a broadcast or multicast address, or to nobody's, dropped without an answer") \
+	X(EXT_HEADERS, ext_headers, "more IPv6 extension headers than are walked, dropped")             \
+	X(FRAGMENT_SHORT, fragment_short,                                                               \
+	  "first fragment with a part of a TCP header, to a filtered port, dropped")                    \
+	X(FRAGMENT_OVERLAP, fragment_overlap, "fragment that would overwrite a TCP header, dropped")    \
+	X(FRAGMENT_SYN, fragment_syn, "fragmented SYN to a filtered port, dropped")                     \
+	X(RING_FULL, ring_full,                                                                         \
+	  "new peer not judged: ring buffer full, passed or dropped by on_overload")                    \
+	X(RING_FULL_SAMPLE, ring_full_sample,                                                           \
+	  "refusal not logged: ring buffer full, packet not affected")                                  \
+	X(SAMPLE_LIMIT, sample_limit, "refusal not logged: rate limit, packet not affected")            \
+	X(PENDING_FAILED, pending_failed,                                                               \
+	  "new peer not marked pending: map error, judged all the same")                                \
+	X(FLOOD_FIRST, flood_first, "flood: first SYN of an unknown peer, dropped")                     \
+	X(FLOOD_RETRY, flood_retry,                                                                     \
+	  "flood: over the rate for retransmissions, passed or dropped by on_overload")                 \
+	X(FLOOD_DROP, flood_drop, "flood: over the rate of on_overload = pass, dropped")                \
+	X(HOLD_FLOWS, hold_flows, "SYN not held: too many of this peer are held already, dropped")      \
+	X(HOLD_TOO_LONG, hold_too_long, "SYN not held: longer than a held frame may be, dropped")       \
+	X(HOLD_COPY, hold_copy, "SYN not held: its bytes could not be copied, dropped")                 \
+	X(AGENT_SILENT, agent_silent,                                                                   \
+	  "unknown peer not judged: no sign of life from the agent, passed")                            \
+	X(RESET_FAILED, reset_failed, "reset could not be built, dropped")                              \
+	X(TAG_FAILED, tag_failed, "tag could not be written, dropped")                                  \
+	X(RESPONDER_GONE, responder_gone, "tempfail or reject without a responder, reset or dropped")   \
+	X(NOT_LOCAL, not_local, "tempfail or reject of a SYN for another host, reset or dropped")       \
+	X(STEER_FAILED, steer_failed, "connection could not be given to the responder, refused")        \
+	X(BUCKET_FAILED, bucket_failed, "no room for a token bucket, passed")                           \
+	X(BUCKET_BUSY, bucket_busy, "too many CPUs at one token bucket, dropped")                       \
 	X(NO_SETTINGS, no_settings, "no settings, or those of another version, passed")
 
 enum rg_loss {

@@ -76,6 +76,19 @@ struct rg_bucket {
 	__u64 full_at; /* ns of CLOCK_BOOTTIME */
 };
 
+/* `host_links`: what decides whether a frame is for this host. */
+struct rg_host_link {
+	__u8 mac[6];
+	__u8 any_mac; /* 1: frames to other MAC addresses are received, too: bridge port, bond, macvlan */
+	__u8 pad; /* zero */
+};
+
+/* `host_routes`: an entry of the table `local`. */
+struct rg_host_route {
+	__u32 is_host; /* 1: an address of this host; 0: broadcast, multicast, anycast */
+	__u32 round; /* in which the agent read it last */
+};
+
 /* `zones`: what the zone numbers of `verdicts` mean. The alias, never the zone's real name. */
 struct rg_zone_name {
 	char alias[RG_ALIAS_SIZE];

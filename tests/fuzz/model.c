@@ -807,6 +807,13 @@ static bool is_answered(enum rg_action action)
 	return action == RG_ACTION_TEMPFAIL || action == RG_ACTION_REJECT;
 }
 
+/* A group's MAC or IP address; the model's world has no facts about the host. */
+static bool is_for_group(const struct view *view)
+{
+	return (view->frame[0] & 1) ||
+	       (view->six ? view->to >> 120 == 0xff : (uint32_t)view->to >> 28 >= 0xe);
+}
+
 static void resolve_action(struct way *way)
 {
 	bool answers = is_answered(way->action) || way->action == RG_ACTION_RESET;
@@ -822,6 +829,11 @@ static void resolve_action(struct way *way)
 	}
 	if (way->model->can_hold)
 		finish_sum(way->view, way->result);
+	if (is_for_group(way->view)) {
+		count_loss(way->model, RG_LOSS_NO_HOST);
+		way->action = RG_ACTION_DROP;
+		return;
+	}
 	if (is_answered(way->action) && !can_be_answered(way))
 		way->action = way->peer_class == RG_CLASS_QIL ? RG_ACTION_RESET : RG_ACTION_DROP;
 }

@@ -98,6 +98,8 @@ static void put_ethernet(struct packet *packet, const struct packet_spec *spec, 
 	put_bytes(packet, spec->answer ? server_mac : client_mac, 6);
 	if (spec->group_mac)
 		packet->data[0] = 0x33;
+	if (spec->other_mac)
+		packet->data[5] ^= 0x40;
 	for (unsigned int left = spec->vlans; left; left--) {
 		put16(packet, left > 1 ? TYPE_OUTER_VLAN : TYPE_VLAN);
 		put16(packet, 0x6000 + 100 + left); /* priority 3 */

@@ -85,6 +85,7 @@ struct packet_spec {
 	uint32_t ack;
 	bool answer; /* the fields of a reset: MAC addresses swapped, TTL 64, no window */
 	bool group_mac; /* sent to a multicast MAC address */
+	bool other_mac; /* sent to another host's MAC address */
 	struct packet_patch patches[PACKET_PATCHES]; /* before the checksums */
 	enum packet_sums sums;
 	size_t cut; /* length of the frame, if not the whole */

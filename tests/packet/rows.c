@@ -204,6 +204,27 @@ static void fill_ring(struct run *run)
 	fail_msg("the ring buffer is never full");
 }
 
+/* The host has the addresses that packets go to by themselves; .255 is a broadcast address. */
+static void put_host(struct run *run, const struct tuning *tuning)
+{
+	const char *addrs[] = { "198.51.100.25", "2001:db8:25::25", "198.51.100.255" };
+	struct rg_host_link link = { .mac = { 0x02, 0, 0, 0, 0x5e, 0x02 },
+				     .any_mac = tuning->bridged };
+	struct run_map_fds fds = run_maps(run);
+	uint32_t ifindex = RUN_INTERFACE;
+
+	(void)bpf_map_delete_elem(fds.host_links, &ifindex);
+	if (!tuning->known_host)
+		return;
+	assert_int_equal(bpf_map_update_elem(fds.host_links, &ifindex, &link, BPF_ANY), 0);
+	for (int i = 0; i < 3; i++) {
+		struct rg_prefix key = prefix_of(addrs[i], i == 1 ? 128 : 32);
+		struct rg_host_route route = { .is_host = i < 2 };
+
+		assert_int_equal(bpf_map_update_elem(fds.host_routes, &key, &route, BPF_ANY), 0);
+	}
+}
+
 void prepare(enum variant variant, const struct tuning *tuning, const struct entry *entries)
 {
 	const struct tuning usual = {};
@@ -215,6 +236,7 @@ void prepare(enum variant variant, const struct tuning *tuning, const struct ent
 		fill_ring(run);
 	put_settings(run, tuning);
 	put_sockets(run, tuning->no_socket);
+	put_host(run, tuning);
 	for (int i = 0; i < ROW_ENTRIES && entries && entries[i].map; i++)
 		put_entry(run, &entries[i]);
 }

@@ -61,6 +61,8 @@ struct tuning {
 	bool silent; /* the agent's heartbeat has stopped */
 	bool other_layout;
 	bool no_steering;
+	bool known_host; /* the agent has told which addresses the host has */
+	bool bridged; /* the same, and the interface takes frames to all MAC addresses */
 	uint32_t no_socket; /* bit by enum rg_responder_socket: the slot is empty */
 	uint32_t tag_dscp;
 	uint32_t burst; /* tokens */
@@ -110,6 +112,7 @@ struct row {
 #define IGNORED .action = XDP_PASS
 #define BAD(name) .action = XDP_DROP, .losses = LOSS(name)
 #define BAD_SUM .losses = LOSS(BAD_CHECKSUM)
+#define NO_HOST .losses = LOSS(NO_HOST)
 #define MALFORMED(name) .action = XDP_PASS, .losses = LOSS(name)
 #define DECIDED(c, a) .peer_class = RG_CLASS_##c, .done = RG_ACTION_##a
 #define PASSED(c) .action = XDP_PASS, DECIDED(c, PASS)
@@ -186,7 +189,8 @@ struct row {
 #define ACTION_LOSSES (LOSS(RESPONDER_GONE) | LOSS(NOT_LOCAL))
 #define THROTTLE_LOSSES LOSS(BUCKET_FAILED)
 #define STEER_LOSSES LOSS(STEER_FAILED)
-#define UNTESTABLE_LOSSES (LOSS(HOLD_COPY) | LOSS(TAG_FAILED) | LOSS(BUCKET_BUSY))
+#define UNTESTABLE_LOSSES \
+	(LOSS(RESET_FAILED) | LOSS(HOLD_COPY) | LOSS(TAG_FAILED) | LOSS(BUCKET_BUSY))
 
 /* The programs as variant has them; loaded when they are first asked for. */
 struct run *run_of(enum variant variant);

@@ -266,6 +266,8 @@ struct run_map_fds run_maps(const struct run *run)
 		.buckets = bpf_map__fd(run->skel->maps.buckets),
 		.admission = bpf_map__fd(run->skel->maps.admission),
 		.responder = bpf_map__fd(run->skel->maps.responder),
+		.host_links = bpf_map__fd(run->skel->maps.host_links),
+		.host_routes = bpf_map__fd(run->skel->maps.host_routes),
 	};
 }
 

@@ -43,7 +43,8 @@ struct run_events {
 };
 
 struct run_map_fds {
-	int lists, lists_now, verdicts, verdict_details, peers, buckets, admission, responder;
+	int lists, lists_now, verdicts, verdict_details, peers, buckets, admission, responder,
+		host_links, host_routes;
 };
 
 struct run;

@@ -10,6 +10,7 @@
 #include "daemon/notify.h"
 #include "daemon/reload.h"
 #include "kernel/attach.h"
+#include "kernel/host_facts.h"
 #include "kernel/netlink.h"
 #include "kernel/settings.h"
 #include "kernel/stats.h"
@@ -141,12 +142,22 @@ static void on_signal(evutil_socket_t signal, short what, void *arg)
 		event_base_loopbreak(agent->modules.base);
 }
 
+/* Without facts about this host, all SYNs that arrive count as its own. */
+static void refresh_host_facts(struct rg_loader *loader)
+{
+	int err = rg_host_facts_refresh(loader);
+
+	if (err)
+		rg_log_debug("facts about this host's addresses can't be read: %s", strerror(-err));
+}
+
 /* Interfaces or addresses of this host changed. Also called regularly, as some changes send no message. */
 static void on_links_changed(void *arg)
 {
 	struct rg_modules *modules = arg;
 
 	rg_attach_refresh(modules->loader);
+	refresh_host_facts(modules->loader);
 	(void)rg_exempt_refresh(&modules->exempt, &modules->conf->resolver);
 }
 
@@ -519,6 +530,8 @@ static int build(struct rg_agent *agent, struct rg_error *error)
 		err = rg_metrics_new(&agent->metrics, &agent->modules, error);
 	if (!err)
 		err = rg_attach_all(agent->modules.loader, error);
+	if (!err)
+		refresh_host_facts(agent->modules.loader);
 	if (!err)
 		rg_zone_test_tick(agent->modules.zone_test, rg_now());
 	return err;

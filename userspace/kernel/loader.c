@@ -12,7 +12,7 @@
 #include <bpf/libbpf.h>
 #include <sys/mman.h>
 
-#define MAP_COUNT 16 /* of pinned maps, with a NULL at the end */
+#define MAP_COUNT 18 /* of pinned maps, with a NULL at the end */
 
 /* The maps that an agent leaves to the next one, and a NULL. */
 static struct bpf_map *const *pinned_maps(const struct filter_bpf *skeleton,
@@ -25,7 +25,8 @@ static struct bpf_map *const *pinned_maps(const struct filter_bpf *skeleton,
 				  skeleton->maps.attempts,	  skeleton->maps.buckets,
 				  skeleton->maps.responder,	  skeleton->maps.admission,
 				  skeleton->maps.indexes,	  skeleton->maps.presence,
-				  skeleton->maps.verdict_details, NULL };
+				  skeleton->maps.verdict_details, skeleton->maps.host_links,
+				  skeleton->maps.host_routes,	  NULL };
 
 	_Static_assert(ARRAY_SIZE(all) == MAP_COUNT, "size of the list");
 
@@ -223,6 +224,8 @@ static void name_maps(struct rg_loader *loader)
 	loader->maps.stats = bpf_map__fd(skeleton->maps.stats);
 	loader->maps.buckets = bpf_map__fd(skeleton->maps.buckets);
 	loader->maps.responder = bpf_map__fd(skeleton->maps.responder);
+	loader->maps.host_links = bpf_map__fd(skeleton->maps.host_links);
+	loader->maps.host_routes = bpf_map__fd(skeleton->maps.host_routes);
 }
 
 static int open_skeleton(struct rg_loader *loader, const struct rg_conf *conf)

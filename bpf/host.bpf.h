@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Whether this host, or one that it forwards to, takes a SYN. A host answers nothing that was sent to
+ * another MAC address, to a group of hosts, or to an address that it does not have. The agent keeps the
+ * facts in `host_links` and `host_routes`; without them, or from an agent that is silent, all SYNs count as
+ * this host's.
+ */
+#ifndef REPGATE_HOST_BPF_H
+#define REPGATE_HOST_BPF_H
+
+#include "vmlinux.h"
+
+#include "../maps/maps.bpf.h"
+#include "compiler.bpf.h"
+#include "config.bpf.h"
+#include "parse.bpf.h"
+
+#define FAMILY_IPV4 2 /* AF_INET and AF_INET6: macros, so vmlinux.h lacks them */
+#define FAMILY_IPV6 10
+
+enum rg_for { RG_FOR_HOST, RG_FOR_OTHER_MAC, RG_FOR_GROUP };
+
+/* Whom the frame's MAC address means, enum rg_for. */
+__attribute__((noinline)) int for_whom(struct xdp_md *ctx, const struct rg_settings *settings,
+				       const struct rg_syn *syn)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	__u32 ifindex = ctx->ingress_ifindex;
+	struct rg_host_link *link;
+	__u8 mac[6];
+
+	if (impossible(!settings || !syn) || !syn->l3_offset) /* a link without Ethernet header */
+		return RG_FOR_HOST;
+	if (data + sizeof(mac) <= end)
+		__builtin_memcpy(mac, data, sizeof(mac));
+	else if (!rg_config.can_hold || bpf_xdp_load_bytes(ctx, 0, mac, sizeof(mac)))
+		return RG_FOR_HOST;
+	if (mac[0] & 1)
+		return RG_FOR_GROUP;
+	link = bpf_map_lookup_elem(&host_links, &ifindex);
+	if (!link || link->any_mac || agent_is_silent(settings, syn->now))
+		return RG_FOR_HOST;
+	for (int i = 0; i < 6; i++)
+		if (mac[i] != link->mac[i])
+			return RG_FOR_OTHER_MAC;
+	return RG_FOR_HOST;
+}
+
+/* 224.0.0.0/4, 255.255.255.255 or ff00::/8. */
+static __always_inline int is_group_address(const struct rg_syn *syn)
+{
+	const __u8 *bytes = syn->dest.bytes;
+
+	return syn->version == 4 ? bytes[RG_ADDR_V4_OFFSET] >= 224 :
+				   bytes[0] == 0xff; /* and 240.0.0.0/4 */
+}
+
+/*
+ * 1: the host would forward the SYN, so no socket of this network namespace can answer it.
+ * bpf_fib_lookup() finds a route for it; for a local destination it finds none.
+ */
+static __always_inline int is_forwarded(struct xdp_md *ctx, const struct rg_syn *syn)
+{
+	struct bpf_fib_lookup route = { .ifindex = ctx->ingress_ifindex };
+	long ret;
+
+	if (syn->version == 4) {
+		route.family = FAMILY_IPV4;
+		__builtin_memcpy(&route.ipv4_src, syn->source.bytes + RG_ADDR_V4_OFFSET, 4);
+		__builtin_memcpy(&route.ipv4_dst, syn->dest.bytes + RG_ADDR_V4_OFFSET, 4);
+	} else {
+		route.family = FAMILY_IPV6;
+		__builtin_memcpy(route.ipv6_src, &syn->source, sizeof(syn->source));
+		__builtin_memcpy(route.ipv6_dst, &syn->dest, sizeof(syn->dest));
+	}
+	ret = bpf_fib_lookup(ctx, &route, sizeof(route), 0);
+	return ret == BPF_FIB_LKUP_RET_SUCCESS || ret == BPF_FIB_LKUP_RET_NO_NEIGH ||
+	       ret == BPF_FIB_LKUP_RET_FRAG_NEEDED || ret == BPF_FIB_LKUP_RET_UNSUPP_LWT;
+}
+
+/* 1: a host answers SYNs to this address: this host, or one behind it. */
+__attribute__((noinline)) int has_host(struct xdp_md *ctx, const struct rg_settings *settings,
+				       const struct rg_syn *syn)
+{
+	__u32 ifindex = ctx->ingress_ifindex;
+	struct rg_prefix key = { .len = RG_ADDR_BITS };
+	struct rg_host_route *route;
+	struct rg_host_link *link;
+
+	if (impossible(!settings || !syn))
+		return 0;
+	if (is_group_address(syn) || for_whom(ctx, settings, syn) == RG_FOR_GROUP)
+		return 0;
+	link = bpf_map_lookup_elem(&host_links, &ifindex);
+	if (!link || agent_is_silent(settings, syn->now))
+		return 1;
+	key.addr = syn->dest;
+	route = bpf_map_lookup_elem(&host_routes, &key);
+	if (route)
+		return route->is_host;
+	return link->any_mac || is_forwarded(ctx, syn);
+}
+
+/* 1: the host has this address, so a socket here can answer. Unless the agent told: it does not forward it. */
+static __always_inline int is_own_address(struct xdp_md *ctx, const struct rg_syn *syn)
+{
+	struct rg_prefix key = { .len = RG_ADDR_BITS, .addr = syn->dest };
+	__u32 ifindex = ctx->ingress_ifindex;
+	struct rg_host_route *route;
+
+	if (!bpf_map_lookup_elem(&host_links, &ifindex))
+		return !is_forwarded(ctx, syn);
+	route = bpf_map_lookup_elem(&host_routes, &key);
+	return route && route->is_host;
+}
+
+#endif

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "kernel/host_facts.h"
+
+#include "base/util.h"
+#include "kernel/attach.h"
+
+#include "maps/verdict.h"
+
+#include <bpf/bpf.h>
+#include <linux/rtnetlink.h>
+#include <net/if_arp.h>
+#include <sys/socket.h>
+
+#ifndef SOL_NETLINK
+#define SOL_NETLINK 270
+#endif
+
+/* One interface of this network namespace. */
+struct link {
+	uint32_t ifindex, master, lower;
+	uint8_t mac[6];
+	bool is_ethernet;
+};
+
+struct links {
+	struct link *at;
+	size_t count, room;
+};
+
+struct host_facts {
+	const struct rg_maps *maps;
+	struct links links;
+	uint32_t round;
+	int error; /* of the first route that could not be written */
+};
+
+typedef void host_facts_take(struct host_facts *facts, const struct nlmsghdr *message);
+
+static struct rtattr *find_attribute(struct rtattr *attribute, size_t len, unsigned short type)
+{
+	int left = (int)len;
+
+	for (; RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left))
+		if (attribute->rta_type == type)
+			return attribute;
+	return NULL;
+}
+
+static uint32_t attribute_number(struct rtattr *attribute)
+{
+	uint32_t number = 0;
+
+	if (attribute && RTA_PAYLOAD(attribute) >= sizeof(number))
+		memcpy(&number, RTA_DATA(attribute), sizeof(number));
+	return number;
+}
+
+static void take_link(struct host_facts *facts, const struct nlmsghdr *message)
+{
+	struct ifinfomsg *info = NLMSG_DATA(message);
+	struct rtattr *first = IFLA_RTA(info);
+	size_t len = IFLA_PAYLOAD(message);
+	struct rtattr *address = find_attribute(first, len, IFLA_ADDRESS);
+	struct links *links = &facts->links;
+	struct link *link;
+
+	if (message->nlmsg_type != RTM_NEWLINK)
+		return;
+	if (links->count == links->room) {
+		size_t room = links->room ? 2 * links->room : 32;
+		struct link *more = reallocarray(links->at, room, sizeof(*more));
+
+		if (!more) {
+			facts->error = -ENOMEM;
+			return;
+		}
+		links->at = more;
+		links->room = room;
+	}
+	link = &links->at[links->count++];
+	*link = (struct link){ .ifindex = (uint32_t)info->ifi_index,
+			       .master = attribute_number(find_attribute(first, len, IFLA_MASTER)),
+			       .lower = attribute_number(find_attribute(first, len, IFLA_LINK)) };
+	if (info->ifi_type == ARPHRD_ETHER && address && RTA_PAYLOAD(address) == sizeof(link->mac)) {
+		memcpy(link->mac, RTA_DATA(address), sizeof(link->mac));
+		link->is_ethernet = true;
+	}
+}
+
+/* The IPv4 or IPv6 destination of a route, as a prefix. False: it has another family. */
+static bool route_prefix(const struct rtmsg *route, struct rtattr *dest, struct rg_prefix *prefix)
+{
+	bool v4 = route->rtm_family == AF_INET;
+	size_t size = v4 ? 4 : 16;
+
+	*prefix = (struct rg_prefix){ .len = route->rtm_dst_len + (v4 ? RG_V4_PREFIX_BITS : 0u) };
+	if ((!v4 && route->rtm_family != AF_INET6) || (dest && RTA_PAYLOAD(dest) != size))
+		return false;
+	if (v4)
+		prefix->addr.bytes[10] = prefix->addr.bytes[11] = 0xff;
+	if (dest)
+		memcpy(prefix->addr.bytes + (v4 ? RG_ADDR_V4_OFFSET : 0), RTA_DATA(dest), size);
+	return true;
+}
+
+static void take_route(struct host_facts *facts, const struct nlmsghdr *message)
+{
+	struct rtmsg *info = NLMSG_DATA(message);
+	struct rg_host_route value = { .is_host = info->rtm_type == RTN_LOCAL, .round = facts->round };
+	struct rg_prefix key;
+
+	if (message->nlmsg_type != RTM_NEWROUTE || info->rtm_table != RT_TABLE_LOCAL)
+		return;
+	if (!route_prefix(info, find_attribute(RTM_RTA(info), RTM_PAYLOAD(message), RTA_DST), &key))
+		return;
+	if (bpf_map_update_elem(facts->maps->host_routes, &key, &value, BPF_ANY))
+		facts->error = -errno;
+}
+
+/* Reads one dump to its end. 0 or -errno. */
+static int read_dump(int fd, struct host_facts *facts, host_facts_take *take)
+{
+	char buffer[32768] __attribute__((aligned(NLMSG_ALIGNTO)));
+
+	for (;;) {
+		ssize_t len = recv(fd, buffer, sizeof(buffer), 0);
+		const struct nlmsghdr *message = (const void *)buffer;
+
+		if (len <= 0)
+			return len ? -errno : -EIO;
+		for (; NLMSG_OK(message, len); message = NLMSG_NEXT(message, len)) {
+			if (message->nlmsg_type == NLMSG_DONE)
+				return facts->error;
+			if (message->nlmsg_type == NLMSG_ERROR)
+				return -EIO;
+			take(facts, message);
+		}
+	}
+}
+
+static int dump_links(int fd, struct host_facts *facts)
+{
+	const struct {
+		struct nlmsghdr head;
+		struct ifinfomsg body;
+	} request = { .head = { .nlmsg_len = sizeof(request),
+				.nlmsg_type = RTM_GETLINK,
+				.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP } };
+
+	return send(fd, &request, sizeof(request), 0) < 0 ? -errno : read_dump(fd, facts, take_link);
+}
+
+/* Only the table `local`: a router's main table may have a million routes. */
+static int dump_routes(int fd, struct host_facts *facts, uint8_t family)
+{
+	const struct {
+		struct nlmsghdr head;
+		struct rtmsg body;
+	} request = { .head = { .nlmsg_len = sizeof(request),
+				.nlmsg_type = RTM_GETROUTE,
+				.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
+		      .body = { .rtm_family = family, .rtm_table = RT_TABLE_LOCAL } };
+
+	return send(fd, &request, sizeof(request), 0) < 0 ? -errno : read_dump(fd, facts, take_route);
+}
+
+/* Frames to other MAC addresses are received, too, for the master or for an interface above this one. */
+static bool takes_any_mac(const struct links *links, const struct link *link)
+{
+	if (!link->is_ethernet || link->master)
+		return true;
+	for (size_t i = 0; i < links->count; i++) {
+		const struct link *upper = &links->at[i];
+
+		if (upper->lower == link->ifindex && upper->ifindex != link->ifindex &&
+		    upper->is_ethernet && memcmp(upper->mac, link->mac, sizeof(link->mac)) != 0)
+			return true;
+	}
+	return false;
+}
+
+static const struct link *find_link(const struct links *links, uint32_t ifindex)
+{
+	for (size_t i = 0; i < links->count; i++)
+		if (links->at[i].ifindex == ifindex)
+			return &links->at[i];
+	return NULL;
+}
+
+/* Writes the filtered interfaces; entries of others are taken out. */
+static int write_links(const struct rg_loader *loader, const struct host_facts *facts)
+{
+	const struct rg_attachment *at;
+	uint32_t old[RG_MAX_LINKS], *last = NULL, key;
+	size_t count = 0;
+
+	for (; count < RG_MAX_LINKS && !bpf_map_get_next_key(facts->maps->host_links, last, &key);
+	     count++) {
+		old[count] = key;
+		last = &old[count];
+	}
+	for (unsigned int i = 0; (at = rg_attach_info(loader, i)); i++) {
+		const struct link *link = at->ifindex ? find_link(&facts->links, at->ifindex) : NULL;
+		struct rg_host_link value = {};
+
+		if (!link)
+			continue;
+		memcpy(value.mac, link->mac, sizeof(value.mac));
+		value.any_mac = takes_any_mac(&facts->links, link);
+		if (bpf_map_update_elem(facts->maps->host_links, &link->ifindex, &value, BPF_ANY))
+			return -errno;
+		for (size_t j = 0; j < count; j++)
+			if (old[j] == link->ifindex)
+				old[j] = 0;
+	}
+	for (size_t j = 0; j < count; j++)
+		if (old[j])
+			(void)bpf_map_delete_elem(facts->maps->host_links, &old[j]);
+	return 0;
+}
+
+/* Removes the routes that this round did not see. */
+static void remove_old_routes(const struct host_facts *facts)
+{
+	struct rg_prefix key, next;
+	struct rg_host_route value;
+	bool has_key = !bpf_map_get_next_key(facts->maps->host_routes, NULL, &key);
+
+	for (int i = 0; has_key && i < 2 * RG_MAX_HOST_ROUTES; i++) {
+		has_key = !bpf_map_get_next_key(facts->maps->host_routes, &key, &next);
+		if (!bpf_map_lookup_elem(facts->maps->host_routes, &key, &value) &&
+		    value.round != facts->round)
+			(void)bpf_map_delete_elem(facts->maps->host_routes, &key);
+		key = next;
+	}
+}
+
+int rg_host_facts_refresh(struct rg_loader *loader)
+{
+	struct host_facts facts = { .maps = rg_loader_maps(loader),
+				    .round = (uint32_t)(rg_now() >> 16) };
+	RG_CLEANUP_CLOSE int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	int one = 1, err;
+
+	if (fd < 0)
+		return -errno;
+	(void)setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &one, sizeof(one));
+	err = dump_routes(fd, &facts, AF_INET);
+	if (!err && (!dump_routes(fd, &facts, AF_INET6) || !facts.error)) { /* or there is no IPv6 */
+		remove_old_routes(&facts);
+		err = dump_links(fd, &facts);
+	}
+	/* Last: without the interface, XDP does not ask for routes. */
+	if (!err)
+		err = write_links(loader, &facts);
+	free(facts.links.at);
+	return err;
+}
