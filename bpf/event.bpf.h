@@ -10,6 +10,7 @@
 #include "compiler.bpf.h"
 #include "config.bpf.h"
 #include "decision.bpf.h"
+#include "frame.bpf.h"
 #include "parse.bpf.h"
 #include "sample.bpf.h"
 #include "stats.bpf.h"
@@ -55,6 +56,7 @@ static __always_inline enum rg_sent send_syn(struct xdp_md *ctx, const struct rg
 {
 	struct rg_event_syn *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 	enum rg_sent sent = RG_SENT_ALL;
+	__u32 len = frame_length(ctx);
 
 	if (!event) {
 		count_loss(RG_LOSS_RING_FULL);
@@ -67,11 +69,11 @@ static __always_inline enum rg_sent send_syn(struct xdp_md *ctx, const struct rg
 	event->head.zone = RG_NO_ZONE;
 	event->seq = syn->seq;
 	if (with_frame && rg_config.can_hold) {
-		if (syn->frame_len > RG_FRAME_SIZE) {
+		if (len > RG_FRAME_SIZE) {
 			count_loss(RG_LOSS_HOLD_TOO_LONG);
 			sent = RG_SENT_WITHOUT_FRAME;
 		} else if ((mode != RG_MODE_MONITOR && !make_right(ctx, syn)) ||
-			   copy_frame(ctx, event, syn->frame_len)) {
+			   copy_frame(ctx, event, len)) {
 			count_loss(RG_LOSS_HOLD_COPY);
 			event->frame_len = 0;
 			sent = RG_SENT_WITHOUT_FRAME;

@@ -23,6 +23,7 @@
 #include "config.bpf.h"
 #include "decision.bpf.h"
 #include "event.bpf.h"
+#include "frame.bpf.h"
 #include "hash.bpf.h"
 #include "hold.bpf.h"
 #include "host.bpf.h"
@@ -38,17 +39,6 @@
 char LICENSE[] SEC("license") = "GPL";
 
 enum rg_stage { RG_STAGE_ARRIVED, RG_STAGE_RELEASED, RG_STAGE_MONITORED, RG_STAGE_PREVIEWED };
-
-/* Whether a frame may have several buffers. Each program passes a constant. */
-enum rg_buffers { RG_BUFFERS_ONE, RG_BUFFERS_ANY };
-
-/* Bytes of all buffers. */
-static __always_inline __u32 frame_length(struct xdp_md *ctx, enum rg_buffers buffers)
-{
-	if (buffers == RG_BUFFERS_ANY && rg_config.can_hold)
-		return bpf_xdp_get_buff_len(ctx);
-	return ctx->data_end - ctx->data;
-}
 
 static __always_inline int is_refusal(enum rg_action action)
 {
@@ -230,6 +220,15 @@ static __always_inline int act(struct xdp_md *ctx, const struct rg_settings *set
 	}
 }
 
+/* For a SYN of a filtered port that is well-formed. A preview changes nothing. */
+static __always_inline int judge_and_act(struct xdp_md *ctx, const struct rg_settings *settings,
+					 struct rg_syn *syn, enum rg_stage stage)
+{
+	if (stage == RG_STAGE_PREVIEWED)
+		return is_decided(settings, syn) ? XDP_PASS : XDP_DROP;
+	return act(ctx, settings, syn, judge(ctx, settings, syn, stage));
+}
+
 /*
  * A malformed frame passes: the kernel drops it. What may be a SYN to a filtered port, but can't be judged,
  * is dropped; in monitor mode it passes. There is no class, so only the loss is counted, in all cases.
@@ -246,69 +245,157 @@ __attribute__((noinline)) int leave_unjudged(enum rg_parsed parsed, enum rg_loss
 		       XDP_DROP;
 }
 
-static __always_inline int filter_frame(struct xdp_md *ctx, enum rg_stage stage,
-					enum rg_buffers buffers)
+/* What is in the map `scratch`. */
+struct copied_frame {
+	struct rg_copies copies;
+	struct rg_syn syn;
+	enum rg_loss loss;
+};
+_Static_assert(sizeof(struct copied_frame) <= sizeof(struct rg_scratch), "scratch");
+
+/* Whether the SYN's packet is right; if so, fills *syn in. */
+static __always_inline enum rg_parsed describe(struct rg_packet *packet,
+					       const struct rg_cursor *cursor, struct rg_syn *syn)
 {
+	enum rg_parsed parsed = rg_check_syn(packet, cursor);
+
+	if (likely(parsed == RG_PARSED_SYN))
+		rg_describe(packet, syn);
+	return parsed;
+}
+
+/* Between load and the agent's first settings, or maps of another version: fail open. */
+static __always_inline int settings_fit(const struct rg_settings *settings)
+{
+	if (likely(settings && settings->layout == RG_LAYOUT_VERSION))
+		return 1;
+	count_loss(RG_LOSS_NO_SETTINGS);
+	return 0;
+}
+
+/*
+ * Reads the headers by copies. Returns enum rg_parsed, with frame->loss, or RG_PARSED_OTHER if no filtered port
+ * is concerned; fills frame->syn in if it is RG_PARSED_SYN. A global function because of its stack.
+ */
+__attribute__((noinline)) int parse_copies(struct xdp_md *ctx, enum rg_link link)
+{
+	__u32 zero = 0;
+	struct copied_frame *frame = bpf_map_lookup_elem(&scratch, &zero);
+	const struct rg_settings *settings = get_settings();
+	struct rg_cursor cursor = { .reading = RG_READING_COPIES, .frame = ctx };
+	struct rg_packet packet = {};
+	enum rg_parsed parsed;
+
+	if (!rg_config.can_hold || impossible(!frame))
+		return RG_PARSED_OTHER;
+	cursor.len = frame_length(ctx);
+	cursor.copies = &frame->copies;
+	parsed = rg_parse(&packet, &cursor, link);
+	if (parsed == RG_PARSED_SYN || parsed == RG_PARSED_SYN_FRAGMENT) {
+		if (!settings_fit(settings) ||
+		    !port_is_filtered(settings, bpf_ntohs(frame->copies.tcp.dest)))
+			return RG_PARSED_OTHER;
+	}
+	if (parsed == RG_PARSED_SYN)
+		parsed = describe(&packet, &cursor, &frame->syn);
+	if (parsed == RG_PARSED_CUT)
+		parsed = packet.otherwise; /* the frame itself ends there */
+	frame->loss = packet.loss;
+	return parsed;
+}
+
+/*
+ * The whole filter again, for a frame whose headers can't be read in place. Drivers may leave the first
+ * buffer short, or empty. Slower: each header is a call of a helper.
+ */
+static __always_inline int filter_copies(struct xdp_md *ctx, enum rg_stage stage, enum rg_link link)
+{
+	__u32 zero = 0;
+	struct copied_frame *frame = bpf_map_lookup_elem(&scratch, &zero);
+	const struct rg_settings *settings = get_settings();
+	int parsed = parse_copies(ctx, link);
+
+	if (parsed == RG_PARSED_OTHER || impossible(!frame || !settings))
+		return XDP_PASS;
+	if (parsed != RG_PARSED_SYN)
+		return leave_unjudged(parsed, frame->loss);
+	return judge_and_act(ctx, settings, &frame->syn, stage);
+}
+
+/* The first buffer has not all headers. Kernels that can't read the others get frames in one buffer only. */
+static __always_inline int filter_cut(struct xdp_md *ctx, enum rg_stage stage, enum rg_link link,
+				      const struct rg_packet *packet)
+{
+	if (rg_config.can_hold)
+		return filter_copies(ctx, stage, link);
+	if (packet->otherwise == RG_PARSED_OTHER)
+		return XDP_PASS;
+	return leave_unjudged(packet->otherwise, packet->loss);
+}
+
+static __always_inline int filter_frame(struct xdp_md *ctx, enum rg_stage stage, enum rg_link link)
+{
+	struct rg_copies unused;
+	struct rg_cursor cursor = { .reading = RG_READING_IN_PLACE,
+				    .pos = (void *)(long)ctx->data,
+				    .end = (void *)(long)ctx->data_end,
+				    .len = ctx->data_end - ctx->data,
+				    .copies = &unused };
 	const struct rg_settings *settings;
 	struct rg_packet packet = {};
 	enum rg_parsed parsed;
 	struct rg_syn syn;
-	__u32 len;
 
-	parsed = rg_parse(&packet, (void *)(long)ctx->data, (void *)(long)ctx->data_end);
+	parsed = rg_parse(&packet, &cursor, link);
 	if (parsed == RG_PARSED_OTHER)
 		return XDP_PASS; /* most traffic: no TCP SYN. Not counted */
+	if (unlikely(parsed == RG_PARSED_CUT))
+		return filter_cut(ctx, stage, link, &packet);
 	if (unlikely(parsed == RG_PARSED_BAD || parsed == RG_PARSED_OBSCURE))
 		return leave_unjudged(parsed, packet.loss); /* its port is unknown */
 	settings = get_settings();
-	if (unlikely(!settings || settings->layout != RG_LAYOUT_VERSION)) {
-		/* Between load and the agent's first settings, or maps of another version: fail open. */
-		count_loss(RG_LOSS_NO_SETTINGS);
+	if (unlikely(!settings_fit(settings)))
 		return XDP_PASS;
-	}
 	if (!port_is_filtered(settings, bpf_ntohs(packet.tcp->dest)))
 		return XDP_PASS; /* a SYN to another service. Not counted */
 	/* From here on, the SYN is for a mail port. */
-	if (unlikely(parsed == RG_PARSED_SYN_FRAGMENT))
-		return leave_unjudged(parsed, packet.loss);
-	len = frame_length(ctx, buffers);
-	parsed = rg_check_syn(&packet, len);
+	if (likely(parsed == RG_PARSED_SYN))
+		parsed = describe(&packet, &cursor, &syn);
+	if (unlikely(parsed == RG_PARSED_CUT))
+		return filter_cut(ctx, stage, link, &packet);
 	if (unlikely(parsed != RG_PARSED_SYN))
 		return leave_unjudged(parsed, packet.loss);
-	rg_describe(&packet, len, &syn);
-	if (stage == RG_STAGE_PREVIEWED)
-		return is_decided(settings, &syn) ? XDP_PASS : XDP_DROP;
-	return act(ctx, settings, &syn, judge(ctx, settings, &syn, stage));
+	return judge_and_act(ctx, settings, &syn, stage);
 }
 
 SEC("xdp")
 int filter(struct xdp_md *ctx)
 {
-	return filter_frame(ctx, RG_STAGE_ARRIVED, RG_BUFFERS_ONE);
+	return filter_frame(ctx, RG_STAGE_ARRIVED, RG_LINK_ETHERNET);
 }
 
 SEC("xdp.frags")
 int filter_frags(struct xdp_md *ctx)
 {
-	return filter_frame(ctx, RG_STAGE_ARRIVED, RG_BUFFERS_ANY);
+	return filter_frame(ctx, RG_STAGE_ARRIVED, RG_LINK_ETHERNET);
 }
 
 SEC("xdp")
 int release(struct xdp_md *ctx)
 {
-	return filter_frame(ctx, RG_STAGE_RELEASED, RG_BUFFERS_ONE);
+	return filter_frame(ctx, RG_STAGE_RELEASED, RG_LINK_ETHERNET);
 }
 
 SEC("xdp")
 int monitor(struct xdp_md *ctx)
 {
-	return filter_frame(ctx, RG_STAGE_MONITORED, RG_BUFFERS_ONE);
+	return filter_frame(ctx, RG_STAGE_MONITORED, RG_LINK_ETHERNET);
 }
 
 SEC("xdp")
 int preview(struct xdp_md *ctx)
 {
-	return filter_frame(ctx, RG_STAGE_PREVIEWED, RG_BUFFERS_ONE);
+	return filter_frame(ctx, RG_STAGE_PREVIEWED, RG_LINK_ETHERNET);
 }
 
 /*

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The parser: from a frame to a SYN with its addresses and ports, or to what is wrong with the frame.
- * It uses no maps and no helpers: the unit tests compile this file for the host, under ASan.
+ * It uses no maps: the unit tests compile this file for the host, under ASan.
+ *
+ * A frame's first buffer need not have all headers, so there are two ways to read them. Most frames are read
+ * in place. If the first buffer ends too early, or has more headers than in place are walked, rg_parse()
+ * says RG_PARSED_CUT, and is called again to read by copies.
  *
  * A frame that is no TCP, or no SYN, leaves as soon as that is known. Only a SYN to a filtered port may be
  * dropped, and what may be one or may become one: a fragment of it, or a fragment that could overwrite a
@@ -72,9 +76,6 @@ struct rg_ext_header {
 	__u8 len; /* units of 8 bytes past the first 8 (AH: of 4 past the first 8) */
 };
 
-/* Bytes from the frame's start to the IP header, at most. */
-#define MAX_L3_OFFSET (sizeof(struct ethhdr) + RG_MAX_VLAN_TAGS * sizeof(struct rg_vlan))
-
 struct rg_fragment_header {
 	__u8 next;
 	__u8 reserved;
@@ -82,22 +83,45 @@ struct rg_fragment_header {
 	__be32 id;
 };
 
+/* How headers are read. Each caller passes a constant. */
+enum rg_reading { RG_READING_IN_PLACE, RG_READING_COPIES };
+
+/* What a frame begins with. */
+enum rg_link { RG_LINK_ETHERNET, RG_LINK_IP };
+
+/* The headers of one frame, if they are read by copies. */
+struct rg_copies {
+	union {
+		struct iphdr ip4;
+		struct ipv6hdr ip6;
+	};
+	struct tcphdr tcp;
+	struct ethhdr eth;
+	struct rg_vlan vlan;
+	struct rg_fragment_header ext; /* or the first 8 bytes of another extension header */
+};
+
+/* Bytes from the frame's start to the IP header, at most. */
+#define MAX_L3_OFFSET (sizeof(struct ethhdr) + RG_MAX_VLAN_TAGS * sizeof(struct rg_vlan))
+
 enum rg_parsed {
 	RG_PARSED_OTHER, /* no TCP SYN: nothing to judge */
 	RG_PARSED_SYN, /* TCP SYN without ACK, RST and FIN */
 	RG_PARSED_SYN_FRAGMENT, /* the same, or without readable flags, in the first fragment of several */
 	RG_PARSED_BAD, /* malformed: no kernel takes it for a SYN */
 	RG_PARSED_OBSCURE, /* may be a SYN to a filtered port, or become one, but can't be judged */
+	RG_PARSED_CUT, /* not all headers can be read this way; rg_packet.otherwise: if there is no other */
 };
 
 struct rg_packet {
-	struct ethhdr *eth;
 	void *ip; /* struct iphdr or struct ipv6hdr, as version says */
 	struct tcphdr *tcp; /* if SYN_FRAGMENT, only its first 8 bytes can be read */
 	__u32 version; /* 4 or 6 */
 	__u32 l3_offset; /* bytes from the frame's start */
 	__u32 l3_len; /* bytes, as the IP header says */
 	__u32 tcp_len; /* bytes of TCP header, options and data, as the IP header says; < 0 as int if bad */
+	__u32 ext_headers; /* IPv6 extension headers before TCP; only if read by copies */
+	enum rg_parsed otherwise; /* what a frame is that ends where it was cut; valid if CUT */
 	enum rg_loss loss; /* why; valid if SYN_FRAGMENT, BAD or OBSCURE */
 };
 
@@ -115,7 +139,6 @@ struct rg_syn {
 	struct rg_addr peer; /* the source; of IPv6 the first ipv6_prefix bits, the others zero */
 	__u64 now; /* ns of CLOCK_BOOTTIME */
 	__u32 second; /* the same in seconds */
-	__u32 frame_len; /* bytes */
 	__u32 l3_offset; /* bytes */
 	__u32 version; /* 4 or 6 */
 	__u32 seq; /* host order */
@@ -125,22 +148,77 @@ struct rg_syn {
 	__u32 dscp; /* of the IP header */
 	__u16 source_port; /* host order */
 	__u16 dest_port; /* host order */
+	__u32 pad; /* zero: the whole struct is an argument */
 };
 
+/* Where the next header begins. Both ways have their own members. */
 struct rg_cursor {
+	enum rg_reading reading;
+	/* in place */
 	void *pos;
 	void *end;
+	/* by copies */
+	struct xdp_md *frame; /* on the host: its bytes */
+	__u32 offset;
+	/* both */
+	__u32 len; /* bytes of the first buffer, or of all */
+	struct rg_copies *copies; /* not NULL; in place it is not used */
 };
 
-/* The next size bytes, or NULL if the frame (its first buffer) ends before. */
-static __always_inline void *take(struct rg_cursor *cursor, __u32 size)
+#ifdef __bpf__
+static __always_inline int rg_load(struct rg_cursor *cursor, void *copy, __u32 size)
+{
+	return bpf_xdp_load_bytes(cursor->frame, cursor->offset, copy, size);
+}
+#else
+static inline int rg_load(struct rg_cursor *cursor, void *copy, __u32 size)
+{
+	if (size > cursor->len || cursor->offset > cursor->len - size)
+		return -1;
+	__builtin_memcpy(copy, (const char *)cursor->frame + cursor->offset, size);
+	return 0;
+}
+#endif
+
+/* Goes on by size bytes. 0, or -1 if the frame (in place: its first buffer) ends before. */
+static __always_inline int advance(struct rg_cursor *cursor, __u32 size)
 {
 	void *start = cursor->pos;
 
+	if (cursor->reading == RG_READING_COPIES) {
+		cursor->offset += size;
+		return cursor->offset > cursor->len ? -1 : 0;
+	}
+	if (start + size > cursor->end)
+		return -1;
+	cursor->pos = start + size;
+	return 0;
+}
+
+/* The next size bytes, or NULL like advance(). copy: room for them, one of cursor->copies. */
+static __always_inline void *take(struct rg_cursor *cursor, __u32 size, void *copy)
+{
+	void *start = cursor->pos;
+
+	if (cursor->reading == RG_READING_COPIES) {
+		if (rg_load(cursor, copy, size))
+			return NULL;
+		cursor->offset += size;
+		return copy;
+	}
 	if (start + size > cursor->end)
 		return NULL;
 	cursor->pos = start + size;
 	return start;
+}
+
+/* loss: if otherwise is BAD or OBSCURE. */
+static __always_inline enum rg_parsed cut(struct rg_packet *packet, enum rg_parsed otherwise,
+					  enum rg_loss loss)
+{
+	packet->otherwise = otherwise;
+	packet->loss = loss;
+	return RG_PARSED_CUT;
 }
 
 static __always_inline enum rg_parsed bad(struct rg_packet *packet, enum rg_loss loss)
@@ -187,32 +265,43 @@ static __always_inline int opens_connection(const struct tcphdr *tcp)
 	return (tcp_flags(tcp) & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN;
 }
 
-/*
- * A first fragment without a whole TCP header: a later one may bring the flags. Bytes past the IP length
- * are padding. With fewer than 8 bytes of TCP the kernel drops it, so there is always a port.
- */
-static __always_inline enum rg_parsed parse_short_fragment(struct rg_packet *packet,
-							   struct rg_cursor *cursor)
+/* Bytes of TCP that can be used, if there are as many. They end with the header, the flags, or the ports. */
+static __always_inline __u32 usable_tcp(__u32 len)
 {
-	packet->tcp = take(cursor, TCP_FRAGMENT_MIN);
-	if (!packet->tcp || (int)packet->tcp_len < TCP_FRAGMENT_MIN)
-		return bad(packet, RG_LOSS_BAD_TCP);
-	if ((int)packet->tcp_len > TCP_FLAGS_AT &&
-	    take(cursor, TCP_FLAGS_AT + 1 - TCP_FRAGMENT_MIN) && !opens_connection(packet->tcp))
-		return RG_PARSED_OTHER;
-	packet->loss = RG_LOSS_FRAGMENT_SHORT;
-	return RG_PARSED_SYN_FRAGMENT;
+	return len >= TCP_HEADER_SIZE ? TCP_HEADER_SIZE :
+	       len > TCP_FLAGS_AT     ? TCP_FLAGS_AT + 1 :
+					TCP_FRAGMENT_MIN;
 }
 
+/*
+ * A first fragment may end before the TCP flags, and a later one bring them. Bytes past the IP length are
+ * padding. With fewer than 8 bytes of TCP the kernel drops it, so there is always a port.
+ */
 static __always_inline enum rg_parsed parse_first_fragment(struct rg_packet *packet,
 							   struct rg_cursor *cursor)
 {
-	struct rg_cursor start = *cursor;
+	__u32 size;
 
-	packet->tcp = take(cursor, TCP_HEADER_SIZE);
-	if (!packet->tcp || (int)packet->tcp_len < TCP_HEADER_SIZE)
-		return parse_short_fragment(packet, &start);
-	packet->loss = RG_LOSS_FRAGMENT_SYN;
+	if ((int)packet->tcp_len < TCP_FRAGMENT_MIN)
+		return bad(packet, RG_LOSS_BAD_TCP);
+	size = usable_tcp(packet->tcp_len);
+	if (cursor->reading == RG_READING_COPIES) {
+		__u32 left = cursor->len - cursor->offset; /* the cursor is within the frame */
+
+		if (left < TCP_FRAGMENT_MIN)
+			return bad(packet, RG_LOSS_BAD_TCP);
+		if (left < size)
+			size = usable_tcp(left);
+	}
+	packet->tcp =
+		size == TCP_HEADER_SIZE	 ? take(cursor, TCP_HEADER_SIZE, &cursor->copies->tcp) :
+		size == TCP_FLAGS_AT + 1 ? take(cursor, TCP_FLAGS_AT + 1, &cursor->copies->tcp) :
+					   take(cursor, TCP_FRAGMENT_MIN, &cursor->copies->tcp);
+	if (!packet->tcp)
+		return cut(packet, RG_PARSED_OBSCURE, RG_LOSS_FRAGMENT_SHORT);
+	packet->loss = size == TCP_HEADER_SIZE ? RG_LOSS_FRAGMENT_SYN : RG_LOSS_FRAGMENT_SHORT;
+	if (size == TCP_FRAGMENT_MIN)
+		return RG_PARSED_SYN_FRAGMENT;
 	return opens_connection(packet->tcp) ? RG_PARSED_SYN_FRAGMENT : RG_PARSED_OTHER;
 }
 
@@ -221,9 +310,9 @@ static __always_inline enum rg_parsed parse_tcp(struct rg_packet *packet, struct
 {
 	if (unlikely(first_fragment))
 		return parse_first_fragment(packet, cursor);
-	packet->tcp = take(cursor, TCP_HEADER_SIZE);
+	packet->tcp = take(cursor, TCP_HEADER_SIZE, &cursor->copies->tcp);
 	if (unlikely(!packet->tcp))
-		return bad(packet, RG_LOSS_BAD_TCP);
+		return cut(packet, RG_PARSED_BAD, RG_LOSS_BAD_TCP);
 	return opens_connection(packet->tcp) ? RG_PARSED_SYN : RG_PARSED_OTHER;
 }
 
@@ -242,19 +331,22 @@ static __always_inline enum rg_parsed parse_later_fragment(struct rg_packet *pac
 
 static __always_inline enum rg_parsed parse_ipv4(struct rg_packet *packet, struct rg_cursor *cursor)
 {
-	struct iphdr *ip = take(cursor, sizeof(*ip));
+	struct rg_cursor start = *cursor;
+	struct iphdr *ip = take(cursor, sizeof(*ip), &cursor->copies->ip4);
 	__u16 fragment, offset;
 	__u32 header_len;
 
-	if (unlikely(!ip || ip_version(ip) != 4 || ipv4_header_len(ip) < sizeof(*ip)))
+	if (unlikely(!ip))
+		return cut(packet, RG_PARSED_BAD, RG_LOSS_BAD_IPV4);
+	if (unlikely(ip_version(ip) != 4 || ipv4_header_len(ip) < sizeof(*ip)))
 		return bad(packet, RG_LOSS_BAD_IPV4);
 	if (ip->protocol != IPPROTO_TCP)
 		return RG_PARSED_OTHER;
 	header_len = ipv4_header_len(ip);
 	/* From the start again: for the verifier a difference of lengths has no bound. */
-	cursor->pos = ip;
-	if (unlikely(!take(cursor, header_len)))
-		return bad(packet, RG_LOSS_BAD_IPV4);
+	*cursor = start;
+	if (unlikely(advance(cursor, header_len)))
+		return cut(packet, RG_PARSED_BAD, RG_LOSS_BAD_IPV4);
 	packet->ip = ip;
 	packet->version = 4;
 	packet->l3_len = bpf_ntohs(ip->tot_len);
@@ -280,23 +372,40 @@ static const __u8 ext_header_unit[256] = {
 #define EXT_HEADER_MIN 8
 #define EXT_HEADER_MAX (8 + 255 * 8)
 
+/* As many headers as are walked. More are never judged, but copies find out whether there is a SYN. */
+static __always_inline int most_headers(const struct rg_cursor *cursor)
+{
+	return cursor->reading == RG_READING_COPIES ? RG_MOST_EXT_HEADERS : RG_MAX_EXT_HEADERS;
+}
+
+static __always_inline enum rg_parsed too_many(struct rg_packet *packet,
+					       const struct rg_cursor *cursor, enum rg_loss loss)
+{
+	return cursor->reading == RG_READING_COPIES ? obscure(packet, loss) :
+						      cut(packet, RG_PARSED_OBSCURE, loss);
+}
+
 /* Walks to the TCP header; the chain must be whole in the first fragment (RFC 7112, 5). */
 static __always_inline enum rg_parsed parse_ext_headers(struct rg_packet *packet,
 							struct rg_cursor *cursor, __u8 next)
 {
 	int first_fragment = 0;
 
-	for (int i = 0; i <= RG_MAX_EXT_HEADERS; i++) {
-		struct rg_ext_header *ext = cursor->pos;
+	for (int i = 0; i <= most_headers(cursor); i++) {
+		struct rg_cursor start = *cursor;
+		struct rg_ext_header *ext;
 		__u32 size = EXT_HEADER_MIN, unit = ext_header_unit[next];
 
-		if (next == IPPROTO_TCP)
+		if (next == IPPROTO_TCP) {
+			packet->ext_headers = i;
 			return parse_tcp(packet, cursor, first_fragment);
+		}
 		if (next != NEXT_FRAGMENT && !unit)
 			return RG_PARSED_OTHER;
-		if (i == RG_MAX_EXT_HEADERS)
-			return obscure(packet, RG_LOSS_EXT_HEADERS);
-		if (!take(cursor, EXT_HEADER_MIN))
+		if (i == most_headers(cursor))
+			return too_many(packet, cursor, RG_LOSS_EXT_HEADERS);
+		ext = take(cursor, EXT_HEADER_MIN, &cursor->copies->ext);
+		if (!ext)
 			break;
 		if (next == NEXT_FRAGMENT) {
 			__u16 word = bpf_ntohs(((struct rg_fragment_header *)ext)->offset);
@@ -313,13 +422,13 @@ static __always_inline enum rg_parsed parse_ext_headers(struct rg_packet *packet
 		if (size > EXT_HEADER_MAX)
 			break;
 		next = ext->next;
-		cursor->pos = ext;
-		if (!take(cursor, size))
+		*cursor = start;
+		if (advance(cursor, size))
 			break;
 		packet->tcp_len -= size;
 	}
-	return first_fragment ? obscure(packet, RG_LOSS_FRAGMENT_SHORT) :
-				bad(packet, RG_LOSS_BAD_IPV6);
+	return cut(packet, first_fragment ? RG_PARSED_OBSCURE : RG_PARSED_BAD,
+		   first_fragment ? RG_LOSS_FRAGMENT_SHORT : RG_LOSS_BAD_IPV6);
 }
 
 /* A v4-mapped source on the wire would look like an IPv4 peer. */
@@ -332,9 +441,11 @@ static __always_inline int is_v4_mapped(const struct in6_addr *addr)
 
 static __always_inline enum rg_parsed parse_ipv6(struct rg_packet *packet, struct rg_cursor *cursor)
 {
-	struct ipv6hdr *ip = take(cursor, sizeof(*ip));
+	struct ipv6hdr *ip = take(cursor, sizeof(*ip), &cursor->copies->ip6);
 
-	if (!ip || ip_version(ip) != 6)
+	if (!ip)
+		return cut(packet, RG_PARSED_BAD, RG_LOSS_BAD_IPV6);
+	if (ip_version(ip) != 6)
 		return bad(packet, RG_LOSS_BAD_IPV6);
 	packet->ip = ip;
 	packet->version = 6;
@@ -348,32 +459,62 @@ static __always_inline int is_vlan(__be16 proto)
 	return proto == bpf_htons(ETH_P_8021Q) || proto == bpf_htons(ETH_P_8021AD);
 }
 
-/*
- * Parses a frame; data to end: the frame from its Ethernet header on, its first buffer if it has
- * several. *packet: zero before; then filled as far as the frame was read.
- */
-static __always_inline enum rg_parsed rg_parse(struct rg_packet *packet, void *data, void *end)
+/* Of a frame that begins with an IP header. */
+static __always_inline enum rg_parsed parse_ip(struct rg_packet *packet, struct rg_cursor *cursor)
 {
-	struct rg_cursor cursor = { .pos = data, .end = end };
+	struct rg_cursor start = *cursor;
+	__u8 *first = take(cursor, sizeof(*first), cursor->copies);
+	__u32 version;
+
+	if (unlikely(!first))
+		return cut(packet, RG_PARSED_OTHER, 0);
+	version = ip_version(first);
+	*cursor = start;
+	packet->l3_offset = 0;
+	if (likely(version == 4))
+		return parse_ipv4(packet, cursor);
+	if (version == 6)
+		return parse_ipv6(packet, cursor);
+	return RG_PARSED_OTHER;
+}
+
+static __always_inline enum rg_parsed parse_ethernet(struct rg_packet *packet,
+						     struct rg_cursor *cursor)
+{
+	__u32 most = cursor->reading == RG_READING_COPIES ? RG_MAX_VLAN_TAGS : RG_VLAN_TAGS_IN_PLACE;
+	struct ethhdr *eth = take(cursor, sizeof(*eth), &cursor->copies->eth);
+	__u32 tags = 0;
 	__be16 proto;
 
-	packet->eth = take(&cursor, sizeof(*packet->eth));
-	if (unlikely(!packet->eth))
-		return RG_PARSED_OTHER;
-	proto = packet->eth->h_proto;
-	for (int i = 0; i < RG_MAX_VLAN_TAGS && unlikely(is_vlan(proto)); i++) {
-		struct rg_vlan *vlan = take(&cursor, sizeof(*vlan));
+	if (unlikely(!eth))
+		return cut(packet, RG_PARSED_OTHER, 0);
+	proto = eth->h_proto;
+	for (; tags < most && unlikely(is_vlan(proto)); tags++) {
+		struct rg_vlan *vlan = take(cursor, sizeof(*vlan), &cursor->copies->vlan);
 
 		if (!vlan)
-			return RG_PARSED_OTHER;
+			return cut(packet, RG_PARSED_OTHER, 0);
 		proto = vlan->proto;
 	}
-	packet->l3_offset = cursor.pos - data;
+	packet->l3_offset = sizeof(*eth) + tags * sizeof(struct rg_vlan);
 	if (likely(proto == bpf_htons(ETH_P_IP)))
-		return parse_ipv4(packet, &cursor);
+		return parse_ipv4(packet, cursor);
 	if (proto == bpf_htons(ETH_P_IPV6))
-		return parse_ipv6(packet, &cursor);
+		return parse_ipv6(packet, cursor);
+	/* The kernel removes any number of tags, and takes what is behind them. */
+	if (unlikely(is_vlan(proto)))
+		return too_many(packet, cursor, RG_LOSS_VLAN_TAGS);
 	return RG_PARSED_OTHER;
+}
+
+/*
+ * Parses a frame; cursor: at its start. *packet: zero before; then filled as far as the frame was read.
+ * packet->ip and packet->tcp point into the frame, or into cursor->copies.
+ */
+static __always_inline enum rg_parsed rg_parse(struct rg_packet *packet, struct rg_cursor *cursor,
+					       enum rg_link link)
+{
+	return link == RG_LINK_IP ? parse_ip(packet, cursor) : parse_ethernet(packet, cursor);
 }
 
 /*
@@ -388,25 +529,28 @@ static __always_inline int has_no_length(const struct rg_packet *packet)
 }
 
 /*
- * Checks a SYN to a filtered port, its lengths against each other and against frame_len (bytes of all
- * buffers of the frame). Separate from rg_parse(), so that only SYNs pay for it, and because packets that
- * the kernel has aggregated have lengths that do not fit.
+ * Checks a SYN to a filtered port, its lengths against each other and against those that cursor has: of the
+ * first buffer, or by copies of the frame. Separate from rg_parse(), so that only SYNs pay for it, and
+ * because packets that the kernel has aggregated have lengths that do not fit.
  */
-static __always_inline enum rg_parsed rg_check_syn(struct rg_packet *packet, __u32 frame_len)
+static __always_inline enum rg_parsed rg_check_syn(struct rg_packet *packet,
+						   const struct rg_cursor *cursor)
 {
 	__u32 header_len = tcp_header_len(packet->tcp);
 
 	if (unlikely((int)packet->tcp_len < TCP_HEADER_SIZE) && has_no_length(packet)) {
-		__u32 rest = frame_len - packet->l3_offset - packet->l3_len;
-
-		packet->l3_len += rest;
-		packet->tcp_len += rest;
+		if (cursor->reading == RG_READING_IN_PLACE)
+			return cut(packet, RG_PARSED_OBSCURE, RG_LOSS_BAD_TCP);
+		packet->tcp_len += cursor->len - packet->l3_offset - packet->l3_len;
+		packet->l3_len = cursor->len - packet->l3_offset;
 	}
 	if (unlikely((int)packet->tcp_len < TCP_HEADER_SIZE || header_len < TCP_HEADER_SIZE ||
 		     packet->tcp_len < header_len))
 		return bad(packet, RG_LOSS_BAD_TCP);
-	if (unlikely(packet->l3_offset + packet->l3_len > frame_len))
-		return bad(packet, RG_LOSS_BAD_LENGTH);
+	if (unlikely(packet->l3_offset + packet->l3_len > cursor->len))
+		return cut(packet, RG_PARSED_BAD, RG_LOSS_BAD_LENGTH);
+	if (unlikely(packet->ext_headers > RG_MAX_EXT_HEADERS))
+		return obscure(packet, RG_LOSS_EXT_HEADERS);
 	if (packet->version != 4 && is_v4_mapped(&((struct ipv6hdr *)packet->ip)->saddr))
 		return obscure(packet, RG_LOSS_BAD_IPV6);
 	return RG_PARSED_SYN;
@@ -442,11 +586,9 @@ static __always_inline __u32 dscp_of(const struct rg_packet *packet)
 }
 
 /* Fills in what the packet says. Call after rg_check_syn(). The caller sets peer, now and second. */
-static __always_inline void rg_describe(const struct rg_packet *packet, __u32 frame_len,
-					struct rg_syn *syn)
+static __always_inline void rg_describe(const struct rg_packet *packet, struct rg_syn *syn)
 {
 	describe_addresses(packet, syn);
-	syn->frame_len = frame_len;
 	syn->l3_offset = packet->l3_offset;
 	syn->version = packet->version;
 	syn->dscp = dscp_of(packet);
@@ -460,6 +602,7 @@ static __always_inline void rg_describe(const struct rg_packet *packet, __u32 fr
 	syn->peer = (struct rg_addr){};
 	syn->now = 0;
 	syn->second = 0;
+	syn->pad = 0;
 }
 
 #endif

@@ -10,6 +10,7 @@
 #include "vmlinux.h"
 
 #include "compiler.bpf.h"
+#include "frame.bpf.h"
 #include "parse.bpf.h"
 
 #define RESET_TTL 64
@@ -137,52 +138,58 @@ static __always_inline void build_reset6(const struct rg_syn *syn, struct rg_res
 	seal_tcp(&reset->tcp, sum_words(&reset->ip.source, 32, 0));
 }
 
-static __always_inline void swap_macs(struct ethhdr *eth)
-{
-	__u8 mac[6];
+struct rg_macs {
+	__u8 dest[6];
+	__u8 source[6];
+};
 
-	__builtin_memcpy(mac, eth->h_dest, sizeof(mac));
-	__builtin_memcpy(eth->h_dest, eth->h_source, sizeof(mac));
-	__builtin_memcpy(eth->h_source, mac, sizeof(mac));
+/* Whether the frame is sent to a group of hosts. */
+static __always_inline int is_group(const struct rg_macs *macs)
+{
+	return macs->dest[0] & 1;
+}
+
+static __always_inline int swap_macs(struct xdp_md *ctx, const struct rg_macs *macs)
+{
+	struct rg_macs swapped;
+
+	__builtin_memcpy(swapped.dest, macs->source, sizeof(swapped.dest));
+	__builtin_memcpy(swapped.source, macs->dest, sizeof(swapped.source));
+	return write_frame(ctx, 0, &swapped, sizeof(swapped));
 }
 
 /*
  * 0: the frame is now the answer; the caller sends it back. Negative: there is no answer. The frame is
- * then unchanged, unless it could not be shortened. A SYN is never shorter than its answer, see
- * rg_check_syn().
+ * then unchanged, unless it could not be written or shortened as a whole. A SYN is never shorter than its
+ * answer, see rg_check_syn(). Without an Ethernet header (l3_offset 0) there are no addresses to swap.
  */
 __attribute__((noinline)) int reset_in_place(struct xdp_md *ctx, const struct rg_syn *syn)
 {
-	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	struct ethhdr *eth = data;
-	void *ip;
+	struct rg_macs macs = {};
 	__u32 len;
+	int err;
 
-	if (impossible(!syn || syn->l3_offset > MAX_L3_OFFSET || data + sizeof(*eth) > end))
+	if (impossible(!syn || syn->l3_offset > MAX_L3_OFFSET))
 		return -1;
-	ip = data + syn->l3_offset;
 	/* A group address: an answer would tell the sender that this host belongs to the group. */
-	if (eth->h_dest[0] & 1)
+	if (syn->l3_offset && (read_frame(ctx, 0, &macs, sizeof(macs)) || is_group(&macs)))
 		return -1;
 	if (syn->version == 4) {
 		struct rg_reset4 reset;
 
-		if (ip + sizeof(reset) > end)
-			return -1; /* the first buffer of several is shorter than the answer */
 		build_reset4(syn, &reset);
-		__builtin_memcpy(ip, &reset, sizeof(reset));
+		err = write_frame(ctx, syn->l3_offset, &reset, sizeof(reset));
 		len = syn->l3_offset + sizeof(reset);
 	} else {
 		struct rg_reset6 reset;
 
-		if (ip + sizeof(reset) > end)
-			return -1; /* the same */
 		build_reset6(syn, &reset);
-		__builtin_memcpy(ip, &reset, sizeof(reset));
+		err = write_frame(ctx, syn->l3_offset, &reset, sizeof(reset));
 		len = syn->l3_offset + sizeof(reset);
 	}
-	swap_macs(eth);
-	return bpf_xdp_adjust_tail(ctx, (int)(len - syn->frame_len));
+	if (!err && syn->l3_offset)
+		err = swap_macs(ctx, &macs);
+	return err ? err : (int)bpf_xdp_adjust_tail(ctx, (int)(len - frame_length(ctx)));
 }
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "../maps/layout.h"
 #include "compiler.bpf.h"
+#include "frame.bpf.h"
 #include "parse.bpf.h"
 
 /* The checksum after a 16-bit word changed (RFC 1624, equation 3); in any byte order. */
@@ -22,31 +23,32 @@ static __always_inline __sum16 update_checksum(__sum16 check, __u16 from, __u16 
 	return ~sum;
 }
 
+/* The beginning of an IP header. */
+struct rg_ip_start {
+	__u8 bytes[10];
+	__sum16 check; /* of IPv4 */
+};
+
 /* 0, or negative: nothing was written. TCP's checksum does not cover the DSCP. */
 __attribute__((noinline)) int set_dscp(struct xdp_md *ctx, const struct rg_syn *syn, __u32 dscp)
 {
-	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct rg_ip_start ip;
 	__u16 word, old;
-	__sum16 check;
-	__u8 *ip;
 
 	if (impossible(!syn || syn->l3_offset > MAX_L3_OFFSET))
 		return -1;
-	ip = data + syn->l3_offset;
-	if (impossible((void *)ip + sizeof(struct iphdr) > end)) /* the parser has read it */
+	if (impossible(read_frame(ctx, syn->l3_offset, &ip, sizeof(ip)))) /* the parser has read it */
 		return -1;
-	__builtin_memcpy(&old, ip, sizeof(old));
+	__builtin_memcpy(&old, ip.bytes, sizeof(old));
 	if (syn->version == 4) {
-		ip[1] = (ip[1] & 0x3) | (dscp & 0x3f) << 2;
-		__builtin_memcpy(&word, ip, sizeof(word));
-		__builtin_memcpy(&check, ip + offsetof(struct iphdr, check), sizeof(check));
-		check = update_checksum(check, old, word);
-		__builtin_memcpy(ip + offsetof(struct iphdr, check), &check, sizeof(check));
+		ip.bytes[1] = (ip.bytes[1] & 0x3) | (dscp & 0x3f) << 2;
+		__builtin_memcpy(&word, ip.bytes, sizeof(word));
+		ip.check = update_checksum(ip.check, old, word);
 	} else {
-		ip[0] = (ip[0] & 0xf0) | (dscp >> 2 & 0xf);
-		ip[1] = (ip[1] & 0x3f) | (dscp & 0x3) << 6;
+		ip.bytes[0] = (ip.bytes[0] & 0xf0) | (dscp >> 2 & 0xf);
+		ip.bytes[1] = (ip.bytes[1] & 0x3f) | (dscp & 0x3) << 6;
 	}
-	return 0;
+	return write_frame(ctx, syn->l3_offset, &ip, sizeof(ip));
 }
 
 /* 0, or negative: the setting tag_dscp has just changed, and the agent will change the verdict too. */

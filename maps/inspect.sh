@@ -27,8 +27,8 @@ command -v jq >/dev/null || {
 
 # The losses are no type that the kernel keeps; the order is that of RG_LOSSES
 # in stats.h. All other names come from the maps' BTF.
-losses='bad_ipv4 bad_ipv6 bad_tcp bad_length bad_checksum other_mac no_host ext_headers fragment_short
-	fragment_overlap fragment_syn ring_full ring_full_sample sample_limit
+losses='bad_ipv4 bad_ipv6 bad_tcp bad_length bad_checksum other_mac no_host ext_headers
+	vlan_tags fragment_short fragment_overlap fragment_syn ring_full ring_full_sample sample_limit
 	pending_failed flood_first flood_retry flood_drop
 	hold_flows hold_too_long hold_copy agent_silent
 	reset_failed tag_failed responder_gone not_local steer_failed

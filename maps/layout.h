@@ -100,6 +100,7 @@ RG_SIZE(rg_cpu, 32);
 RG_AT(rg_cpu, syns, 24);
 RG_SIZE(rg_sample_window, 16);
 RG_AT(rg_sample_window, count, 8);
+RG_SIZE(rg_scratch, 256);
 
 /* stats.h */
 RG_SIZE(rg_count, 16);

@@ -40,7 +40,12 @@
 
 /* IPv6 extension headers that are walked; senders use none or one (RFC 8504, 5.3 allows a limit). */
 #define RG_MAX_EXT_HEADERS 8
-#define RG_MAX_VLAN_TAGS 2
+/* So many are walked to find out whether a SYN is behind them: a chain of 512 bytes. */
+#define RG_MOST_EXT_HEADERS 64
+
+/* Networks use none to two. The kernel removes any number, so with more than the maximum a frame is dropped. */
+#define RG_VLAN_TAGS_IN_PLACE 2
+#define RG_MAX_VLAN_TAGS 8
 
 /* One attempt = the SYNs of one address and source port within this time (8-11 of Linux in 127 s). */
 #define RG_ATTEMPT_SECONDS 120

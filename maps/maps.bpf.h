@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The maps. Each is pinned under its own name in pin_path (/sys/fs/bpf/repgate), but for `cpus`,
- * `chunks` and `samples`. maps/README.md shows how to read them with bpftool. Each has one writer, named here.
+ * `chunks`, `samples` and `scratch`. maps/README.md shows how to read them with bpftool. Each has one writer,
+ * named here.
  */
 #ifndef REPGATE_MAPS_BPF_H
 #define REPGATE_MAPS_BPF_H
@@ -210,5 +211,13 @@ struct {
 	__type(key, __u32);
 	__type(value, struct rg_sample_window);
 } samples SEC(".maps");
+
+/* Writer and reader: XDP, while it handles one frame. One entry for each CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct rg_scratch);
+} scratch SEC(".maps");
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the XDP programs remember for themselves, in the maps `attempts`, `cpus`, `chunks` and `samples`. The agent
- * neither reads nor writes it; tests and bpftool do.
+ * What the XDP programs remember for themselves, in the maps `attempts`, `cpus`, `chunks`, `samples` and
+ * `scratch`. The agent neither reads nor writes it; tests and bpftool do.
  */
 #ifndef REPGATE_MAPS_STATE_H
 #define REPGATE_MAPS_STATE_H
@@ -34,6 +34,11 @@ struct rg_chunk {
 struct rg_sample_window {
 	__u64 second; /* of CLOCK_BOOTTIME */
 	__u64 count;
+};
+
+/* `scratch`: memory for one frame, which would not fit on the stack. bpf/filter.bpf.c says what is in it. */
+struct rg_scratch {
+	__u64 words[32];
 };
 
 #endif

@@ -29,7 +29,8 @@ struct rg_count {
 	  "SYN of a refused or unknown peer to another host's MAC address, passed")                     \
 	X(NO_HOST, no_host,                                                                             \
 	  "refused SYN to a broadcast or multicast address, or to nobody's, dropped without an answer") \
-	X(EXT_HEADERS, ext_headers, "more IPv6 extension headers than are walked, dropped")             \
+	X(EXT_HEADERS, ext_headers, "SYN behind too many IPv6 extension headers, dropped")              \
+	X(VLAN_TAGS, vlan_tags, "more VLAN tags than are walked, dropped")                              \
 	X(FRAGMENT_SHORT, fragment_short,                                                               \
 	  "first fragment with a part of a TCP header, to a filtered port, dropped")                    \
 	X(FRAGMENT_OVERLAP, fragment_overlap, "fragment that would overwrite a TCP header, dropped")    \

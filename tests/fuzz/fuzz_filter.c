@@ -837,7 +837,7 @@ static int test_run(struct lab *lab)
 	attr.test.data_out = (uintptr_t)lab->out;
 	attr.test.data_size_out = sizeof(lab->out);
 	attr.test.repeat = 1;
-	if (lab->linear != lab->frame.len && lab->linear) {
+	if (lab->linear != lab->frame.len) {
 		attr.test.ctx_in = (uintptr_t)&context;
 		attr.test.ctx_size_in = sizeof(context);
 	}
@@ -1185,8 +1185,10 @@ static void choose_program(struct lab *lab)
 static void choose_linear(struct lab *lab)
 {
 	lab->linear = lab->frame.len;
-	if (lab->world.jumbo && lab->frame.len > 14 && rng_percent(&lab->rng, 10))
-		lab->linear = 14 + rng_below(&lab->rng, (uint32_t)lab->frame.len - 13);
+	if (!options.no_hold && rng_percent(&lab->rng, 10))
+		lab->linear = rng_below(&lab->rng, (uint32_t)lab->frame.len + 1);
+	else if (!options.no_hold && rng_percent(&lab->rng, 10)) /* within the headers */
+		lab->linear = rng_below(&lab->rng, lab->frame.len < 80 ? (uint32_t)lab->frame.len : 80);
 	if (lab->linear > 3520)
 		lab->linear = 3520;
 }

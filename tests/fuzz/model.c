@@ -142,10 +142,12 @@ void model_forget_attempts(struct model *model)
 /* What the headers of a frame say, as far as they were read. */
 struct view {
 	const uint8_t *frame;
+	bool can_copy; /* also from other buffers, and more headers */
 	size_t linear; /* bytes that can be read */
 	size_t len; /* of the frame */
 	size_t l3, l4; /* offsets */
 	bool six;
+	int walked; /* extension headers */
 	bool mapped; /* the source is an IPv4 address */
 	size_t l3_len; /* bytes from l3 on that the IP header speaks of */
 	long tcp_len; /* bytes from l4 on, by the IP header; negative if the headers are longer */
@@ -193,7 +195,12 @@ static bool opens(const struct view *view)
 static enum kind classify_first_piece(struct view *view)
 {
 	long there = (long)view->linear - (long)view->l4;
+	long wanted = view->tcp_len >= 20 ? 20 : view->tcp_len >= 14 ? 14 : 8;
 
+	if (view->tcp_len < 8)
+		return BAD + RG_LOSS_BAD_TCP;
+	if (!view->can_copy && there < wanted)
+		return OBSCURE + RG_LOSS_FRAGMENT_SHORT;
 	if (there > view->tcp_len)
 		there = view->tcp_len;
 	if (there < 8)
@@ -278,7 +285,6 @@ static enum kind cut_chain(bool in_pieces)
 static enum kind walk_v6(struct view *view, unsigned int type)
 {
 	bool in_pieces = false;
-	int walked = 0;
 
 	while (type != 6) {
 		size_t at = view->l4, size;
@@ -286,7 +292,7 @@ static enum kind walk_v6(struct view *view, unsigned int type)
 
 		if (!extension_size(type, 0))
 			return IGNORE;
-		if (walked++ == RG_MAX_EXT_HEADERS)
+		if (view->walked++ == (view->can_copy ? RG_MOST_EXT_HEADERS : RG_MAX_EXT_HEADERS))
 			return OBSCURE + RG_LOSS_EXT_HEADERS;
 		if (!has(view, at, 8))
 			return cut_chain(in_pieces);
@@ -321,6 +327,12 @@ static enum kind classify_v6(struct view *view)
 	return walk_v6(view, ip[6]);
 }
 
+/* A kernel that can't hold can't read by copies either. */
+static int most_tags(const struct view *view)
+{
+	return view->can_copy ? RG_MAX_VLAN_TAGS : RG_VLAN_TAGS_IN_PLACE;
+}
+
 static enum kind classify(struct view *view)
 {
 	size_t at = 12;
@@ -329,7 +341,9 @@ static enum kind classify(struct view *view)
 	if (!has(view, 0, 14))
 		return IGNORE;
 	type = get16(view, at);
-	for (int tags = 0; tags < RG_MAX_VLAN_TAGS && (type == 0x8100 || type == 0x88a8); tags++) {
+	for (int tags = 0; type == 0x8100 || type == 0x88a8; tags++) {
+		if (tags == most_tags(view))
+			return OBSCURE + RG_LOSS_VLAN_TAGS;
 		at += 4;
 		if (!has(view, at, 2))
 			return IGNORE;
@@ -353,6 +367,8 @@ static enum kind check_syn(struct view *view)
 		return BAD + RG_LOSS_BAD_TCP;
 	if (view->l3 + view->l3_len > view->len)
 		return BAD + RG_LOSS_BAD_LENGTH;
+	if (view->walked > RG_MAX_EXT_HEADERS)
+		return OBSCURE + RG_LOSS_EXT_HEADERS;
 	if (view->mapped)
 		return OBSCURE + RG_LOSS_BAD_IPV6;
 	return SYN;
@@ -540,7 +556,8 @@ static enum sent send_peer(struct way *way, bool holds)
 	}
 	event->frame_len = (uint32_t)way->view->len;
 	memcpy(event->frame, way->view->frame, way->view->len);
-	finish_sum(way->view, way->result);
+	if (!monitors(way->model)) /* there the frame passes as it is, and its copy too */
+		finish_sum(way->view, way->result);
 	if (way->result->sum_at) {
 		event->frame[way->result->sum_at] = (uint8_t)(way->result->sum >> 8);
 		event->frame[way->result->sum_at + 1] = (uint8_t)way->result->sum;
@@ -1038,7 +1055,9 @@ static int leave_unjudged(struct model *model, enum kind kind)
 void model_run(struct model *model, enum model_program program, const uint8_t *frame, size_t len,
 	       size_t linear, struct model_result *result)
 {
-	struct view view = { .frame = frame, .linear = linear };
+	struct view view = { .frame = frame,
+			     .linear = model->can_hold ? len : linear,
+			     .can_copy = model->can_hold };
 	enum kind kind;
 
 	view.len = model->can_hold ? len : linear;

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #define PACKET_MAX 9100 /* bytes: a jumbo frame, with its VLAN tags */
-#define PACKET_EXTENSIONS 10
+#define PACKET_EXTENSIONS 70
 #define PACKET_PATCHES 4
 
 #define PACKET_SEQ 0xfffefdfcU /* the sequence number of every SYN */

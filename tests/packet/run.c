@@ -18,6 +18,7 @@
 #define SLOT_TIME 0xfffU /* a slot of `attempts`: its low 12 bits, s */
 
 struct run {
+	size_t linear; /* see run_split() */
 	struct filter_bpf *skel;
 	struct ring_buffer *ring;
 	struct rg_settings *settings;
@@ -122,6 +123,7 @@ int run_open(struct run **ret, const struct run_options *options)
 
 	if (!run)
 		return -ENOMEM;
+	run->linear = SIZE_MAX;
 	stay_on_this_cpu();
 	if (!getenv("V"))
 		libbpf_set_print(NULL);
@@ -152,13 +154,25 @@ void run_close(struct run *run)
 	free(run);
 }
 
+void run_split(struct run *run, size_t linear)
+{
+	run->linear = linear;
+}
+
 int run_packet(struct run *run, enum run_program program, struct packet *packet)
 {
 	static uint8_t out[PACKET_MAX];
+	struct xdp_md context = { .data_end = (uint32_t)run->linear };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = packet->data,
 		    .data_size_in = (uint32_t)packet->len, .data_out = out,
 		    .data_size_out = sizeof(out), .repeat = 1);
-	int err = bpf_prog_test_run_opts(run->programs[program], &opts);
+	int err;
+
+	if (run->linear < packet->len) {
+		opts.ctx_in = &context;
+		opts.ctx_size_in = sizeof(context);
+	}
+	err = bpf_prog_test_run_opts(run->programs[program], &opts);
 
 	if (err)
 		return err;

@@ -60,6 +60,12 @@ void run_close(struct run *run);
 int run_packet(struct run *run, enum run_program program, struct packet *packet);
 
 /*
+ * From now on, the first buffer of each packet has only so many bytes, and other buffers have the rest.
+ * SIZE_MAX: one buffer has all. Linux 6.18.
+ */
+void run_split(struct run *run, size_t linear);
+
+/*
  * Runs packet so many times for its effect on the maps alone; for several threads at once. 0 or an
  * error.
  */

@@ -28,7 +28,7 @@
 struct outcome {
 	enum rg_parsed parsed; /* of rg_parse(), or of rg_check_syn() if that found something */
 	enum rg_loss loss;
-	size_t tcp; /* offset, if SYN or SYN_FRAGMENT */
+	uint16_t dest_port; /* if SYN or SYN_FRAGMENT */
 	struct rg_syn syn; /* if SYN */
 };
 
@@ -98,7 +98,12 @@ static const struct row rows[] = {
 	{ "one tag", { .vlans = 1 }, SYN },
 	{ "two tags", { .vlans = 2 }, SYN },
 	{ "two tags, IPv6", { V6, .vlans = 2 }, SYN },
-	{ "three tags are not looked into", { .vlans = 3 }, OTHER },
+	{ "three tags", { .vlans = 3 }, SYN },
+	{ "three tags, IPv6", { V6, .vlans = 3 }, SYN },
+	{ "as many tags as are walked", { .vlans = RG_MAX_VLAN_TAGS }, SYN },
+	{ "one tag more", { .vlans = RG_MAX_VLAN_TAGS + 1 }, OBSCURE(VLAN_TAGS) },
+	{ "many tags", { .vlans = 40 }, OBSCURE(VLAN_TAGS) },
+	{ "ARP behind three tags", { .vlans = 3, .ethertype = 0x0806 }, OTHER },
 	{ "ARP behind a tag", { .vlans = 1, .ethertype = 0x0806 }, OTHER },
 
 	/* IPv4 headers. */
@@ -117,7 +122,8 @@ static const struct row rows[] = {
 	{ "the same, padded", { .patches = { { LAYER_IP, 3, 41 } }, .padding = 6 }, SYN, .data_len = 1 },
 	{ "payload length 0 (jumbogram)", { V6, .patches = { { LAYER_IP, 5, 0 } } }, BAD(BAD_TCP) },
 	{ "payload length 0 before hop-by-hop",
-	  { V6, .extensions = { { EXT_HOP_BY_HOP, 0 } }, .padding = 3, .patches = { { LAYER_IP, 5, 0 } } },
+	  { V6, .extensions = { { EXT_HOP_BY_HOP, 0 } }, .padding = 3,
+	    .patches = { { LAYER_IP, 5, 0 } } },
 	  SYN,
 	  .data_len = 3 },
 	{ "payload length 0 before options",
@@ -146,8 +152,12 @@ static const struct row rows[] = {
 	{ "as many headers as are walked", { V6, WALKED }, SYN },
 	{ "one more", { V6, HEADERS(RG_MAX_EXT_HEADERS + 1) }, OBSCURE(EXT_HEADERS) },
 	{ "as many, then UDP", { V6, WALKED, .protocol = 17 }, OTHER },
-	{ "one more, then UDP",
-	  { V6, HEADERS(RG_MAX_EXT_HEADERS + 1), .protocol = 17 },
+	{ "one more, then UDP", { V6, HEADERS(RG_MAX_EXT_HEADERS + 1), .protocol = 17 }, OTHER },
+	{ "one more, then no SYN", { V6, HEADERS(RG_MAX_EXT_HEADERS + 1), .flags = FLAG_ACK }, OTHER },
+	{ "many, then UDP", { V6, HEADERS(RG_MOST_EXT_HEADERS), .protocol = 17 }, OTHER },
+	{ "many", { V6, HEADERS(RG_MOST_EXT_HEADERS) }, OBSCURE(EXT_HEADERS) },
+	{ "too many to see what is behind them",
+	  { V6, HEADERS(RG_MOST_EXT_HEADERS + 1), .protocol = 17 },
 	  OBSCURE(EXT_HEADERS) },
 	{ "a header past the frame's end",
 	  { V6, .extensions = { { 60, 0 } }, .patches = { { LAYER_IP, 41, 200 } } },
@@ -214,29 +224,54 @@ static const struct row rows[] = {
 	{ "later fragment of UDP, IPv6", { V6, .extensions = FRAG(8), .protocol = 17 }, OTHER },
 };
 
-/* What the filter does with a frame, in its order; data..data + len is an exact allocation. */
-static struct outcome judge(uint8_t *data, size_t len)
+/*
+ * What the filter does with a frame, in its order; data..data + len is an exact allocation. reading: how it
+ * begins. It goes on by copies if the first buffer, of linear bytes, is too short.
+ */
+static struct outcome judge(enum rg_reading reading, uint8_t *data, size_t linear, size_t len)
 {
+	bool copies = reading == RG_READING_COPIES;
+	struct rg_copies headers;
+	struct rg_cursor cursor = { .reading = reading,
+				    .pos = data,
+				    .end = data + linear,
+				    .frame = (struct xdp_md *)data,
+				    .len = (uint32_t)(copies ? len : linear),
+				    .copies = &headers };
 	struct rg_packet packet = {};
-	struct outcome outcome = {};
+	struct outcome outcome = { .parsed = rg_parse(&packet, &cursor, RG_LINK_ETHERNET) };
 
-	outcome.parsed = rg_parse(&packet, data, data + len);
+	if (outcome.parsed == RG_PARSED_SYN || outcome.parsed == RG_PARSED_SYN_FRAGMENT)
+		outcome.dest_port = bpf_ntohs(packet.tcp->dest);
+	if (outcome.parsed == RG_PARSED_SYN)
+		outcome.parsed = rg_check_syn(&packet, &cursor);
+	if (outcome.parsed == RG_PARSED_SYN)
+		rg_describe(&packet, &outcome.syn);
+	if (outcome.parsed == RG_PARSED_CUT && !copies)
+		return judge(RG_READING_COPIES, data, linear, len);
+	if (outcome.parsed == RG_PARSED_CUT)
+		outcome.parsed = packet.otherwise;
 	if (outcome.parsed != RG_PARSED_OTHER && outcome.parsed != RG_PARSED_SYN)
 		outcome.loss = packet.loss;
-	if (outcome.parsed != RG_PARSED_SYN && outcome.parsed != RG_PARSED_SYN_FRAGMENT)
-		return outcome;
-	outcome.tcp = (size_t)((uint8_t *)packet.tcp - data);
-	if (outcome.parsed == RG_PARSED_SYN_FRAGMENT) {
-		assert_true(outcome.tcp + TCP_FRAGMENT_MIN <= len);
-		return outcome;
-	}
-	assert_true(outcome.tcp + TCP_HEADER_SIZE <= len);
-	outcome.parsed = rg_check_syn(&packet, (uint32_t)len);
-	if (outcome.parsed != RG_PARSED_SYN)
-		outcome.loss = packet.loss;
-	else
-		rg_describe(&packet, (uint32_t)len, &outcome.syn);
 	return outcome;
+}
+
+static bool agrees(const struct outcome *a, const struct outcome *b);
+
+/* The first buffer may end anywhere. Some ends are enough in each of many frames. */
+static void check_splits(uint8_t *data, size_t len, const struct outcome *want)
+{
+	static size_t linear;
+
+	for (int i = 0; i < 3; i++) {
+		struct outcome got;
+
+		linear = (linear + 7) % (len + 1);
+		got = judge(i ? RG_READING_IN_PLACE : RG_READING_COPIES, data, linear, len);
+		if (!agrees(&got, want))
+			fail_msg("%zu of %zu bytes in the first buffer: %d/%d, not %d/%d", linear,
+				 len, got.parsed, got.loss, want->parsed, want->loss);
+	}
 }
 
 /* judge() in an allocation that ends where the frame does. */
@@ -247,7 +282,8 @@ static struct outcome judge_exactly(const uint8_t *frame, size_t len)
 
 	assert_non_null(copy);
 	memcpy(copy + ALIGNMENT, frame, len);
-	outcome = judge(copy + ALIGNMENT, len);
+	outcome = judge(RG_READING_IN_PLACE, copy + ALIGNMENT, len, len);
+	check_splits(copy + ALIGNMENT, len, &outcome);
 	free(copy);
 	return outcome;
 }
@@ -261,6 +297,7 @@ struct model {
 	size_t l3_len;
 	long tcp_len;
 	bool first, six, mapped;
+	int headers;
 };
 
 static unsigned int get16(const uint8_t *bytes)
@@ -298,7 +335,7 @@ static struct outcome model_first(const struct model *m)
 		return model_other;
 	return (struct outcome){ .parsed = RG_PARSED_SYN_FRAGMENT,
 				 .loss = there < 20 ? RG_LOSS_FRAGMENT_SHORT : RG_LOSS_FRAGMENT_SYN,
-				 .tcp = m->at };
+				 .dest_port = (uint16_t)get16(m->frame + m->at + 2) };
 }
 
 static struct outcome model_tcp(struct model *m, size_t l3)
@@ -322,11 +359,13 @@ static struct outcome model_tcp(struct model *m, size_t l3)
 		return model_bad(RG_LOSS_BAD_TCP);
 	if (l3 + m->l3_len > m->len)
 		return model_bad(RG_LOSS_BAD_LENGTH);
+	if (m->headers > RG_MAX_EXT_HEADERS)
+		return model_obscure(RG_LOSS_EXT_HEADERS);
 	if (m->mapped)
 		return model_obscure(RG_LOSS_BAD_IPV6);
 	data_len = (uint32_t)(m->tcp_len - header);
 	return (struct outcome){ .parsed = RG_PARSED_SYN,
-				 .tcp = m->at,
+				 .dest_port = (uint16_t)get16(tcp + 2),
 				 .syn = { .data_len = data_len,
 					  .l3_offset = (uint32_t)l3,
 					  .source_port = (uint16_t)get16(tcp),
@@ -407,10 +446,10 @@ static struct outcome model_v6(struct model *m, size_t l3)
 	m->l3_len = get16(ip + 4) + 40;
 	m->at = l3 + 40;
 	type = ip[6];
-	for (int headers = 0; type != 6; headers++) {
+	for (; type != 6; m->headers++) {
 		if (type != EXT_FRAGMENT && !model_is_extension(type))
 			return model_other;
-		if (headers == RG_MAX_EXT_HEADERS)
+		if (m->headers == RG_MOST_EXT_HEADERS)
 			return model_obscure(RG_LOSS_EXT_HEADERS);
 		if (!model_step(m, &type, &outcome))
 			return outcome;
@@ -423,11 +462,14 @@ static struct outcome model_judge(const uint8_t *frame, size_t len)
 	struct model m = { .frame = frame, .len = len };
 	size_t l3 = 14;
 
-	for (int tags = 0; tags < 2; tags++) {
-		unsigned int type = l3 <= len ? get16(frame + l3 - 2) : 0;
+	for (int tags = 0; l3 <= len; tags++) {
+		unsigned int type = get16(frame + l3 - 2);
 
-		if (type == 0x8100 || type == 0x88a8)
-			l3 += 4;
+		if (type != 0x8100 && type != 0x88a8)
+			break;
+		if (tags == RG_MAX_VLAN_TAGS)
+			return model_obscure(RG_LOSS_VLAN_TAGS);
+		l3 += 4;
 	}
 	if (l3 > len)
 		return model_other;
@@ -441,9 +483,9 @@ static struct outcome model_judge(const uint8_t *frame, size_t len)
 static bool agrees(const struct outcome *a, const struct outcome *b)
 {
 	return a->parsed == b->parsed && a->loss == b->loss &&
-	       (a->parsed != RG_PARSED_SYN_FRAGMENT || a->tcp == b->tcp) &&
+	       (a->parsed != RG_PARSED_SYN_FRAGMENT || a->dest_port == b->dest_port) &&
 	       (a->parsed != RG_PARSED_SYN ||
-		(a->tcp == b->tcp && a->syn.data_len == b->syn.data_len &&
+		(a->dest_port == b->dest_port && a->syn.data_len == b->syn.data_len &&
 		 a->syn.l3_offset == b->syn.l3_offset && a->syn.source_port == b->syn.source_port &&
 		 a->syn.dest_port == b->syn.dest_port));
 }
@@ -482,7 +524,7 @@ static void test_rows(void **state)
 		if (got.parsed != want.parsed || got.loss != want.loss)
 			fail_frame(row->name, packet.data, packet.len, &got, &want);
 		if (got.parsed == RG_PARSED_SYN || got.parsed == RG_PARSED_SYN_FRAGMENT)
-			assert_int_equal(got.tcp, packet.l4);
+			assert_int_equal(got.dest_port, PACKET_LOCAL_PORT);
 		if (got.parsed == RG_PARSED_SYN && got.syn.data_len != row->data_len)
 			fail_msg("%s: %u bytes of data", row->name, got.syn.data_len);
 		compare_with_model(row->name, packet.data, packet.len);
@@ -536,7 +578,6 @@ static void check_facts(const struct packet_spec *spec, const char *from, const 
 	assert_memory_equal(&got.syn.source, &source, sizeof(source));
 	assert_memory_equal(&got.syn.dest, &dest, sizeof(dest));
 	assert_int_equal(got.syn.version, version);
-	assert_int_equal(got.syn.frame_len, packet.len);
 	assert_int_equal(got.syn.l3_offset, 14 + 4 * spec->vlans);
 	assert_int_equal(got.syn.seq, PACKET_SEQ);
 	assert_int_equal(got.syn.source_port, 0xabcd);
