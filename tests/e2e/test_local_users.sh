@@ -66,8 +66,9 @@ metrics_port() {
 control_socket() {
 	local before
 	before=$(rss)
-	spawn deaf perl -MSocket -e '
-		socket(my $s, PF_UNIX, SOCK_STREAM, 0) and connect($s, pack_sockaddr_un($ARGV[0])) or die;
+	spawn deaf perl -MSocket -MIO::Handle -e '
+		socket(my $s, PF_UNIX, SOCK_STREAM, 0) or die;
+		connect($s, pack_sockaddr_un($ARGV[0])) or die;
 		$s->blocking(0);
 		my ($line, $sent) = ("{\"command\":\"status\"}\n" x 100, 0);
 		$| = 1;

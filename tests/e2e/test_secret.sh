@@ -28,11 +28,11 @@ keep() {
 	"$@" >>"$SEEN/$name" 2>&1 || true
 }
 
-# Parts of it are secret as well: any ten characters in a row. Hyphens and blanks
-# may stand anywhere.
+# Parts of it are secret as well: windows of ten characters, so that any fourteen
+# in a row are found. Hyphens and blanks may stand anywhere.
 leaks() {
 	local label=$ERS_LABEL pattern='' i
-	for ((i = 0; i <= ${#label} - 10; i++)); do
+	for ((i = 0; i <= ${#label} - 10; i += 4)); do
 		pattern+="|$(sed 's/./&[- ]?/g' <<<"${label:i:10}")"
 	done
 	grep -raioE -- "${pattern#|}|$KEY" "$1" | head -n 20
