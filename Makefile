@@ -222,10 +222,11 @@ coverage: test-deps ## line coverage of userspace/ by all tests (COVERAGE_E2E=0:
 	$(Q)$(MAKE) tests BUILD=$(COVERAGE_BUILD) COVERAGE=--coverage TEST_SANITIZERS= CFLAGS='-O1 -g --coverage'
 	$(Q)BUILD=$(COVERAGE_BUILD) tests/coverage.sh $(patsubst $(BUILD)/%,$(COVERAGE_BUILD)/%,$(UNIT_TESTS) $(PACKET_TESTS))
 
-VM_PACKAGES := qemu-system-x86 busybox-static cpio kmod xz-utils zstd xdp-tools systemd dbus
+VM_PACKAGES := qemu-system-x86 busybox-static cpio kmod xz-utils zstd lz4 xdp-tools systemd dbus
 
 check-vm: test-deps ## the tests that depend on the kernel, under Debian's kernels in qemu (KERNELS=..., VM_TESTS=..., as root)
 	$(Q)dist/packages.sh $(BUILD)/apt.log --no-services $(VM_PACKAGES)
+	$(Q)test -x /usr/lib/qemu/virtiofsd || dist/packages.sh $(BUILD)/apt.log virtiofsd
 	$(Q)$(MAKE) tests $(BUILD)/fuzz/fuzz_filter
 	$(Q)BUILD=$(BUILD) tests/vm/run.sh $(KERNELS)
 

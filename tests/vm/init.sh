@@ -24,14 +24,22 @@ while read -r module; do
 	insmod "/modules/$module" || give_up "no module $module"
 done </modules/order
 
-plan9=trans=virtio,version=9p2000.L,msize=512000
-mount -t 9p -o "$plan9,cache=loose,ro" host /host || give_up 'no host'
+# mount_host NAME DIRECTORY OPTIONS OPTIONS_9P
+mount_host() {
+	if grep -q 'vm_files=virtiofs' /proc/cmdline; then
+		mount -t virtiofs -o "$3" "$1" "$2"
+	else
+		mount -t 9p -o "trans=virtio,version=9p2000.L,msize=512000,$3$4" "$1" "$2"
+	fi
+}
+
+mount_host host /host ro ,cache=loose || give_up 'no host'
 mount -t tmpfs -o mode=755 upper /upper
 mkdir /upper/upper /upper/work
 mount -t overlay -o lowerdir=/host,upperdir=/upper/upper,workdir=/upper/work \
 	root /sysroot || give_up 'no overlay'
 mkdir -p /sysroot/vm
-mount -t 9p -o "$plan9" share /sysroot/vm || give_up 'no share'
+mount_host share /sysroot/vm rw '' || give_up 'no share'
 . /sysroot/vm/boot
 
 modules=/lib/modules/$VM_KERNEL

@@ -7,18 +7,22 @@
 #
 # KERNEL is a Debian package, linux-image-6.12-amd64 for instance, or a part of
 # its name. Without one, each stock kernel that the configured apt sources have
-# is taken: linux-image-amd64 and linux-image-VERSION-amd64.
+# is taken: linux-image-amd64, linux-image-VERSION-amd64, and the same for rented
+# machines (cloud-amd64).
 #
 #	  host                                guest (qemu, no KVM needed)
 #	+--------------------------------+  +------------------------------------+
 #	| run.sh: unpacks the kernel,    |  | init.sh: mounts, then one of       |
 #	| boots it twice, shows OUTPUT   |  |   guest.sh as process 1            |
 #	|                                |  |   systemd, which starts guest.sh   |
-#	| /                    ---- 9p, read-only ---> /     (changes in a tmpfs) |
-#	| $BUILD/vm/.../share  <--- 9p ------------->  /vm                        |
+#	| /                    ---- read-only ------> /     (changes in a tmpfs) |
+#	| $BUILD/vm/.../share  <--------------------> /vm                        |
 #	|                                |  |                                    |
 #	| nothing: a hub of qemu's own, or two taps, joins the guest's two cards |
 #	+--------------------------------+  +------------------------------------+
+#
+# The files come by 9p, or by virtiofs if the kernel has no 9p (Debian's cloud
+# kernels).
 #
 # The share has `boot`, the guest's orders, and receives `output`, `status`,
 # `console` and `logs/`. Programs are built here, before (`make tests`).
@@ -42,7 +46,8 @@ MEMORY=2048
 
 # What the initramfs needs to see the host's files. The rest is loaded by
 # modprobe in the guest.
-BOOT_MODULES=(virtio_pci 9pnet_virtio 9p overlay)
+BOOT_MODULES_9p=(virtio_pci 9pnet_virtio 9p overlay)
+BOOT_MODULES_virtiofs=(virtio_pci virtiofs overlay)
 
 # The tests that depend on the kernel, besides the packet rows. Left out are
 #	test_many, test_memory, test_responder_load, test_reload	thousands of
@@ -72,6 +77,7 @@ JOIN_TAPS='set -e
 passed=0 failed=0 skipped=0
 results=()
 guest=
+servers=()
 
 die() {
 	printf 'vm: %s\n' "$*" >&2
@@ -80,6 +86,7 @@ die() {
 
 clean_up() {
 	[ -z "$guest" ] || kill "$guest" 2>/dev/null || true
+	[ "${#servers[@]}" -eq 0 ] || kill "${servers[@]}" 2>/dev/null || true
 	wait
 }
 
@@ -87,7 +94,7 @@ clean_up() {
 
 # stock_kernels: the packages that follow the newest kernel of a series
 stock_kernels() {
-	apt-cache search --names-only '^linux-image-([0-9.]+-)?amd64$' |
+	apt-cache search --names-only '^linux-image-([0-9.]+-)?(cloud-)?amd64$' |
 		cut -d ' ' -f 1 | sort -V
 }
 
@@ -137,19 +144,30 @@ unpack_image() {
 	case $(od -An -t x1 -j "$start" -N 4 "$1" | tr -d ' ') in
 	fd377a58) unpack=xz ;;
 	28b52ffd) unpack=zstd ;;
+	02214c18) unpack=lz4 ;;
 	*) die "$1: packed in a way that is not known here" ;;
 	esac
 	tail -c +$((start + 1)) "$1" | head -c "$length" | "$unpack" -dc || true
 }
 
+# way_in VERSION: prints how the guest sees the host's files: 9p or virtiofs
+way_in() {
+	if modprobe -d "$VM/$1" -S "$1" -D 9pnet_virtio >/dev/null 2>&1; then
+		echo 9p
+	else
+		echo virtiofs
+	fi
+}
+
 # initramfs VERSION: init.sh, busybox and the modules it begins with
 initramfs() {
 	local root=$VM/initramfs module
+	local -n modules=BOOT_MODULES_$(way_in "$1")
 	rm -rf "$root"
 	mkdir -p "$root"/{bin,modules}
 	cp "$(command -v busybox)" "$root/bin/busybox"
 	install -m 755 "$TOP/tests/vm/init.sh" "$root/init"
-	for module in "${BOOT_MODULES[@]}"; do
+	for module in "${modules[@]}"; do
 		modprobe -d "$VM/$1" -S "$1" -D "$module"
 	done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }' |
 		while read -r module; do
@@ -226,20 +244,63 @@ cards() {
 	done
 }
 
+# virtiofs_program: prints the path of virtiofsd: of qemu 7 (Debian 12), or its successor
+virtiofs_program() {
+	local file
+	for file in /usr/libexec/virtiofsd /usr/lib/qemu/virtiofsd; do
+		[ ! -x "$file" ] || {
+			echo "$file"
+			return
+		}
+	done
+	die 'no virtiofsd'
+}
+
+# virtiofs_start TAG DIRECTORY SHARE: serves the directory to one guest; it ends with the guest
+virtiofs_start() {
+	local socket=$VM/$1.socket i
+	rm -f "$socket"
+	"$(virtiofs_program)" --socket-path="$socket" -o "source=$2" -o sandbox=chroot \
+		-o cache=auto >"$3/virtiofsd-$1" 2>&1 </dev/null &
+	servers+=($!)
+	for ((i = 0; i < 100; i++)); do
+		[ ! -S "$socket" ] || return 0
+		sleep 0.1
+	done
+	die "virtiofsd does not listen: $(tail -n 1 "$3/virtiofsd-$1")"
+}
+
+# files VERSION SHARE: sets `files` to qemu's arguments for the two directories
+files() {
+	local tag
+	if [ "$(way_in "$1")" = 9p ]; then
+		files=(-virtfs "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap"
+			-virtfs "local,path=$2,mount_tag=share,security_model=none,multidevs=remap")
+		return
+	fi
+	virtiofs_start host / "$2"
+	virtiofs_start share "$2" "$2"
+	# The server reads and writes in the guest's memory.
+	files=(-object "memory-backend-memfd,id=memory,size=${MEMORY}M,share=on" -numa node,memdev=memory)
+	for tag in host share; do
+		files+=(-chardev "socket,id=$tag,path=$VM/$tag.socket"
+			-device "vhost-user-fs-pci,chardev=$tag,tag=$tag")
+	done
+}
+
 # boot VERSION SHARE: returns when the guest has powered itself off, or after
 # LIMIT. The cards are joined to each other and to nothing else.
 boot() {
-	local dir=$VM/$1 share=$2 qemu cards
+	local dir=$VM/$1 share=$2 qemu cards files=()
+	files "$1" "$share"
 	mapfile -t cards < <(cards)
 	# shellcheck disable=SC2054 # the commas are qemu's
 	qemu=(qemu-system-x86_64 -M q35 -accel "$ACCEL" -cpu max -smp 2 -m "$MEMORY"
 		-nodefaults -no-user-config -display none -no-reboot
 		-kernel "$dir/vmlinux" -initrd "$VM/initramfs.cpio"
-		-append "console=ttyS0 panic=-1 loglevel=4"
+		-append "console=ttyS0 panic=-1 loglevel=4 vm_files=$(way_in "$1")"
 		-serial "file:$share/console"
-		-virtfs "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap"
-		-virtfs "local,path=$share,mount_tag=share,security_model=none,multidevs=remap"
-		"${cards[@]}" -object rng-random,id=rng,filename=/dev/urandom -device virtio-rng-pci,rng=rng)
+		"${files[@]}" "${cards[@]}" -object rng-random,id=rng,filename=/dev/urandom -device virtio-rng-pci,rng=rng)
 	[ "$TAPS" != yes ] ||
 		qemu=(unshare --net bash -c "$JOIN_TAPS" bash "${qemu[@]}")
 	timeout --kill-after=10 "${LIMIT}m" nice "${qemu[@]}" >"$share/qemu" 2>&1 </dev/null &
@@ -250,6 +311,8 @@ boot() {
 	wait "$guest" || printf 'qemu ended with status %d: %s\n' "$?" \
 		"$(tail -n 1 "$share/qemu")"
 	guest=
+	[ "${#servers[@]}" -eq 0 ] || kill "${servers[@]}" 2>/dev/null || true
+	servers=()
 }
 
 # counts FILE: prints the sums of the programs' results. A guest that did not
