@@ -68,7 +68,7 @@ struct run {
 	uint16_t port;
 	uint64_t milliseconds;
 	const char *sources; /* file, or NULL */
-	bool is_ack, in_bursts;
+	bool is_ack, in_bursts, bad_checksum;
 	int cpu; /* -1: any */
 	uint64_t frame_time; /* ns from one frame to the next; 0: full rate */
 	struct flood_config config;
@@ -418,6 +418,7 @@ __attribute__((noreturn)) static void usage(int status)
 	      "  -o, --once           each IPv4 source once before any comes again\n"
 	      "  -F, --sources FILE   sources, in turn: IPv4, 4 bytes each, network order\n"
 	      "  -a, --ack            ACKs, not SYNs\n"
+	      "  -x, --bad-checksum   a wrong TCP checksum\n"
 	      "  -f, --flows N        send the same N SYNs again and again (all are new)\n"
 	      "  -r, --rate N         N a second (as many as can be)\n"
 	      "  -b, --bursts         with --rate: sleep in between\n"
@@ -462,6 +463,9 @@ static void parse_option(struct run *run, int option)
 	case 'a':
 		run->is_ack = true;
 		break;
+	case 'x':
+		run->bad_checksum = true;
+		break;
 	case 'c':
 		run->cpu = (int)parse_number(optarg, "--cpu", CPU_SETSIZE - 1);
 		break;
@@ -500,6 +504,7 @@ int main(int argc, char **argv)
 						 { "milliseconds", required_argument, NULL, 'm' },
 						 { "sources", required_argument, NULL, 'F' },
 						 { "ack", no_argument, NULL, 'a' },
+						 { "bad-checksum", no_argument, NULL, 'x' },
 						 { "cpu", required_argument, NULL, 'c' },
 						 { "seed", required_argument, NULL, 'S' },
 						 { "help", no_argument, NULL, 'h' },
@@ -507,7 +512,7 @@ int main(int argc, char **argv)
 	struct run run = { .milliseconds = 5000, .cpu = -1, .config.seed = 1ULL << 32 };
 	int option;
 
-	while ((option = getopt_long(argc, argv, "s:oF:f:r:bt:m:ac:S:h", options, NULL)) >= 0)
+	while ((option = getopt_long(argc, argv, "s:oF:f:r:bt:m:axc:S:h", options, NULL)) >= 0)
 		parse_option(&run, option);
 	if (argc - optind != 4)
 		usage(2);
@@ -524,6 +529,10 @@ int main(int argc, char **argv)
 	find_device(&run);
 	write_frame4(&run);
 	write_frame6(&run);
+	if (run.bad_checksum) {
+		run.config.v4.tcp_sum++;
+		run.config.v6.tcp_sum++;
+	}
 	send_all(&run);
 	return EXIT_SUCCESS;
 }

@@ -46,7 +46,9 @@ MEMORY=2048
 
 # What the initramfs needs to see the host's files. The rest is loaded by
 # modprobe in the guest.
+# shellcheck disable=SC2034 # initramfs() uses them by name
 BOOT_MODULES_9p=(virtio_pci 9pnet_virtio 9p overlay)
+# shellcheck disable=SC2034
 BOOT_MODULES_virtiofs=(virtio_pci virtiofs overlay)
 
 # The tests that depend on the kernel, besides the packet rows. Left out are

@@ -1,0 +1,287 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# test_attack.sh - strangers and local users attack while known senders deliver
+#
+# Rounds of five attacks, each with 50,000 forged SYNs a second:
+#	new		each from another address
+#	doubled		the same 50,000 SYNs each second, as if they were retransmissions
+#	checksums	from listed addresses that are answered with 450, with a wrong checksum
+#	neighbours	from all addresses of networks in which known peers are
+#	known		from the addresses of the known peers, clean and listed
+# All the time a local user without rights uses up the metrics page, the ports of
+# the responder, and sock_diag.
+#
+# Checked in each attack: known clean peers connect, none is lost, and their 99th
+# percentile is 10 ms above the quiet time before at most; no listed peer that was
+# refused before gets in; the responder works. At the end: every limit that turned
+# something away is in `status`, with its reason.
+#
+#	ATTACK_SECONDS	the length of all attacks (150); 3600 for an hour, with
+#		TEST_TIMEOUT=4500 under tests/run.sh. The time that
+#		known peers need is only checked from 100 s on: the short form of
+#		`make check` runs on machines that do other things, too.
+
+# shellcheck source-path=SCRIPTDIR source=../testbed/testbed.sh
+. "$(dirname "$0")/../testbed/testbed.sh"
+testbed_reexec "$0" "$@"
+
+ATTACK_SECONDS=${ATTACK_SECONDS:-150}
+ATTACKS=(new doubled checksums neighbours known)
+RATE=50000
+KNOWN=200
+LISTED=40
+SLOWER_US=10000
+QUIET_SECONDS=100
+MEMORY_KB=196608
+MAC=02:00:00:00:00:25
+CORE=1
+QIL=203.0.113.77
+ATTACK_LENGTH=$((ATTACK_SECONDS / ${#ATTACKS[@]}))
+[ $ATTACK_LENGTH -le 60 ] || ATTACK_LENGTH=60
+[ $ATTACK_LENGTH -ge 6 ] || skip "ATTACK_SECONDS: 30 at least"
+[ "$(nproc)" -ge 2 ] || skip "the attack needs a core of its own"
+
+# meet FILE RATE MS <ADDRESSES: connects from them; the outcomes go to $TESTBED/FILE
+meet() {
+	in_clients "$BUILD/tests/syn_client" -n -s -f - -r "$2" -c 8000 -t "$3" \
+		"$MX4,$MX6" 25 >"$TESTBED/$1"
+}
+
+# known TIMES: prints the known clean peers TIMES times
+known() {
+	local i
+	for ((i = 0; i < $1; i++)); do
+		many_addresses $KNOWN
+	done
+}
+
+# listed TIMES: the same for peers in the Standard zone, of both families
+listed() {
+	local i
+	for ((i = 0; i < $1; i++)); do
+		seq -f '10.21.240.%g' 1 $((LISTED / 2))
+		seq 1 $((LISTED / 2)) | xargs printf '2001:db8:21:d%03x::25\n'
+	done
+}
+
+# summary FILE KEY
+summary() {
+	sed -n "s/^# .*\b$2=\([0-9]*\).*/\1/p" "$TESTBED/$1"
+}
+
+loss() {
+	ctl --json stats | jq ".losses.$1"
+}
+
+memory() {
+	awk "\$1 == \"$1:\" { print \$2 }" "/proc/${TESTBED_PID[repgated]}/status"
+}
+
+# --- local users -------------------------------------------------------------
+
+# as_nobody NAME PERL ARGUMENT...: in the background, in the mail host
+as_nobody() {
+	local name=$1 program=$2
+	shift 2
+	spawn "$name" setpriv --reuid 65534 --regid 65534 --clear-groups perl -MSocket -e "$program" "$@"
+}
+
+# 400 connections to the metrics page, each kept until the agent closes it, again and again
+# shellcheck disable=SC2016 # perl
+METRICS_USER='
+	my ($host, $port) = split /:/, $ARGV[0];
+	while (1) {
+		my @all;
+		for (1 .. 400) {
+			socket(my $s, PF_INET, SOCK_STREAM, 0) or last;
+			connect($s, sockaddr_in($port, inet_aton($host))) and push @all, $s;
+		}
+		select(undef, undef, undef, 2);
+	}'
+
+# Connections to each port of the responder, from one loopback address after the other
+# shellcheck disable=SC2016
+RESPONDER_USER='
+	my $n = 0;
+	while (1) {
+		my @all;
+		for my $port (@ARGV) {
+			for (1 .. 100) {
+				socket(my $s, PF_INET, SOCK_STREAM, 0) or last;
+				bind($s, sockaddr_in(0, inet_aton(sprintf "127.0.%d.%d", ++$n / 250 % 250, $n % 250 + 1)));
+				$s->blocking(0);
+				connect($s, sockaddr_in($port, inet_aton("127.0.0.1")));
+				push @all, $s;
+			}
+		}
+		select(undef, undef, undef, 2);
+	}'
+
+# Asks the kernel which socket a SYN of a peer would meet: SOCK_DIAG_BY_FAMILY for one connection
+# shellcheck disable=SC2016
+DIAG_USER='
+	my ($to, $from, $n) = (inet_aton($ARGV[0]), inet_aton($ARGV[1]), 0);
+	while (1) {
+		socket(my $s, 16, SOCK_RAW, 4) or die;
+		for (1 .. 50) {
+			my $id = pack("n2 a4 x12 a4 x12 L L2", 25, 1024 + ++$n % 60000, $to, $from, 0, ~0, ~0);
+			my $request = pack("C4 L", 2, 6, 0, 0, ~0) . $id;
+			syswrite($s, pack("L S2 L2", 16 + length $request, 20, 1, $n, 0) . $request);
+			sysread($s, my $answer, 8192);
+		}
+		select(undef, undef, undef, 0.1);
+	}'
+
+local_users() {
+	local ports
+	ports=$(in_mail ss -Hltn | awk '$4 ~ /^127\.0\.0\.1:/ { sub(/.*:/, "", $4); print $4 }' |
+		grep -vxE '25|53|5300|5354|9125|8953')
+	as_nobody metrics_user "$METRICS_USER" "$REPGATE_METRICS"
+	# shellcheck disable=SC2086 # words
+	as_nobody responder_user "$RESPONDER_USER" $ports
+	as_nobody diag_user "$DIAG_USER" "$MX4" "$QIL"
+	# shellcheck disable=SC2016
+	check "a user without rights can't open the control socket" eval \
+		"! in_mail setpriv --reuid 65534 --regid 65534 --clear-groups \
+		'$BUILD/repgatectl' --socket '$REPGATE_SOCKET' status >/dev/null 2>&1"
+}
+
+# --- the attacks -------------------------------------------------------------
+
+# The known peers as syn_flood reads them: IPv4 only
+write_sources() {
+	{
+		known 1
+		listed 1
+	} | grep -v : | perl -ne 'print pack("C4", split /\./)' >"$TESTBED/sources"
+}
+
+# flood ATTACK: starts it
+flood() {
+	local arguments
+	case $1 in
+	new) arguments=(--source 64.0.0.0/3 --source 128.0.0.0/2 --source 2400::/8) ;;
+	doubled) arguments=(--source 64.0.0.0/3 --source 2400::/8 --flows "$RATE") ;;
+	checksums) arguments=(--source 203.0.113.0/24 --source 2001:db8:21:e000::/52 --bad-checksum) ;;
+	neighbours) arguments=(--source 10.21.0.0/24 --source 2001:db8:21:1::/64 --source 2001:db8:21:d001::/64
+		--source 10.21.240.0/24) ;;
+	known) arguments=(--sources "$TESTBED/sources") ;;
+	esac
+	nsenter --net=/run/netns/clients -- "$BUILD/tests/syn_flood" --cpu $CORE --rate $RATE --bursts \
+		--seconds $((ATTACK_LENGTH + 30)) "${arguments[@]}" cl0 $MAC "$MX4,$MX6" 25 \
+		>"$TESTBED/flood" 2>&1 &
+	FLOOD_PID=$!
+}
+
+flood_end() {
+	kill "$FLOOD_PID" || not_ok "$1: syn_flood ended" "$(<"$TESTBED/flood")"
+	wait "$FLOOD_PID" || not_ok "syn_flood" "status $?: $(<"$TESTBED/flood")"
+	echo "# $1: $(<"$TESTBED/flood")"
+}
+
+# attack NAME
+attack() {
+	local pids=()
+	flood "$1"
+	sleep 1
+	known $(((ATTACK_LENGTH - 3) * 2)) | meet known 400 4500 &
+	pids+=($!)
+	listed $((ATTACK_LENGTH - 3)) | meet listed $LISTED 900 &
+	pids+=($!)
+	wait "${pids[@]}"
+	flood_end "$1"
+	echo "# $1: known$(grep '^#' "$TESTBED/known" | tr -d '#')"
+	same "$1: no known clean peer is lost" "$(summary known peers)" "$(summary known connected)"
+	[ "$ATTACK_SECONDS" -lt $QUIET_SECONDS ] ||
+		check "$1: their p99 is $(summary known p99_us) us, $(summary quiet p99_us) before" \
+			test "$(summary known p99_us)" -le $(($(summary quiet p99_us) + SLOWER_US))
+	same "$1: no listed peer gets in" 0 "$(summary listed connected)"
+	same "$1: the agent was never missed" 0 "$(loss agent_silent)"
+	same "$1: the responder works" true "$(ctl --json status | jq .steering.works)"
+	check "$1: the agent stays under $MEMORY_KB KB: $(memory VmHWM)" \
+		test "$(memory VmHWM)" -lt $MEMORY_KB
+}
+
+# --- the guards --------------------------------------------------------------
+
+# Each guard whose losses are counted is in status.
+guards_are_shown() {
+	local guard causes count status
+	status=$(ctl --json status)
+	while read -r guard causes; do
+		count=$(ctl --json stats | jq --arg causes "$causes" \
+			'[.losses[$causes | split(" ")[]] // 0] | add')
+		[ "$count" -gt 0 ] || continue
+		# shellcheck disable=SC2016 # jq
+		check "guard $guard, $count times, is in status with its reason and time" jq -e \
+			--arg guard "$guard" '.guards[] | select(.guard == $guard) |
+			(.reason | length > 20) and .since > 1e9 and .count > 0' <<<"$status"
+	done <<-END
+	admission flood_first flood_retry
+	admission_pass flood_drop
+	max_inquiries overload
+	ring ring_full
+	held_syns hold_flows held_lost
+	verdicts verdicts_evicted
+	sessions session_limit
+	sessions_per_peer session_limit_per_peer
+	descriptors accept_failed
+	log sample_limit ring_full_sample session_log_limit
+	control control_limit control_unread
+	metrics metrics_limit
+	END
+	check "the flood of new peers opened admission" jq -e \
+		'[.guards[].guard] | index("admission")' <<<"$status"
+	check "the local user opened metrics" jq -e '[.guards[].guard] | index("metrics")' <<<"$status"
+	check "nothing opened responder" jq -e '[.guards[].guard] | index("responder") | not' <<<"$status"
+	check "the text has them" eval "ctl status | grep -q '^guard admission: '"
+}
+
+# --- the test ----------------------------------------------------------------
+
+prepare() {
+	printf '%s 127.1.0.1\n' 10.21.240.0/24 2001:db8:21:d000::/52 | ers_zone standard 14400 14400
+	printf '%s 127.0.0.32\n' 203.0.113.0/24 2001:db8:21:e000::/52 | ers_zone qil 14400 14400
+	zones_start
+	sink_start
+	in_mail ip route add default via "$CLIENTS4"
+	in_mail ip -6 route add default via "$CLIENTS6"
+	in_mail tc qdisc add dev mx0 root pfifo limit 20000
+	in_mail ethtool -L mx0 rx 2
+	CONF[ers]="{ activation_code_file = \"$TESTBED/repgate/activation-code\";
+	qil_action = \"tempfail\"; standard_ttl_min = \"4h\"; }"
+	CONF[clean_ttl_min]='"4h"'
+	CONF[clean_ttl_max]='"4h"'
+	repgate_config
+	repgate_start
+	write_sources
+}
+
+quiet() {
+	known 1 | meet judged 400 2000
+	same "$KNOWN clean peers are judged" $KNOWN "$(summary judged connected)"
+	listed 1 | meet refused 400 2000
+	same "$LISTED listed peers are refused" $LISTED "$(summary refused timeout)"
+	known 10 | meet quiet 400 2000
+	same "the clean ones connect again" $((10 * KNOWN)) "$(summary quiet connected)"
+	echo "# quiet:$(grep '^#' "$TESTBED/quiet" | tr -d '#')"
+}
+
+attack_all() {
+	local round name
+	for ((round = 0; round < ATTACK_SECONDS / (ATTACK_LENGTH * ${#ATTACKS[@]}); round++)); do
+		for name in "${ATTACKS[@]}"; do
+			attack "$name"
+		done
+	done
+}
+
+testbed_up
+prepare
+quiet
+local_users
+attack_all
+guards_are_shown
+repgate_stop || not_ok "repgated stops" "status $?"
+finish
