@@ -41,6 +41,7 @@ void rg_losses_read_own(const struct rg_modules *modules, uint64_t own[RG_OWN_LO
 	own[RG_OWN_BAD_EVENTS] = rg_ring_bad(modules->ring);
 	own[RG_OWN_SESSION_LIMIT] = responder.over_sessions;
 	own[RG_OWN_SESSION_LIMIT_PER_PEER] = responder.over_peer;
+	own[RG_OWN_NOT_STEERED] = responder.not_steered;
 	own[RG_OWN_ACCEPT_FAILED] = responder.accept_failed;
 	own[RG_OWN_SESSION_LOG_LIMIT] = modules->refusals.suppressed;
 	own[RG_OWN_CONTROL_LIMIT] = modules->clients->control_limit;

@@ -22,6 +22,7 @@
 	X(BAD_EVENTS, bad_events, "record of the ring buffer with a wrong size or kind: ignored") \
 	X(SESSION_LIMIT, session_limit, "connection over max_sessions: answered 421") \
 	X(SESSION_LIMIT_PER_PEER, session_limit_per_peer, "connection over max_sessions_per_peer: answered 421") \
+	X(NOT_STEERED, not_steered, "connection of a local user to the responder's own port: closed") \
 	X(ACCEPT_FAILED, accept_failed, "connection not accepted, no descriptor or memory: accepting pauses for a second") \
 	X(SESSION_LOG_LIMIT, session_log_limit, "refused session not logged: over log_per_second") \
 	X(CONTROL_LIMIT, control_limit, "connection to the control socket over 64 at once: closed") \

@@ -346,7 +346,19 @@ static struct session *new_session(struct rg_responder *responder, int fd, const
 	return session;
 }
 
-/* A session if the limits allow one, else a reply of 421. */
+/* Steered connections keep the port that the peer connected to; the sockets' own ports are others. */
+static bool is_steered(const struct rg_conf *conf, uint16_t local_port)
+{
+	for (unsigned int i = 0; i < conf->port_count; i++)
+		if (conf->ports[i] == local_port)
+			return true;
+	return false;
+}
+
+/*
+ * A session if the limits allow one, else a reply of 421. A local user can connect to the sockets
+ * themselves: that is closed at once, or he could fill the sessions from 127.0.0.0/8.
+ */
 static void on_accepted(void *arg, int fd, const struct sockaddr_storage *from, enum rg_action action)
 {
 	struct rg_responder *responder = arg;
@@ -357,6 +369,12 @@ static void on_accepted(void *arg, int fd, const struct sockaddr_storage *from, 
 	struct rg_addr addr;
 
 	if (rg_addr_from_sockaddr((const struct sockaddr *)from, &addr)) {
+		close(fd);
+		return;
+	}
+	(void)getsockname(fd, (struct sockaddr *)&to, &len);
+	if (!is_steered(*responder->conf, port_of(&to))) {
+		responder->count.not_steered++;
 		close(fd);
 		return;
 	}
@@ -374,7 +392,6 @@ static void on_accepted(void *arg, int fd, const struct sockaddr_storage *from, 
 		refuse_connection(responder, fd);
 		return;
 	}
-	(void)getsockname(fd, (struct sockaddr *)&to, &len);
 	session->port = port_of(from);
 	session->local_port = port_of(&to);
 	if (session->conf->greet_delay) {

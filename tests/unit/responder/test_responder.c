@@ -62,8 +62,28 @@ static void ended(void *arg, const struct rg_session_report *report)
 
 static const struct rg_responder_calls calls = { find, ended, &conf };
 
+static uint16_t port_of_socket(int fd)
+{
+	struct sockaddr_storage at = {};
+	socklen_t len = sizeof(at);
+
+	(void)getsockname(fd, (struct sockaddr *)&at, &len);
+	return ntohs(at.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&at)->sin6_port :
+						((struct sockaddr_in *)&at)->sin_port);
+}
+
+/* The sockets' own ports count as filtered ones here: nothing is steered in this test. */
+static void filter_ports(void)
+{
+	conf.port_count = RG_RESPONDER_SOCKETS;
+	for (int i = 0; i < RG_RESPONDER_SOCKETS; i++)
+		conf.ports[i] = port_of_socket(listening[i]);
+}
+
 static int set_up(void **state)
 {
+	int err;
+
 	(void)state;
 	conf.max_sessions = 100;
 	conf.max_sessions_per_peer = 3;
@@ -75,7 +95,9 @@ static int set_up(void **state)
 		listening[i] = -1;
 	base = event_base_new();
 	event_base_priority_init(base, RG_PRIORITIES);
-	return rg_responder_new(&responder, base, NULL, &in_force, &calls, NULL);
+	err = rg_responder_new(&responder, base, NULL, &in_force, &calls, NULL);
+	filter_ports();
+	return err;
 }
 
 static int tear_down(void **state)
@@ -286,6 +308,22 @@ static void check_no_descriptor(void **state)
 	run_ms(5);
 }
 
+/* A local user who connects to the socket itself gets nothing, and no session. */
+static void check_not_steered(void **state)
+{
+	int fd;
+
+	(void)state;
+	conf.port_count = 1;
+	conf.ports[0] = 25;
+	fd = dial(RG_RESPONDER_REJECT4);
+	assert_string_equal(heard(fd), "EOF");
+	assert_true(rg_responder_count(responder).not_steered == 1);
+	assert_true(rg_responder_count(responder).sessions == 0);
+	assert_int_equal(reports, 0);
+	close(fd);
+}
+
 /* Who talks before the greeting is noted, and answered after it. */
 static void check_early(void **state)
 {
@@ -370,6 +408,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(check_limits, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_files, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_no_descriptor, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(check_not_steered, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_early, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_greeting, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_end, set_up, tear_down),
