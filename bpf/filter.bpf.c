@@ -10,6 +10,7 @@
  *               counted. The agent asks it in generic mode, in which a SYN that is sent on meets `filter`
  * monitor       counts a SYN that passed in monitor mode while nothing was known of its peer. The agent
  *               runs it once the verdict is there
+ * *_ip          the same programs for links whose frames begin with an IP header (tun, ipip, wg, ppp)
  * send_on       sends a SYN that release let pass into the stack, or a reset back. The agent runs it
  * steer         gives the connection of a SYN that passed as tempfail or reject to the responder
  */
@@ -203,8 +204,10 @@ static __always_inline int act(struct xdp_md *ctx, const struct rg_settings *set
 	case RG_ACTION_PASS: /* to the mail server */
 	case RG_ACTION_TEMPFAIL: /* to the responder: `steer` gives it the connection */
 	case RG_ACTION_REJECT:
-		clear_tag(ctx, settings, syn);
-		return XDP_PASS;
+		if (!clear_tag(ctx, settings, syn))
+			return XDP_PASS;
+		count_loss(RG_LOSS_TAG_FAILED); /* a firewall would take it for a listed peer */
+		return XDP_DROP;
 	case RG_ACTION_TAG: /* to the firewall behind, which acts on the tag */
 		if (!write_tag(ctx, settings, syn))
 			return XDP_PASS;
@@ -396,6 +399,37 @@ SEC("xdp")
 int preview(struct xdp_md *ctx)
 {
 	return filter_frame(ctx, RG_STAGE_PREVIEWED, RG_LINK_ETHERNET);
+}
+
+/* The same for links without an Ethernet header. */
+SEC("xdp")
+int filter_ip(struct xdp_md *ctx)
+{
+	return filter_frame(ctx, RG_STAGE_ARRIVED, RG_LINK_IP);
+}
+
+SEC("xdp.frags")
+int filter_ip_frags(struct xdp_md *ctx)
+{
+	return filter_frame(ctx, RG_STAGE_ARRIVED, RG_LINK_IP);
+}
+
+SEC("xdp")
+int release_ip(struct xdp_md *ctx)
+{
+	return filter_frame(ctx, RG_STAGE_RELEASED, RG_LINK_IP);
+}
+
+SEC("xdp")
+int monitor_ip(struct xdp_md *ctx)
+{
+	return filter_frame(ctx, RG_STAGE_MONITORED, RG_LINK_IP);
+}
+
+SEC("xdp")
+int preview_ip(struct xdp_md *ctx)
+{
+	return filter_frame(ctx, RG_STAGE_PREVIEWED, RG_LINK_IP);
 }
 
 /*

@@ -29,6 +29,16 @@ struct rg_ip_start {
 	__sum16 check; /* of IPv4 */
 };
 
+/*
+ * On a link without an Ethernet header, generic XDP takes the frame's first byte for that of a MAC address.
+ * If its group bit changes, the kernel looks for a new Ethernet type where there is none, and the packet is
+ * lost (netif_receive_generic_xdp()). Of IPv6 this is the third lowest bit of the DSCP.
+ */
+static __always_inline int loses_protocol(const struct rg_syn *syn, __u8 before, __u8 after)
+{
+	return !syn->l3_offset && ((before ^ after) & 1);
+}
+
 /* 0, or negative: nothing was written. TCP's checksum does not cover the DSCP. */
 __attribute__((noinline)) int set_dscp(struct xdp_md *ctx, const struct rg_syn *syn, __u32 dscp)
 {
@@ -45,25 +55,33 @@ __attribute__((noinline)) int set_dscp(struct xdp_md *ctx, const struct rg_syn *
 		__builtin_memcpy(&word, ip.bytes, sizeof(word));
 		ip.check = update_checksum(ip.check, old, word);
 	} else {
-		ip.bytes[0] = (ip.bytes[0] & 0xf0) | (dscp >> 2 & 0xf);
+		__u8 first = (ip.bytes[0] & 0xf0) | (dscp >> 2 & 0xf);
+
+		if (loses_protocol(syn, ip.bytes[0], first))
+			return -1;
+		ip.bytes[0] = first;
 		ip.bytes[1] = (ip.bytes[1] & 0x3f) | (dscp & 0x3) << 6;
 	}
 	return write_frame(ctx, syn->l3_offset, &ip, sizeof(ip));
 }
 
-/* 0, or negative: the setting tag_dscp has just changed, and the agent will change the verdict too. */
+/* 0, or negative: it can't be written here, or tag_dscp has just changed: the agent changes the verdict too. */
 static __always_inline int write_tag(struct xdp_md *ctx, const struct rg_settings *settings,
 				     const struct rg_syn *syn)
 {
 	return settings->tag_dscp ? set_dscp(ctx, syn, settings->tag_dscp) : -1;
 }
 
-/* In monitor mode nothing is written, and no firewall should act on tags. */
-static __always_inline void clear_tag(struct xdp_md *ctx, const struct rg_settings *settings,
-				      const struct rg_syn *syn)
+/*
+ * In monitor mode nothing is written, and no firewall should act on tags. 0, or negative: the SYN still has
+ * the tag, which its sender has set.
+ */
+static __always_inline int clear_tag(struct xdp_md *ctx, const struct rg_settings *settings,
+				     const struct rg_syn *syn)
 {
 	if (settings->tag_dscp && syn->dscp == settings->tag_dscp && settings->mode != RG_MODE_MONITOR)
-		set_dscp(ctx, syn, 0);
+		return set_dscp(ctx, syn, 0);
+	return 0;
 }
 
 #endif

@@ -95,7 +95,9 @@ bool rg_loader_can_hold(const struct rg_loader *loader)
 
 const struct rg_attachment *rg_attach_info(const struct rg_loader *loader, unsigned int index)
 {
-	static const struct rg_attachment attachment = { "lo", 1, RG_XDP_GENERIC, false, 7, "lo9" };
+	static const struct rg_attachment attachment = {
+		"lo", 1, RG_XDP_GENERIC, false, RG_LINK_KIND_ETHERNET, 7, "lo9"
+	};
 
 	(void)loader;
 	return index ? NULL : &attachment;

@@ -384,8 +384,11 @@ static void print_renamed(FILE *to, const json_t *interfaces)
 static void print_status(FILE *to, const json_t *result)
 {
 	static const struct column interfaces[MAX_COLUMNS] = {
-		{ "INTERFACE", "name", -16, COLUMN_TEXT },  { "STATE", "state", -9, COLUMN_TEXT },
-		{ "MODE", "mode", -8, COLUMN_TEXT },	    { "FRAGS", "frags", -6, COLUMN_YES_NO },
+		{ "INTERFACE", "name", -16, COLUMN_TEXT },
+		{ "STATE", "state", -9, COLUMN_TEXT },
+		{ "MODE", "mode", -8, COLUMN_TEXT },
+		{ "LINK", "link", -9, COLUMN_TEXT },
+		{ "FRAGS", "frags", -6, COLUMN_YES_NO },
 		{ "PROGRAM", "program", 8, COLUMN_NUMBER },
 	};
 	static const struct column maps[MAX_COLUMNS] = {

@@ -79,8 +79,12 @@ static int attach_program(struct rg_loader *loader, struct rg_loader_interface *
 static int attach_in_mode(struct rg_loader *loader, struct rg_loader_interface *at,
 			  enum rg_xdp_mode mode)
 {
-	struct bpf_program *frags = loader->skeleton->progs.filter_frags;
-	struct bpf_program *plain = loader->skeleton->progs.filter, *used = frags;
+	bool ip = at->info.link_kind == RG_LINK_KIND_IP;
+	struct bpf_program *frags = ip ? loader->skeleton->progs.filter_ip_frags :
+					 loader->skeleton->progs.filter_frags;
+	struct bpf_program *plain = ip ? loader->skeleton->progs.filter_ip :
+					 loader->skeleton->progs.filter;
+	struct bpf_program *used = frags;
 	int err = attach_program(loader, at, mode, frags);
 
 	if (err && err != -EBUSY && err != -EEXIST) {
@@ -128,6 +132,7 @@ static int dispatch_in_mode(struct rg_loader *loader, struct rg_loader_interface
 	struct rg_dispatched what = {
 		.loaded = loader->skeleton->obj,
 		.config = { .can_hold = loader->can_hold },
+		.begins_with_ip = at->info.link_kind == RG_LINK_KIND_IP,
 		.map_ids = { rg_loader_map_id(bpf_map__fd(loader->skeleton->maps.settings)),
 			     loader->old_settings }
 	};
@@ -203,6 +208,34 @@ static void note_present_name(struct rg_loader_interface *at)
 		rg_log_info("interface %s has its name again", at->info.name);
 }
 
+/* What the frames begin with decides which program is attached. */
+static int find_link_kind(const struct rg_loader *loader, struct rg_loader_interface *at,
+			  struct rg_error *error)
+{
+	char name[IF_NAMESIZE];
+	unsigned int type = 0;
+	int err = -ENODEV;
+
+	if (if_indextoname(at->info.ifindex, name))
+		err = rg_link_kind_of(name, &type, &at->info.link_kind);
+	if (err == -EPROTONOSUPPORT)
+		return rg_fail(
+			error, err,
+			"interface %s: links of hardware type %u can't be filtered: repgate parses "
+			"Ethernet, and links that begin with an IP header (docs/platforms.md)",
+			at->info.name, type);
+	if (err)
+		return rg_fail(error, err, "interface %s: %s", at->info.name, strerror(-err));
+	if (bpf_program__fd(at->info.link_kind == RG_LINK_KIND_IP ?
+				    loader->skeleton->progs.filter_ip :
+				    loader->skeleton->progs.filter) < 0)
+		return rg_fail(error, -EOPNOTSUPP,
+			       "interface %s: its frames begin with another header than at the start of "
+			       "repgated; restart it",
+			       at->info.name);
+	return 0;
+}
+
 static int attach_interface(struct rg_loader *loader, struct rg_loader_interface *at,
 			    struct rg_error *error)
 {
@@ -211,6 +244,9 @@ static int attach_interface(struct rg_loader *loader, struct rg_loader_interface
 	at->info.ifindex = find_interface(loader, at);
 	if (!at->info.ifindex)
 		return rg_fail(error, -ENODEV, "interface %s: %s", at->info.name, strerror(ENODEV));
+	err = find_link_kind(loader, at, error);
+	if (err)
+		return err;
 	if (loader->xdp_attach == RG_ATTACH_DISPATCHER)
 		return dispatch_interface(loader, at, error);
 	at->link = adopt_link(loader, at->info.name, at->info.ifindex);

@@ -7,6 +7,7 @@
 #ifndef REPGATE_KERNEL_ATTACH_H
 #define REPGATE_KERNEL_ATTACH_H
 
+#include "kernel/link_kind.h"
 #include "kernel/loader.h"
 
 #include <net/if.h>
@@ -41,6 +42,7 @@ struct rg_attachment {
 	unsigned int ifindex; /* 0: not attached */
 	enum rg_xdp_mode mode; /* native or generic */
 	bool frags; /* the program takes frames in several buffers */
+	enum rg_link_kind link_kind;
 	uint32_t program; /* id, as `bpftool prog show` has it */
 	char present_name[IF_NAMESIZE]; /* other than name: the interface was renamed. "": not attached */
 };

@@ -132,10 +132,12 @@ int rg_dispatcher_attach(const struct rg_dispatched *what, int ifindex, bool nat
 
 	*frags = what->config.can_hold;
 	if (*frags)
-		err = attach_named(what, "filter_frags", ifindex, native, id);
+		err = attach_named(what, what->begins_with_ip ? "filter_ip_frags" : "filter_frags",
+				   ifindex, native, id);
 	if (err) {
 		*frags = false;
-		err = attach_named(what, "filter", ifindex, native, id);
+		err = attach_named(what, what->begins_with_ip ? "filter_ip" : "filter", ifindex,
+				   native, id);
 	}
 	if (!err)
 		(void)rg_dispatcher_detach(what->map_ids, ifindex, *id);

@@ -17,6 +17,7 @@ struct rg_dispatched {
 	const void *elf;
 	size_t elf_size;
 	struct bpf_object *loaded; /* the caller's; its maps are shared */
+	bool begins_with_ip; /* the interface's frames have no Ethernet header */
 	struct rg_config config; /* the read-only data of the programs */
 	/*
 	 * Ids of our map `settings` and of an earlier agent's, or 0. A program that uses one of them is ours.

@@ -9,8 +9,9 @@
 struct rg_held_frame {
 	uint32_t ifindex;
 	uint32_t len; /* bytes */
+	bool begins_with_ip; /* it has no Ethernet header */
 	bool arrives; /* into the stack, as if it arrived on ifindex; false: out of ifindex, an answer */
-	uint8_t bytes[RG_FRAME_SIZE + 64]; /* from the Ethernet header on */
+	uint8_t bytes[RG_FRAME_SIZE + 64]; /* as they are on the link */
 };
 
 /*

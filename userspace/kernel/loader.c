@@ -2,6 +2,7 @@
 #include "kernel/loader.h"
 
 #include "kernel/dispatcher.h"
+#include "kernel/link_kind.h"
 #include "kernel/loader_private.h"
 #include "kernel/settings.h"
 #include "base/log.h"
@@ -228,6 +229,40 @@ static void name_maps(struct rg_loader *loader)
 	loader->maps.host_routes = bpf_map__fd(skeleton->maps.host_routes);
 }
 
+/* Whether an interface of the configuration has, or may get, frames of this kind. */
+static bool has_kind(const struct rg_conf *conf, enum rg_link_kind wanted)
+{
+	for (unsigned int i = 0; i < conf->interface_count; i++) {
+		enum rg_link_kind kind;
+		unsigned int type;
+
+		if (rg_link_kind_of(conf->interfaces[i], &type, &kind) || kind == wanted)
+			return true;
+	}
+	return false;
+}
+
+/* Loads only what is used: the verifier takes half a second for each program. */
+static void choose_programs(struct rg_loader *loader, const struct rg_conf *conf)
+{
+	const struct filter_bpf *skeleton = loader->skeleton;
+	struct bpf_program *const programs[][2] = {
+		{ skeleton->progs.filter, skeleton->progs.filter_ip },
+		{ skeleton->progs.filter_frags, skeleton->progs.filter_ip_frags },
+		{ skeleton->progs.release, skeleton->progs.release_ip },
+		{ skeleton->progs.monitor, skeleton->progs.monitor_ip },
+		{ skeleton->progs.preview, skeleton->progs.preview_ip },
+	};
+	bool ip = has_kind(conf, RG_LINK_KIND_IP), ethernet = has_kind(conf, RG_LINK_KIND_ETHERNET);
+
+	for (size_t i = 0; i < ARRAY_SIZE(programs); i++) {
+		bool can_load = i != 1 || loader->can_hold;
+
+		bpf_program__set_autoload(programs[i][0], can_load && (ethernet || !ip));
+		bpf_program__set_autoload(programs[i][1], can_load && ip);
+	}
+}
+
 static int open_skeleton(struct rg_loader *loader, const struct rg_conf *conf)
 {
 	struct filter_bpf *skeleton = filter_bpf__open();
@@ -239,8 +274,7 @@ static int open_skeleton(struct rg_loader *loader, const struct rg_conf *conf)
 	loader->can_hold =
 		libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_load_bytes, NULL) == 1;
 	skeleton->rodata->rg_config.can_hold = loader->can_hold;
-	if (!loader->can_hold)
-		bpf_program__set_autoload(skeleton->progs.filter_frags, false);
+	choose_programs(loader, conf);
 	/* The inner map of `lists` is a template: its size need not agree (Linux 5.10). */
 	if (bpf_map__set_max_entries(skeleton->maps.verdicts, conf->max_verdicts) ||
 	    bpf_map__set_max_entries(skeleton->maps.verdict_details, conf->max_verdicts) ||

@@ -469,7 +469,7 @@ static void test_status(void **state)
 		{ "{\"command\":\"status\"}",
 		  OK("{\"mode\":\"enforce\",\"unknown\":\"hold\",\"ports\":[25],"
 		     "\"interfaces\":[{\"name\":\"lo\",\"ifindex\":1,\"state\":\"attached\","
-		     "\"mode\":\"generic\",\"frags\":false,\"program\":7}],"
+		     "\"mode\":\"generic\",\"link\":\"ethernet\",\"frags\":false,\"program\":7}],"
 		     "\"steering\":{\"state\":\"ready\",\"works\":true,\"advice\":null},"
 		     "\"guards\":[],"
 		     "\"index\":{\"lists\":null,\"hosts\":{\"hosts\":0,\"nets\":0,\"overflow\":0,"

@@ -143,7 +143,7 @@ static void test_status(void **state)
 	check(RG_COMMAND_ZONES, "{'zones':[" ZONE "]}", ZONE_TEXT);
 	check(RG_COMMAND_STATUS,
 	      "{'mode':'enforce','unknown':'hold','ports':[25,587],'interfaces':[{'name':'eth0',"
-	      "'state':'attached','mode':'native','frags':true,'program':7}],'steering':{'state':"
+	      "'state':'attached','mode':'native','link':'ip','frags':true,'program':7}],'steering':{'state':"
 	      "'no server','advice':'advice'},'guards':[{'guard':'zone','zone':'a','open':true,"
 	      "'since':86400,'until':null,'count':null,'reason':'open: silent'},{'guard':'log',"
 	      "'zone':null,'open':false,'since':86400,'until':86460,'count':5,'reason':'fast'}],"
@@ -164,8 +164,8 @@ static void test_status(void **state)
 	      "(5 times)\n"
 	      "LAST RELOAD REFUSED: bad\n"
 	      "\n"
-	      "INTERFACE        STATE     MODE     FRAGS   PROGRAM\n"
-	      "eth0             attached  native   yes           7\n"
+	      "INTERFACE        STATE     MODE     LINK      FRAGS   PROGRAM\n"
+	      "eth0             attached  native   ip        yes           7\n"
 	      "\n" ZONE_TEXT "\n"
 	      "MAP                 ID    ENTRIES        MAX\n"
 	      "lists                4          2         10\n"
