@@ -234,6 +234,9 @@ guards_are_shown() {
 	check "the flood of new peers opened admission" jq -e \
 		'[.guards[].guard] | index("admission")' <<<"$status"
 	check "the local user opened metrics" jq -e '[.guards[].guard] | index("metrics")' <<<"$status"
+	check "connections of the local user to the responder are closed and counted: $(loss not_steered)" \
+		test "$(loss not_steered)" -gt 0
+	same "they are no sessions" 0 "$(loss session_limit)"
 	check "nothing opened responder" jq -e '[.guards[].guard] | index("responder") | not' <<<"$status"
 	check "the text has them" eval "ctl status | grep -q '^guard admission: '"
 }
