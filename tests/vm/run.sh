@@ -61,7 +61,7 @@ BOOT_MODULES_virtiofs=(virtio_pci virtiofs overlay)
 #		does; test_native has the actions, the packet rows the expiry
 #	test_senders, test_secret, test_country, test_bad_input	the reaction
 #		of senders, and the agent alone: the kernel has no part in it
-PLAIN_TESTS=(test_native test_dispatcher test_lifecycle fuzz_filter)
+PLAIN_TESTS=(test_native test_dispatcher test_lifecycle test_links fuzz_filter)
 # With systemd as process 1.
 SYSTEMD_TESTS=(test_service)
 
