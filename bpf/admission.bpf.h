@@ -2,7 +2,8 @@
 /*
  * Admission: a flood of spoofed SYNs must not become a flood of DNS queries. The gates are token
  * buckets for all unknown peers together. Over the rate of new peers a first SYN is dropped. A real
- * sender sends it again, and then the gate for retransmissions lets it in; a spoofed one does not.
+ * sender sends it again a second later, and then the gate for retransmissions lets it in. A spoofed one does
+ * not; one that is sent twice at once is no retransmission.
  */
 #ifndef REPGATE_ADMISSION_BPF_H
 #define REPGATE_ADMISSION_BPF_H
@@ -38,7 +39,7 @@ __attribute__((noinline)) int is_admitted(const struct rg_settings *settings,
 	if (passes_gate(settings, RG_GATE_NEW, syn->now))
 		return 1;
 	/* The complement: account_attempt() notes connections by the same hash, with another salt. */
-	if (note_attempt(hash_source(syn, ~syn_salt(syn)), syn->second)) {
+	if (!is_retransmission(hash_source(syn, ~syn_salt(syn)), syn)) {
 		count_loss(RG_LOSS_FLOOD_FIRST);
 		return 0;
 	}

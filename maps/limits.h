@@ -50,6 +50,12 @@
 /* One attempt = the SYNs of one address and source port within this time (8-11 of Linux in 127 s). */
 #define RG_ATTEMPT_SECONDS 120
 
+/*
+ * ns. In a flood, a SYN that is repeated earlier is no retransmission. Linux's first comes after 1 s, and the
+ * programs' clock may be a tick old.
+ */
+#define RG_RETRY_TIME 900000000ULL
+
 /* In a flood, one of so many connections or hits counts for all of them. */
 #define RG_SAMPLED 256
 #define RG_SAMPLED_HITS 16384

@@ -10,8 +10,9 @@
 #include "types.h"
 
 /*
- * `attempts`: SYNs that came lately. A slot is a 20-bit tag, then the low 12 bits of the time in
- * seconds; 0: empty.
+ * `attempts`: SYNs that came lately. A slot is a tag, then the low 12 bits of the time in seconds; 0: empty.
+ * The tag of a connection has 20 bits. That of a SYN, by which admission knows a retransmission, has 15; the
+ * 5 bits after it are the part of the second, in units of 2^25 ns.
  */
 struct rg_attempt_set {
 	__u32 slots[RG_ATTEMPT_WAYS];

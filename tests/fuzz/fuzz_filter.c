@@ -808,18 +808,22 @@ static void begin_state(struct lab *lab, uint64_t state)
 	make_index(lab);
 }
 
-/* Two minutes later the same connection is another attempt. */
+/* A second later the same SYN is a retransmission; two minutes later it is another attempt. */
 static void age_attempts(struct lab *lab)
 {
+	uint32_t seconds = rng_percent(&lab->rng, 50) ? 1 : RG_ATTEMPT_SECONDS;
 	const uint32_t mask = 0xfff; /* the time in a slot of `attempts`, s */
 
 	for (size_t i = 0; i < ATTEMPTS_SIZE / sizeof(*lab->attempts); i++) {
 		uint32_t slot = lab->attempts[i];
 
 		if (slot)
-			lab->attempts[i] = (slot & ~mask) | ((slot - RG_ATTEMPT_SECONDS) & mask);
+			lab->attempts[i] = (slot & ~mask) | ((slot - seconds) & mask);
 	}
-	model_forget_attempts(&lab->model);
+	if (seconds == 1)
+		model_attempts_are_due(&lab->model);
+	else
+		model_forget_attempts(&lab->model);
 }
 
 /* ---- a frame ---- */
@@ -1254,7 +1258,7 @@ static const char *run_state(struct lab *lab, uint32_t frames)
 	for (lab->index = 0; lab->index < frames && !what; lab->index++) {
 		if (lab->index && lab->index % EPOCH_FRAMES == 0) {
 			turn_settings(lab);
-			if (rng_percent(&lab->rng, 2))
+			if (rng_percent(&lab->rng, 4))
 				age_attempts(lab);
 		}
 		what = run_frame(lab);

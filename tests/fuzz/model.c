@@ -132,6 +132,12 @@ void model_reset(struct model *model, uint64_t now)
 	model_forget_attempts(model);
 }
 
+void model_attempts_are_due(struct model *model)
+{
+	for (size_t i = 0; i < MODEL_ATTEMPTS; i++)
+		model->attempts[i].is_due = true;
+}
+
 void model_forget_attempts(struct model *model)
 {
 	model->attempt_generation++;
@@ -669,8 +675,8 @@ static void meet_unknown(struct way *way, struct model_peer *peer, enum rg_actio
 	}
 }
 
-/* True: this address and salt come for the first time. */
-static bool is_first(struct model *model, model_addr addr, uint64_t salt)
+/* True: this address and salt come for the first time; too_early: or again, but not a second later. */
+static bool is_first(struct model *model, model_addr addr, uint64_t salt, bool too_early)
 {
 	uint64_t question = model->questions++;
 	uint32_t i = slot_of(addr, (uint32_t)(salt ^ salt >> 32)) % MODEL_ATTEMPTS;
@@ -678,10 +684,10 @@ static bool is_first(struct model *model, model_addr addr, uint64_t salt)
 
 	for (; attempt->generation == model->attempt_generation; attempt = &model->attempts[i]) {
 		if (attempt->addr == addr && attempt->salt == salt)
-			return false;
+			return too_early && !attempt->is_due;
 		i = (i + 1) % MODEL_ATTEMPTS;
 	}
-	*attempt = (struct model_attempt){ addr, salt, model->attempt_generation };
+	*attempt = (struct model_attempt){ addr, salt, model->attempt_generation, false };
 	for (unsigned int forced = 0; forced < model->forced_count; forced++)
 		if (model->forced[forced] == question)
 			return false;
@@ -726,7 +732,7 @@ static bool is_admitted(struct way *way, enum rg_action *action)
 	*action = RG_ACTION_DROP;
 	if (passes_gate(model, RG_GATE_NEW))
 		return true;
-	if (is_first(model, view->from, syn)) {
+	if (is_first(model, view->from, syn, true)) {
 		count_loss(model, RG_LOSS_FLOOD_FIRST);
 		return false;
 	}
@@ -864,7 +870,7 @@ static void account(struct way *way)
 	bool waits = way->waits || (!passes && (way->peer_class == RG_CLASS_UNKNOWN ||
 						way->peer_class == RG_CLASS_PENDING));
 	bool monitored = refused && monitors(model);
-	bool first = !waits && is_first(model, way->view->from, way->view->port);
+	bool first = !waits && is_first(model, way->view->from, way->view->port, false);
 	struct rg_count *count = &model->counts[monitored ? RG_STAT_MONITORED : RG_STAT_DONE];
 
 	count += way->peer_class * RG_ACTION_MAX + way->action;

@@ -67,6 +67,7 @@ struct model_attempt {
 	model_addr addr;
 	uint64_t salt;
 	uint32_t generation;
+	bool is_due; /* the same SYN is a retransmission now */
 };
 
 /* Where the host would route on what is not its own (the network namespace of the driver). */
@@ -120,6 +121,8 @@ struct model_result {
 void model_reset(struct model *model, uint64_t now);
 /* Nobody has tried to connect lately. */
 void model_forget_attempts(struct model *model);
+/* A second has passed, or some: what is repeated now is a retransmission. */
+void model_attempts_are_due(struct model *model);
 
 model_addr model_read_addr(const uint8_t bytes[16]);
 struct rg_addr model_write_addr(model_addr addr);

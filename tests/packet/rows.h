@@ -95,6 +95,7 @@ struct step {
 	struct packet_spec answer; /* with XDP_TX */
 	bool finished; /* what comes out has the right checksum, else it is unchanged */
 	uint16_t tos; /* what passes has this one (packet.h) and is otherwise unchanged; 0: unchanged */
+	uint32_t later; /* s since the step before */
 };
 
 struct row {
