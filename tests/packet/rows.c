@@ -419,7 +419,8 @@ static void take_steps(struct run *run, const struct row *row, enum run_program 
 	for (int i = 0; i < ROW_STEPS && row->steps[i].action; i++) {
 		const struct step *step = &row->steps[i];
 
-		run_age_attempts(run, step->later);
+		if (step->later)
+			run_age_attempts(run, step->later);
 		take_step(run, row, step, step->program ? step->program : program);
 	}
 }
