@@ -37,6 +37,17 @@ static __always_inline __u32 next_draw(void)
 	return source ? (__u32)*source : 0;
 }
 
+/* Both checksums, of a frame without options and data: the filter drops refused SYNs with a wrong one. */
+static __always_inline void finish_checksums(struct bench_frame *frame)
+{
+	frame->ip.check = 0;
+	frame->ip.check = fold(sum_words(&frame->ip, sizeof(frame->ip), 0));
+	frame->tcp.check = 0;
+	frame->tcp.check = fold(sum_words(&frame->tcp, sizeof(frame->tcp),
+					  sum_words(&frame->ip.saddr, 8, 0) + bpf_htons(IPPROTO_TCP) +
+						  bpf_htons(sizeof(frame->tcp))));
+}
+
 /* A source, and a port and a sequence number that it did not have the last time. */
 static __always_inline int rewrite(struct xdp_md *ctx)
 {
@@ -47,6 +58,7 @@ static __always_inline int rewrite(struct xdp_md *ctx)
 	frame->ip.saddr = next_draw();
 	frame->tcp.source = (__u16)(bench_next * 0x9e3779b97f4a7c15ULL >> 48);
 	frame->tcp.seq = (__u32)bench_next;
+	finish_checksums(frame);
 	return 0;
 }
 
@@ -55,7 +67,7 @@ int frame_filtered(struct xdp_md *ctx)
 {
 	if (rewrite(ctx))
 		return XDP_ABORTED;
-	return filter_frame(ctx, RG_STAGE_ARRIVED, RG_BUFFERS_ONE);
+	return filter_frame(ctx, RG_STAGE_ARRIVED, RG_LINK_ETHERNET);
 }
 
 SEC("xdp")
