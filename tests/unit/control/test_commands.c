@@ -264,24 +264,18 @@ static void test_lookup(void **state)
 }
 
 /* Every combination of what the sentence about the next SYN depends on. */
-static void test_explanations(void **state)
-{
-	enum {
-		QIL = 2,
-		CLEAN = 3,
-		UNKNOWN = 4
-	}; /* last byte of the address, see fakes/modules.c */
-	const struct rg_evidence none = {}, own = { .never_block = true };
-	const struct rg_evidence country = { .country = RG_CLASS_BLOCKED };
-	const struct {
-		enum rg_mode mode;
-		enum rg_action unknown;
-		int last;
-		const struct rg_evidence *local;
-		unsigned int zones; /* as fake_answer() takes them */
-		enum rg_steering_state steering;
-		const char *next, *why;
-	} rows[] = {
+enum { QIL = 2, CLEAN = 3, UNKNOWN = 4 }; /* last byte of the address, see fakes/modules.c */
+static const struct rg_evidence none = {}, own = { .never_block = true };
+static const struct rg_evidence country = { .country = RG_CLASS_BLOCKED };
+static const struct {
+	enum rg_mode mode;
+	enum rg_action unknown;
+	int last;
+	const struct rg_evidence *local;
+	unsigned int zones; /* as fake_answer() takes them */
+	enum rg_steering_state steering;
+	const char *next, *why;
+} explanations[] = {
 #define E RG_MODE_ENFORCE
 #define M RG_MODE_MONITOR
 #define LISTED RG_ZONE_LISTED
@@ -290,50 +284,48 @@ static void test_explanations(void **state)
 #define DROPS RG_ACTION_DROP
 #define PASSES RG_ACTION_PASS
 #define BYPASSED RG_STEERING_BYPASSED
-		{ E, HOLDS, QIL, &none, 0, 0, "tempfail", "meets: tempfail" },
-		{ E, HOLDS, QIL, &none, 0, BYPASSED, "reset",
-		  "meets: reset, as tempfail can't work (see status)" },
-		{ E, HOLDS, CLEAN, &none, 0, 0, "pass", "passes" },
-		{ E, HOLDS, CLEAN, &own, 0, 0, "pass", "passes" },
-		{ E, HOLDS, UNKNOWN, &none, LISTED, 0, "drop",
-		  "is held until the zones have answered, then meets: drop" },
-		{ E, HOLDS, UNKNOWN, &none, NOT, 0, "pass",
-		  "is held until the zones have answered, then passes" },
-		{ E, HOLDS, UNKNOWN, &none, LISTED << 2, BYPASSED, "reset",
-		  "is held until the zones have answered, then meets: reset, as tempfail can't work "
-		  "(see status)" },
-		{ E, HOLDS, UNKNOWN, &country, 0, 0, "drop",
-		  "is held until the agent has judged it, without asking a zone, then meets: drop" },
-		{ E, HOLDS, UNKNOWN, &own, 0, 0, "pass", "passes: it is never refused" },
-		{ E, DROPS, UNKNOWN, &none, LISTED, 0, "drop",
-		  "is dropped, as unknown = drop; its retransmission meets: drop" },
-		{ E, DROPS, UNKNOWN, &none, NOT, 0, "drop",
-		  "is dropped, as unknown = drop; its retransmission passes" },
-		{ E, DROPS, UNKNOWN, &own, 0, 0, "drop",
-		  "is dropped, as unknown = drop; its retransmission passes" },
-		{ E, PASSES, UNKNOWN, &none, LISTED, 0, "pass",
-		  "passes, as unknown = pass; once it is judged, the next one meets: drop" },
-		{ E, PASSES, UNKNOWN, &none, NOT, 0, "pass",
-		  "passes, as unknown = pass; once it is judged, the next one passes" },
-		{ E, PASSES, UNKNOWN, &own, 0, 0, "pass", "passes: it is never refused" },
-		{ M, HOLDS, QIL, &none, 0, 0, "pass",
-		  "passes, as mode is monitor; would meet: tempfail" },
-		{ M, HOLDS, QIL, &none, 0, BYPASSED, "pass",
-		  "passes, as mode is monitor; would meet: reset, as tempfail can't work (see status)" },
-		{ M, HOLDS, CLEAN, &none, 0, 0, "pass", "passes" },
-		{ M, HOLDS, UNKNOWN, &none, LISTED, 0, "pass",
-		  "passes, as mode is monitor; would meet: drop" },
-		{ M, DROPS, UNKNOWN, &none, LISTED, 0, "pass",
-		  "passes, as mode is monitor; would meet: drop" },
-		{ M, PASSES, UNKNOWN, &none, LISTED, 0, "pass",
-		  "passes, as mode is monitor; once it is judged, the next one would meet: drop" },
-		{ M, HOLDS, UNKNOWN, &none, NOT, 0, "pass", "passes" },
-		{ M, DROPS, UNKNOWN, &none, NOT, 0, "pass", "passes" },
-		{ M, HOLDS, UNKNOWN, &country, 0, 0, "pass",
-		  "passes, as mode is monitor; would meet: drop" },
-		{ M, HOLDS, UNKNOWN, &own, 0, 0, "pass", "passes: it is never refused" },
-		{ M, DROPS, UNKNOWN, &own, 0, 0, "pass", "passes: it is never refused" },
-		{ M, PASSES, UNKNOWN, &own, 0, 0, "pass", "passes: it is never refused" },
+	{ E, HOLDS, QIL, &none, 0, 0, "tempfail", "meets: tempfail" },
+	{ E, HOLDS, QIL, &none, 0, BYPASSED, "reset",
+	  "meets: reset, as tempfail can't work (see status)" },
+	{ E, HOLDS, CLEAN, &none, 0, 0, "pass", "passes" },
+	{ E, HOLDS, CLEAN, &own, 0, 0, "pass", "passes" },
+	{ E, HOLDS, UNKNOWN, &none, LISTED, 0, "drop",
+	  "is held until the zones have answered, then meets: drop" },
+	{ E, HOLDS, UNKNOWN, &none, NOT, 0, "pass",
+	  "is held until the zones have answered, then passes" },
+	{ E, HOLDS, UNKNOWN, &none, LISTED << 2, BYPASSED, "reset",
+	  "is held until the zones have answered, then meets: reset, as tempfail can't work "
+	  "(see status)" },
+	{ E, HOLDS, UNKNOWN, &country, 0, 0, "drop",
+	  "is held until the agent has judged it, without asking a zone, then meets: drop" },
+	{ E, HOLDS, UNKNOWN, &own, 0, 0, "pass", "passes: it is never refused" },
+	{ E, DROPS, UNKNOWN, &none, LISTED, 0, "drop",
+	  "is dropped, as unknown = drop; its retransmission meets: drop" },
+	{ E, DROPS, UNKNOWN, &none, NOT, 0, "drop",
+	  "is dropped, as unknown = drop; its retransmission passes" },
+	{ E, DROPS, UNKNOWN, &own, 0, 0, "drop",
+	  "is dropped, as unknown = drop; its retransmission passes" },
+	{ E, PASSES, UNKNOWN, &none, LISTED, 0, "pass",
+	  "passes, as unknown = pass; once it is judged, the next one meets: drop" },
+	{ E, PASSES, UNKNOWN, &none, NOT, 0, "pass",
+	  "passes, as unknown = pass; once it is judged, the next one passes" },
+	{ E, PASSES, UNKNOWN, &own, 0, 0, "pass", "passes: it is never refused" },
+	{ M, HOLDS, QIL, &none, 0, 0, "pass", "passes, as mode is monitor; would meet: tempfail" },
+	{ M, HOLDS, QIL, &none, 0, BYPASSED, "pass",
+	  "passes, as mode is monitor; would meet: reset, as tempfail can't work (see status)" },
+	{ M, HOLDS, CLEAN, &none, 0, 0, "pass", "passes" },
+	{ M, HOLDS, UNKNOWN, &none, LISTED, 0, "pass",
+	  "passes, as mode is monitor; would meet: drop" },
+	{ M, DROPS, UNKNOWN, &none, LISTED, 0, "pass",
+	  "passes, as mode is monitor; would meet: drop" },
+	{ M, PASSES, UNKNOWN, &none, LISTED, 0, "pass",
+	  "passes, as mode is monitor; once it is judged, the next one would meet: drop" },
+	{ M, HOLDS, UNKNOWN, &none, NOT, 0, "pass", "passes" },
+	{ M, DROPS, UNKNOWN, &none, NOT, 0, "pass", "passes" },
+	{ M, HOLDS, UNKNOWN, &country, 0, 0, "pass", "passes, as mode is monitor; would meet: drop" },
+	{ M, HOLDS, UNKNOWN, &own, 0, 0, "pass", "passes: it is never refused" },
+	{ M, DROPS, UNKNOWN, &own, 0, 0, "pass", "passes: it is never refused" },
+	{ M, PASSES, UNKNOWN, &own, 0, 0, "pass", "passes: it is never refused" },
 #undef E
 #undef M
 #undef LISTED
@@ -342,20 +334,23 @@ static void test_explanations(void **state)
 #undef DROPS
 #undef PASSES
 #undef BYPASSED
-	};
+};
+
+static void test_explanations(void **state)
+{
 	char request[80], want[256];
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		modules.conf->mode = rows[i].mode;
-		modules.conf->unknown = rows[i].unknown;
-		modules.steering.state = rows[i].steering;
-		fake_local = *rows[i].local;
-		fake_zones = rows[i].zones;
+	for (size_t i = 0; i < ARRAY_SIZE(explanations); i++) {
+		modules.conf->mode = explanations[i].mode;
+		modules.conf->unknown = explanations[i].unknown;
+		modules.steering.state = explanations[i].steering;
+		fake_local = *explanations[i].local;
+		fake_zones = explanations[i].zones;
 		snprintf(request, sizeof(request),
-			 "{\"command\":\"lookup\",\"address\":\"192.0.2.%d\"}", rows[i].last);
+			 "{\"command\":\"lookup\",\"address\":\"192.0.2.%d\"}", explanations[i].last);
 		snprintf(want, sizeof(want), OK("{\"next_syn\":\"%s\",\"explanation\":\"%s\"}"),
-			 rows[i].next, rows[i].why);
+			 explanations[i].next, explanations[i].why);
 		check(request, want);
 	}
 	fake_local = none;
