@@ -103,8 +103,11 @@ static void add_ethernet(struct rng *rng, struct frame *frame, unsigned int type
 {
 	static const uint16_t tags[] = { 0x8100, 0x88a8, 0x8100, 0x9100 };
 	static const uint16_t others[] = { 0x0806, 0x88cc, 0x8864, 0x0800, 0x86dd, 0x8100 };
-	static const uint8_t counts[] = { 0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 2, 3 };
+	static const uint8_t counts[] = { 0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 3, 8 };
 	unsigned int count = counts[rng_below(rng, sizeof(counts))];
+
+	if (rng_percent(rng, 4)) /* around the most that are read */
+		count = 3 + rng_below(rng, 8);
 
 	put_random(rng, frame, 0, 12);
 	if (!rng_percent(rng, 10))
@@ -377,6 +380,12 @@ static void flip(struct rng *rng, struct frame *frame)
 	}
 }
 
+/* To another kind of link only what is made for it goes. */
+static bool comes_again(struct rng *rng, const struct frames_world *world, const struct frame *frame)
+{
+	return frame->len >= 14 && frame->bare == world->bare && rng_percent(rng, 15);
+}
+
 static void mutate(struct rng *rng, struct frame *frame)
 {
 	uint32_t choice = rng_below(rng, 100);
@@ -389,13 +398,16 @@ static void mutate(struct rng *rng, struct frame *frame)
 
 void frames_next(struct rng *rng, const struct frames_world *world, struct frame *frame)
 {
-	if (frame->len >= 14 && rng_percent(rng, 15)) {
+	if (comes_again(rng, world, frame)) {
 		if (rng_percent(rng, 10))
 			flip(rng, frame);
 	} else {
 		bool six = rng_percent(rng, 50);
 
-		add_ethernet(rng, frame, six ? 0x86dd : 0x0800);
+		frame->bare = world->bare;
+		frame->len = frame->l3 = 0;
+		if (!world->bare)
+			add_ethernet(rng, frame, six ? 0x86dd : 0x0800);
 		if (six)
 			add_ipv6(rng, world, frame);
 		else

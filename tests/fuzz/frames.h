@@ -28,11 +28,13 @@ struct frames_world {
 	uint16_t ports[4]; /* of the mail servers */
 	unsigned int scatter; /* bits at the end of a source address that vary */
 	unsigned int dscp; /* what senders like to set */
+	bool bare; /* frames begin with an IP header, else with one of Ethernet */
 	bool jumbo; /* any length; else what fits into one buffer */
 };
 
 struct frame {
 	size_t len;
+	bool bare; /* as it was made */
 	size_t l3, l4; /* where they begin, as far as the generator knows */
 	uint8_t data[FRAMES_BUFFER];
 };

@@ -60,6 +60,19 @@ static atomic_bool stop, failed;
 static pthread_mutex_t say = PTHREAD_MUTEX_INITIALIZER;
 static atomic_uint_fast64_t totals[RG_STAT_MAX];
 
+static const char *const program_names[MODEL_PROGRAMS] = {
+	[MODEL_FILTER] = "filter",
+	[MODEL_FILTER_FRAGS] = "filter_frags",
+	[MODEL_RELEASE] = "release",
+	[MODEL_MONITOR] = "monitor",
+	[MODEL_PREVIEW] = "preview",
+	[MODEL_IP + MODEL_FILTER] = "filter_ip",
+	[MODEL_IP + MODEL_FILTER_FRAGS] = "filter_ip_frags",
+	[MODEL_IP + MODEL_RELEASE] = "release_ip",
+	[MODEL_IP + MODEL_MONITOR] = "monitor_ip",
+	[MODEL_IP + MODEL_PREVIEW] = "preview_ip",
+};
+
 /* One index: its map and the memory that it has, from state to state. */
 struct index_map {
 	struct rg_index_size size; /* of this state */
@@ -72,7 +85,7 @@ struct index_map {
 /* The programs with maps of their own, for one thread. */
 struct lab {
 	struct filter_bpf *skel;
-	int programs[3]; /* by enum model_program */
+	int programs[MODEL_PROGRAMS]; /* by enum model_program */
 	struct rg_settings *settings;
 	struct rg_count *stats;
 	struct rg_sample_window *window;
@@ -226,6 +239,13 @@ static int listen_somewhere(bool six)
 	return fd;
 }
 
+static void find_programs(struct lab *lab)
+{
+	for (int i = 0; i < MODEL_PROGRAMS; i++)
+		lab->programs[i] = bpf_program__fd(
+			bpf_object__find_program_by_name(lab->skel->obj, program_names[i]));
+}
+
 /* 0 or a negative error. */
 static int open_lab(struct lab *lab)
 {
@@ -240,9 +260,7 @@ static int open_lab(struct lab *lab)
 		return err;
 	map_all(lab);
 	make_indexes(lab);
-	lab->programs[MODEL_FILTER] = bpf_program__fd(lab->skel->progs.filter);
-	lab->programs[MODEL_FILTER_FRAGS] = bpf_program__fd(lab->skel->progs.filter_frags);
-	lab->programs[MODEL_RELEASE] = bpf_program__fd(lab->skel->progs.release);
+	find_programs(lab);
 	for (int i = 0; i < RG_RESPONDER_SOCKETS; i++)
 		lab->sockets[i] = listen_somewhere(i & 1);
 	lab->model.can_hold = !options.no_hold;
@@ -1124,11 +1142,10 @@ static void print_counts(const struct lab *lab)
 
 static void print_answers(const struct lab *lab)
 {
-	static const char *const programs[] = { "filter", "filter_frags", "release" };
 	const struct model_result *want = &lab->want;
 	uint8_t wanted[FRAMES_BUFFER];
 
-	printf("program %s, %zu bytes of which %zu in one piece\n", programs[lab->program],
+	printf("program %s, %zu bytes of which %zu in one piece\n", program_names[lab->program],
 	       lab->frame.len, lab->linear);
 	print_hex("frame", lab->frame.data, lab->frame.len);
 	printf("action %d, model %d; event of %zu bytes, model %zu\n", lab->action, want->action,
@@ -1178,11 +1195,16 @@ static void choose_program(struct lab *lab)
 {
 	uint32_t choice = rng_below(&lab->rng, 100);
 
-	lab->program = choice < 70 ? MODEL_FILTER :
-		       choice < 90 ? MODEL_FILTER_FRAGS :
-				     MODEL_RELEASE;
+	lab->program = choice < 62 ? MODEL_FILTER :
+		       choice < 82 ? MODEL_FILTER_FRAGS :
+		       choice < 90 ? MODEL_RELEASE :
+		       choice < 95 ? MODEL_MONITOR :
+				     MODEL_PREVIEW;
 	/* A kernel that can't hold has no frames in several pieces. */
 	lab->world.jumbo = lab->program == MODEL_FILTER_FRAGS && !options.no_hold;
+	lab->world.bare = rng_percent(&lab->rng, 25);
+	if (lab->world.bare)
+		lab->program += MODEL_IP;
 }
 
 /* What a test run puts into one piece: a page, or less on request (Linux 6.18). */
@@ -1192,7 +1214,8 @@ static void choose_linear(struct lab *lab)
 	if (!options.no_hold && rng_percent(&lab->rng, 10))
 		lab->linear = rng_below(&lab->rng, (uint32_t)lab->frame.len + 1);
 	else if (!options.no_hold && rng_percent(&lab->rng, 10)) /* within the headers */
-		lab->linear = rng_below(&lab->rng, lab->frame.len < 80 ? (uint32_t)lab->frame.len : 80);
+		lab->linear =
+			rng_below(&lab->rng, lab->frame.len < 80 ? (uint32_t)lab->frame.len : 80);
 	if (lab->linear > 3520)
 		lab->linear = 3520;
 }

@@ -148,6 +148,7 @@ void model_forget_attempts(struct model *model)
 /* What the headers of a frame say, as far as they were read. */
 struct view {
 	const uint8_t *frame;
+	bool bare; /* it begins with an IP header */
 	bool can_copy; /* also from other buffers, and more headers */
 	size_t linear; /* bytes that can be read */
 	size_t len; /* of the frame */
@@ -339,11 +340,23 @@ static int most_tags(const struct view *view)
 	return view->can_copy ? RG_MAX_VLAN_TAGS : RG_VLAN_TAGS_IN_PLACE;
 }
 
+/* A frame without an Ethernet header: its first four bits say what it is. */
+static enum kind classify_bare(struct view *view)
+{
+	if (!has(view, 0, 1))
+		return IGNORE;
+	if (view->frame[0] >> 4 == 4)
+		return classify_v4(view);
+	return view->frame[0] >> 4 == 6 ? classify_v6(view) : IGNORE;
+}
+
 static enum kind classify(struct view *view)
 {
 	size_t at = 12;
 	unsigned int type;
 
+	if (view->bare)
+		return classify_bare(view);
 	if (!has(view, 0, 14))
 		return IGNORE;
 	type = get16(view, at);
@@ -447,6 +460,8 @@ struct way {
 	enum rg_class peer_class;
 	enum rg_action action;
 	uint32_t zone;
+	bool is_preview; /* nothing is counted */
+	enum rg_mode mode; /* of the settings; MONITOR for a SYN that monitor mode let pass */
 	bool waits; /* it passes, and is an attempt once its peer is judged */
 };
 
@@ -493,7 +508,7 @@ static bool look_up(struct way *way)
 	}
 	entry = longest_live(model, &model->verdicts, way->view->from);
 	if (entry) {
-		entry->hits++;
+		entry->hits += !way->is_preview;
 		way->peer_class = entry->peer_class;
 		way->action = entry->action;
 		way->zone = entry->zone;
@@ -535,7 +550,7 @@ static struct rg_event_head *new_event(struct way *way, enum rg_event_kind kind,
 	event->head.source_port = way->view->port;
 	event->head.dest_port = way->view->local_port;
 	event->head.ifindex = 1; /* loopback: where test runs arrive */
-	event->head.mode = way->model->settings.mode;
+	event->head.mode = way->mode;
 	return &event->head;
 }
 
@@ -833,7 +848,7 @@ static bool is_answered(enum rg_action action)
 /* A group's MAC or IP address; the model's world has no facts about the host. */
 static bool is_for_group(const struct view *view)
 {
-	return (view->frame[0] & 1) ||
+	return (!view->bare && (view->frame[0] & 1)) ||
 	       (view->six ? view->to >> 120 == 0xff : (uint32_t)view->to >> 28 >= 0xe);
 }
 
@@ -843,7 +858,7 @@ static void resolve_action(struct way *way)
 
 	if (way->action == RG_ACTION_THROTTLE && within_rate(way))
 		way->action = RG_ACTION_PASS;
-	if (!answers || monitors(way->model))
+	if (!answers || way->mode == RG_MODE_MONITOR)
 		return;
 	if (way->model->can_hold && sums_of(way->view) == SUMS_WRONG) {
 		count_loss(way->model, RG_LOSS_BAD_CHECKSUM);
@@ -869,7 +884,7 @@ static void account(struct way *way)
 	bool refused = !passes && way->action != RG_ACTION_HOLD;
 	bool waits = way->waits || (!passes && (way->peer_class == RG_CLASS_UNKNOWN ||
 						way->peer_class == RG_CLASS_PENDING));
-	bool monitored = refused && monitors(model);
+	bool monitored = refused && way->mode == RG_MODE_MONITOR;
 	bool first = !waits && is_first(model, way->view->from, way->view->port, false);
 	struct rg_count *count = &model->counts[monitored ? RG_STAT_MONITORED : RG_STAT_DONE];
 
@@ -910,7 +925,11 @@ static void put32(uint8_t *at, uint32_t value)
 	put16(at + 2, value & 0xffff);
 }
 
-static void set_dscp(struct way *way, unsigned int dscp)
+/*
+ * False: it can't be written. Generic XDP takes the first byte of a bare frame for that of a MAC address,
+ * so its lowest bit must stay.
+ */
+static bool set_dscp(struct way *way, unsigned int dscp)
 {
 	const uint8_t *ip = way->view->frame + way->view->l3;
 	struct model_result *result = way->result;
@@ -921,7 +940,11 @@ static void set_dscp(struct way *way, unsigned int dscp)
 	memcpy(result->patch, ip, result->patch_len);
 	if (way->view->six) {
 		put16(result->patch, (old & ~0x0fc0u) | dscp << 6);
-		return;
+		if (way->view->bare && ((result->patch[0] ^ ip[0]) & 1)) {
+			result->patch_len = 0;
+			return false;
+		}
+		return true;
 	}
 	fresh = (old & ~0x00fcu) | dscp << 2;
 	put16(result->patch, fresh);
@@ -929,6 +952,15 @@ static void set_dscp(struct way *way, unsigned int dscp)
 	put16(result->patch + 10,
 	      (uint16_t)~fold((uint64_t)(0xffff - get16(way->view, way->view->l3 + 10)) +
 			      (0xffff - old) + fresh));
+	return true;
+}
+
+static int tag(struct way *way, unsigned int dscp)
+{
+	if (set_dscp(way, dscp))
+		return XDP_PASS;
+	count_loss(way->model, RG_LOSS_TAG_FAILED);
+	return XDP_DROP;
 }
 
 static unsigned int dscp_of(const struct view *view)
@@ -960,11 +992,11 @@ static int reset(struct way *way)
 	uint8_t *ip = result->patch;
 
 	/* Sent to a group, or in pieces of which the first is too short. */
-	if ((view->frame[0] & 1) || view->l3 + size > view->linear) {
+	if ((!view->bare && (view->frame[0] & 1)) || view->l3 + size > view->linear) {
 		count_loss(way->model, RG_LOSS_RESET_FAILED);
 		return XDP_DROP;
 	}
-	result->swaps_macs = true;
+	result->swaps_macs = !view->bare;
 	result->sum_at = 0; /* part of what is replaced, or cut off */
 	result->patch_at = view->l3;
 	result->patch_len = size;
@@ -995,24 +1027,22 @@ static int reset(struct way *way)
 static int carry_out(struct way *way)
 {
 	const struct rg_settings *settings = &way->model->settings;
+	enum rg_action action = way->mode == RG_MODE_MONITOR ? RG_ACTION_PASS : way->action;
 
-	if (monitors(way->model))
-		return XDP_PASS;
-	switch (way->action) {
+	switch (action) {
 	case RG_ACTION_PASS:
 	case RG_ACTION_TEMPFAIL:
 	case RG_ACTION_REJECT:
 		/* Nobody may tag himself. */
-		if (settings->tag_dscp && dscp_of(way->view) == settings->tag_dscp)
-			set_dscp(way, 0);
+		if (settings->tag_dscp && dscp_of(way->view) == settings->tag_dscp &&
+		    !monitors(way->model))
+			return tag(way, 0);
 		return XDP_PASS;
 	case RG_ACTION_TAG:
-		if (!settings->tag_dscp) {
-			count_loss(way->model, RG_LOSS_TAG_FAILED);
-			return XDP_DROP;
-		}
-		set_dscp(way, settings->tag_dscp);
-		return XDP_PASS;
+		if (settings->tag_dscp)
+			return tag(way, settings->tag_dscp);
+		count_loss(way->model, RG_LOSS_TAG_FAILED);
+		return XDP_DROP;
 	case RG_ACTION_RESET:
 		return reset(way);
 	default:
@@ -1022,18 +1052,38 @@ static int carry_out(struct way *way)
 
 /* ---- all of it ---- */
 
+static void begin_way(struct way *way)
+{
+	way->result->peer = way->view->from;
+	if (way->view->six)
+		way->result->peer &= read_mask(way->model->settings.peer_mask6);
+	way->mode = way->model->settings.mode;
+}
+
+/* Whether `filter` would decide without the agent. Nothing is counted or changed. */
+static int preview(struct model *model, const struct view *view, struct model_result *result)
+{
+	struct way way = { .model = model, .view = view, .result = result, .is_preview = true };
+
+	begin_way(&way);
+	return look_up(&way) || monitors(model) || model->settings.unknown == RG_ACTION_PASS ||
+			       agent_is_silent(model) ?
+		       XDP_PASS :
+		       XDP_DROP;
+}
+
 static int judge(struct model *model, enum model_program program, const struct view *view,
 		 struct model_result *result)
 {
 	struct way way = { .model = model, .view = view, .result = result };
 
-	result->peer = view->from;
-	if (view->six)
-		result->peer &= read_mask(model->settings.peer_mask6);
+	begin_way(&way);
 	result->has_peer = true;
+	if (program == MODEL_MONITOR)
+		way.mode = RG_MODE_MONITOR;
 	if (look_up(&way))
 		resolve_action(&way);
-	else if (program == MODEL_RELEASE)
+	else if (program == MODEL_RELEASE || program == MODEL_MONITOR)
 		decide(&way, RG_CLASS_UNKNOWN, RG_ACTION_PASS);
 	else
 		hold(&way);
@@ -1062,6 +1112,7 @@ void model_run(struct model *model, enum model_program program, const uint8_t *f
 	       size_t linear, struct model_result *result)
 {
 	struct view view = { .frame = frame,
+			     .bare = program >= MODEL_IP,
 			     .linear = model->can_hold ? len : linear,
 			     .can_copy = model->can_hold };
 	enum kind kind;
@@ -1071,6 +1122,7 @@ void model_run(struct model *model, enum model_program program, const uint8_t *f
 	result->patch_len = result->event_size = result->sum_at = 0;
 	result->swaps_macs = result->has_peer = result->has_bucket = false;
 	result->action = XDP_PASS;
+	program %= MODEL_IP;
 	kind = classify(&view);
 	if (kind == IGNORE)
 		return;
@@ -1088,6 +1140,8 @@ void model_run(struct model *model, enum model_program program, const uint8_t *f
 		kind = check_syn(&view);
 	if (kind >= BAD)
 		result->action = leave_unjudged(model, kind);
+	else if (program == MODEL_PREVIEW)
+		result->action = preview(model, &view, result);
 	else
 		result->action = judge(model, program, &view, result);
 }

@@ -101,7 +101,15 @@ struct model {
 	struct model_attempt attempts[MODEL_ATTEMPTS];
 };
 
-enum model_program { MODEL_FILTER, MODEL_FILTER_FRAGS, MODEL_RELEASE };
+enum model_program {
+	MODEL_FILTER,
+	MODEL_FILTER_FRAGS,
+	MODEL_RELEASE,
+	MODEL_MONITOR,
+	MODEL_PREVIEW,
+	MODEL_IP, /* + one of the above: the same program, for links without an Ethernet header */
+	MODEL_PROGRAMS = 2 * MODEL_IP
+};
 
 struct model_result {
 	int action; /* XDP_* */
