@@ -108,10 +108,11 @@ static __always_inline void account(struct xdp_md *ctx, const struct rg_settings
 /*
  * Turns the verdict's action into what is done with this SYN. A throttled SYN within the rate passes. If
  * a 450 or 550 reply can't be delivered, a QIL peer (tempfail) is reset, so that it retries soon, and
- * others (reject) are dropped. A SYN that a host would drop gets no answer.
+ * others (reject) are dropped. A SYN that a host would drop gets no answer. whom: for_whom()
  */
 static __always_inline void resolve_action(struct xdp_md *ctx, const struct rg_settings *settings,
-					   const struct rg_syn *syn, struct rg_decision *decision)
+					   const struct rg_syn *syn, enum rg_for whom,
+					   struct rg_decision *decision)
 {
 	if (unlikely(decision->action == RG_ACTION_THROTTLE)) {
 		if (take_token(settings, syn))
@@ -123,7 +124,7 @@ static __always_inline void resolve_action(struct xdp_md *ctx, const struct rg_s
 	if (!make_right(ctx, syn)) {
 		count_loss(RG_LOSS_BAD_CHECKSUM);
 		decision->action = RG_ACTION_DROP;
-	} else if (!has_host(ctx, settings, syn)) {
+	} else if (!has_host(ctx, settings, syn, whom)) {
 		count_loss(RG_LOSS_NO_HOST);
 		decision->action = RG_ACTION_DROP;
 	} else if (is_answered(decision->action) &&
@@ -145,15 +146,32 @@ static __always_inline void set_peer(const struct rg_settings *settings, struct 
 	__builtin_memcpy(&syn->peer, half, sizeof(half));
 }
 
-#define NOT_OURS (-1)
+/* What judge() returns besides actions. */
+enum {
+	NOT_OURS = -1, /* the frame is for another host */
+	NOT_KNOWN = -2, /* judge_unknown() has to decide */
+};
+
+/* What is done with the frame. In monitor mode every SYN passes. */
+static __always_inline int action_of(const struct rg_decision *decision)
+{
+	return unlikely(decision->mode == RG_MODE_MONITOR) ? RG_ACTION_PASS : decision->action;
+}
+
+/* A SYN that monitor mode let pass is counted as such, even if the mode has changed since. */
+static __always_inline __u32 mode_of(const struct rg_settings *settings, enum rg_stage stage)
+{
+	return stage == RG_STAGE_MONITORED ? RG_MODE_MONITOR : settings->mode;
+}
 
 /*
- * Decides, counts and reports. Returns the action to carry out; in monitor mode that is always pass.
- * NOT_OURS: the frame is for another host.
+ * Decides about a SYN of a known peer, counts and reports it. Returns the action to carry out, NOT_OURS or
+ * NOT_KNOWN.
  */
 __attribute__((noinline)) int judge(struct xdp_md *ctx, const struct rg_settings *settings,
 				    struct rg_syn *syn, enum rg_stage stage)
 {
+	enum rg_for whom = RG_FOR_HOST;
 	struct rg_cpu *cpu = this_cpu();
 	struct rg_decision decision;
 
@@ -161,21 +179,39 @@ __attribute__((noinline)) int judge(struct xdp_md *ctx, const struct rg_settings
 		return RG_ACTION_PASS;
 	set_time(cpu, syn);
 	decision = decide(settings, cpu, syn);
-	/* A SYN that monitor mode let pass is counted as such, even if the mode has changed since. */
-	decision.mode = stage == RG_STAGE_MONITORED ? RG_MODE_MONITOR : settings->mode;
-	if (unlikely(decision.action != RG_ACTION_PASS) &&
-	    for_whom(ctx, settings, syn) == RG_FOR_OTHER_MAC) {
-		count_loss(RG_LOSS_OTHER_MAC);
-		return NOT_OURS;
+	decision.mode = mode_of(settings, stage);
+	if (unlikely(decision.action != RG_ACTION_PASS)) {
+		whom = for_whom(ctx, settings, syn);
+		if (whom == RG_FOR_OTHER_MAC) {
+			count_loss(RG_LOSS_OTHER_MAC);
+			return NOT_OURS;
+		}
 	}
-	if (likely(decision.peer_class != RG_CLASS_NONE)) {
-		resolve_action(ctx, settings, syn, &decision);
-	} else {
-		set_peer(settings, syn);
-		hold(ctx, settings, syn, stage != RG_STAGE_ARRIVED, &decision);
-	}
+	if (unlikely(decision.peer_class == RG_CLASS_NONE))
+		return NOT_KNOWN;
+	resolve_action(ctx, settings, syn, whom, &decision);
 	account(ctx, settings, cpu, syn, &decision);
-	return unlikely(decision.mode == RG_MODE_MONITOR) ? RG_ACTION_PASS : decision.action;
+	return action_of(&decision);
+}
+
+/*
+ * The same for a SYN of which judge() says NOT_KNOWN. The caller calls both, one after the other: the stack
+ * has no room for one within the other (tests/build/test_stack.sh).
+ */
+__attribute__((noinline)) int judge_unknown(struct xdp_md *ctx, const struct rg_settings *settings,
+					    struct rg_syn *syn, enum rg_stage stage)
+{
+	struct rg_cpu *cpu = this_cpu();
+	struct rg_decision decision;
+
+	if (impossible(!syn || !settings || !cpu))
+		return RG_ACTION_PASS;
+	set_peer(settings, syn);
+	decision = decide_unknown(ctx, settings, syn, stage != RG_STAGE_ARRIVED,
+				  mode_of(settings, stage));
+	decision.mode = mode_of(settings, stage);
+	account(ctx, settings, cpu, syn, &decision);
+	return action_of(&decision);
 }
 
 /* 1: judge() would decide about the SYN without the agent. 0: it would hold it, or drop it as unknown. */
@@ -227,9 +263,14 @@ static __always_inline int act(struct xdp_md *ctx, const struct rg_settings *set
 static __always_inline int judge_and_act(struct xdp_md *ctx, const struct rg_settings *settings,
 					 struct rg_syn *syn, enum rg_stage stage)
 {
+	int action;
+
 	if (stage == RG_STAGE_PREVIEWED)
 		return is_decided(settings, syn) ? XDP_PASS : XDP_DROP;
-	return act(ctx, settings, syn, judge(ctx, settings, syn, stage));
+	action = judge(ctx, settings, syn, stage);
+	if (unlikely(action == NOT_KNOWN))
+		action = judge_unknown(ctx, settings, syn, stage);
+	return act(ctx, settings, syn, action);
 }
 
 /*

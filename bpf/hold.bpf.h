@@ -223,19 +223,4 @@ static __always_inline struct rg_decision decide_unknown(struct xdp_md *ctx,
 	return hold_unknown(ctx, settings, syn, mode);
 }
 
-/* See decide_unknown(). Returns 0; the verifier wants a global function to return a number. */
-__attribute__((noinline)) int hold(struct xdp_md *ctx, const struct rg_settings *settings,
-				   const struct rg_syn *syn, int is_released,
-				   struct rg_decision *decision)
-{
-	__u32 mode;
-
-	if (impossible(!settings || !syn || !decision))
-		return 0;
-	mode = decision->mode;
-	*decision = decide_unknown(ctx, settings, syn, is_released, mode);
-	decision->mode = mode;
-	return 0;
-}
-
 #endif

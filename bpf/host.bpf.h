@@ -78,9 +78,9 @@ static __always_inline int is_forwarded(struct xdp_md *ctx, const struct rg_syn 
 	       ret == BPF_FIB_LKUP_RET_FRAG_NEEDED || ret == BPF_FIB_LKUP_RET_UNSUPP_LWT;
 }
 
-/* 1: a host answers SYNs to this address: this host, or one behind it. */
+/* 1: a host answers SYNs to this address: this host, or one behind it. whom: for_whom() */
 __attribute__((noinline)) int has_host(struct xdp_md *ctx, const struct rg_settings *settings,
-				       const struct rg_syn *syn)
+				       const struct rg_syn *syn, enum rg_for whom)
 {
 	__u32 ifindex = ctx->ingress_ifindex;
 	struct rg_prefix key = { .len = RG_ADDR_BITS };
@@ -89,7 +89,7 @@ __attribute__((noinline)) int has_host(struct xdp_md *ctx, const struct rg_setti
 
 	if (impossible(!settings || !syn))
 		return 0;
-	if (is_group_address(syn) || for_whom(ctx, settings, syn) == RG_FOR_GROUP)
+	if (is_group_address(syn) || whom == RG_FOR_GROUP)
 		return 0;
 	link = bpf_map_lookup_elem(&host_links, &ifindex);
 	if (!link || agent_is_silent(settings, syn->now))

@@ -22,7 +22,7 @@ static __always_inline struct rg_decision decided_by_list(const struct rg_settin
 }
 
 /*
- * Decides; class RG_CLASS_NONE: nothing is known but what `peers` may have, which hold() looks into.
+ * Decides; class RG_CLASS_NONE: nothing is known but what `peers` may have, which judge_unknown() looks into.
  * syn->source, version and now are set. cpu: the SYN counts as a hit of the verdict; NULL: it does not.
  */
 static __always_inline struct rg_decision decide(const struct rg_settings *settings,
