@@ -419,7 +419,7 @@ static uint64_t sum_pseudo(const struct view *view)
 	return 6 + (uint64_t)view->tcp_len + add_octets(0, view->frame + at, view->six ? 32 : 8);
 }
 
-/* A SYN of up to 9472 bytes of TCP is added up. */
+/* A SYN of up to 9216 bytes of TCP is added up: with them a jumbo frame has 9256 bytes or more. */
 static enum sums sums_of(const struct view *view)
 {
 	uint64_t pseudo = sum_pseudo(view);
@@ -428,7 +428,7 @@ static enum sums sums_of(const struct view *view)
 	if (!view->six &&
 	    fold_octets(add_octets(0, view->frame + view->l3, view->l4 - view->l3)) != 0xffff)
 		return SUMS_WRONG;
-	if (view->tcp_len >= 256 * 37)
+	if (view->tcp_len > 256 * 36)
 		return SUMS_WRONG;
 	if (fold_octets(add_octets(pseudo, tcp, (size_t)view->tcp_len)) == 0xffff)
 		return SUMS_RIGHT;
