@@ -202,9 +202,15 @@ demo: test-deps ## show the main job: own namespaces, local zones, a real mail s
 	$(Q)$(MAKE) all $(TOOLS)
 	$(Q)BUILD=$(BUILD) tests/demo.sh
 
+# Two at a time where there are two cores; each has namespaces of its own. Nothing runs beside a test that
+# measures time.
+TEST_JOBS ?= $(if $(filter 1,$(shell nproc)),1,2)
+TIMED_TESTS := packet/test_throttle e2e/test_hold e2e/test_reload e2e/test_responder_load
+
 check: test-deps ## build and pass the tests: unit, packet rows, end to end (as root)
 	$(Q)$(MAKE) tests
-	$(Q)BUILD=$(BUILD) tests/run.sh $(BUILD)/logs $(UNIT_TESTS) $(PACKET_TESTS) $(BUILD_TESTS) $(SOURCE_TESTS) $(E2E_TESTS)
+	$(Q)BUILD=$(BUILD) TEST_JOBS=$(TEST_JOBS) TEST_ALONE="$(TIMED_TESTS)" tests/run.sh $(BUILD)/logs \
+		$(UNIT_TESTS) $(PACKET_TESTS) $(BUILD_TESTS) $(SOURCE_TESTS) $(E2E_TESTS)
 
 check-compilers: deps ## compile with every installed gcc and clang: -O3, hardening flags, WERROR=0 (COMPILERS=...)
 	$(Q)BUILD=$(BUILD) tests/compilers.sh

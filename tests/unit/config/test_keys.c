@@ -370,7 +370,7 @@ static void check_man(void **state)
  */
 static void check_in_sample(const struct rg_key_section *section, const struct rg_key *key)
 {
-	bool commented;
+	bool commented = false;
 	char value[300];
 
 	if (!sample_value(page, key->name, &commented, value, sizeof(value)))

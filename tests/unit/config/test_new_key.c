@@ -131,7 +131,7 @@ static void check_pages(void **state)
 {
 	const struct rg_key *key = rg_keys_find(&rg_keys_top, "new_number");
 	char *page = read_whole("man/repgate.conf.5"), *more, entry[200], value[80];
-	bool commented;
+	bool commented = false;
 
 	(void)state;
 	assert_false(page_has(page, key));

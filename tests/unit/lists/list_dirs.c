@@ -18,7 +18,7 @@ int list_dirs_set_up(void **state)
 
 	if (!dirs)
 		return -1;
-	snprintf(dirs->root, sizeof(dirs->root), "/tmp/repgate-lists-XXXXXX");
+	snprintf(dirs->root, sizeof(dirs->root), "/dev/shm/repgate-lists-XXXXXX");
 	if (!mkdtemp(dirs->root))
 		return -1;
 	snprintf(dirs->approved, sizeof(dirs->approved), "%s/approved.d", dirs->root);

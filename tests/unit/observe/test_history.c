@@ -20,7 +20,7 @@
 #define DAY (24 * HOUR)
 #define BEGIN 1795996800 /* Monday 2026-11-30 00:00:00 UTC */
 
-static char directory[] = "/tmp/test_history.XXXXXX";
+static char directory[] = "/dev/shm/test_history.XXXXXX";
 static char path[64], bad[64];
 
 /* The world: both clocks, and what the counters of the kernel and of the agent say. */
