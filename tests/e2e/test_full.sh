@@ -13,7 +13,7 @@
 testbed_reexec "$0" "$@"
 
 ROOM=16 # the smallest max_verdicts
-CROWD=300
+PEERS=300
 
 # hosts NET COUNT
 hosts() {
@@ -45,9 +45,9 @@ start() {
 end() {
 	local evicted
 	evicted=$(count .verdicts.evicted)
-	check "$1: each verdict took the place of another ($evicted)" [ "$evicted" -ge $((CROWD - ROOM)) ]
+	check "$1: each verdict took the place of another ($evicted)" [ "$evicted" -ge $((PEERS - ROOM)) ]
 	same "$1: no more are kept than there is room for" true "$(count ".verdicts.entries <= $ROOM")"
-	same "$1: clean peers connect" "$CROWD 0" "$(hosts "$2" $CROWD | meet)"
+	same "$1: clean peers connect" "$PEERS 0" "$(hosts "$2" $PEERS | meet)"
 	repgate_stop || true
 	rm -rf "$REPGATE_PINS" "$TESTBED/repgate/state"
 }
@@ -56,7 +56,7 @@ end() {
 no_way_in() {
 	start "$1"
 	same "$1: no listed peer connects while there is room" "0 $ROOM" "$(hosts 0 $ROOM | meet)"
-	same "$1: nor when there is none" "0 $CROWD" "$(hosts "$2" $CROWD | meet)"
+	same "$1: nor when there is none" "0 $PEERS" "$(hosts "$2" $PEERS | meet)"
 	end "$1" "$3"
 }
 
@@ -67,9 +67,9 @@ sessions_are() {
 # all_answered LISTED CLEAN: by the responder, and not by the mail server
 all_answered() {
 	start reject
-	same "reject: each listed peer connects" "$CROWD 0" \
-		"$({ hosts 0 $ROOM | meet >/dev/null; hosts "$1" $CROWD | meet; })"
-	check "reject: to the responder" wait_for 5 sessions_are $((ROOM + CROWD))
+	same "reject: each listed peer connects" "$PEERS 0" \
+		"$({ hosts 0 $ROOM | meet >/dev/null; hosts "$1" $PEERS | meet; })"
+	check "reject: to the responder" wait_for 5 sessions_are $((ROOM + PEERS))
 	end reject "$2"
 }
 
@@ -77,7 +77,7 @@ testbed_up
 {
 	hosts 0 $ROOM | sed 's/$/ 127.0.0.2 7200/'
 	for net in 1 4 7; do
-		hosts $net $CROWD | sed 's/$/ 127.0.0.2 60/'
+		hosts $net $PEERS | sed 's/$/ 127.0.0.2 60/'
 	done
 } | dnsbl_zone bl.example 3600 3600
 unset 'CONF[ers]'

@@ -131,7 +131,7 @@ static int dispatch_in_mode(struct rg_loader *loader, struct rg_loader_interface
 {
 	struct rg_dispatched what = {
 		.loaded = loader->skeleton->obj,
-		.config = { .can_hold = loader->can_hold },
+		.can_hold = loader->can_hold,
 		.begins_with_ip = at->info.link_kind == RG_LINK_KIND_IP,
 		.map_ids = { rg_loader_map_id(bpf_map__fd(loader->skeleton->maps.settings)),
 			     loader->old_settings }

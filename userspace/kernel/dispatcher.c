@@ -8,6 +8,7 @@
 /* libxdp runs lower numbers first; 50 is its default. A filter runs before programs that count. */
 #define RUN_PRIORITY 10
 #define MAX_MAP_IDS 64
+#define RODATA ".rodata"
 
 static int (*print_text)(int level, const char *format, va_list args);
 
@@ -37,24 +38,33 @@ static bool is_ours(const struct xdp_program *program, const uint32_t map_ids[2]
 	return false;
 }
 
-/* Shares every map with the loaded object; only the read-only data is copied. */
+static int copy_value(struct bpf_map *map, struct bpf_map *loaded)
+{
+	size_t size = 0;
+	const void *value = bpf_map__initial_value(loaded, &size);
+
+	return value ? bpf_map__set_initial_value(map, value, size) : -ENOENT;
+}
+
+/*
+ * Shares every map with the loaded object. The read-only data is copied as a whole: the settings that are
+ * fixed at load (struct rg_config) are one variable of several there.
+ */
 static int share_maps(struct bpf_object *object, const struct rg_dispatched *what)
 {
 	struct bpf_map *map, *loaded;
 
 	bpf_object__for_each_map(map, object)
 	{
-		size_t size;
-		int err = 0;
+		bool is_rodata = strstr(bpf_map__name(map), RODATA) != NULL;
+		int err = -ENOENT;
 
-		if (strstr(bpf_map__name(map), ".rodata")) {
-			if (bpf_map__initial_value(map, &size) && size == sizeof(what->config))
-				err = bpf_map__set_initial_value(map, &what->config, size);
-		} else {
-			loaded = bpf_object__find_map_by_name(what->loaded, bpf_map__name(map));
-			if (loaded)
-				err = bpf_map__reuse_fd(map, bpf_map__fd(loaded));
-		}
+		/* The names of both begin with those of their objects, which differ. */
+		loaded = bpf_object__find_map_by_name(what->loaded,
+						      is_rodata ? RODATA : bpf_map__name(map));
+		if (loaded)
+			err = is_rodata ? copy_value(map, loaded) :
+					  bpf_map__reuse_fd(map, bpf_map__fd(loaded));
 		if (err)
 			return err;
 	}
@@ -130,7 +140,7 @@ int rg_dispatcher_attach(const struct rg_dispatched *what, int ifindex, bool nat
 {
 	int err = -EOPNOTSUPP;
 
-	*frags = what->config.can_hold;
+	*frags = what->can_hold;
 	if (*frags)
 		err = attach_named(what, what->begins_with_ip ? "filter_ip_frags" : "filter_frags",
 				   ifindex, native, id);

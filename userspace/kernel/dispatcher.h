@@ -8,17 +8,15 @@
 
 #include "base/util.h"
 
-#include "maps/config.h"
-
 struct bpf_object;
 
 /* What is attached: the ELF image of the programs, and the loaded maps that they share. */
 struct rg_dispatched {
 	const void *elf;
 	size_t elf_size;
-	struct bpf_object *loaded; /* the caller's; its maps are shared */
+	struct bpf_object *loaded; /* the caller's; its maps are shared, its read-only data copied */
 	bool begins_with_ip; /* the interface's frames have no Ethernet header */
-	struct rg_config config; /* the read-only data of the programs */
+	bool can_hold; /* also: the kernel has frames in several buffers */
 	/*
 	 * Ids of our map `settings` and of an earlier agent's, or 0. A program that uses one of them is ours.
 	 */

@@ -382,6 +382,14 @@ static int read_all(struct rg_history_counts *history, const json_t *json, struc
 	return 0;
 }
 
+/* json_load_callback_t. json_loadfd() makes a system call for each byte. */
+static size_t read_some(void *buffer, size_t len, void *arg)
+{
+	ssize_t got = read(*(const int *)arg, buffer, len);
+
+	return got < 0 ? (size_t)-1 : (size_t)got;
+}
+
 /* 0; 1 if there is no file; or negative with error. */
 static int read_file(struct rg_history_counts *history, const char *path, struct rg_error *error)
 {
@@ -398,7 +406,7 @@ static int read_file(struct rg_history_counts *history, const char *path, struct
 	if (st.st_size > RG_HISTORY_FILE_SIZE)
 		return rg_fail(error, -EFBIG, "%lld bytes, more than a history can have",
 			       (long long)st.st_size);
-	json = json_loadfd(fd, JSON_REJECT_DUPLICATES, &json_error);
+	json = json_load_callback(read_some, &fd, JSON_REJECT_DUPLICATES, &json_error);
 	json_error.text[strcspn(json_error.text, "'")] = '\0'; /* do not quote the file in the log */
 	if (!json)
 		return rg_fail(error, -EINVAL, "damaged at byte %d of %lld: %s",
