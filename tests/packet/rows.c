@@ -12,7 +12,7 @@
 #define SKIPPED 77
 #define MOST_SPLITS 200 /* bytes: more than the headers of almost all rows */
 
-static const struct run_options variants[VARIANTS] = {
+static struct run_options variants[VARIANTS] = {
 	[FULL_RING] = { .ring_size = TINY_RING },
 	[FULL_PEERS] = { .max_peers = 1, .plain_peers = true },
 	[NO_HOLD] = { .no_hold = true },
@@ -24,6 +24,12 @@ static struct run *runs[VARIANTS];
 static int sockets[RG_RESPONDER_SOCKETS]; /* the responder's */
 static size_t split = SIZE_MAX; /* bytes of each frame in the first buffer, for messages */
 static uint64_t losses_seen; /* by all tests so far, bit by enum rg_loss */
+
+void use_programs(uint32_t programs, uint32_t of_variants)
+{
+	for (int i = 0; i < VARIANTS; i++)
+		variants[i].programs = i == USUAL ? programs : of_variants;
+}
 
 struct run *run_of(enum variant variant)
 {

@@ -193,6 +193,12 @@ struct row {
 #define UNTESTABLE_LOSSES \
 	(LOSS(RESET_FAILED) | LOSS(HOLD_COPY) | LOSS(TAG_FAILED) | LOSS(BUCKET_BUSY))
 
+/*
+ * The programs that the tests use, as RUN_BIT() of each: of USUAL, and of each other variant. Without a call
+ * all are loaded.
+ */
+void use_programs(uint32_t programs, uint32_t of_variants);
+
 /* The programs as variant has them; loaded when they are first asked for. */
 struct run *run_of(enum variant variant);
 

@@ -66,8 +66,26 @@ static void stay_on_this_cpu(void)
 	(void)sched_setaffinity(0, sizeof(set), &set);
 }
 
+static struct bpf_program *program_of(const struct filter_bpf *skel, enum run_program program)
+{
+	struct bpf_program *const programs[RUN_PROGRAMS] = {
+		[RUN_FILTER] = skel->progs.filter,   [RUN_FILTER_FRAGS] = skel->progs.filter_frags,
+		[RUN_RELEASE] = skel->progs.release, [RUN_MONITOR] = skel->progs.monitor,
+		[RUN_STEER] = skel->progs.steer,
+	};
+
+	return programs[program];
+}
+
 static void apply(struct filter_bpf *skel, const struct run_options *options)
 {
+	uint32_t used = options->programs ? options->programs : RUN_ALL;
+	struct bpf_program *each;
+
+	bpf_object__for_each_program(each, skel->obj)
+		bpf_program__set_autoload(each, false);
+	for (int i = 0; i < RUN_PROGRAMS; i++)
+		bpf_program__set_autoload(program_of(skel, i), used & RUN_BIT(i));
 	bpf_map__set_max_entries(skel->maps.verdicts, RUN_VERDICTS);
 	bpf_map__set_max_entries(skel->maps.verdict_details, RUN_VERDICTS);
 	bpf_map__set_max_entries(skel->maps.peers,
@@ -133,10 +151,8 @@ int run_open(struct run **ret, const struct run_options *options)
 		run_close(run);
 		return err;
 	}
-	run->programs[RUN_FILTER] = bpf_program__fd(run->skel->progs.filter);
-	run->programs[RUN_FILTER_FRAGS] = bpf_program__fd(run->skel->progs.filter_frags);
-	run->programs[RUN_RELEASE] = bpf_program__fd(run->skel->progs.release);
-	run->programs[RUN_MONITOR] = bpf_program__fd(run->skel->progs.monitor);
+	for (int i = 0; i < RUN_PROGRAMS; i++)
+		run->programs[i] = bpf_program__fd(program_of(run->skel, i));
 	*ret = run;
 	return 0;
 }
@@ -200,7 +216,7 @@ int run_steer(const struct run *run, struct bpf_sk_lookup *ctx)
 
 int run_steer_fd(const struct run *run)
 {
-	return bpf_program__fd(run->skel->progs.steer);
+	return run->programs[RUN_STEER];
 }
 
 void run_age_attempts(struct run *run, uint32_t seconds)

@@ -16,10 +16,22 @@
 #define RUN_VERDICTS 4096 /* entries, and details of them */
 #define RUN_INTERFACE 1 /* a test run's packets arrive at the loopback interface */
 
-enum run_program { RUN_FILTER, RUN_FILTER_FRAGS, RUN_RELEASE, RUN_MONITOR, RUN_PROGRAMS };
+enum run_program {
+	RUN_FILTER,
+	RUN_FILTER_FRAGS,
+	RUN_RELEASE,
+	RUN_MONITOR,
+	RUN_STEER,
+	RUN_PROGRAMS
+};
+
+#define RUN_BIT(program) (1U << (program))
+#define RUN_ALL ((1U << RUN_PROGRAMS) - 1)
+#define RUN_FILTERS (RUN_BIT(RUN_FILTER) | RUN_BIT(RUN_FILTER_FRAGS))
 
 /* How the programs are loaded; 0 is as usual. */
 struct run_options {
+	uint32_t programs; /* RUN_BIT() of each that is used; 0: all. The verifier takes long for each */
 	uint32_t ring_size; /* bytes */
 	uint32_t max_peers;
 	bool plain_peers; /* `peers` as a hash that can be full: an LRU map hardly fails */

@@ -491,5 +491,6 @@ static const struct CMUnitTest others[] = {
 
 int main(void)
 {
+	use_programs(RUN_FILTERS | RUN_BIT(RUN_RELEASE), RUN_FILTERS);
 	return tests_main("actions", rows, COUNT(rows), others, COUNT(others), ACTION_LOSSES);
 }

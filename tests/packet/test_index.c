@@ -1473,5 +1473,6 @@ static const struct CMUnitTest tests[] = {
 
 int main(void)
 {
+	use_programs(RUN_BIT(RUN_FILTER), RUN_BIT(RUN_FILTER));
 	return tests_main("index", NULL, 0, tests, COUNT(tests), 0);
 }

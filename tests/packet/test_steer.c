@@ -479,5 +479,7 @@ int main(void)
 						.test_func = test_steer_row,
 						.initial_state = (void *)(uintptr_t)&rows[i] };
 	memcpy(tests + COUNT(rows), others, sizeof(others));
+	use_programs(RUN_BIT(RUN_STEER) | RUN_BIT(RUN_FILTER),
+		     RUN_BIT(RUN_STEER) | RUN_BIT(RUN_FILTER));
 	return tests_main("steer", NULL, 0, tests, COUNT(tests), STEER_LOSSES);
 }

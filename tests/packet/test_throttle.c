@@ -499,5 +499,6 @@ static const struct CMUnitTest others[] = {
 
 int main(void)
 {
+	use_programs(RUN_FILTERS | RUN_BIT(RUN_RELEASE), RUN_FILTERS);
 	return tests_main("throttle", rows, COUNT(rows), others, COUNT(others), THROTTLE_LOSSES);
 }
