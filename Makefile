@@ -196,7 +196,19 @@ $(BUILD)/tests/packet/%: tests/packet/%.c $(PACKET_SHARED) $(ASAN_LIBRARY)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_CFLAGS) $(COVERAGE) -MMD -MP $< $(filter %.o %.a,$^) -o $@ -lcmocka $(LIB_LIBS)
 
-tests: all $(TOOLS) $(UNIT_TESTS) $(PACKET_TESTS) ## build all, and the tests without running them
+# What runs captures through the programs, and what makes them.
+CAPTURES ?=
+CAPTURE_TESTS := tests/captures/test_captures.sh
+CAPTURE_TOOLS := $(patsubst %,$(BUILD)/tests/captures/%,captures make_captures)
+CAPTURE_SHARED := $(patsubst %,$(BUILD)/asan/tests/captures/%.o,capture kernel tshark) $(BUILD)/asan/tests/fuzz/model.o
+export CAPTURES
+
+$(BUILD)/tests/captures/%: tests/captures/%.c $(CAPTURE_SHARED) $(PACKET_SHARED) $(ASAN_LIBRARY)
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(TEST_CFLAGS) $(COVERAGE) -MMD -MP $< $(filter %.o %.a,$^) -o $@ -lcmocka $(LIB_LIBS)
+
+tests: all $(TOOLS) $(UNIT_TESTS) $(PACKET_TESTS) $(CAPTURE_TOOLS) ## build all, and the tests without running them
 
 demo: test-deps ## show the main job: own namespaces, local zones, a real mail server (as root)
 	$(Q)$(MAKE) all $(TOOLS)
@@ -210,7 +222,7 @@ TIMED_TESTS := packet/test_throttle e2e/test_hold e2e/test_reload e2e/test_respo
 check: test-deps ## build and pass the tests: unit, packet rows, end to end (as root)
 	$(Q)$(MAKE) tests
 	$(Q)BUILD=$(BUILD) TEST_JOBS=$(TEST_JOBS) TEST_ALONE="$(TIMED_TESTS)" tests/run.sh $(BUILD)/logs \
-		$(UNIT_TESTS) $(PACKET_TESTS) $(BUILD_TESTS) $(SOURCE_TESTS) $(E2E_TESTS)
+		$(UNIT_TESTS) $(PACKET_TESTS) $(CAPTURE_TESTS) $(BUILD_TESTS) $(SOURCE_TESTS) $(E2E_TESTS)
 
 check-compilers: deps ## compile with every installed gcc and clang: -O3, hardening flags, WERROR=0 (COMPILERS=...)
 	$(Q)BUILD=$(BUILD) tests/compilers.sh

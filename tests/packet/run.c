@@ -69,9 +69,13 @@ static void stay_on_this_cpu(void)
 static struct bpf_program *program_of(const struct filter_bpf *skel, enum run_program program)
 {
 	struct bpf_program *const programs[RUN_PROGRAMS] = {
-		[RUN_FILTER] = skel->progs.filter,   [RUN_FILTER_FRAGS] = skel->progs.filter_frags,
-		[RUN_RELEASE] = skel->progs.release, [RUN_MONITOR] = skel->progs.monitor,
+		[RUN_FILTER] = skel->progs.filter,
+		[RUN_FILTER_FRAGS] = skel->progs.filter_frags,
+		[RUN_RELEASE] = skel->progs.release,
+		[RUN_MONITOR] = skel->progs.monitor,
 		[RUN_STEER] = skel->progs.steer,
+		[RUN_FILTER_IP] = skel->progs.filter_ip,
+		[RUN_FILTER_IP_FRAGS] = skel->progs.filter_ip_frags,
 	};
 
 	return programs[program];
@@ -212,6 +216,11 @@ int run_steer(const struct run *run, struct bpf_sk_lookup *ctx)
 	int err = bpf_prog_test_run_opts(run_steer_fd(run), &opts);
 
 	return err ? err : (int)opts.retval;
+}
+
+int run_program_fd(const struct run *run, enum run_program program)
+{
+	return run->programs[program];
 }
 
 int run_steer_fd(const struct run *run)

@@ -22,12 +22,15 @@ enum run_program {
 	RUN_RELEASE,
 	RUN_MONITOR,
 	RUN_STEER,
+	RUN_FILTER_IP, /* for links whose frames begin with an IP header */
+	RUN_FILTER_IP_FRAGS,
 	RUN_PROGRAMS
 };
 
 #define RUN_BIT(program) (1U << (program))
 #define RUN_ALL ((1U << RUN_PROGRAMS) - 1)
 #define RUN_FILTERS (RUN_BIT(RUN_FILTER) | RUN_BIT(RUN_FILTER_FRAGS))
+#define RUN_IP_FILTERS (RUN_BIT(RUN_FILTER_IP) | RUN_BIT(RUN_FILTER_IP_FRAGS))
 
 /* How the programs are loaded; 0 is as usual. */
 struct run_options {
@@ -90,6 +93,7 @@ int run_blind(const struct run *run, enum run_program program, const struct pack
  */
 int run_steer(const struct run *run, struct bpf_sk_lookup *ctx);
 
+int run_program_fd(const struct run *run, enum run_program program);
 int run_steer_fd(const struct run *run); /* the program, to attach it */
 
 /* Makes every attempt that was noted older. */

@@ -1040,6 +1040,6 @@ int main(void)
 	const uint64_t losses = (LOSS(MAX) - 1) & ~(ACTION_LOSSES | THROTTLE_LOSSES | STEER_LOSSES |
 						    UNTESTABLE_LOSSES);
 
-	use_programs(RUN_ALL & ~RUN_BIT(RUN_STEER), RUN_FILTERS);
+	use_programs(RUN_FILTERS | RUN_BIT(RUN_RELEASE) | RUN_BIT(RUN_MONITOR), RUN_FILTERS);
 	return tests_main("filter", rows, COUNT(rows), others, COUNT(others), losses);
 }
