@@ -8,6 +8,7 @@
 #
 #	two-mx.example.org	10 mx.example.org, 20 second.example.org
 #	one-mx.example.org	10 mx.example.org
+#	v4-mx.example.org	10 mx4.example.org, which has no IPv6 address
 #
 # mx.example.org is the mail host behind repgate; second.example.org is on the
 # clients' own side, where repgate sees nothing, and keeps what it gets in
@@ -22,19 +23,67 @@ SECOND4=198.51.100.26
 SECOND6=2001:db8:21:26::26
 TWO_MX=two-mx.example.org
 ONE_MX=one-mx.example.org
+V4_MX=v4-mx.example.org
 
 # MTA-USER: the address that it sends from. To be filled before the MTAs start.
 declare -A SOURCE=()
 
-EXIM=$BUILD/exim/exim4
+EXIM=$BUILD/mta/exim/usr/sbin/exim4
 EXIM_USER=Debian-exim # the program has that name in it
 EXIM_UID=64525
+SENDMAIL=$BUILD/mta/sendmail/usr/libexec/sendmail/sendmail
+OPENSMTPD=$BUILD/mta/opensmtpd/usr/sbin/smtpd
+
+# fetch_mtas NAME...: fetches exim, sendmail, opensmtpd if they can be had; for a script that is still outside
+# of the testbed, as no mirror can be reached from inside. Why one can't be is in $BUILD/mta/NAME.why.
+fetch_mtas() {
+	local name
+	mkdir -p "$BUILD/mta"
+	for name in "$@"; do
+		fetch_mta "$name" </dev/null >"$BUILD/mta/$name.why" 2>&1 || [ -s "$BUILD/mta/$name.why" ] ||
+			echo "fetch_mta: took too long" >"$BUILD/mta/$name.why"
+	done
+}
+
+fetch_mta() {
+	local dir=$BUILD/mta/$1
+	case $1 in
+	exim) set -- "${EXIM#"$dir/"}" exim4-daemon-light ;;
+	sendmail) set -- "${SENDMAIL#"$dir/"}" sendmail-bin sendmail-cf libwrap0 ;;
+	opensmtpd) set -- "${OPENSMTPD#"$dir/"}" opensmtpd ;;
+	esac
+	timeout 120 "$TOP/tests/fetch_mta.sh" "$dir" "$@"
+}
+
+# fetched NAME...: prints those that are there; says on stderr why another one is not
+fetched() {
+	local name
+	for name in "$@"; do
+		if [ -d "$BUILD/mta/$name" ]; then
+			echo "$name"
+		else
+			printf 'skipped: %s: %s\n' "$name" "$(tail -n 1 "$BUILD/mta/$name.why")" >&2
+		fi
+	done
+}
 
 # spawn_sender NAME COMMAND...: as spawn does, but in the clients' namespace
 spawn_sender() {
 	local name=$1
 	shift
 	spawn "$name" nsenter --net=/run/netns/clients -- "$@"
+}
+
+# add_user NAME ID: a user and group, in the testbed only
+add_user() {
+	local file
+	for file in passwd group; do
+		[ -e "$TESTBED/$file" ] && continue
+		cp "/etc/$file" "$TESTBED/$file"
+		mount --bind "$TESTBED/$file" "/etc/$file"
+	done
+	getent passwd "$1" >/dev/null || echo "$1:x:$2:$2::$TESTBED:/usr/sbin/nologin" >>/etc/passwd
+	getent group "$1" >/dev/null || echo "$1:x:$2:" >>/etc/group
 }
 
 # --- DNS and the second MX ---------------------------------------------------
@@ -67,6 +116,9 @@ senders_dns_conf() {
 		"$TWO_MX. MX 10 mx.example.org." \
 		"$TWO_MX. MX 20 second.example.org." \
 		"$ONE_MX. MX 10 mx.example.org." \
+		"$V4_MX. MX 10 mx4.example.org." "mx4.example.org. A $MX4" \
+		"sendmail.example.net. MX 10 second.example.org." \
+		"opensmtpd.example.net. MX 10 second.example.org." \
 		"mx.example.org. A $MX4" "mx.example.org. AAAA $MX6" \
 		"second.example.org. A $SECOND4" \
 		"second.example.org. AAAA $SECOND6"
@@ -188,7 +240,7 @@ postfix_queue_id() {
 }
 
 postfix_submit() {
-	in_clients sendmail -C "$SENDING_POSTFIX/conf" -i -f "$1" "$2"
+	in_clients sendmail -C "$SENDING_POSTFIX/conf" -i -f "$@"
 }
 
 # A line with headings, then a paragraph for each mail.
@@ -203,28 +255,13 @@ postfix_log() {
 
 # --- Exim --------------------------------------------------------------------
 
-# exim_get: fetches it if it can be had; for a script that is still outside of
-# the testbed, as no mirror can be reached from inside. Why it can't be is in
-# $BUILD/exim/why.
-exim_get() {
-	local why=$BUILD/exim/why
-	mkdir -p "$BUILD/exim"
-	timeout 120 "$TOP/tests/fetch_exim.sh" "$BUILD/exim" \
-		</dev/null >"$why" 2>&1 || [ -s "$why" ] ||
-		echo "fetch_exim: took too long" >"$why"
-}
-
-exim_here() {
-	[ -x "$EXIM" ]
-}
-
 exim() {
 	in_clients "$EXIM" -C "$TESTBED/exim/exim.conf" "$@"
 }
 
 sending_exim_start() {
 	local dir=$TESTBED/exim name
-	exim_add_user
+	add_user "$EXIM_USER" "$EXIM_UID"
 	mkdir -p "$dir"
 	install -d -o "$EXIM_USER" -g "$EXIM_USER" "$dir/spool" "$dir/bounces"
 	for name in main panic reject; do
@@ -237,20 +274,6 @@ sending_exim_start() {
 	spawn_sender sending_exim "$EXIM" -C "$dir/exim.conf" -bdf -q1s
 	must "the sending Exim does not start" wait_for 10 \
 		grep -q 'daemon started' "$TESTBED/exim_main.log"
-}
-
-# In the testbed only.
-exim_add_user() {
-	local file
-	for file in passwd group; do
-		cp "/etc/$file" "$TESTBED/$file"
-		mount --bind "$TESTBED/$file" "/etc/$file"
-	done
-	getent passwd "$EXIM_USER" >/dev/null ||
-		echo "$EXIM_USER:x:$EXIM_UID:$EXIM_UID::$TESTBED:/usr/sbin/nologin" \
-			>>/etc/passwd
-	getent group "$EXIM_USER" >/dev/null ||
-		echo "$EXIM_USER:x:$EXIM_UID:" >>/etc/group
 }
 
 sending_exim_conf() {
@@ -306,7 +329,7 @@ exim_queue_id() {
 }
 
 exim_submit() {
-	exim -odb -i -f "$1" "$2"
+	exim -odb -i -f "$@"
 }
 
 # The list of the queue has no reasons; the message's own log has.
@@ -330,10 +353,14 @@ source_users() {
 
 # submit MTA USER DOMAIN ID: hands a mail over to the MTA, which sends it.
 submit() {
-	local from=$2@$1.example.net to=postmaster@$3
-	printf '%s\n' "From: $from" "To: $to" "Subject: $4" \
-		"Message-ID: <$4@$1.example.net>" "X-Test-Id: $4" '' 'A mail.' |
-		"$1_submit" "$from" "$to"
+	local from=$2@$1.example.net
+	compose "$from" "$4" "$4" 'A mail.' | "$1_submit" "$from" "postmaster@$3"
+}
+
+# compose FROM ID SUBJECT BODY: prints a mail
+compose() {
+	printf '%s\n' "From: $1" "To: postmaster@example.org" "Subject: $3" \
+		"Message-ID: <$2@${1#*@}>" "X-Test-Id: $2" '' "$4"
 }
 
 # queue_text MTA ID: what the MTA's queue says of the mail; nothing if it is

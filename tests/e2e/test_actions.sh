@@ -66,6 +66,8 @@ loss() {
 # capture FILE COUNT [FILTER]: so many SYNs as they come out of repgate, behind
 # XDP: what the mail host's own stack sees.
 capture() {
+	# The log of the capture before is not that of this one.
+	rm -f "$TESTBED/tcpdump.log"
 	in_mail timeout 20 tcpdump -i mx0 -nn -v -U -Q in -c "$2" -w "$1" \
 		"${3:-tcp dst port 25}" >"$TESTBED/tcpdump.log" 2>&1 &
 	CAPTURE=$!

@@ -13,14 +13,10 @@
 # shellcheck source-path=SCRIPTDIR source=senders.sh
 . "$(dirname "$0")/senders.sh"
 # The mirrors can be reached only from outside of the testbed.
-[ -n "${TESTBED_INSIDE:-}" ] || exim_get
+[ -n "${TESTBED_INSIDE:-}" ] || fetch_mtas exim
 testbed_reexec "$0" "$@"
 
-MTAS=(postfix exim)
-exim_here || {
-	MTAS=(postfix)
-	printf 'skipped: Exim: %s\n' "$(tail -n 1 "$BUILD/exim/why")"
-}
+mapfile -t MTAS < <(echo postfix && fetched exim)
 
 # Seconds that a QIL listing lives in the resolver and in repgate.
 QIL_TTL=4
@@ -117,7 +113,7 @@ start() {
 	senders_dns_start
 	second_mx_start
 	sending_postfix_start
-	! exim_here || sending_exim_start
+	[[ ${MTAS[*]} != *exim* ]] || sending_exim_start
 	CONF[ers]="{
 	activation_code_file = \"$TESTBED/repgate/activation-code\";
 	standard_action = \"reject\"; qil_action = \"tempfail\";

@@ -4,14 +4,13 @@
  * stream is cut into pieces, the rest is what the peer sends; in text, "0a" begins an ordinary session.
  * The session is held twice, whole and in pieces, and must say the same.
  *
- * clang -g -O2 -std=gnu11 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined \
- *	-fno-sanitize-recover=undefined tests/fuzz/fuzz_smtp.c userspace/{smtp,reply,addr}.c -o fuzz_smtp
- * fuzz_smtp -max_len=4096 -dict=tests/fuzz/smtp.dict NEW_DIRECTORY tests/fuzz/corpus_smtp
+ *	make fuzz-smtp
  */
 #include "base/addr.h"
 #include "proto/smtp.h"
 
-#define REPLIES (RG_SMTP_COMMANDS + 2) /* with the greeting and the 421 at the end */
+#define STREAM 4096 /* octets of a session at most, as of -max_len */
+#define REPLIES (STREAM + 2) /* a line has one octet at least; the greeting; the 421 at the end */
 
 struct session {
 	struct rg_smtp smtp;
@@ -147,7 +146,9 @@ static void check_end(const struct session *session, const char *bytes, size_t l
 		ends++;
 	must(closing || session->replies == ends + 1, "each line is answered once");
 	must(session->replies <= ends + 1, "nothing but lines is answered");
-	must(closing || ends <= RG_SMTP_COMMANDS, "too many commands end a session");
+	must(closing || session->smtp.commands == ends, "each line is a command");
+	must(closing || ends <= RG_SMTP_SPARE + 3 * session->smtp.senders + session->smtp.recipients,
+	     "commands that are no part of a mail end a session");
 }
 
 static void check_kept(const char text[RG_SMTP_TEXT])
@@ -176,7 +177,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct session whole, pieces;
 	const char *bytes = (const char *)data + 2;
 
-	if (size < 2)
+	if (size < 2 || size > STREAM)
 		return 0;
 	start(&whole, data[0]);
 	feed_whole(&whole, bytes, size - 2);

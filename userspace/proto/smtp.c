@@ -145,6 +145,19 @@ static void say_sequence(struct rg_smtp *smtp, const struct command *command)
 	say(smtp, command->verb, "503 5.5.1 %s", hints[smtp->state]);
 }
 
+/*
+ * What a mail may need. Without SMTPUTF8 or 8BITMIME, a sender bounces a mail that needs it, and never
+ * hears the 450 (RFC 6531, 3.5; RFC 6152, 3). Every parameter of MAIL and RCPT is taken: no mail
+ * is. SIZE without a number promises no limit (RFC 1870, 4).
+ */
+#define EXTENSIONS                    \
+	"\r\n250-PIPELINING"          \
+	"\r\n250-SIZE"                \
+	"\r\n250-ENHANCEDSTATUSCODES" \
+	"\r\n250-8BITMIME"            \
+	"\r\n250-DSN"                 \
+	"\r\n250 SMTPUTF8"
+
 static void run_hello(struct rg_smtp *smtp, const struct command *command, struct span args)
 {
 	smtp->esmtp = command->verb == RG_SMTP_VERB_EHLO;
@@ -152,10 +165,15 @@ static void run_hello(struct rg_smtp *smtp, const struct command *command, struc
 	if (!smtp->helo[0])
 		keep(smtp->helo, args);
 	if (smtp->esmtp)
-		say(smtp, command->verb, "250-%.*s\r\n250 ENHANCEDSTATUSCODES", HOST_TEXT,
-		    smtp->host);
+		say(smtp, command->verb, "250-%.*s" EXTENSIONS, HOST_TEXT, smtp->host);
 	else
 		say(smtp, command->verb, "250 %.*s", HOST_TEXT, smtp->host);
+}
+
+/* A mail is three commands beside its recipients: MAIL, DATA and RSET. */
+static void credit_mail(struct rg_smtp *smtp)
+{
+	smtp->spent -= smtp->spent < 3 ? smtp->spent : 3;
 }
 
 static void run_mail(struct rg_smtp *smtp, const struct command *command, struct span args)
@@ -166,9 +184,15 @@ static void run_mail(struct rg_smtp *smtp, const struct command *command, struct
 		say_syntax(smtp, command);
 		return;
 	}
+	if (smtp->senders == RG_SMTP_MAILS) {
+		rg_smtp_close(smtp, "4.7.0", "Too many mails");
+		return;
+	}
 	if (!smtp->senders++)
 		keep(smtp->from, path);
 	smtp->state = RG_SMTP_MAIL;
+	smtp->mail_recipients = 0;
+	credit_mail(smtp);
 	say(smtp, command->verb, "250 2.1.0 Ok");
 }
 
@@ -180,6 +204,12 @@ static void run_rcpt(struct rg_smtp *smtp, const struct command *command, struct
 		say_syntax(smtp, command);
 		return;
 	}
+	if (smtp->mail_recipients == RG_SMTP_RECIPIENTS) {
+		say(smtp, command->verb, "452 4.5.3 Too many recipients");
+		return;
+	}
+	smtp->mail_recipients++;
+	smtp->spent--;
 	if (!smtp->recipients++)
 		keep(smtp->to, path);
 	refuse(smtp, command->verb, 0);
@@ -258,10 +288,20 @@ static bool args_right(enum args rule, struct span args)
 	return !args.len || !memchr(args.text, '\r', args.len);
 }
 
-/* Answers one line, exactly once. */
+/* What may follow these need not wait for the reply (RFC 2920, 3.1). */
+static bool may_be_pipelined(enum rg_smtp_verb verb)
+{
+	return verb == RG_SMTP_VERB_MAIL || verb == RG_SMTP_VERB_RCPT || verb == RG_SMTP_VERB_RSET;
+}
+
+/*
+ * Answers one line, exactly once. Each command is spent. MAIL and RCPT give back what a mail needs, so that
+ * a mail to as many recipients as RFC 5321 wants is never refused in two halves.
+ */
 static void answer(struct rg_smtp *smtp, const struct command *command, struct span args)
 {
-	if (smtp->commands++ >= RG_SMTP_COMMANDS)
+	smtp->commands++;
+	if (smtp->spent++ >= RG_SMTP_SPARE)
 		rg_smtp_close(smtp, "4.7.0", "Too many commands");
 	else if (!(command->states & IN(smtp->state)))
 		say_sequence(smtp, command);
@@ -269,6 +309,7 @@ static void answer(struct rg_smtp *smtp, const struct command *command, struct s
 		say_syntax(smtp, command);
 	else
 		command->run(smtp, command, args);
+	smtp->waited_for = !smtp->esmtp || !may_be_pipelined(command->verb);
 }
 
 static const struct command *find(struct span verb)
@@ -371,7 +412,7 @@ size_t rg_smtp_feed(struct rg_smtp *smtp, const char *bytes, size_t len)
 		if (!got)
 			return taken;
 		taken += got;
-		if (taken < len && smtp->state != RG_SMTP_CLOSING)
+		if (taken < len && smtp->waited_for && smtp->state != RG_SMTP_CLOSING)
 			smtp->odd.pipelined++;
 	}
 	return len;

@@ -10,7 +10,9 @@
 #include "proto/reply.h"
 
 #define RG_SMTP_LINE 2048 /* octets of a command line with its end */
-#define RG_SMTP_COMMANDS 20 /* of one session */
+#define RG_SMTP_SPARE 20 /* commands of one session besides its mails */
+#define RG_SMTP_MAILS 100 /* of one session */
+#define RG_SMTP_RECIPIENTS 1000 /* of one mail; RFC 5321, 4.5.3.1.8: at least 100 */
 #define RG_SMTP_TEXT 256 /* kept of HELO, sender and recipient, NUL included */
 
 enum rg_smtp_stage { RG_SMTP_AT_RCPT = 1, RG_SMTP_AT_GREETING };
@@ -43,7 +45,7 @@ struct rg_smtp_oddities {
 	unsigned int bare_lf; /* lines that ended without CR */
 	unsigned int nul; /* lines with a NUL */
 	unsigned int long_lines; /* over RG_SMTP_LINE */
-	unsigned int pipelined; /* commands that came before the reply to the one before was due */
+	unsigned int pipelined; /* commands sent before a reply that had to be waited for (RFC 2920) */
 	unsigned int unknown; /* commands that are none */
 	unsigned int syntax; /* commands with wrong arguments */
 	unsigned int sequence; /* commands at the wrong time */
@@ -61,11 +63,14 @@ struct rg_smtp {
 	rg_smtp_write *write;
 	void *arg;
 	unsigned int commands;
+	unsigned int spent; /* of RG_SMTP_SPARE */
 	unsigned int senders; /* MAILs taken; tells a null sender from none */
 	unsigned int recipients; /* RCPTs refused */
+	unsigned int mail_recipients; /* those of the mail at hand */
 	bool esmtp; /* EHLO, not HELO */
 	bool refused; /* the refusal was sent */
 	unsigned int refused_as; /* with this code; 0: the template's */
+	bool waited_for; /* a sender has to wait for the last reply */
 	bool discarding; /* the rest of a line that is too long */
 	struct rg_smtp_oddities odd;
 	/* The first of each session, unprintable characters as '?'; "" if none came. */

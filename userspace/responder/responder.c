@@ -268,12 +268,16 @@ static void on_greeting_due(evutil_socket_t fd, short what, void *arg)
 	greet(arg);
 }
 
-/* Greets after greet_delay; at once if there is no memory for a timer. */
+/*
+ * Greets after greet_delay; at once if there is no memory for a timer. libevent counts from the beginning of
+ * the loop's turn, which may be before the peer connected.
+ */
 static void greet_later(struct session *session)
 {
 	const struct timeval delay = { .tv_sec = session->conf->greet_delay / 1000,
 				       .tv_usec = session->conf->greet_delay % 1000 * 1000 };
 
+	(void)event_base_update_cache_time(session->responder->base);
 	session->greeting = evtimer_new(session->responder->base, on_greeting_due, session);
 	if (!session->greeting || event_add(session->greeting, &delay))
 		greet(session);

@@ -153,6 +153,15 @@ static void test_greetings(void **state)
 
 /* ---- whole dialogues ---- */
 
+/* What EHLO offers: all that a mail may need, in one order. */
+#define EXTENSIONS                    \
+	"250-PIPELINING\r\n"          \
+	"250-SIZE\r\n"                \
+	"250-ENHANCEDSTATUSCODES\r\n" \
+	"250-8BITMIME\r\n"            \
+	"250-DSN\r\n"                 \
+	"250 SMTPUTF8\r\n"
+
 static void test_dialogue(void **state)
 {
 	struct talk talk;
@@ -167,12 +176,12 @@ static void test_dialogue(void **state)
 	say(&talk, "DATA\r\n");
 	say(&talk, "RSET\r\n");
 	say(&talk, "QUIT\r\n");
-	assert_string_equal(talk.all, "220 " HOST " ESMTP\r\n"
-				      "250-" HOST "\r\n250 ENHANCEDSTATUSCODES\r\n"
-				      "250 2.1.0 Ok\r\n" PERMANENT PERMANENT
-				      "554 5.5.1 No valid recipients\r\n"
-				      "250 2.0.0 Ok\r\n"
-				      "221 2.0.0 Bye\r\n");
+	assert_string_equal(talk.all,
+			    "220 " HOST " ESMTP\r\n"
+			    "250-" HOST "\r\n" EXTENSIONS "250 2.1.0 Ok\r\n" PERMANENT PERMANENT
+			    "554 5.5.1 No valid recipients\r\n"
+			    "250 2.0.0 Ok\r\n"
+			    "221 2.0.0 Bye\r\n");
 	assert_string_equal(talk.verbs, "02344568");
 	assert_string_equal(talk.smtp.helo, "client.example.com");
 	assert_string_equal(talk.smtp.from, "a@example.com");
@@ -526,22 +535,62 @@ static void test_pipelined(void **state)
 	struct talk talk;
 
 	(void)state;
+	/* Nothing may follow EHLO before its reply (RFC 2920, 3.1); much may follow MAIL, RCPT and RSET. */
 	start(&talk, RG_SMTP_AT_RCPT, &temporary);
 	say(&talk, "EHLO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<a@b>\r\n");
-	assert_int_equal(talk.smtp.odd.pipelined, 2);
+	assert_int_equal(talk.smtp.odd.pipelined, 1);
+	say(&talk, "RSET\r\nMAIL FROM:<a@b>\r\nRCPT TO:<a@b>\r\nRCPT TO:<c@b>\r\nDATA\r\n");
+	assert_int_equal(talk.smtp.odd.pipelined, 1);
+	assert_string_equal(talk.verbs, "023463445");
 	/* A beginning counts too; its rest, with nothing behind, does not. */
 	assert_int_equal(rg_smtp_feed(&talk.smtp, BYTES("NOOP\r\nNO")), 6);
-	assert_int_equal(talk.smtp.odd.pipelined, 3);
+	assert_int_equal(talk.smtp.odd.pipelined, 2);
 	assert_int_equal(rg_smtp_feed(&talk.smtp, BYTES("NOOP\r\n")), 6);
+	assert_int_equal(talk.smtp.odd.pipelined, 2);
+	say(&talk, "DATA\r\nSubject: I did not wait\r\n");
 	assert_int_equal(talk.smtp.odd.pipelined, 3);
 	assert_int_equal(rg_smtp_feed(&talk.smtp, BYTES("QUIT\r\nNOOP\r\n")), 12);
 	assert_int_equal(talk.smtp.odd.pipelined, 3);
 	assert_string_equal(talk.all + talk.last, "221 2.0.0 Bye\r\n");
+
+	/* HELO offers nothing. */
+	start(&talk, RG_SMTP_AT_RCPT, &temporary);
+	say(&talk, "HELO c\r\n");
+	say(&talk, "MAIL FROM:<a@b>\r\nRCPT TO:<a@b>\r\nRCPT TO:<c@b>\r\n");
+	assert_int_equal(talk.smtp.odd.pipelined, 2);
+}
+
+/* ---- what a mail may need ---- */
+
+static void test_parameters(void **state)
+{
+	static const char *const mails[] = {
+		"MAIL FROM:<p\xc3\xb6st@example.com> SMTPUTF8\r\n",
+		"MAIL FROM:<a@example.com> SMTPUTF8 BODY=8BITMIME SIZE=123456789012\r\n",
+		"MAIL FROM:<a@example.com> BODY=BINARYMIME RET=HDRS ENVID=QQ314159\r\n",
+		"MAIL FROM:<a@example.com> AUTH=<> MT-PRIORITY=3 X-UNKNOWN=1\r\n",
+	};
+	struct talk talk;
+
+	(void)state;
+	start(&talk, RG_SMTP_AT_RCPT, &temporary);
+	say(&talk, "EHLO client.example.com\r\n");
+	for (size_t i = 0; i < ARRAY_SIZE(mails); i++) {
+		assert_reply(say(&talk, mails[i]), "250 2.1.0");
+		assert_string_equal(say(&talk, "RCPT TO:<p\xc3\xb6stmaster@example.org>\r\n"),
+				    TEMPORARY);
+		assert_string_equal(say(&talk, "RCPT TO:<b@example.org> NOTIFY=SUCCESS,FAILURE "
+					       "ORCPT=utf-8;p\\x{F6}st@example.org\r\n"),
+				    TEMPORARY);
+		say(&talk, "RSET\r\n");
+	}
+	assert_int_equal(talk.smtp.odd.syntax, 0);
+	assert_string_equal(talk.smtp.from, "p??st@example.com");
 }
 
 /* ---- limits ---- */
 
-static void test_commands(void **state)
+static void test_spare_commands(void **state)
 {
 	static const char *const kinds[] = { "NOOP\r\n",  "\r\n",     "\n",
 					     "XYZZY\r\n", "EHLO\r\n", "RCPT TO:<a@b>\r\n" };
@@ -551,7 +600,7 @@ static void test_commands(void **state)
 		struct talk talk;
 
 		start(&talk, RG_SMTP_AT_RCPT, &permanent);
-		for (int n = 0; n < RG_SMTP_COMMANDS; n++) {
+		for (int n = 0; n < RG_SMTP_SPARE; n++) {
 			const char *reply = say(&talk, kinds[i]);
 
 			assert_int_not_equal(strncmp(reply, "421", 3), 0);
@@ -560,8 +609,59 @@ static void test_commands(void **state)
 		assert_string_equal(say(&talk, kinds[i]), "421 4.7.0 " HOST " Too many commands\r\n");
 		assert_int_equal(talk.verb, RG_SMTP_NO_VERB);
 		assert_int_equal(talk.smtp.state, RG_SMTP_CLOSING);
-		assert_int_equal(talk.replies, RG_SMTP_COMMANDS + 2);
+		assert_int_equal(talk.replies, RG_SMTP_SPARE + 2);
 	}
+}
+
+/* What was said before stays small; the count of commands tells all. */
+static void forget(struct talk *talk)
+{
+	talk->len = talk->last = 0;
+	talk->replies = 0;
+}
+
+/* Every recipient of a mail gets the same refusal, however many there are and whatever came before. */
+static void test_recipients(void **state)
+{
+	struct talk talk;
+
+	(void)state;
+	start(&talk, RG_SMTP_AT_RCPT, &permanent);
+	for (int i = 0; i < RG_SMTP_SPARE - 2; i++)
+		say(&talk, "NOOP\r\n");
+	say(&talk, "EHLO c\r\n");
+	say(&talk, "MAIL FROM:<a@b>\r\n");
+	for (int i = 0; i < RG_SMTP_RECIPIENTS; i++) {
+		forget(&talk);
+		assert_string_equal(say(&talk, "RCPT TO:<c@d>\r\n"), PERMANENT);
+	}
+	/* More than any sender puts into one mail: the rest comes in the next one (4.5.3.1.10). */
+	assert_reply(say(&talk, "RCPT TO:<c@d>\r\n"), "452 4.5.3 ");
+	say(&talk, "RSET\r\n");
+	say(&talk, "MAIL FROM:<a@b>\r\n");
+	assert_string_equal(say(&talk, "RCPT TO:<c@d>\r\n"), PERMANENT);
+	assert_int_equal(talk.smtp.recipients, RG_SMTP_RECIPIENTS + 1);
+}
+
+/* A connection that a sender keeps for many mails ends between two of them. */
+static void test_mails(void **state)
+{
+	struct talk talk;
+
+	(void)state;
+	start(&talk, RG_SMTP_AT_RCPT, &temporary);
+	say(&talk, "EHLO c\r\n");
+	for (int i = 0; i < RG_SMTP_MAILS; i++) {
+		forget(&talk);
+		assert_reply(say(&talk, "MAIL FROM:<a@b>\r\n"), "250 2.1.0");
+		for (int n = 0; n < 100; n++)
+			assert_string_equal(say(&talk, "RCPT TO:<c@d>\r\n"), TEMPORARY);
+		assert_reply(say(&talk, "DATA\r\n"), "554 5.5.1");
+		assert_reply(say(&talk, "RSET\r\n"), "250 2.0.0");
+	}
+	assert_reply(say(&talk, "MAIL FROM:<a@b>\r\n"), "421 4.7.0 " HOST " Too many mails");
+	assert_int_equal(talk.smtp.state, RG_SMTP_CLOSING);
+	assert_int_equal(talk.smtp.senders, RG_SMTP_MAILS);
 }
 
 /* A line of len octets with its end. */
@@ -619,7 +719,7 @@ static void test_long_line_in_pieces(void **state)
 
 	/* Long lines are commands of the limit, and of a session that is denied. */
 	start(&talk, RG_SMTP_AT_GREETING, &permanent);
-	for (int i = 0; i < RG_SMTP_COMMANDS; i++) {
+	for (int i = 0; i < RG_SMTP_SPARE; i++) {
 		assert_int_equal(rg_smtp_feed(&talk.smtp, line, sizeof(line)), sizeof(line));
 		assert_reply(say(&talk, "\r\n"), "503 5.5.1");
 	}
@@ -681,7 +781,7 @@ static void test_close(void **state)
 	talk.smtp.host = host;
 	rg_smtp_greet(&talk.smtp);
 	assert_reply(say(&talk, "EHLO c\r\n"), "250-hhhh");
-	assert_non_null(strstr(talk.all, "\r\n250 ENHANCEDSTATUSCODES\r\n"));
+	assert_non_null(strstr(talk.all, "\r\n" EXTENSIONS));
 	say(&talk, "HELO c\r\n");
 	rg_smtp_close(&talk.smtp, "4.3.2", reason);
 	assert_int_equal(talk.len - talk.last, 512);
@@ -787,7 +887,10 @@ int main(void)
 		cmocka_unit_test(test_bare_lf),
 		cmocka_unit_test(test_nul),
 		cmocka_unit_test(test_pipelined),
-		cmocka_unit_test(test_commands),
+		cmocka_unit_test(test_parameters),
+		cmocka_unit_test(test_spare_commands),
+		cmocka_unit_test(test_recipients),
+		cmocka_unit_test(test_mails),
 		cmocka_unit_test(test_long_lines),
 		cmocka_unit_test(test_long_line_in_pieces),
 		cmocka_unit_test(test_before_and_after),
