@@ -21,6 +21,28 @@
 #define SYN_FRACTION_MASK 31
 #define SYN_FRACTION_UNIT 25
 
+/* All bits if value is 0, else none. Not a branch: the verifier would walk both ways, for each slot. */
+static __always_inline __u32 ones_if_empty(__u32 slot)
+{
+	return keep_value((__s64)((__u64)slot - 1) >> 63);
+}
+
+/* Which slot is overwritten next: an empty one, or the oldest. */
+static __always_inline __u32 oldest_slot(const struct rg_attempt_set *set, __u32 time)
+{
+	__u64 oldest = 0;
+
+	for (__u32 i = 0; i < RG_ATTEMPT_WAYS; i++) {
+		__u32 slot = set->slots[i];
+		__u64 age = ((time - slot) | ones_if_empty(slot)) & ATTEMPT_TIME_MASK;
+		__u64 rank = age * RG_ATTEMPT_WAYS + (RG_ATTEMPT_WAYS - 1 - i);
+
+		/* The greater one, again without a branch. */
+		oldest += (rank - oldest) & ~keep_value((__s64)(rank - oldest) >> 63);
+	}
+	return RG_ATTEMPT_WAYS - 1 - (oldest & (RG_ATTEMPT_WAYS - 1));
+}
+
 /*
  * Finds a hash that was noted in the last RG_ATTEMPT_SECONDS, and returns its slot. Otherwise notes it with
  * these time bits, and returns 0. mask: of the bits that are no tag; the low 12 of time are seconds. In a full
@@ -28,28 +50,22 @@
  *
  * A global function: the verifier walks its branches once, not once for each of the 2^16 ways to it.
  */
-__attribute__((noinline)) __u32 find_or_note(__u64 hash, __u32 time, __u32 mask)
+__attribute__((noinline)) __u64 find_or_note(__u64 hash, __u32 time, __u32 mask)
 {
-	__u32 tag = (__u32)(hash >> ATTEMPT_TAG_SHIFT) & ~mask, oldest_age = 0;
-	__u32 index = hash & (RG_ATTEMPT_SETS - 1), oldest = 0;
+	__u32 tag = (__u32)(hash >> ATTEMPT_TAG_SHIFT) & ~mask;
+	__u32 index = hash & (RG_ATTEMPT_SETS - 1);
 	struct rg_attempt_set *set = bpf_map_lookup_elem(&attempts, &index);
 
 	if (impossible(!set))
 		return 0;
 	for (__u32 i = 0; i < RG_ATTEMPT_WAYS; i++) {
 		__u32 slot = set->slots[i];
-		__u32 age = (time - slot) & ATTEMPT_TIME_MASK;
 
-		if (!slot)
-			age = ATTEMPT_TIME_MASK;
-		else if ((slot & ~mask) == tag && age < RG_ATTEMPT_SECONDS)
+		if (unlikely(slot && ((slot ^ tag) & ~mask) == 0 &&
+			     ((time - slot) & ATTEMPT_TIME_MASK) < RG_ATTEMPT_SECONDS))
 			return slot;
-		if (age > oldest_age) {
-			oldest_age = age;
-			oldest = i;
-		}
 	}
-	set->slots[oldest & (RG_ATTEMPT_WAYS - 1)] = tag | (time & mask);
+	set->slots[oldest_slot(set, time) & (RG_ATTEMPT_WAYS - 1)] = tag | (time & mask);
 	return 0;
 }
 

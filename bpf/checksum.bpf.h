@@ -15,12 +15,15 @@
 #include "../maps/maps.bpf.h"
 #include "compiler.bpf.h"
 #include "config.bpf.h"
+#include "frame.bpf.h"
 #include "parse.bpf.h"
 
 enum rg_checksum { RG_CHECKSUM_RIGHT, RG_CHECKSUM_UNFINISHED, RG_CHECKSUM_WRONG };
 
 #define SUM_CHUNK ((__u32)sizeof(struct rg_chunk)) /* bytes that are added at once */
-#define SUM_CHUNKS 37 /* a jumbo frame */
+#define SUM_CHUNKS 144 /* a jumbo frame */
+#define SUM_MOST (SUM_CHUNKS * SUM_CHUNK)
+#define SUM_WORDS 15 /* of 4 bytes, of a header with all its options */
 #define SUM_RIGHT 0xffffU /* of a packet with its checksum */
 #define TCP_CHECK_AT 16 /* the field's place in the TCP header */
 
@@ -37,30 +40,61 @@ static __always_inline __u32 fold_sum(__u64 sum)
 /* The folded sum of len bytes of the frame, from offset on. Negative: they can't be read. */
 __attribute__((noinline)) int sum_frame(struct xdp_md *ctx, __u32 offset, __u32 len)
 {
-	__u32 zero = 0, sum = 0;
+	__u32 zero = 0, sum = 0, size;
 	struct rg_chunk *chunk = bpf_map_lookup_elem(&chunks, &zero);
 
-	if (impossible(!chunk))
+	if (impossible(!chunk) || len > SUM_MOST)
 		return -1;
-	for (int i = 0; i < SUM_CHUNKS; i++) {
-		__u32 size = len;
-
-		if (size > SUM_CHUNK)
-			size = SUM_CHUNK;
-		if (size < 1)
-			return fold_sum(sum);
-		__builtin_memset(chunk, 0, sizeof(*chunk));
-		/* Linux 6.1 concludes from "size is not 0" nothing about its minimum: 1 to SUM_CHUNK by a mask. */
-		size--;
-		keep_check(&size);
-		size = (size & (SUM_CHUNK - 1)) + 1;
-		if (bpf_xdp_load_bytes(ctx, offset, chunk, size))
+	for (int i = 0; i < SUM_CHUNKS && len >= SUM_CHUNK; i++) {
+		if (bpf_xdp_load_bytes(ctx, offset, chunk, SUM_CHUNK))
 			return -1;
-		sum = bpf_csum_diff(NULL, 0, (void *)chunk, sizeof(*chunk), sum);
-		offset += size;
-		len -= size;
+		sum = bpf_csum_diff(NULL, 0, (void *)chunk, SUM_CHUNK, sum);
+		offset += SUM_CHUNK;
+		len -= SUM_CHUNK;
 	}
-	return -1;
+	if (!len)
+		return fold_sum(sum);
+	__builtin_memset(chunk, 0, sizeof(*chunk));
+	/* Linux 6.1 concludes from "size is not 0" nothing about its minimum: 1 to SUM_CHUNK by a mask. */
+	size = len - 1;
+	keep_check(&size);
+	size = (size & (SUM_CHUNK - 1)) + 1;
+	if (bpf_xdp_load_bytes(ctx, offset, chunk, size))
+		return -1;
+	return fold_sum(bpf_csum_diff(NULL, 0, (void *)chunk, SUM_CHUNK, sum));
+}
+
+/* The sum of len bytes, if they are whole words of the first buffer, and not too many. Negative: they are not. */
+static __always_inline __s64 sum_in_place(const struct xdp_md *ctx, __u32 offset, __u32 len)
+{
+	void *end = (void *)(long)ctx->data_end;
+	__u32 words = len / 4;
+	__u64 sum = 0;
+	void *at, *next;
+
+	if (len % 4 || words > SUM_WORDS || offset > FRAME_OFFSET_MASK)
+		return -1;
+	at = frame_at(ctx, offset);
+	for (__u32 i = 0; i < SUM_WORDS; i++) {
+		if (i >= words)
+			break;
+		next = at + 4;
+		asm volatile(""
+			     : "+r"(next)); /* else clang computes end - 4, which the verifier refuses */
+		if (next > end)
+			return -1;
+		sum += *(const __u32 *)at;
+		at = next;
+	}
+	return sum;
+}
+
+/* The folded sum of a part of the frame. A SYN without data has it in place. Negative: it can't be read. */
+static __always_inline int sum_part(struct xdp_md *ctx, __u32 offset, __u32 len)
+{
+	__s64 sum = sum_in_place(ctx, offset, len);
+
+	return likely(sum >= 0) ? (int)fold_sum(sum) : sum_frame(ctx, offset, len);
 }
 
 /* Of the pseudo header (RFC 9293, 3.1; RFC 8200, 8.1): both families' sums have the same form. */
@@ -89,9 +123,9 @@ __attribute__((noinline)) int check_sums(struct xdp_md *ctx, const struct rg_syn
 	if (!rg_config.can_hold)
 		return RG_CHECKSUM_RIGHT;
 	if (syn->version == 4 &&
-	    sum_frame(ctx, syn->l3_offset, syn->tcp_offset - syn->l3_offset) != SUM_RIGHT)
+	    sum_part(ctx, syn->l3_offset, syn->tcp_offset - syn->l3_offset) != SUM_RIGHT)
 		return RG_CHECKSUM_WRONG;
-	sum = sum_frame(ctx, syn->tcp_offset, syn->tcp_len);
+	sum = sum_part(ctx, syn->tcp_offset, syn->tcp_len);
 	if (sum < 0)
 		return RG_CHECKSUM_WRONG;
 	pseudo = sum_pseudo_header(syn);
@@ -111,7 +145,7 @@ __attribute__((noinline)) int finish_checksum(struct xdp_md *ctx, const struct r
 
 	if (impossible(!syn) || !rg_config.can_hold)
 		return -1;
-	tcp = sum_frame(ctx, syn->tcp_offset, syn->tcp_len);
+	tcp = sum_part(ctx, syn->tcp_offset, syn->tcp_len);
 	if (tcp < 0 || bpf_xdp_load_bytes(ctx, syn->tcp_offset + TCP_CHECK_AT, &check, sizeof(check)))
 		return -1;
 	sum = sum_pseudo_header(syn) + tcp + (__u16)~check; /* the field itself counts as 0 */

@@ -181,7 +181,7 @@ __attribute__((noinline)) int judge(struct xdp_md *ctx, const struct rg_settings
 	decision = decide(settings, cpu, syn);
 	decision.mode = mode_of(settings, stage);
 	if (unlikely(decision.action != RG_ACTION_PASS)) {
-		whom = for_whom(ctx, settings, syn);
+		whom = for_whom_mostly(ctx, settings, cpu, syn);
 		if (whom == RG_FOR_OTHER_MAC) {
 			count_loss(RG_LOSS_OTHER_MAC);
 			return NOT_OURS;

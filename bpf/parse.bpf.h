@@ -120,7 +120,7 @@ struct rg_packet {
 	__u32 l3_offset; /* bytes from the frame's start */
 	__u32 l3_len; /* bytes, as the IP header says */
 	__u32 tcp_len; /* bytes of TCP header, options and data, as the IP header says; < 0 as int if bad */
-	__u32 ext_headers; /* IPv6 extension headers before TCP; only if read by copies */
+	__u32 too_many_headers; /* 1: more than RG_MAX_EXT_HEADERS are before TCP; only if read by copies */
 	enum rg_parsed otherwise; /* what a frame is that ends where it was cut; valid if CUT */
 	enum rg_loss loss; /* why; valid if SYN_FRAGMENT, BAD or OBSCURE */
 };
@@ -397,7 +397,7 @@ static __always_inline enum rg_parsed parse_ext_headers(struct rg_packet *packet
 		__u32 size = EXT_HEADER_MIN, unit = ext_header_unit[next];
 
 		if (next == IPPROTO_TCP) {
-			packet->ext_headers = i;
+			packet->too_many_headers = i > RG_MAX_EXT_HEADERS;
 			return parse_tcp(packet, cursor, first_fragment);
 		}
 		if (next != NEXT_FRAGMENT && !unit)
@@ -431,6 +431,60 @@ static __always_inline enum rg_parsed parse_ext_headers(struct rg_packet *packet
 		   first_fragment ? RG_LOSS_FRAGMENT_SHORT : RG_LOSS_BAD_IPV6);
 }
 
+/* What a walk by copies begins and ends with. */
+struct rg_walk {
+	__u32 next; /* protocol number of the header at offset, below 256 */
+	/* As the members of the cursor and of the packet. */
+	__u32 offset;
+	__u32 len;
+	__u32 tcp_len;
+	__u32 too_many_headers;
+	__u32 otherwise;
+	__u32 loss;
+};
+
+/*
+ * parse_ext_headers() by copies. A global function: the verifier walks the long loop once, not once for each
+ * number of VLAN tags. Returns enum rg_parsed.
+ */
+__attribute__((noinline)) int walk_copies(struct xdp_md *frame, struct rg_walk *walk,
+					  struct rg_copies *copies)
+{
+	struct rg_cursor cursor = { .reading = RG_READING_COPIES, .frame = frame };
+	struct rg_packet packet = {};
+	enum rg_parsed parsed;
+
+	if (impossible(!walk || !copies))
+		return RG_PARSED_OTHER;
+	cursor.offset = walk->offset;
+	cursor.len = walk->len;
+	cursor.copies = copies;
+	packet.tcp_len = walk->tcp_len;
+	parsed = parse_ext_headers(&packet, &cursor, walk->next);
+	walk->tcp_len = packet.tcp_len;
+	walk->too_many_headers = packet.too_many_headers;
+	walk->otherwise = packet.otherwise;
+	walk->loss = packet.loss;
+	return parsed;
+}
+
+static __always_inline enum rg_parsed parse_ext_copies(struct rg_packet *packet,
+						       struct rg_cursor *cursor, __u8 next)
+{
+	struct rg_walk walk = { .next = next,
+				.offset = cursor->offset,
+				.len = cursor->len,
+				.tcp_len = packet->tcp_len };
+	enum rg_parsed parsed = walk_copies(cursor->frame, &walk, cursor->copies);
+
+	packet->tcp = &cursor->copies->tcp;
+	packet->tcp_len = walk.tcp_len;
+	packet->too_many_headers = walk.too_many_headers;
+	packet->otherwise = walk.otherwise;
+	packet->loss = walk.loss;
+	return parsed;
+}
+
 /* A v4-mapped source on the wire would look like an IPv4 peer. */
 static __always_inline int is_v4_mapped(const struct in6_addr *addr)
 {
@@ -451,7 +505,8 @@ static __always_inline enum rg_parsed parse_ipv6(struct rg_packet *packet, struc
 	packet->version = 6;
 	packet->tcp_len = bpf_ntohs(ip->payload_len);
 	packet->l3_len = sizeof(*ip) + packet->tcp_len;
-	return parse_ext_headers(packet, cursor, ip->nexthdr);
+	return cursor->reading == RG_READING_COPIES ? parse_ext_copies(packet, cursor, ip->nexthdr) :
+						      parse_ext_headers(packet, cursor, ip->nexthdr);
 }
 
 static __always_inline int is_vlan(__be16 proto)
@@ -549,7 +604,7 @@ static __always_inline enum rg_parsed rg_check_syn(struct rg_packet *packet,
 		return bad(packet, RG_LOSS_BAD_TCP);
 	if (unlikely(packet->l3_offset + packet->l3_len > cursor->len))
 		return cut(packet, RG_PARSED_BAD, RG_LOSS_BAD_LENGTH);
-	if (unlikely(packet->ext_headers > RG_MAX_EXT_HEADERS))
+	if (unlikely(packet->too_many_headers))
 		return obscure(packet, RG_LOSS_EXT_HEADERS);
 	if (packet->version != 4 && is_v4_mapped(&((struct ipv6hdr *)packet->ip)->saddr))
 		return obscure(packet, RG_LOSS_BAD_IPV6);

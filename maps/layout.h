@@ -96,8 +96,9 @@ RG_AT(rg_index_presence, wide6, 5767680);
 
 /* state.h */
 RG_SIZE(rg_attempt_set, 64);
-RG_SIZE(rg_cpu, 32);
+RG_SIZE(rg_cpu, 56);
 RG_AT(rg_cpu, syns, 24);
+RG_AT(rg_cpu, mac_ifindex, 48);
 RG_SIZE(rg_sample_window, 16);
 RG_AT(rg_sample_window, count, 8);
 RG_SIZE(rg_scratch, 256);

@@ -18,17 +18,22 @@ struct rg_attempt_set {
 	__u32 slots[RG_ATTEMPT_WAYS];
 };
 
-/* `cpus`: what a CPU knows of the time, for one tick of the kernel (1/HZ s), and how busy it is. */
+/* `cpus`: what a CPU knows for one tick of the kernel (1/HZ s): the time, and how busy it is. */
 struct rg_cpu {
 	__u64 jiffies; /* when now and second were written */
 	__u64 now; /* ns of CLOCK_BOOTTIME */
 	__u64 second; /* the same in seconds */
 	__u64 syns; /* SYNs of filtered ports in this second */
+	/* A MAC address that this host takes on the interface, for one tick. */
+	__u64 mac_jiffies; /* when the others were written */
+	__u64 mac; /* mac_word() */
+	__u32 mac_ifindex;
+	__u32 pad; /* zero */
 };
 
 /* `chunks`: a part of a frame, while a checksum is added up. */
 struct rg_chunk {
-	__u64 words[32];
+	__u64 words[8];
 };
 
 /* `samples`: how many refusals this CPU has reported in the current second. */
