@@ -63,6 +63,35 @@ answers_for() {
 	[ "$(met "$1")" = refused ]
 }
 
+container_listens() {
+	nsenter --net=/run/netns/inner ss -Hltn "sport = :25" | grep -q .
+}
+
+is_refused_inside() {
+	[ "$(met "$NET.88")" = refused ]
+}
+
+# A mail server in a container, on a macvlan of the filtered interface: its frames have a MAC address of
+# their own, and this network namespace does not have that interface.
+container() {
+	ip netns add inner
+	in_mail ip link add mv0 address 02:00:00:00:00:88 link mx0 type macvlan mode bridge || {
+		echo "# this kernel has no macvlan"
+		return 0
+	}
+	in_mail ip link set mv0 netns inner
+	nsenter --net=/run/netns/inner ip addr add "$NET.88/24" dev mv0
+	nsenter --net=/run/netns/inner ip link set mv0 up
+	nsenter --net=/run/netns/inner ip route add default via "$CLIENTS4"
+	nsenter --net=/run/netns/inner ip neigh add "$CLIENTS4" lladdr 02:00:00:00:00:01 dev mv0
+	nsenter --net=/run/netns/inner smtp-sink -u nobody "inet:0.0.0.0:25" 100 >/dev/null 2>&1 &
+	must "the container does not listen" wait_for 5 container_listens
+	known "$NET.88" 02:00:00:00:00:88
+	check "$1: a container's own MAC address: a listed peer is reset" wait_for 15 is_refused_inside
+	kill $!
+	in_mail ip netns del inner
+}
+
 testbed_up
 printf '%s 127.0.0.32\n' "$LISTED" | ers_zone qil
 ers_zone standard </dev/null
@@ -74,6 +103,7 @@ for mode in native generic; do
 	repgate_start
 	ctl lookup $LISTED --store >/dev/null || true
 	answers "$mode"
+	container "$mode"
 	repgate_stop
 	in_clients ip route add broadcast "$NET.255" dev cl0 table local
 done

@@ -7,6 +7,7 @@
 #include "maps/verdict.h"
 
 #include <bpf/bpf.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <net/if_arp.h>
 #include <sys/socket.h>
@@ -20,6 +21,7 @@ struct link {
 	uint32_t ifindex, master, lower;
 	uint8_t mac[6];
 	bool is_ethernet;
+	bool has_more_macs; /* it receives frames to other addresses than mac, too */
 };
 
 struct links {
@@ -150,6 +152,50 @@ static int dump_links(int fd, struct host_facts *facts)
 	return send(fd, &request, sizeof(request), 0) < 0 ? -errno : read_dump(fd, facts, take_link);
 }
 
+static struct link *find_link(const struct links *links, uint32_t ifindex)
+{
+	for (size_t i = 0; i < links->count; i++)
+		if (links->at[i].ifindex == ifindex)
+			return &links->at[i];
+	return NULL;
+}
+
+/* An address that an interface was told to receive. Groups do not matter: see for_whom(). */
+static void take_address(struct host_facts *facts, const struct nlmsghdr *message)
+{
+	struct ndmsg *info = NLMSG_DATA(message);
+	struct link *link = find_link(&facts->links, (uint32_t)info->ndm_ifindex);
+	struct rtattr *first = (void *)((char *)info + NLMSG_ALIGN(sizeof(*info)));
+	struct rtattr *address =
+		find_attribute(first, NLMSG_PAYLOAD(message, NLMSG_ALIGN(sizeof(*info))), NDA_LLADDR);
+	const uint8_t *mac;
+
+	if (message->nlmsg_type != RTM_NEWNEIGH || !link || !address ||
+	    RTA_PAYLOAD(address) != sizeof(link->mac))
+		return;
+	mac = RTA_DATA(address);
+	if (!(mac[0] & 1) && memcmp(mac, link->mac, sizeof(link->mac)) != 0)
+		link->has_more_macs = true;
+}
+
+/*
+ * The addresses that an interface receives besides its own: of a macvlan or VLAN in another network namespace,
+ * which the dump of links does not have, or of the ports of a bridge.
+ */
+static void dump_addresses(int fd, struct host_facts *facts, struct link *link)
+{
+	const struct {
+		struct nlmsghdr head;
+		struct ndmsg body;
+	} request = { .head = { .nlmsg_len = sizeof(request),
+				.nlmsg_type = RTM_GETNEIGH,
+				.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
+		      .body = { .ndm_family = AF_BRIDGE, .ndm_ifindex = (int)link->ifindex } };
+
+	if (send(fd, &request, sizeof(request), 0) < 0 || read_dump(fd, facts, take_address))
+		link->has_more_macs = true; /* perhaps */
+}
+
 /* Only the table `local`: a router's main table may have a million routes. */
 static int dump_routes(int fd, struct host_facts *facts, uint8_t family)
 {
@@ -167,7 +213,7 @@ static int dump_routes(int fd, struct host_facts *facts, uint8_t family)
 /* Frames to other MAC addresses are received, too, for the master or for an interface above this one. */
 static bool takes_any_mac(const struct links *links, const struct link *link)
 {
-	if (!link->is_ethernet || link->master)
+	if (!link->is_ethernet || link->master || link->has_more_macs)
 		return true;
 	for (size_t i = 0; i < links->count; i++) {
 		const struct link *upper = &links->at[i];
@@ -177,14 +223,6 @@ static bool takes_any_mac(const struct links *links, const struct link *link)
 			return true;
 	}
 	return false;
-}
-
-static const struct link *find_link(const struct links *links, uint32_t ifindex)
-{
-	for (size_t i = 0; i < links->count; i++)
-		if (links->at[i].ifindex == ifindex)
-			return &links->at[i];
-	return NULL;
 }
 
 /* Writes the filtered interfaces; entries of others are taken out. */
@@ -240,6 +278,7 @@ int rg_host_facts_refresh(struct rg_loader *loader)
 	struct host_facts facts = { .maps = rg_loader_maps(loader),
 				    .round = (uint32_t)(rg_now() >> 16) };
 	RG_CLEANUP_CLOSE int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	const struct rg_attachment *at;
 	int one = 1, err;
 
 	if (fd < 0)
@@ -249,6 +288,12 @@ int rg_host_facts_refresh(struct rg_loader *loader)
 	if (!err && (!dump_routes(fd, &facts, AF_INET6) || !facts.error)) { /* or there is no IPv6 */
 		remove_old_routes(&facts);
 		err = dump_links(fd, &facts);
+	}
+	for (unsigned int i = 0; !err && (at = rg_attach_info(loader, i)); i++) {
+		struct link *link = at->ifindex ? find_link(&facts.links, at->ifindex) : NULL;
+
+		if (link)
+			dump_addresses(fd, &facts, link);
 	}
 	/* Last: without the interface, XDP does not ask for routes. */
 	if (!err)
