@@ -381,9 +381,7 @@ texts() {
 
 metrics() {
 	local page bad
-	page=$(in_mail bash -c "
-		exec 3<>/dev/tcp/${REPGATE_METRICS/:/\/} &&
-		printf 'GET /metrics HTTP/1.0\r\n\r\n' >&3 && cat <&3")
+	page=$(scrape)
 	check "the metrics page answers" grep -q '^HTTP/1.* 200' <<<"$page"
 	page=$(sed '1,/^\r*$/d' <<<"$page" | tr -d '\r')
 	bad=$(grep -vE '^# (HELP|TYPE) [a-z_]+ .+|^# [a-z0-9_]+: .+|^[a-z_]+(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? [0-9.e+-]+$' \

@@ -29,9 +29,7 @@ loss() {
 }
 
 page() {
-	in_mail timeout 5 bash -c "
-		exec 3<>/dev/tcp/${REPGATE_METRICS/:/\/} &&
-		printf 'GET /metrics HTTP/1.0\r\n\r\n' >&3 && cat <&3" | grep -c '^repgate_'
+	scrape | grep -c '^repgate_'
 }
 
 rss() {

@@ -85,8 +85,7 @@ once() {
 }
 
 metric_is() {
-	in_mail curl -s "http://$REPGATE_METRICS/metrics" |
-		grep "$1" | grep "class=\"$2\"" | grep "action=\"$3\"" | grep -q " $4\$"
+	scrape | grep "$1" | grep "class=\"$2\"" | grep "action=\"$3\"" | tr -d '\r' | grep -q " $4\$"
 }
 
 # The mode changes while the SYN's peer is asked about.

@@ -126,9 +126,7 @@ see_commands() {
 }
 
 see_metrics() {
-	keep "metrics" in_mail bash -c "
-		exec 3<>/dev/tcp/${REPGATE_METRICS/:/\/} &&
-		printf 'GET /metrics HTTP/1.0\r\n\r\n' >&3 && cat <&3"
+	keep "metrics" scrape
 }
 
 # By bpftool, formatted and as JSON, whose bytes are turned into characters.

@@ -203,11 +203,6 @@ commands() {
 	pause 3
 }
 
-scrape() {
-	in_mail bash -c "exec 3<>/dev/tcp/${REPGATE_METRICS/:/\/} &&
-		printf 'GET /metrics HTTP/1.0\r\n\r\n' >&3 && cat <&3"
-}
-
 # again NAME: calls the load NAME until the end; its output goes to $TESTBED/NAME.load
 again() {
 	while [ "$EPOCHSECONDS" -lt "$END" ] && alive repgated; do

@@ -168,9 +168,7 @@ all_are() {
 
 # metric ZONE: prints the metrics of its five states: good=1 open=0...
 metric() {
-	in_mail bash -c "
-		exec 3<>/dev/tcp/${REPGATE_METRICS/:/\/} &&
-		printf 'GET /metrics HTTP/1.0\r\n\r\n' >&3 && cat <&3" | tr -d '\r' |
+	scrape | tr -d '\r' |
 		sed -n "s/^repgate_zone_state{zone=\"$1\",state=\"\([a-z]*\)\"} /\1=/p" |
 		sort | xargs
 }

@@ -82,6 +82,13 @@ ctl() {
 	in_mail "$BUILD/repgatectl" --socket "$REPGATE_SOCKET" "$@"
 }
 
+# scrape: prints what the metrics port answers, the HTTP header first
+scrape() {
+	in_mail timeout 5 bash -c "
+		exec 3<>/dev/tcp/${REPGATE_METRICS/:/\/} &&
+		printf 'GET /metrics HTTP/1.0\r\n\r\n' >&3 && cat <&3"
+}
+
 # lookup ADDRESS [FILTER]: prints what repgate knows of the address, as JSON or
 # through a jq filter. "Refused" is an answer, not a failure.
 lookup() {
