@@ -17,11 +17,18 @@ static void begin(struct evbuffer *page, const char *name, const char *type, con
 			    type);
 }
 
-static void add_number(struct evbuffer *page, const char *name, const char *type, const char *help,
-		       double value)
+/* A metric that is one number. */
+struct number {
+	const char *name, *type, *help;
+	double value;
+};
+
+static void add_numbers(struct evbuffer *page, const struct number *numbers, size_t count)
 {
-	begin(page, name, type, help);
-	evbuffer_add_printf(page, "repgate_%s %.15g\n", name, value);
+	for (const struct number *number = numbers; number < numbers + count; number++) {
+		begin(page, number->name, number->type, number->help);
+		evbuffer_add_printf(page, "repgate_%s %.15g\n", number->name, number->value);
+	}
 }
 
 static void add_table(struct evbuffer *page, const struct rg_stats *stats, const char *name,
@@ -113,86 +120,96 @@ static void add_zones(struct evbuffer *page, const struct rg_modules *modules)
 			    rg_inquiry_context_count(modules->inquiries, conf->zones[i].slot));
 }
 
+static size_t list_entries(const struct rg_modules *modules)
+{
+	size_t count;
+
+	(void)rg_lists_items(modules->lists, &count);
+	return count;
+}
+
 static void add_gauges(struct evbuffer *page, const struct rg_modules *modules)
 {
 	struct rg_judge_count judge = rg_judge_count(modules->judge);
 	struct rg_verdicts_count verdicts = rg_verdicts_count(modules->verdicts);
 	struct rg_dns_load dns = rg_dns_load(modules->dns);
-	size_t list_entries;
+	const struct number numbers[] = {
+		{ "monitor_mode", "gauge", "1 if nothing is refused.",
+		  modules->conf->mode == RG_MODE_MONITOR },
+		{ "uptime_seconds", "gauge", "Seconds since the agent started.",
+		  (double)(rg_now() - modules->started) / 1e9 },
+		{ "list_entries", "gauge", "Entries of the local lists in force.",
+		  list_entries(modules) },
+		{ "verdict_entries", "gauge", "Verdicts in the map.", verdicts.entries },
+		{ "verdicts_stored_total", "counter", "Verdicts and clean peers stored.",
+		  verdicts.stored },
+		{ "verdicts_expired_total", "counter", "Verdicts that expired.", verdicts.expired },
+		{ "inquiries_total", "counter", "Peers that zones were asked about.",
+		  judge.inquiries },
+		{ "inquiries_open", "gauge", "Peers that zones are asked about now.", judge.open },
+		{ "held_released_total", "counter", "Held SYNs that were released.", judge.released },
+		{ "dns_in_flight", "gauge", "DNS queries without an answer yet.", dns.in_flight },
+		{ "dns_waiting", "gauge", "DNS queries that wait because of dns_in_flight.",
+		  dns.waiting },
+		{ "reloads_total", "counter", "Reloads.", modules->reloads },
+		{ "reload_errors_total", "counter", "Reloads that were refused.",
+		  modules->reload_errors },
+	};
 
-	(void)rg_lists_items(modules->lists, &list_entries);
-	add_number(page, "monitor_mode", "gauge", "1 if nothing is refused.",
-		   modules->conf->mode == RG_MODE_MONITOR);
-	add_number(page, "uptime_seconds", "gauge", "Seconds since the agent started.",
-		   (double)(rg_now() - modules->started) / 1e9);
-	add_number(page, "list_entries", "gauge", "Entries of the local lists in force.",
-		   (double)list_entries);
-	add_number(page, "verdict_entries", "gauge", "Verdicts in the map.",
-		   (double)verdicts.entries);
-	add_number(page, "verdicts_stored_total", "counter", "Verdicts and clean peers stored.",
-		   (double)verdicts.stored);
-	add_number(page, "verdicts_expired_total", "counter", "Verdicts that expired.",
-		   (double)verdicts.expired);
-	add_number(page, "inquiries_total", "counter", "Peers that zones were asked about.",
-		   (double)judge.inquiries);
-	add_number(page, "inquiries_open", "gauge", "Peers that zones are asked about now.",
-		   (double)judge.open);
-	add_number(page, "held_released_total", "counter", "Held SYNs that were released.",
-		   (double)judge.released);
-	add_number(page, "dns_in_flight", "gauge", "DNS queries without an answer yet.",
-		   (double)dns.in_flight);
-	add_number(page, "dns_waiting", "gauge", "DNS queries that wait because of dns_in_flight.",
-		   (double)dns.waiting);
-	add_number(page, "reloads_total", "counter", "Reloads.", (double)modules->reloads);
-	add_number(page, "reload_errors_total", "counter", "Reloads that were refused.",
-		   (double)modules->reload_errors);
+	add_numbers(page, numbers, ARRAY_SIZE(numbers));
+}
+
+static void add_part(struct evbuffer *page, const char *name, int part, size_t value)
+{
+	static const char *const parts[RG_INDEXES] = { "lists", "hosts", "peers" };
+
+	evbuffer_add_printf(page, "repgate_%s{part=\"%s\"} %zu\n", name, parts[part], value);
 }
 
 static void add_index(struct evbuffer *page, const struct rg_modules *modules)
 {
-	static const char *const parts[RG_INDEXES] = { "lists", "hosts", "peers" };
 	struct rg_index_maps_count count = rg_verdicts_indexes(modules->verdicts);
+	const struct number failed = { "index_failed_total", "counter",
+				       "Indexes not built for lack of memory: the tries answer.",
+				       (double)count.failed };
 
 	begin(page, "index_entries", "gauge",
 	      "Entries of the index, which are found without the trie.");
 	for (int i = 0; i < RG_INDEXES; i++)
-		evbuffer_add_printf(page, "repgate_index_entries{part=\"%s\"} %zu\n", parts[i],
-				    count.parts[i].hosts4 + count.parts[i].nets6);
+		add_part(page, "index_entries", i, count.parts[i].hosts4 + count.parts[i].nets6);
 	begin(page, "index_crowded", "gauge",
 	      "Entries without a slot in the index: the trie answers.");
 	for (int i = 0; i < RG_INDEXES; i++)
-		evbuffer_add_printf(page, "repgate_index_crowded{part=\"%s\"} %zu\n", parts[i],
-				    count.parts[i].overflow);
+		add_part(page, "index_crowded", i, count.parts[i].overflow);
 	begin(page, "index_bytes", "gauge", "Memory of the index.");
 	for (int i = 0; i < RG_INDEXES; i++)
-		evbuffer_add_printf(page, "repgate_index_bytes{part=\"%s\"} %zu\n", parts[i],
-				    count.parts[i].bytes);
-	add_number(page, "index_failed_total", "counter",
-		   "Indexes not built for lack of memory: the tries answer.", (double)count.failed);
+		add_part(page, "index_bytes", i, count.parts[i].bytes);
+	add_numbers(page, &failed, 1);
 }
 
 static void add_responder(struct evbuffer *page, const struct rg_modules *modules)
 {
-	struct rg_responder_count count = {};
+	const struct rg_responder_count count = modules->responder ?
+							rg_responder_count(modules->responder) :
+							(struct rg_responder_count){};
+	const struct number numbers[] = {
+		{ "responder_works", "gauge", "1 if tempfail and reject can be answered.",
+		  rg_steering_works(&modules->steering) },
+		{ "responder_open", "gauge", "SMTP sessions with refused peers that are open now.",
+		  count.open },
+		{ "responder_sessions_total", "counter", "SMTP sessions with refused peers.",
+		  count.sessions },
+		{ "responder_refused_total", "counter", "Sessions that got the refusal.",
+		  count.refused },
+		{ "responder_recipients_total", "counter", "Recipients refused.", count.recipients },
+		{ "responder_lost_total", "counter", "Sessions that ended before the refusal.",
+		  count.lost },
+		{ "responder_timeouts_total", "counter", "Sessions that timed out.", count.timeouts },
+		{ "responder_early_talkers_total", "counter",
+		  "Peers that talked before the greeting.", count.early },
+	};
 
-	if (modules->responder)
-		count = rg_responder_count(modules->responder);
-	add_number(page, "responder_works", "gauge", "1 if tempfail and reject can be answered.",
-		   rg_steering_works(&modules->steering));
-	add_number(page, "responder_open", "gauge",
-		   "SMTP sessions with refused peers that are open now.", (double)count.open);
-	add_number(page, "responder_sessions_total", "counter", "SMTP sessions with refused peers.",
-		   (double)count.sessions);
-	add_number(page, "responder_refused_total", "counter", "Sessions that got the refusal.",
-		   (double)count.refused);
-	add_number(page, "responder_recipients_total", "counter", "Recipients refused.",
-		   (double)count.recipients);
-	add_number(page, "responder_lost_total", "counter",
-		   "Sessions that ended before the refusal.", (double)count.lost);
-	add_number(page, "responder_timeouts_total", "counter", "Sessions that timed out.",
-		   (double)count.timeouts);
-	add_number(page, "responder_early_talkers_total", "counter",
-		   "Peers that talked before the greeting.", (double)count.early);
+	add_numbers(page, numbers, ARRAY_SIZE(numbers));
 }
 
 static int write_page(void *arg, struct evbuffer *page)
