@@ -259,7 +259,7 @@ soak: test-deps ## half an hour of everything with an ASan build: memory stays f
 # --------------------------------------------------------------------------- bench
 
 BENCH := $(patsubst %,$(BUILD)/bench/%,verdict_cost attach addresses fill_pins dns_time ablation ablation_table)
-BENCH_SHARED := tests/bench/fill.c tests/bench/population.c
+BENCH_SHARED := $(patsubst %,tests/bench/%.c,fill measure population)
 # What repgate is compared with; the bench says which of them are missing.
 BENCH_PACKAGES := xdp-tools ipset iptables
 

@@ -13,18 +13,16 @@
  */
 #include "ablation.h"
 #include "fill.h"
+#include "measure.h"
 
 #include "index/index_table.h"
 
 #include <errno.h>
 #include <getopt.h>
 #include <math.h>
-#include <sched.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -93,66 +91,17 @@ struct bench {
 	double whole[READERS][GROUPS][MAX_ROUNDS]; /* the whole reader, just before or after */
 };
 
-__attribute__((format(printf, 2, 3), noreturn)) static void die(int error, const char *format, ...)
-{
-	va_list args;
-
-	fputs("ablation: ", stderr);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	if (error)
-		fprintf(stderr, ": %s", strerror(error));
-	fputc('\n', stderr);
-	exit(EXIT_FAILURE);
-}
-
-static double now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
-
-static void pin(int cpu)
-{
-	cpu_set_t cpus;
-
-	CPU_ZERO(&cpus);
-	CPU_SET(cpu, &cpus);
-	if (sched_setaffinity(0, sizeof(cpus), &cpus))
-		die(errno, "CPU %d", cpu);
-}
-
 /* ---- load and fill ---- */
-
-static void *map_memory(int fd, size_t size)
-{
-	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-
-	if (memory == MAP_FAILED)
-		die(errno, "mapping a map");
-	return memory;
-}
 
 static void load(struct bench *bench)
 {
 	struct fill_sizes sizes = fill_sizes(&bench->population, 0);
 	struct ablation_bpf *skel = ablation_bpf__open();
-	struct bpf_program *unused[] = { skel ? skel->progs.filter : NULL,
-					 skel ? skel->progs.filter_frags : NULL,
-					 skel ? skel->progs.release : NULL,
-					 skel ? skel->progs.send_on : NULL,
-					 skel ? skel->progs.preview : NULL,
-					 skel ? skel->progs.monitor : NULL,
-					 skel ? skel->progs.steer : NULL };
 
 	if (!skel)
-		die(errno, "opening the programs");
+		measure_fail(errno, "opening the programs");
 	bench->skel = skel;
-	for (size_t i = 0; i < sizeof(unused) / sizeof(unused[0]); i++)
-		bpf_program__set_autoload(unused[i], false);
+	measure_leave_out_filter(skel->obj);
 	bpf_map__set_max_entries(skel->maps.lists_now, sizes.list);
 	bpf_map__set_max_entries(skel->maps.verdicts, sizes.verdicts);
 	bpf_map__set_max_entries(skel->maps.verdict_details, sizes.verdicts);
@@ -162,11 +111,11 @@ static void load(struct bench *bench)
 	bpf_map__set_max_entries(skel->maps.ablation_peers,
 				 (uint32_t)bench->counts[GROUP_CLEAN] + 16);
 	if (ablation_bpf__load(skel))
-		die(errno, "loading the programs");
-	bench->settings = map_memory(bpf_map__fd(skel->maps.settings), sizeof(*bench->settings));
-	bench->presence = map_memory(bpf_map__fd(skel->maps.presence), sizeof(*bench->presence));
-	bench->draws = map_memory(bpf_map__fd(skel->maps.ablation_draws),
-				  ABLATION_DRAWS * sizeof(*bench->draws));
+		measure_fail(errno, "loading the programs");
+	bench->settings = measure_map(bpf_map__fd(skel->maps.settings), sizeof(*bench->settings));
+	bench->presence = measure_map(bpf_map__fd(skel->maps.presence), sizeof(*bench->presence));
+	bench->draws = measure_map(bpf_map__fd(skel->maps.ablation_draws),
+				   ABLATION_DRAWS * sizeof(*bench->draws));
 }
 
 static void fill(struct bench *bench)
@@ -181,7 +130,7 @@ static void fill(struct bench *bench)
 	int err = fill_maps(&maps, &bench->population, &bench->in_force);
 
 	if (err)
-		die(-err, "filling the maps");
+		measure_fail(-err, "filling the maps");
 	fill_settings(bench->settings, FILTERED_PORT, bench->in_force);
 }
 
@@ -208,8 +157,8 @@ static struct rg_index_line *make_table(struct copy *copy, enum ablation_table t
 
 	if (fd < 0 || bpf_map_update_elem(bpf_map__fd(copy->bench->skel->maps.ablation_tables),
 					  &key, &fd, BPF_ANY))
-		die(errno, "a table");
-	ret = map_memory(fd, lines * sizeof(*ret));
+		measure_fail(errno, "a table");
+	ret = measure_map(fd, lines * sizeof(*ret));
 	close(fd);
 	copy->bench->bytes[table] += lines * sizeof(*ret);
 	return ret;
@@ -267,7 +216,7 @@ static void copy_slot(void *arg, struct rg_index_slot *slot)
 	filters[rg_index_filter_of(addr, copy->header->seed, RG_INDEX_FILTER_BITS)] |=
 		rg_index_filter_bits(rg_index_mix4(addr, copy->header->seed));
 	if (bpf_map_update_elem(copy->hash, &addr, &value, BPF_ANY))
-		die(errno, "the kernel's hash table");
+		measure_fail(errno, "the kernel's hash table");
 }
 
 /* The index's own table of hosts or peers, mapped again. */
@@ -279,9 +228,9 @@ static struct rg_index_table own_table(const struct bench *bench, uint32_t bank)
 	int fd;
 
 	if (bpf_map_lookup_elem(bpf_map__fd(bench->skel->maps.indexes), &bank, &id))
-		die(errno, "the index of bank %u", bank);
+		measure_fail(errno, "the index of bank %u", bank);
 	fd = bpf_map_get_fd_by_id(id);
-	memory = map_memory(fd, lines * sizeof(*memory));
+	memory = measure_map(fd, lines * sizeof(*memory));
 	close(fd);
 	return (struct rg_index_table){ .lines = memory + header->hosts4,
 					.seed = header->seed,
@@ -316,7 +265,7 @@ static void draw(struct bench *bench)
 	for (int group = 0; group < GROUPS; group++) {
 		bench->drawn[group] = calloc(ABLATION_DRAWS, sizeof(*bench->drawn[group]));
 		if (!bench->drawn[group])
-			die(ENOMEM, "sources");
+			measure_fail(ENOMEM, "sources");
 		population_draw(&bench->population, group, false, bench->drawn[group],
 				ABLATION_DRAWS);
 	}
@@ -347,14 +296,14 @@ static double run(const struct bench *bench, int program, uint32_t lookups, uint
 	uint8_t frame[FRAME_SIZE] = {};
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = sizeof(frame),
 		    .repeat = (int)times);
-	double began = now_ns();
+	double began = measure_now(CLOCK_THREAD_CPUTIME_ID);
 	int err;
 
 	bench->skel->bss->ablation_lookups = lookups;
 	err = bpf_prog_test_run_opts(program, &opts);
 	if (err || !opts.retval) /* XDP_ABORTED */
-		die(-err, "a run");
-	return (now_ns() - began) / times / lookups;
+		measure_fail(-err, "a run");
+	return (measure_now(CLOCK_THREAD_CPUTIME_ID) - began) / times / lookups;
 }
 
 /* As many lookups go by before that do not count: they bring the tables into the cache. */
@@ -411,26 +360,19 @@ static void check(const struct bench *bench)
 			double want = group == GROUP_UNKNOWN ? 0 : 1;
 
 			if (fabs(bench->found[reader][group] - want) > 0.002)
-				die(0, "%s, %s: a share of %f was found", names[reader],
-				    group_names[group], bench->found[reader][group]);
+				measure_fail(0, "%s, %s: a share of %f was found", names[reader],
+					     group_names[group], bench->found[reader][group]);
 		}
 }
 
 /* ---- the result ---- */
 
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 static void print_spread(const char *name, double *values, uint32_t count)
 {
-	qsort(values, count, sizeof(*values), compare);
+	struct measure_spread spread = measure_spread(values, count);
+
 	printf("\"%s\": {\"median\": %.3f, \"least\": %.3f, \"low\": %.3f, \"high\": %.3f}", name,
-	       (values[(count - 1) / 2] + values[count / 2]) / 2, values[0], values[count / 4],
-	       values[count - 1 - count / 4]);
+	       spread.median, spread.least, spread.low, spread.high);
 }
 
 static void print_reader(const struct bench *bench, enum reader reader)
@@ -481,22 +423,12 @@ __attribute__((noreturn)) static void usage(int status)
 	exit(status);
 }
 
-static size_t parse_number(const char *text, size_t min, size_t max)
-{
-	char *end;
-	unsigned long long number = strtoull(text, &end, 10);
-
-	if (end == text || *end || *text == '-' || number < min || number > max)
-		die(0, "'%s' is not a number from %zu to %zu", text, min, max);
-	return number;
-}
-
 static uint32_t parse_reader(const char *name)
 {
 	for (enum reader reader = 0; reader < READERS; reader++)
 		if (strcmp(names[reader], name) == 0)
 			return 1U << reader;
-	die(0, "no reader '%s'", name);
+	measure_fail(0, "no reader '%s'", name);
 }
 
 static void parse(struct bench *bench, int argc, char **argv)
@@ -514,19 +446,19 @@ static void parse(struct bench *bench, int argc, char **argv)
 
 	while ((option = getopt_long(argc, argv, "n:p:r:t:s:o:c:h", options, NULL)) >= 0) {
 		if (option == 'n')
-			bench->counts[GROUP_LISTED] = parse_number(optarg, 1, 16000000);
+			bench->counts[GROUP_LISTED] = measure_number(optarg, 1, 16000000);
 		else if (option == 'p')
-			bench->prefixes = parse_number(optarg, 0, 1000000);
+			bench->prefixes = measure_number(optarg, 0, 1000000);
 		else if (option == 'r')
-			bench->rounds = (uint32_t)parse_number(optarg, 1, MAX_ROUNDS);
+			bench->rounds = (uint32_t)measure_number(optarg, 1, MAX_ROUNDS);
 		else if (option == 't')
-			bench->times = (uint32_t)parse_number(optarg, 1, 100);
+			bench->times = (uint32_t)measure_number(optarg, 1, 100);
 		else if (option == 's')
-			bench->seconds = (uint32_t)parse_number(optarg, 1, 100000);
+			bench->seconds = (uint32_t)measure_number(optarg, 1, 100000);
 		else if (option == 'o')
 			bench->only |= parse_reader(optarg);
 		else if (option == 'c')
-			bench->cpu = (int)parse_number(optarg, 0, 1);
+			bench->cpu = (int)measure_number(optarg, 0, 1);
 		else
 			usage(option == 'h' ? EXIT_SUCCESS : 2);
 	}
@@ -547,9 +479,9 @@ int main(int argc, char **argv)
 	counts[GROUP_LISTED] = 1 << 20;
 	parse(&bench, argc, argv);
 	population_counts(counts[GROUP_LISTED], counts);
-	pin(bench.cpu);
+	measure_pin(bench.cpu);
 	if (population_make(&bench.population, counts, bench.prefixes))
-		die(ENOMEM, "addresses");
+		measure_fail(ENOMEM, "addresses");
 	load(&bench);
 	fill(&bench);
 	copy_tables(&bench, false);

@@ -12,6 +12,7 @@
  * The result is one line of JSON.
  */
 #include "fill.h"
+#include "measure.h"
 #include "verdict.h"
 
 #include <arpa/inet.h>
@@ -22,8 +23,6 @@
 #include <linux/ip.h>
 #include <linux/tcp.h>
 #include <pthread.h>
-#include <sched.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,75 +113,27 @@ struct bench {
 	double ns[MEASURES][MAX_ROUNDS];
 };
 
-__attribute__((format(printf, 2, 3), noreturn)) static void die(int error, const char *format, ...)
-{
-	va_list args;
-
-	fputs("verdict_cost: ", stderr);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	if (error)
-		fprintf(stderr, ": %s", strerror(error));
-	fputc('\n', stderr);
-	exit(EXIT_FAILURE);
-}
-
-static double now_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
-
-static void pin(int cpu)
-{
-	cpu_set_t cpus;
-
-	CPU_ZERO(&cpus);
-	CPU_SET(cpu, &cpus);
-	if (sched_setaffinity(0, sizeof(cpus), &cpus))
-		die(errno, "CPU %d", cpu);
-}
-
 /* ---- load and fill ---- */
-
-static void *map_memory(const struct bpf_map *map, size_t size)
-{
-	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
-
-	if (memory == MAP_FAILED)
-		die(errno, "mapping %s", bpf_map__name(map));
-	return memory;
-}
 
 static void load(struct bench *bench)
 {
 	struct fill_sizes sizes = fill_sizes(&bench->population, TOLD_AT_ONCE);
 	struct verdict_bpf *skel = verdict_bpf__open();
-	struct bpf_program *unused[] = { skel ? skel->progs.filter : NULL,
-					 skel ? skel->progs.filter_frags : NULL,
-					 skel ? skel->progs.release : NULL,
-					 skel ? skel->progs.send_on : NULL,
-					 skel ? skel->progs.preview : NULL,
-					 skel ? skel->progs.monitor : NULL,
-					 skel ? skel->progs.steer : NULL };
 
 	if (!skel)
-		die(errno, "opening the programs");
+		measure_fail(errno, "opening the programs");
 	bench->skel = skel;
-	for (size_t i = 0; i < sizeof(unused) / sizeof(unused[0]); i++)
-		bpf_program__set_autoload(unused[i], false);
+	measure_leave_out_filter(skel->obj);
 	bpf_map__set_max_entries(skel->maps.lists_now, sizes.list);
 	bpf_map__set_max_entries(skel->maps.verdicts, sizes.verdicts);
 	bpf_map__set_max_entries(skel->maps.verdict_details, sizes.verdicts);
 	bpf_map__set_max_entries(skel->maps.peers, sizes.peers);
 	skel->rodata->rg_config.can_hold = 1;
 	if (verdict_bpf__load(skel))
-		die(errno, "loading the programs");
-	bench->settings = map_memory(skel->maps.settings, sizeof(*bench->settings));
-	bench->draws = map_memory(skel->maps.bench_draws, BENCH_DRAWS * sizeof(*bench->draws));
+		measure_fail(errno, "loading the programs");
+	bench->settings = measure_map(bpf_map__fd(skel->maps.settings), sizeof(*bench->settings));
+	bench->draws = measure_map(bpf_map__fd(skel->maps.bench_draws),
+				   BENCH_DRAWS * sizeof(*bench->draws));
 }
 
 static void fill(struct bench *bench)
@@ -194,13 +145,13 @@ static void fill(struct bench *bench)
 					.peers = bpf_map__fd(bench->skel->maps.peers),
 					.indexes = bpf_map__fd(bench->skel->maps.indexes),
 					.presence = bpf_map__fd(bench->skel->maps.presence) };
-	double began = now_ns(CLOCK_MONOTONIC);
+	double began = measure_now(CLOCK_MONOTONIC);
 	uint32_t index = 0;
 	int err = fill_maps(&maps, &bench->population, bench->with_index ? &index : NULL);
 
 	if (err)
-		die(-err, "filling the maps");
-	bench->fill_seconds = (now_ns(CLOCK_MONOTONIC) - began) / 1e9;
+		measure_fail(-err, "filling the maps");
+	bench->fill_seconds = (measure_now(CLOCK_MONOTONIC) - began) / 1e9;
 	fill_settings(bench->settings, FILTERED_PORT, index);
 }
 
@@ -213,7 +164,7 @@ static void make_lines(struct bench *bench)
 	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (memory == MAP_FAILED || madvise(memory, size, MADV_NOHUGEPAGE))
-		die(errno, "memory to read");
+		measure_fail(errno, "memory to read");
 	bench->lines = memory;
 	for (size_t i = 0; i < count; i++)
 		bench->lines[i].next = i;
@@ -228,13 +179,13 @@ static void make_lines(struct bench *bench)
 
 static double run_reads(struct bench *bench)
 {
-	double began = now_ns(CLOCK_THREAD_CPUTIME_ID);
+	double began = measure_now(CLOCK_THREAD_CPUTIME_ID);
 	size_t line = bench->line;
 
 	for (int i = 0; i < READ_COUNT; i++)
 		line = bench->lines[line].next;
 	bench->line = line; /* so that it is read indeed */
-	return (now_ns(CLOCK_THREAD_CPUTIME_ID) - began) / READ_COUNT;
+	return (measure_now(CLOCK_THREAD_CPUTIME_ID) - began) / READ_COUNT;
 }
 
 static void draw(struct bench *bench)
@@ -242,7 +193,7 @@ static void draw(struct bench *bench)
 	for (int group = 0; group < GROUPS; group++) {
 		bench->drawn[group] = calloc(BENCH_DRAWS, sizeof(*bench->drawn[group]));
 		if (!bench->drawn[group])
-			die(ENOMEM, "sources");
+			measure_fail(ENOMEM, "sources");
 		population_draw(&bench->population, group, false, bench->drawn[group], BENCH_DRAWS);
 	}
 	/* Each but once: who comes again is pending. */
@@ -272,7 +223,7 @@ static void *read_events(void *arg)
 {
 	struct reader *reader = arg;
 
-	pin(!reader->bench->cpu);
+	measure_pin(!reader->bench->cpu);
 	while (!__atomic_load_n(&reader->is_over, __ATOMIC_ACQUIRE))
 		ring_buffer__consume(reader->ring);
 	ring_buffer__consume(reader->ring);
@@ -285,7 +236,7 @@ static void start_reader(struct reader *reader, struct bench *bench)
 	reader->ring =
 		ring_buffer__new(bpf_map__fd(bench->skel->maps.events), take_event, bench, NULL);
 	if (!reader->ring || pthread_create(&reader->thread, NULL, read_events, reader))
-		die(errno, "reading events");
+		measure_fail(errno, "reading events");
 }
 
 static void stop_reader(struct reader *reader)
@@ -323,14 +274,14 @@ static double run(int program, uint8_t frame[FRAME_SIZE], uint32_t repeat)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = FRAME_SIZE,
 		    .repeat = (int)repeat);
-	double began = now_ns(CLOCK_THREAD_CPUTIME_ID);
+	double began = measure_now(CLOCK_THREAD_CPUTIME_ID);
 	int err = bpf_prog_test_run_opts(program, &opts);
 
 	if (err)
-		die(-err, "test run");
+		measure_fail(-err, "test run");
 	if (!opts.retval) /* XDP_ABORTED */
-		die(0, "a program gave up");
-	return (now_ns(CLOCK_THREAD_CPUTIME_ID) - began) / repeat;
+		measure_fail(0, "a program gave up");
+	return (measure_now(CLOCK_THREAD_CPUTIME_ID) - began) / repeat;
 }
 
 /*
@@ -361,7 +312,7 @@ static void forget(const struct bench *bench, uint64_t first, uint32_t count)
 		struct rg_addr key = fill_addr(bench->drawn[GROUP_UNKNOWN][i & (BENCH_DRAWS - 1)]);
 
 		if (bpf_map_delete_elem(map, &key) && errno != ENOENT)
-			die(errno, "taking a peer out");
+			measure_fail(errno, "taking a peer out");
 	}
 }
 
@@ -419,7 +370,7 @@ static uint64_t count_of(const struct bench *bench, uint32_t stat)
 	uint64_t sum = 0;
 
 	if (!counts || bpf_map_lookup_elem(bpf_map__fd(bench->skel->maps.stats), &stat, counts))
-		die(errno, "reading counters");
+		measure_fail(errno, "reading counters");
 	for (int i = 0; i < cpus; i++)
 		sum += counts[i].packets;
 	free(counts);
@@ -432,7 +383,7 @@ static void must_count(const struct bench *bench, enum rg_class peer_class, enum
 	uint64_t got = count_of(bench, RG_STAT_DONE + peer_class * RG_ACTION_MAX + action);
 
 	if (got != want)
-		die(0, "%s: %" PRIu64 " packets, not %" PRIu64, what, got, want);
+		measure_fail(0, "%s: %" PRIu64 " packets, not %" PRIu64, what, got, want);
 }
 
 /* Every packet must have met what its name says; lookups are counted as found. */
@@ -447,30 +398,21 @@ static void check(const struct bench *bench)
 	must_count(bench, RG_CLASS_STANDARD, RG_ACTION_DROP, packets, "listed");
 	must_count(bench, RG_CLASS_CLEAN, RG_ACTION_PASS, packets, "known clean");
 	if (flood != packets)
-		die(0, "unknown: %" PRIu64 " packets, not %" PRIu64, flood, packets);
+		measure_fail(0, "unknown: %" PRIu64 " packets, not %" PRIu64, flood, packets);
 	lookups *= 2;
 	if (bench->skel->bss->bench_found != 2 * lookups)
-		die(0, "%" PRIu64 " found, not %" PRIu64, (uint64_t)bench->skel->bss->bench_found,
-		    2 * lookups);
+		measure_fail(0, "%" PRIu64 " found, not %" PRIu64,
+			     (uint64_t)bench->skel->bss->bench_found, 2 * lookups);
 }
 
 /* ---- the result ---- */
 
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 static void print_spread(const char *name, double *values, uint32_t count)
 {
-	double median;
+	struct measure_spread spread = measure_spread(values, count);
 
-	qsort(values, count, sizeof(*values), compare);
-	median = (values[(count - 1) / 2] + values[count / 2]) / 2;
-	printf("\"%s\": {\"median\": %.2f, \"min\": %.2f, \"max\": %.2f}", name, median, values[0],
-	       values[count - 1]);
+	printf("\"%s\": {\"median\": %.2f, \"min\": %.2f, \"max\": %.2f}", name, spread.median,
+	       spread.least, spread.most);
 }
 
 static void print_measure(const struct bench *bench, enum measure measure)
@@ -518,16 +460,6 @@ __attribute__((noreturn)) static void usage(int status)
 	exit(status);
 }
 
-static size_t parse_number(const char *text, size_t min, size_t max)
-{
-	char *end;
-	unsigned long long number = strtoull(text, &end, 10);
-
-	if (end == text || *end || *text == '-' || number < min || number > max)
-		die(0, "'%s' is not a number from %zu to %zu", text, min, max);
-	return number;
-}
-
 static void parse(struct bench *bench, int argc, char **argv)
 {
 	static const struct option options[] = { { "hosts", required_argument, NULL, 'n' },
@@ -542,15 +474,15 @@ static void parse(struct bench *bench, int argc, char **argv)
 
 	while ((option = getopt_long(argc, argv, "n:p:r:t:c:ih", options, NULL)) >= 0) {
 		if (option == 'n')
-			bench->counts[GROUP_LISTED] = parse_number(optarg, 1, 16000000);
+			bench->counts[GROUP_LISTED] = measure_number(optarg, 1, 16000000);
 		else if (option == 'p')
-			bench->prefixes = parse_number(optarg, 0, 1000000);
+			bench->prefixes = measure_number(optarg, 0, 1000000);
 		else if (option == 'r')
-			bench->rounds = (uint32_t)parse_number(optarg, 1, MAX_ROUNDS);
+			bench->rounds = (uint32_t)measure_number(optarg, 1, MAX_ROUNDS);
 		else if (option == 't')
-			bench->repeat = (uint32_t)parse_number(optarg, 1000, 10000000);
+			bench->repeat = (uint32_t)measure_number(optarg, 1000, 10000000);
 		else if (option == 'c')
-			bench->cpu = (int)parse_number(optarg, 0, 1);
+			bench->cpu = (int)measure_number(optarg, 0, 1);
 		else if (option == 'i')
 			bench->with_index = true;
 		else
@@ -569,9 +501,9 @@ int main(int argc, char **argv)
 	parse(&bench, argc, argv);
 	population_counts(counts[GROUP_LISTED], counts);
 	counts[GROUP_UNKNOWN] = BENCH_DRAWS;
-	pin(bench.cpu);
+	measure_pin(bench.cpu);
 	if (population_make(&bench.population, counts, bench.prefixes))
-		die(ENOMEM, "addresses");
+		measure_fail(ENOMEM, "addresses");
 	load(&bench);
 	fill(&bench);
 	make_lines(&bench);

@@ -6,9 +6,9 @@
 #include <ctype.h>
 #include <limits.h>
 
-/* "file:line: ", or the path alone if the node's place is not known. */
-static size_t put_place(const struct rg_reader *reader, const struct rg_node *node, char *text,
-			size_t size)
+/* "file:line: ", or the path alone if the position of the node is not known. */
+static size_t put_position(const struct rg_reader *reader, const struct rg_node *node, char *text,
+			   size_t size)
 {
 	const char *file = node ? rg_node_file(node) : NULL;
 	unsigned int line = node ? rg_node_line(node) : 0;
@@ -30,7 +30,7 @@ int rg_reader_refuse(struct rg_reader *reader, const struct rg_node *node, const
 	va_list args;
 
 	if (!reader->live)
-		len = put_place(reader, node, text, size);
+		len = put_position(reader, node, text, size);
 	va_start(args, format);
 	vsnprintf(text + len, size - len, format, args);
 	va_end(args);

@@ -14,8 +14,8 @@
 #define HAVE_ARES_DNSREC (ARES_VERSION >= 0x012200) /* 1.34.0 */
 
 /* One of c-ares's sockets in the event loop. */
-struct watch {
-	LIST_ENTRY(watch) entry;
+struct polled_socket {
+	LIST_ENTRY(polled_socket) entry;
 	struct rg_dns_channel *channel;
 	struct event *event;
 	int fd;
@@ -32,7 +32,7 @@ struct rg_dns_channel {
 	struct event *timer; /* for c-ares's timeouts */
 	bool timer_runs;
 	struct timeval tick; /* how exactly c-ares keeps its timeouts */
-	LIST_HEAD(, watch) watches;
+	LIST_HEAD(, polled_socket) polled_sockets;
 	struct rg_dns_socket udp;
 	unsigned int open; /* questions without an answer */
 };
@@ -69,8 +69,8 @@ void rg_dns_channel_flush(struct rg_dns_channel *channel)
 
 static void on_socket(evutil_socket_t fd, short what, void *arg)
 {
-	struct watch *watch = arg; /* may be freed while c-ares is called */
-	struct rg_dns_channel *channel = watch->channel;
+	struct polled_socket *polled = arg; /* may be freed while c-ares is called */
+	struct rg_dns_channel *channel = polled->channel;
 
 	rg_dns_inbox_begin(channel->udp.in);
 	process(channel, what & EV_READ ? fd : -1, what & EV_WRITE ? fd : -1);
@@ -94,20 +94,20 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	rg_dns_channel_flush(channel);
 }
 
-static void drop_watch(struct watch *watch)
+static void drop_polled(struct polled_socket *polled)
 {
-	LIST_REMOVE(watch, entry);
-	event_free(watch->event);
-	free(watch);
+	LIST_REMOVE(polled, entry);
+	event_free(polled->event);
+	free(polled);
 }
 
-static struct watch *find_watch(struct rg_dns_channel *channel, int fd)
+static struct polled_socket *find_polled(struct rg_dns_channel *channel, int fd)
 {
-	struct watch *watch;
+	struct polled_socket *polled;
 
-	LIST_FOREACH(watch, &channel->watches, entry)
-		if (watch->fd == fd)
-			return watch;
+	LIST_FOREACH(polled, &channel->polled_sockets, entry)
+		if (polled->fd == fd)
+			return polled;
 	return NULL;
 }
 
@@ -115,28 +115,28 @@ static struct watch *find_watch(struct rg_dns_channel *channel, int fd)
 static void on_sock_state(void *arg, ares_socket_t fd, int readable, int writable)
 {
 	struct rg_dns_channel *channel = arg;
-	struct watch *watch = find_watch(channel, fd);
+	struct polled_socket *polled = find_polled(channel, fd);
 
-	if (watch)
-		drop_watch(watch);
+	if (polled)
+		drop_polled(polled);
 	if (!readable && !writable)
 		return;
-	watch = calloc(1, sizeof(*watch));
-	if (!watch)
+	polled = calloc(1, sizeof(*polled));
+	if (!polled)
 		return; /* the questions time out, which is counted */
-	watch->channel = channel;
-	watch->fd = fd;
-	watch->event =
+	polled->channel = channel;
+	polled->fd = fd;
+	polled->event =
 		event_new(channel->base, fd,
 			  (short)(EV_PERSIST | (readable ? EV_READ : 0) | (writable ? EV_WRITE : 0)),
-			  on_socket, watch);
-	if (!watch->event || event_add(watch->event, NULL)) {
-		if (watch->event)
-			event_free(watch->event);
-		free(watch);
+			  on_socket, polled);
+	if (!polled->event || event_add(polled->event, NULL)) {
+		if (polled->event)
+			event_free(polled->event);
+		free(polled);
 		return;
 	}
-	LIST_INSERT_HEAD(&channel->watches, watch, entry);
+	LIST_INSERT_HEAD(&channel->polled_sockets, polled, entry);
 }
 
 /* ------------------------------------------------------------------ c-ares's sockets */
@@ -497,7 +497,7 @@ int rg_dns_channel_new(struct rg_dns_channel **ret, struct event_base *base,
 	channel->base = base;
 	channel->answered = answered;
 	channel->tick = tick_of(timeout);
-	LIST_INIT(&channel->watches);
+	LIST_INIT(&channel->polled_sockets);
 	rg_dns_socket_init(&channel->udp, inbox);
 	channel->timer = evtimer_new(base, on_timer, channel);
 	err = channel->timer ? open_channel(channel, resolver, timeout, tries, error) :
@@ -511,15 +511,15 @@ int rg_dns_channel_new(struct rg_dns_channel **ret, struct event_base *base,
 
 void rg_dns_channel_free(struct rg_dns_channel *channel)
 {
-	struct watch *watch;
+	struct polled_socket *polled;
 
 	if (!channel)
 		return;
 	if (channel->ares)
 		ares_destroy(channel->ares);
 	rg_dns_socket_clear(&channel->udp);
-	while ((watch = LIST_FIRST(&channel->watches)))
-		drop_watch(watch);
+	while ((polled = LIST_FIRST(&channel->polled_sockets)))
+		drop_polled(polled);
 	if (channel->timer)
 		event_free(channel->timer);
 	free(channel);

@@ -281,7 +281,7 @@ static void ask_kind(struct rg_inquiry *inquiry, enum rg_class kind)
 /* True if the evidence is complete. */
 static bool go_on(struct rg_inquiry *inquiry)
 {
-	if (rg_policy_is_settled(inquiry->conf, &inquiry->evidence))
+	if (rg_policy_is_decided(inquiry->conf, &inquiry->evidence))
 		return true;
 	if (inquiry->open)
 		return false;

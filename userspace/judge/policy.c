@@ -165,7 +165,7 @@ bool rg_policy_asks(const struct rg_conf *conf, const struct rg_evidence *eviden
 					listing_zone(conf, evidence, RG_CLASS_APPROVED) < 0);
 }
 
-bool rg_policy_is_settled(const struct rg_conf *conf, const struct rg_evidence *evidence)
+bool rg_policy_is_decided(const struct rg_conf *conf, const struct rg_evidence *evidence)
 {
 	if (listing_zone(conf, evidence, RG_CLASS_APPROVED) >= 0)
 		return true;

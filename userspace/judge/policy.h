@@ -23,6 +23,6 @@ bool rg_policy_asks(const struct rg_conf *conf, const struct rg_evidence *eviden
 		    enum rg_class kind);
 
 /* True if no answer that is missing can change the outcome. */
-bool rg_policy_is_settled(const struct rg_conf *conf, const struct rg_evidence *evidence);
+bool rg_policy_is_decided(const struct rg_conf *conf, const struct rg_evidence *evidence);
 
 #endif

@@ -149,13 +149,13 @@ static void check_settled(void **state)
 	struct rg_evidence evidence = {};
 
 	(void)state;
-	assert_false(rg_policy_is_settled(&conf, &evidence));
+	assert_false(rg_policy_is_decided(&conf, &evidence));
 	evidence.zones[1].state = RG_ZONE_LISTED;
-	assert_false(rg_policy_is_settled(&conf, &evidence)); /* the allow list may still say so */
+	assert_false(rg_policy_is_decided(&conf, &evidence)); /* the allow list may still say so */
 	evidence.zones[3].state = RG_ZONE_FAILED;
-	assert_true(rg_policy_is_settled(&conf, &evidence));
+	assert_true(rg_policy_is_decided(&conf, &evidence));
 	evidence = (struct rg_evidence){ .zones = { [3] = { .state = RG_ZONE_LISTED } } };
-	assert_true(rg_policy_is_settled(&conf, &evidence));
+	assert_true(rg_policy_is_decided(&conf, &evidence));
 	assert_false(rg_policy_asks(&conf, &evidence, RG_CLASS_QIL));
 }
 
