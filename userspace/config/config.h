@@ -77,7 +77,7 @@ struct rg_conf {
 	char *warnings; /* lines for the log, NULL if none */
 	enum rg_secret_source code_source; /* of the activation code in use */
 	char *configured_code; /* of the file or credential; secret. NULL: no group ers */
-	bool code_is_stale; /* state_dir has a code that does not count any more (activation.h) */
+	bool code_is_stale; /* state_dir has a code that does not count any more (saved_code.h) */
 };
 
 /*

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "config/ers.h"
 
-#include "config/activation.h"
 #include "config/reader.h"
+#include "config/saved_code.h"
 #include "config/secret.h"
 #include "config/zones.h"
 
@@ -126,7 +126,7 @@ static void warn_of_code(struct rg_reader *reader, const char *code, int overrid
 			state_dir);
 	else if (override && override != -ENOENT)
 		fprintf(reader->warnings,
-			"%s/" RG_ACTIVATION_FILE
+			"%s/" RG_SAVED_CODE_FILE
 			" can't be used: the configured activation code counts\n",
 			state_dir);
 }
@@ -146,7 +146,7 @@ static int find_code(struct rg_reader *reader, char code[RG_SECRET_SIZE])
 	conf->configured_code = strdup(code);
 	if (!conf->configured_code)
 		return rg_reader_refuse(reader, ers->node, "out of memory");
-	override = rg_activation_load(conf->state_dir, conf->configured_code, code);
+	override = rg_saved_code_load(conf->state_dir, conf->configured_code, code);
 	if (override)
 		strcpy(code, conf->configured_code);
 	conf->code_source = override ? source : RG_SECRET_COMMAND;
@@ -264,7 +264,7 @@ void rg_ers_mask(const struct rg_node *root, const char *state_dir, char *text)
 	if ((file && (!path || *path != '/')) || rg_secret_read(path, code, &source, NULL))
 		return;
 	rg_secret_mask_code(text, code);
-	if (state_dir && !rg_activation_load(state_dir, code, other))
+	if (state_dir && !rg_saved_code_load(state_dir, code, other))
 		rg_secret_mask_code(text, other);
 	explicit_bzero(code, sizeof(code));
 	explicit_bzero(other, sizeof(other));

@@ -21,7 +21,7 @@ enum rg_secret_source {
 	RG_SECRET_NONE, /* no group ers */
 	RG_SECRET_FILE, /* activation_code_file */
 	RG_SECRET_CREDENTIAL, /* of systemd */
-	RG_SECRET_COMMAND, /* repgatectl activation-code (activation.h) */
+	RG_SECRET_COMMAND, /* repgatectl activation-code (saved_code.h) */
 };
 
 /* "file", "credential", "command"; NULL for RG_SECRET_NONE. */

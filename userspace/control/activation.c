@@ -3,8 +3,8 @@
 
 #include "base/addr.h"
 #include "base/log.h"
-#include "config/activation.h"
 #include "config/ers.h"
+#include "config/saved_code.h"
 #include "control/describe.h"
 
 /* What begin() returns if there is nothing to load after it (reload_queue.h). */
@@ -140,13 +140,13 @@ static int begin(void *arg, struct rg_error *error)
 
 	if (!rg_ers_is_used(conf)) /* a reload came in between */
 		return rg_fail(error, -EINVAL, "the configuration has no group ers");
-	if (rg_activation_load(conf->state_dir, conf->configured_code, before))
+	if (rg_saved_code_load(conf->state_dir, conf->configured_code, before))
 		strcpy(before, conf->configured_code);
-	err = rg_activation_save(conf->state_dir, activation->code, conf->configured_code, error);
+	err = rg_saved_code_save(conf->state_dir, activation->code, conf->configured_code, error);
 	if (!err) {
 		err = activation->ops->set_code(activation->ops->arg, activation->code, error);
 		if (err)
-			(void)rg_activation_save(conf->state_dir, before, conf->configured_code,
+			(void)rg_saved_code_save(conf->state_dir, before, conf->configured_code,
 						 NULL);
 	}
 	explicit_bzero(before, sizeof(before));

@@ -3,9 +3,9 @@
 
 #include "base/log.h"
 #include "base/names.h"
-#include "config/activation.h"
 #include "config/ers.h"
 #include "config/live.h"
+#include "config/saved_code.h"
 #include "daemon/last_mode.h"
 #include "kernel/settings.h"
 
@@ -212,10 +212,10 @@ int rg_reload_set_code(struct rg_modules *modules, const char *code, struct rg_e
 
 void rg_reload_forget_code(const struct rg_conf *conf)
 {
-	int err = conf->code_is_stale ? rg_activation_remove(conf->state_dir) : 0;
+	int err = conf->code_is_stale ? rg_saved_code_remove(conf->state_dir) : 0;
 
 	if (err)
-		rg_log_warning("%s/" RG_ACTIVATION_FILE " can't be removed: %s", conf->state_dir,
+		rg_log_warning("%s/" RG_SAVED_CODE_FILE " can't be removed: %s", conf->state_dir,
 			       strerror(-err));
 }
 

@@ -46,7 +46,7 @@ int rg_reload_first_lists(struct rg_modules *modules, struct rg_list_load_result
  */
 int rg_reload_set(struct rg_modules *modules, const char *key, const char *value,
 		  struct rg_error *error);
-/* Puts another activation code (normalised) in force, in the same way; config/activation.h saves it. */
+/* Puts another activation code (normalised) in force, in the same way; config/saved_code.h saves it. */
 int rg_reload_set_code(struct rg_modules *modules, const char *code, struct rg_error *error);
 /* Removes a saved activation code that does not count any more. Call when conf is in force. */
 void rg_reload_forget_code(const struct rg_conf *conf);

@@ -2,8 +2,8 @@
 /* What an activation code is, where it is read from, and which texts show a key. */
 #include "tests/unit/config/files.h"
 
-#include "config/activation.h"
 #include "config/ers.h"
+#include "config/saved_code.h"
 
 #include <sys/stat.h>
 
@@ -198,40 +198,40 @@ static void check_activation(void **state)
 
 	(void)state;
 	(void)unlink(path_of("activation-code"));
-	assert_int_equal(rg_activation_load(dir, LABEL, code), -ENOENT);
-	assert_int_equal(rg_activation_save(dir, OTHER, LABEL, &error), 0);
+	assert_int_equal(rg_saved_code_load(dir, LABEL, code), -ENOENT);
+	assert_int_equal(rg_saved_code_save(dir, OTHER, LABEL, &error), 0);
 	assert_int_equal(lstat(path_of("activation-code"), &st), 0);
 	assert_int_equal(st.st_mode, S_IFREG | 0600);
-	assert_int_equal(rg_activation_load(dir, LABEL, code), 0);
+	assert_int_equal(rg_saved_code_load(dir, LABEL, code), 0);
 	assert_string_equal(code, OTHER);
 	/* Somebody put another code into the configured file. */
-	assert_int_equal(rg_activation_load(dir, LONG_LABEL, code), -ESTALE);
+	assert_int_equal(rg_saved_code_load(dir, LONG_LABEL, code), -ESTALE);
 	assert_string_equal(code, "");
 	/* A loose mode of the old file does not stay. */
 	assert_int_equal(chmod(path_of("activation-code"), 0644), 0);
-	assert_int_equal(rg_activation_save(dir, LONG_LABEL, LABEL, &error), 0);
+	assert_int_equal(rg_saved_code_save(dir, LONG_LABEL, LABEL, &error), 0);
 	assert_int_equal(lstat(path_of("activation-code"), &st), 0);
 	assert_int_equal(st.st_mode, S_IFREG | 0600);
 	/* Back to the configured one. */
-	assert_int_equal(rg_activation_save(dir, LABEL, LABEL, &error), 0);
+	assert_int_equal(rg_saved_code_save(dir, LABEL, LABEL, &error), 0);
 	assert_int_equal(lstat(path_of("activation-code"), &st), -1);
-	assert_int_equal(rg_activation_save(dir, LABEL, LABEL, &error), 0);
-	assert_int_equal(rg_activation_remove(dir), 0);
+	assert_int_equal(rg_saved_code_save(dir, LABEL, LABEL, &error), 0);
+	assert_int_equal(rg_saved_code_remove(dir), 0);
 	/* Links and pipes: root reads this, too, in a directory of the agent. */
 	write_file("target", OTHER "\n" LABEL "\n");
 	strcpy(link_path, path_of("activation-code"));
 	assert_int_equal(symlink(path_of("target"), link_path), 0);
-	assert_int_equal(rg_activation_load(dir, LABEL, code), -EINVAL);
-	assert_int_equal(rg_activation_save(dir, OTHER, LABEL, &error), -EEXIST);
+	assert_int_equal(rg_saved_code_load(dir, LABEL, code), -EINVAL);
+	assert_int_equal(rg_saved_code_save(dir, OTHER, LABEL, &error), -EEXIST);
 	assert_non_null(strstr(error.text, "it is not a regular file"));
 	text = read_whole(path_of("target"));
 	assert_string_equal(text, OTHER "\n" LABEL "\n");
 	free(text);
 	assert_int_equal(unlink(link_path), 0);
 	assert_int_equal(mkfifo(link_path, 0600), 0);
-	assert_int_equal(rg_activation_load(dir, LABEL, code), -EINVAL);
+	assert_int_equal(rg_saved_code_load(dir, LABEL, code), -EINVAL);
 	assert_int_equal(unlink(link_path), 0);
-	assert_int_equal(rg_activation_save("/nonexistent", OTHER, LABEL, &error), -ENOENT);
+	assert_int_equal(rg_saved_code_save("/nonexistent", OTHER, LABEL, &error), -ENOENT);
 	assert_null(strstr(error.text, OTHER));
 }
 
@@ -251,7 +251,7 @@ static void check_damaged(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		write_file("activation-code", rows[i]);
-		if (rg_activation_load(dir, LABEL, code) != -EINVAL)
+		if (rg_saved_code_load(dir, LABEL, code) != -EINVAL)
 			fail_msg("row %zu", i);
 	}
 	assert_int_equal(unlink(path_of("activation-code")), 0);
@@ -279,7 +279,7 @@ static void check_configured(void **state)
 	assert_string_equal(conf->warnings ? conf->warnings : "", "");
 	assert_string_equal(conf->zones[0].suffix, LABEL ".r.mail-abuse.com");
 	/* Another code, at once and at the next load. */
-	assert_int_equal(rg_activation_save(dir, OTHER, conf->configured_code, &error), 0);
+	assert_int_equal(rg_saved_code_save(dir, OTHER, conf->configured_code, &error), 0);
 	assert_int_equal(rg_ers_set_code(conf, OTHER, &error), 0);
 	assert_string_equal(conf->zones[0].suffix, OTHER ".r.mail-abuse.com");
 	assert_string_equal(conf->zones[1].suffix, OTHER ".q.mail-abuse.com");
@@ -300,7 +300,7 @@ static void check_configured(void **state)
 	assert_non_null(strstr(conf->warnings, "the configured activation code was changed"));
 	assert_null(strcasestr(conf->warnings, OTHER));
 	rg_conf_unref(conf);
-	assert_int_equal(rg_activation_remove(dir), 0);
+	assert_int_equal(rg_saved_code_remove(dir), 0);
 	/* An odd length: one warning, without the code. */
 	write_file("code", "trial-77x");
 	conf = load_ers("");

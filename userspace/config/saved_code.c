@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "config/activation.h"
+#include "config/saved_code.h"
 
 #include "base/replace.h"
 
@@ -22,7 +22,7 @@ static ssize_t read_file(const char *state_dir, char *text, size_t size)
 
 	if (dir < 0)
 		return dir;
-	fd = openat(dir, RG_ACTIVATION_FILE, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	fd = openat(dir, RG_SAVED_CODE_FILE, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ELOOP ? -EINVAL : -errno;
 	if (fstat(fd, &st))
@@ -33,7 +33,7 @@ static ssize_t read_file(const char *state_dir, char *text, size_t size)
 	return len < 0 ? -errno : len;
 }
 
-int rg_activation_load(const char *state_dir, const char *configured, char code[RG_SECRET_SIZE])
+int rg_saved_code_load(const char *state_dir, const char *configured, char code[RG_SECRET_SIZE])
 {
 	char text[2 * RG_SECRET_MAX + 3] = "", *replaced = text;
 	ssize_t len = read_file(state_dir, text, sizeof(text) - 1);
@@ -69,7 +69,7 @@ static int write_codes(void *arg, FILE *to)
 	return fprintf(to, "%s\n%s\n", pair->code, pair->configured) < 0 ? -EIO : 0;
 }
 
-int rg_activation_save(const char *state_dir, const char *code, const char *configured,
+int rg_saved_code_save(const char *state_dir, const char *code, const char *configured,
 		       struct rg_error *error)
 {
 	struct pair pair = { code, configured };
@@ -78,21 +78,21 @@ int rg_activation_save(const char *state_dir, const char *code, const char *conf
 	int err = dir < 0 ? dir : 0;
 
 	if (!err && !strcmp(code, configured))
-		err = rg_activation_remove(state_dir);
-	else if (!err && rg_replace_check(dir, RG_ACTIVATION_FILE, &why))
-		return rg_fail(error, -EEXIST, "%s/%s: %s", state_dir, RG_ACTIVATION_FILE, why.text);
+		err = rg_saved_code_remove(state_dir);
+	else if (!err && rg_replace_check(dir, RG_SAVED_CODE_FILE, &why))
+		return rg_fail(error, -EEXIST, "%s/%s: %s", state_dir, RG_SAVED_CODE_FILE, why.text);
 	else if (!err)
-		err = rg_replace_file(dir, RG_ACTIVATION_FILE, 0600, false, write_codes, &pair);
+		err = rg_replace_file(dir, RG_SAVED_CODE_FILE, 0600, false, write_codes, &pair);
 	return err ? rg_fail(error, err, "%s/%s: can't be written: %s", state_dir,
-			     RG_ACTIVATION_FILE, strerror(-err)) :
+			     RG_SAVED_CODE_FILE, strerror(-err)) :
 		     0;
 }
 
-int rg_activation_remove(const char *state_dir)
+int rg_saved_code_remove(const char *state_dir)
 {
 	RG_CLEANUP_CLOSE int dir = open_dir(state_dir);
 
 	if (dir < 0)
 		return dir;
-	return unlinkat(dir, RG_ACTIVATION_FILE, 0) && errno != ENOENT ? -errno : 0;
+	return unlinkat(dir, RG_SAVED_CODE_FILE, 0) && errno != ENOENT ? -errno : 0;
 }
