@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The two kinds of settings: rg_config is fixed at load, the map `settings` changes at run time. */
+/*
+ * The two kinds of settings: rg_config is fixed at load, the map `settings` changes at run time. What
+ * follows from them: which ports are filtered, and whether the agent is silent.
+ */
 #ifndef REPGATE_CONFIG_BPF_H
 #define REPGATE_CONFIG_BPF_H
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What is decided about a SYN: the class of its peer, and what is done. */
+/*
+ * What is decided about a SYN: the class of its peer, and what is done. Only the struct: verdict.bpf.h
+ * decides, and resolve_action() of filter.bpf.c adapts the action to this SYN (450 becomes a reset).
+ */
 #ifndef REPGATE_DECISION_BPF_H
 #define REPGATE_DECISION_BPF_H
 
