@@ -2,8 +2,8 @@
 /*
  * Admission: a flood of spoofed SYNs must not become a flood of DNS queries. The gates are token
  * buckets for all unknown peers together. Over the rate of new peers a first SYN is dropped. A real
- * sender sends it again a second later, and then the gate for retransmissions lets it in. A spoofed one does
- * not; one that is sent twice at once is no retransmission.
+ * sender sends it again a second later, and the gate for retransmissions lets that one in. A spoofed SYN
+ * is usually not repeated. A SYN that is repeated at once does not count as a retransmission.
  */
 #ifndef REPGATE_ADMISSION_BPF_H
 #define REPGATE_ADMISSION_BPF_H

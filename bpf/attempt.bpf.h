@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Which SYNs came lately: tells a retransmission from a new SYN. The map `attempts` has sets of 16
+ * Remembers the latest SYNs, to tell a retransmission from a new SYN. The map `attempts` has sets of 16
  * slots, a cache line each. A slot is the upper bits of half a hash, and the time: see struct rg_attempt_set.
  */
 #ifndef REPGATE_ATTEMPT_BPF_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The time, as each CPU has it in the map `cpus`. The kernel's clock costs 38 ns and jiffies nothing,
- * so the clock is read once in each tick (1/HZ s). A time may be a tick old: nothing ends early by it.
+ * so the clock is read once in each tick (1/HZ s). A time may be a tick old, so nothing ends early.
  */
 #ifndef REPGATE_CLOCK_BPF_H
 #define REPGATE_CLOCK_BPF_H

@@ -2,8 +2,8 @@
 /*
  * Whether this host, or one that it forwards to, takes a SYN. A host answers nothing that was sent to
  * another MAC address, to a group of hosts, or to an address that it does not have. The agent keeps the
- * facts in `host_links` and `host_routes`; without them, or from an agent that is silent, all SYNs count as
- * this host's.
+ * facts in `host_links` and `host_routes`. Without them, or if the agent is silent, every SYN counts as this
+ * host's.
  */
 #ifndef REPGATE_HOST_BPF_H
 #define REPGATE_HOST_BPF_H

@@ -4,12 +4,12 @@
  * It uses no maps: the unit tests compile this file for the host, under ASan.
  *
  * A frame's first buffer need not have all headers, so there are two ways to read them. Most frames are read
- * in place. If the first buffer ends too early, or has more headers than in place are walked, rg_parse()
- * says RG_PARSED_CUT, and is called again to read by copies.
+ * in place. If the first buffer ends too early, or has more headers than are walked in place, rg_parse()
+ * returns RG_PARSED_CUT, and is called again to read by copies.
  *
- * A frame that is no TCP, or no SYN, leaves as soon as that is known. Only a SYN to a filtered port may be
- * dropped, and what may be one or may become one: a fragment of it, or a fragment that could overwrite a
- * TCP header. All other frames pass as they are. Malformed headers pass, too: the kernel drops them.
+ * The parser returns as soon as it knows that a frame is no TCP or no SYN. The filter may drop only a SYN
+ * to a filtered port, and frames that may hide one: a fragment of a SYN, or a fragment that could overwrite
+ * a TCP header. All other frames pass unchanged. Malformed ones pass, too: the kernel drops them.
  *
  * Fields smaller than a byte are read from their byte, by a mask: the bit fields of struct iphdr and
  * struct tcphdr depend on the machine's byte order.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Throttling: so many SYNs a minute for each throttled peer or network. */
+/* Throttling: a rate of SYNs for each throttled peer or network. */
 #ifndef REPGATE_THROTTLE_BPF_H
 #define REPGATE_THROTTLE_BPF_H
 

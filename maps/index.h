@@ -8,7 +8,7 @@
  *   settings.index          for each part: the bank in force, and how many filters it has
  *      |
  *      v
- *   presence                one value for all parts. It says most often: nothing there
+ *   presence                one value for all parts. Most lookups end here: nothing there
  *      headers[bank]        where the tables begin, the epoch, the answers
  *      filters4[bank]       Bloom filters of IPv4 hosts and of clean peers
  *      near4                a bit for each IPv4 /23 that a local list touches

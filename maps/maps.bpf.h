@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The maps. Each is pinned under its own name in pin_path (/sys/fs/bpf/repgate), but for `cpus`,
+ * The maps. Each is pinned under its own name in pin_path (/sys/fs/bpf/repgate), except `cpus`,
  * `chunks`, `samples` and `scratch`. maps/README.md shows how to read them with bpftool. Each has one writer,
  * named here.
  */

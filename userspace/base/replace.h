@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Writes a file in place of an old one, where somebody else might plant links: by descriptors of the
- * directory, with O_EXCL and O_NOFOLLOW, and a rename, so that a reader finds the old file or the new one,
- * whole.
+ * Replaces a file in a directory where somebody else might plant links. It works on the directory's
+ * descriptor, with O_EXCL and O_NOFOLLOW, and renames the new file. So a reader finds the whole old file or
+ * the whole new one.
  */
 #ifndef REPGATE_BASE_REPLACE_H
 #define REPGATE_BASE_REPLACE_H

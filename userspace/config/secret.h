@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The keys in the real names of zones: what an activation code is, where it is read from, and the
- * guard that keeps a key out of texts that senders and people see.
+ * The activation code and the other keys in the real names of zones. Reads the configured activation code,
+ * and keeps keys out of all texts that senders and people see. The code that repgatectl saved: saved_code.h.
  */
 #ifndef REPGATE_CONFIG_SECRET_H
 #define REPGATE_CONFIG_SECRET_H

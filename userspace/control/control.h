@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The control socket: accepts clients, reads a request a line, and sends the answers (protocol.h). A
+ * The control socket: accepts clients, reads one request a line, and sends the answers (protocol.h). A
  * client that follows events gets a line {"event": {...}} for each. The mode and the group of the socket
  * decide who may connect.
  */

@@ -2,7 +2,7 @@
 /*
  * A queue of requests that change configuration or lists. One request is served at a time, because a load
  * of the files takes seconds. Requests that only want a load share one with others of the same kind: it
- * begins after all of them asked. Not for several threads.
+ * begins after all of them asked. Use it from one thread only.
  */
 #ifndef REPGATE_CONTROL_RELOAD_QUEUE_H
 #define REPGATE_CONTROL_RELOAD_QUEUE_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The commands that only look: status, stats, report, zones, list, events, dump, version. */
+/* The commands that only show something: status, stats, report, zones, list, events, dump, version. */
 #ifndef REPGATE_CONTROL_STATUS_H
 #define REPGATE_CONTROL_STATUS_H
 

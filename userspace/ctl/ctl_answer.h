@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Answers of the agent as input that is not trusted: root reads them, and the agent is not root. Nothing in
- * them is a path that repgatectl opens.
+ * The agent's answers are untrusted input: root reads them, and the agent is not root. repgatectl opens no
+ * path that an answer names.
  */
 #ifndef REPGATE_CTL_CTL_ANSWER_H
 #define REPGATE_CTL_CTL_ANSWER_H

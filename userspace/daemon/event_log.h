@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the agent says about each verdict, each refused connection and each change of a zone's health: a
- * log line, an entry in recent_events, a count. The functions are callbacks of other modules; arg is the
+ * Reports each verdict, each refused connection and each change of a zone's state: in a log line, in
+ * recent_events, in a count. The functions are callbacks of other modules; arg is the
  * agent's struct rg_modules.
  */
 #ifndef REPGATE_DAEMON_EVENT_LOG_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The mode that was in force last, in a file of state_dir, so that an agent that goes back from enforce to
- * monitor can say so: by a reload or a restart after `repgatectl set mode enforce` without --save, or
- * because the file says monitor now.
+ * Keeps the mode that was in force last in a file of state_dir. The agent reads it to warn when it goes back
+ * from enforce to monitor. That happens at a reload or restart after `repgatectl set mode enforce` without
+ * --save, or when somebody changed the configuration.
  */
 #ifndef REPGATE_DAEMON_LAST_MODE_H
 #define REPGATE_DAEMON_LAST_MODE_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A records of one resolver, asynchronously. Queries belong to lanes, one for each zone: a bounded
- * number is in flight, the rest waits, lanes are served round robin, so that a slow zone can't starve the
- * others. How a question is sent and repeated: dns_channel.h.
+ * Asks one resolver for A records, asynchronously. Each zone has a lane of queries. A bounded number of
+ * queries is in flight; the others wait. Lanes are served round robin, so a slow zone can't starve the
+ * others. dns_channel.h sends and repeats the questions.
  */
 #ifndef REPGATE_DNSBL_DNS_H
 #define REPGATE_DNSBL_DNS_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Questions to one resolver through one c-ares channel, in the event loop. The only module that knows
- * c-ares: its API of 1.34 and later where that is there, else that of 1.18 (Debian 12).
+ * c-ares. It uses the API of c-ares 1.34 if that is installed, else that of 1.18 (Debian 12).
  */
 #ifndef REPGATE_DNSBL_DNS_CHANNEL_H
 #define REPGATE_DNSBL_DNS_CHANNEL_H

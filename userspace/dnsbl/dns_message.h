@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What a DNS message says about a name: its A records, or for how long there are none (RFC 1035,
- * RFC 2308). Pure: any bytes can be read, nothing else is touched.
+ * RFC 2308). Pure. Any bytes are safe input.
  */
 #ifndef REPGATE_DNSBL_DNS_MESSAGE_H
 #define REPGATE_DNSBL_DNS_MESSAGE_H

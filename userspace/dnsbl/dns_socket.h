@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A UDP socket whose datagrams are sent and read in batches. With a system call for each datagram
- * the name server may run after each one, in our place: so what is to be sent is collected until the
- * owner flushes it, and what has come is read in one go. Knows nothing of DNS.
+ * A UDP socket that sends and reads datagrams in batches. With a system call for each datagram, the
+ * scheduler may run the name server after each one. So datagrams to send are collected until the owner
+ * flushes them, and all that have arrived are read in one call. Knows nothing of DNS.
  */
 #ifndef REPGATE_DNSBL_DNS_SOCKET_H
 #define REPGATE_DNSBL_DNS_SOCKET_H

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Tests of the zones. A whole test asks for RFC 5782's test points: at the start, now and then, and while
- * a zone is off. A quick test confirms a listing. A zone that begins to list the world lists 127.0.0.0/8
- * too, where no mail comes from. So a listing counts only if a random address there, which no cache
- * knows, was asked for after the peer was, and is not listed. Such a zone refuses no clean peer.
+ * a zone is off. A quick test confirms a listing. A zone that lists the world also lists 127.0.0.0/8, where
+ * no mail comes from. So a listing counts only if a random address of 127.0.0.0/8, asked after the peer, is
+ * not listed. No cache has that address. So a zone that lists the world refuses no clean peer.
  *
  * All functions are for the event loop's thread.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What goes over all slots of an index: flush, sweep, the epoch, the check-lists marks, the copy. */
+/* Walks over all slots of an index: flush, sweep, the epoch, the check-lists marks, the copy. */
 #include "index/index_private.h"
 
 /* Every 4.6 minutes: so an entry that lives for an hour is always on the finest scale. */

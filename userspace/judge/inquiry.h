@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Asks the zones about one address, in ERS's order. First all zones of kind Standard and allow. Then,
- * if none of them lists the address, or one has not answered in half the time, all QIL zones. The
+ * Asks the zones about one address, in ERS's order. It first asks all Standard and allow zones. If none
+ * of them lists the address, or one has not answered in half of the time, it asks all QIL zones. The
  * evidence is complete within dns_timeout x dns_tries, whatever DNS does.
  */
 #ifndef REPGATE_JUDGE_INQUIRY_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Judges new peers. One inquiry for each peer, however many SYNs: local evidence, the zones, policy,
- * the verdict into the maps, then the held SYNs on their way, in this order.
+ * Judges new peers. There is one inquiry for each peer, however many SYNs it sends. The order: collect local
+ * evidence, ask the zones, decide (policy.h), write the verdict into the maps, release the held SYNs.
  */
 #ifndef REPGATE_JUDGE_JUDGE_H
 #define REPGATE_JUDGE_JUDGE_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * From what is known of a peer to its verdict. ERS's order, first match wins: approved address,
+ * Makes the verdict from what is known of a peer. ERS's order, first match wins: approved address,
  * blocked address, approved country, blocked country, zones of kind allow, Standard zones, then QIL
  * zones. Pure.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Held SYNs through the kernel once more: judged by the programs, then sent into the stack or back. */
+/* Runs a held SYN through the programs again, and sends it into the stack, or a reset back. */
 #ifndef REPGATE_KERNEL_HELD_FRAME_H
 #define REPGATE_KERNEL_HELD_FRAME_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The maps inside `lists` and `indexes`: made empty, filled by others, then put in force as a whole. All
- * descriptors that are returned are the caller's.
+ * The maps inside `lists` and `indexes`: created empty here, filled by others, then put in force as a whole.
+ * The caller owns all descriptors that are returned.
  */
 #ifndef REPGATE_KERNEL_INNER_MAPS_H
 #define REPGATE_KERNEL_INNER_MAPS_H

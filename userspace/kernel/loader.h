@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Programs, maps and pins: opened, loaded, taken over from an earlier agent under pin_path. Only one agent
- * can hold pin_path. attach.h has what is done with the programs, inner_maps.h the maps inside maps.
+ * can hold pin_path. attach.h attaches the programs; inner_maps.h has the maps inside maps.
  */
 #ifndef REPGATE_KERNEL_LOADER_H
 #define REPGATE_KERNEL_LOADER_H

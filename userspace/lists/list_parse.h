@@ -4,7 +4,7 @@
  *
  *   ADDRESS | FIRST-LAST | PREFIX/LENGTH | CC   [until=SECONDS SINCE 1970]   [# comment]
  *
- * Empty lines, and lines that begin with # or ;, say nothing. A parser collects the entries of all
+ * Empty lines, and lines that begin with # or ;, are ignored. A parser collects the entries of all
  * files; lists.c sorts them and packs them. No file is opened here.
  */
 #ifndef REPGATE_LISTS_LIST_PARSE_H

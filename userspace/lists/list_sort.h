@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Sorts the entries of the local lists and removes those that others make needless. */
+/* Sorts the entries of the local lists and removes redundant ones. */
 #ifndef REPGATE_LISTS_LIST_SORT_H
 #define REPGATE_LISTS_LIST_SORT_H
 

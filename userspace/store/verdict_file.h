@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The verdicts of zones in a file, to have them again after a reboot or when the maps' layout has
- * changed. A line for each verdict, with times of the wall clock. A save writes a new file, in pieces from
+ * Saves the verdicts of zones in a file, and loads them after a reboot or a change of the maps' layout. The
+ * file has a line for each verdict, with times of the wall clock. A save writes a new file, in pieces from
  * the event loop or as a whole at the stop, and renames it when it is complete.
  */
 #ifndef REPGATE_STORE_VERDICT_FILE_H
