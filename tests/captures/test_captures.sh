@@ -25,9 +25,17 @@ mkdir "$scratch/made"
 "$tools/make_captures" "$scratch/made" || exit 1
 "$tools/captures" "$scratch"/made/* || failed=1
 
-# PORTION files at most at a time.
-PORTION=100
-# shellcheck disable=SC2086 # several folders
-[ -z "${CAPTURES:-}" ] ||
-	find $CAPTURES -type f -size +24c -print0 | sort -z | xargs -0 -r -n "$PORTION" "$tools/captures" || failed=1
+# At most a thousand files, or 32 MB, at a time.
+if [ -n "${CAPTURES:-}" ]; then
+	# shellcheck disable=SC2086 # several folders
+	find $CAPTURES -type f -size +24c -printf '%s\t%p\n' | sort -t "$(printf '\t')" -k 2 |
+		awk -F '\t' -v base="$scratch/portion" '
+			count == 1000 || (count && bytes + $1 > 32e6) { part++; count = bytes = 0 }
+			{ count++; bytes += $1; print $2 > sprintf("%s.%05d", base, part) }'
+	for portion in "$scratch"/portion.*; do
+		[ -e "$portion" ] || { echo "not ok - CAPTURES has no files"; failed=1; break; }
+		mapfile -t files <"$portion"
+		"$tools/captures" "${files[@]}" || failed=1
+	done
+fi
 exit "$failed"
