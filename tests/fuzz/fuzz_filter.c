@@ -1238,13 +1238,16 @@ static const char *compare(struct lab *lab)
 /* NULL, or what differs. */
 static const char *run_frame(struct lab *lab)
 {
+	const int first = RG_STAT_LOSSES + RG_LOSS_FLOOD_FIRST;
 	unsigned long before = *lab->producer;
 	const char *what;
 
 	choose_program(lab);
 	frames_next(&lab->rng, &lab->world, &lab->frame);
 	choose_linear(lab);
+	lab->model.begin = now_ns();
 	lab->err = test_run(lab);
+	lab->model.end = now_ns();
 	if (lab->err == -EINVAL) { /* too short or too long for a test run */
 		atomic_fetch_add(&frames_refused, 1);
 		return NULL;
@@ -1257,6 +1260,7 @@ static const char *run_frame(struct lab *lab)
 		lab->model.samples = 0;
 	}
 	lab->questions = lab->model.questions;
+	lab->model.counted_first = lab->stats[first].packets != lab->model.counts[first].packets;
 	model_run(&lab->model, lab->program, lab->frame.data, lab->frame.len, lab->linear,
 		  &lab->want);
 	what = compare(lab);

@@ -690,6 +690,19 @@ static void meet_unknown(struct way *way, struct model_peer *peer, enum rg_actio
 	}
 }
 
+#define RETRY_MARGIN \
+	(RG_NSEC_PER_SEC / 10) /* the program's clock is coarse, and so is what it notes */
+
+static bool is_too_early(const struct model *model, const struct model_attempt *attempt)
+{
+	uint64_t least = model->begin > attempt->end ? model->begin - attempt->end : 0;
+	uint64_t most = model->end - attempt->begin;
+
+	if (attempt->is_due || least > RG_RETRY_TIME + RETRY_MARGIN)
+		return false;
+	return most + RETRY_MARGIN < RG_RETRY_TIME || model->counted_first;
+}
+
 /* True: this address and salt come for the first time; too_early: or again, but not a second later. */
 static bool is_first(struct model *model, model_addr addr, uint64_t salt, bool too_early)
 {
@@ -699,10 +712,14 @@ static bool is_first(struct model *model, model_addr addr, uint64_t salt, bool t
 
 	for (; attempt->generation == model->attempt_generation; attempt = &model->attempts[i]) {
 		if (attempt->addr == addr && attempt->salt == salt)
-			return too_early && !attempt->is_due;
+			return too_early && is_too_early(model, attempt);
 		i = (i + 1) % MODEL_ATTEMPTS;
 	}
-	*attempt = (struct model_attempt){ addr, salt, model->attempt_generation, false };
+	*attempt = (struct model_attempt){ .addr = addr,
+					   .salt = salt,
+					   .generation = model->attempt_generation,
+					   .begin = model->begin,
+					   .end = model->end };
 	for (unsigned int forced = 0; forced < model->forced_count; forced++)
 		if (model->forced[forced] == question)
 			return false;

@@ -68,6 +68,7 @@ struct model_attempt {
 	uint64_t salt;
 	uint32_t generation;
 	bool is_due; /* the same SYN is a retransmission now */
+	uint64_t begin, end; /* as of the frame that came first, see struct model */
 };
 
 /* Where the host would route on what is not its own (the network namespace of the driver). */
@@ -87,6 +88,12 @@ struct model {
 	uint64_t admission[RG_GATES]; /* when each bucket is full */
 	uint64_t samples; /* reported or not, in this second on this CPU */
 	struct rg_count counts[RG_STAT_MAX];
+	/*
+	 * When this frame was run, ns: between the two. The same SYN is a retransmission if it comes late
+	 * enough. Where that can't be told, it is what the program made of it.
+	 */
+	uint64_t begin, end;
+	bool counted_first;
 	uint32_t generation; /* of peers and buckets */
 	uint32_t attempt_generation;
 	unsigned int peer_count, bucket_count;
