@@ -23,6 +23,7 @@
 
 #include "base/log.h"
 #include "kernel/attach.h"
+#include "kernel/dispatcher.h"
 #include "kernel/held_frame.h"
 #include "kernel/inner_maps.h"
 #include "kernel/settings.h"
@@ -276,6 +277,127 @@ static void test_index_banks(void **state)
 	assert_int_equal(rg_inner_maps_set_index(loader, RG_INDEX_HOSTS, -1, 0), 0);
 	assert_int_equal(settings->index, 0);
 	assert_int_equal(rg_inner_maps_set_index(loader, RG_INDEX_HOSTS, -1, 0), 0);
+	rg_loader_free(loader);
+}
+
+/* ---- libxdp's dispatcher: a fake, see tests/unit/kernel/test_dispatcher.c ---- */
+
+static struct {
+	int errors[2]; /* of an attachment in generic and in native mode */
+	unsigned int calls[2];
+	unsigned int detached;
+	bool has, begins_with_ip, can_hold;
+	uint32_t settings; /* id of the map */
+} dispatcher;
+
+void rg_dispatcher_set_print(int (*print)(int level, const char *format, va_list args))
+{
+	(void)print;
+}
+
+int rg_dispatcher_attach(const struct rg_dispatched *what, int ifindex, bool native, uint32_t *id,
+			 bool *frags)
+{
+	assert_int_equal(ifindex, if_nametoindex("lo"));
+	assert_non_null(what->loaded);
+	assert_true(what->elf_size > 1000);
+	dispatcher.calls[native]++;
+	dispatcher.can_hold = what->can_hold;
+	dispatcher.begins_with_ip = what->begins_with_ip;
+	dispatcher.settings = what->map_ids[0];
+	if (dispatcher.errors[native])
+		return dispatcher.errors[native];
+	*id = 77;
+	*frags = true;
+	dispatcher.has = true;
+	return 0;
+}
+
+int rg_dispatcher_detach(const uint32_t map_ids[2], int ifindex, uint32_t keep)
+{
+	assert_int_equal(map_ids[0], dispatcher.settings);
+	assert_int_equal(ifindex, if_nametoindex("lo"));
+	assert_int_equal(keep, 0);
+	dispatcher.detached++;
+	return 0;
+}
+
+bool rg_dispatcher_has(const uint32_t map_ids[2], int ifindex)
+{
+	return map_ids[0] == dispatcher.settings && ifindex && dispatcher.has;
+}
+
+void rg_dispatcher_names(int ifindex, char *names, size_t size)
+{
+	(void)ifindex;
+	snprintf(names, size, "\"other\"");
+}
+
+static struct rg_loader *open_dispatched(struct rg_conf *conf, enum rg_xdp_mode mode)
+{
+	static const char *const used[] = { "filter", NULL };
+
+	memset(&dispatcher, 0, sizeof(dispatcher));
+	conf->xdp_attach = RG_ATTACH_DISPATCHER;
+	conf->xdp_mode = mode;
+	used_programs = used;
+	return open_loader(conf);
+}
+
+/* With "auto", generic mode after native; at a loss, again. */
+static void test_dispatched(void **state)
+{
+	struct rg_conf conf = make_conf();
+	struct rg_loader *loader = open_dispatched(&conf, RG_XDP_AUTO);
+	struct rg_error error = {};
+
+	(void)state;
+	dispatcher.errors[true] = -ENOMEM;
+	assert_int_equal(rg_attach_all(loader, &error), 0);
+	assert_int_equal(dispatcher.calls[true], 1);
+	assert_int_equal(dispatcher.calls[false], 1);
+	assert_int_equal(dispatcher.can_hold, rg_loader_can_hold(loader));
+	assert_false(dispatcher.begins_with_ip);
+	assert_int_equal(rg_attach_info(loader, 0)->mode, RG_XDP_GENERIC);
+	assert_int_equal(rg_attach_info(loader, 0)->program, 77);
+	assert_true(rg_attach_info(loader, 0)->frags);
+	rg_attach_refresh(loader);
+	assert_int_equal(dispatcher.calls[false], 1);
+	dispatcher.has = false;
+	dispatcher.errors[true] = 0;
+	rg_attach_refresh(loader);
+	assert_int_equal(dispatcher.calls[true], 2);
+	assert_int_equal(rg_attach_info(loader, 0)->mode, RG_XDP_NATIVE);
+	rg_attach_detach_all(loader);
+	assert_int_equal(dispatcher.detached, 1);
+	rg_loader_free(loader);
+}
+
+/* Each error says what to do. */
+static void test_dispatched_refused(void **state)
+{
+	static const struct {
+		int error;
+		const char *text;
+	} rows[] = {
+		{ -EOPNOTSUPP, "this kernel can't replace BPF functions, use xdp_attach = \"link\"" },
+		{ -EPERM, "CAP_SYS_ADMIN is needed" },
+		{ -EINVAL, "libxdp 1.3 can't do it on new kernels" },
+		{ -ENOMEM, "interface lo: libxdp's dispatcher: Cannot allocate memory" },
+	};
+	struct rg_conf conf = make_conf();
+	struct rg_loader *loader = open_dispatched(&conf, RG_XDP_NATIVE);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct rg_error error = {};
+
+		dispatcher.errors[true] = rows[i].error;
+		assert_int_equal(rg_attach_all(loader, &error), rows[i].error);
+		assert_non_null(strstr(error.text, rows[i].text));
+		assert_int_equal(rg_attach_info(loader, 0)->ifindex, 0);
+	}
+	assert_int_equal(dispatcher.calls[false], 0);
 	rg_loader_free(loader);
 }
 
@@ -599,6 +721,69 @@ static void test_held_packet(void **state)
 	rg_loader_free(loader);
 }
 
+static void rename_interface(const char *from, const char *to)
+{
+	RG_CLEANUP_CLOSE int control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq request = {};
+
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", from);
+	assert_int_equal(ioctl(control, SIOCSIFFLAGS, &request), 0); /* down */
+	snprintf(request.ifr_newname, sizeof(request.ifr_newname), "%s", to);
+	assert_int_equal(ioctl(control, SIOCSIFNAME, &request), 0);
+}
+
+/* An interface keeps its filter under another name, and gets it anew when it was away. */
+static void test_interface_changes(void **state)
+{
+	static const char *const used[] = { "filter_ip", NULL };
+	struct rg_conf conf = make_conf();
+	const struct rg_attachment *info;
+	int tun = open_tun("tun7");
+	struct rg_error error = {};
+	struct rg_loader *loader;
+	unsigned int ifindex;
+
+	(void)state;
+	if (tun < 0)
+		skip();
+	conf.interfaces[0] = (char *)"tun7";
+	used_programs = used;
+	loader = open_loader(&conf);
+	assert_int_equal(rg_attach_all(loader, &error), 0);
+	info = rg_attach_info(loader, 0);
+	ifindex = if_nametoindex("tun7");
+	assert_int_equal(info->ifindex, ifindex);
+	assert_string_equal(info->present_name, "tun7");
+	rename_interface("tun7", "tun8");
+	rg_attach_refresh(loader);
+	assert_int_equal(info->ifindex, ifindex);
+	assert_string_equal(info->name, "tun7");
+	assert_string_equal(info->present_name, "tun8");
+
+	/* The next agent finds it by the link that is left. */
+	rg_loader_free(loader);
+	loader = open_loader(&conf);
+	assert_int_equal(rg_attach_all(loader, &error), 0);
+	info = rg_attach_info(loader, 0);
+	assert_int_equal(info->ifindex, ifindex);
+	assert_string_equal(info->present_name, "tun8");
+	rename_interface("tun8", "tun7");
+	rg_attach_refresh(loader);
+	assert_string_equal(info->present_name, "tun7");
+
+	close(tun);
+	rg_attach_refresh(loader);
+	assert_int_equal(info->ifindex, 0);
+	assert_string_equal(info->present_name, "");
+	tun = open_tun("tun7");
+	rg_attach_refresh(loader);
+	assert_int_equal(info->ifindex, if_nametoindex("tun7"));
+	assert_int_not_equal(info->ifindex, ifindex);
+	rg_attach_detach_all(loader);
+	rg_loader_free(loader);
+	close(tun);
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, tear_down)
 
 static int skip_all(const char *why)
@@ -625,6 +810,9 @@ int main(void)
 		TEST(test_list_trie),
 		TEST(test_index_banks),
 		TEST(test_attach),
+		TEST(test_dispatched),
+		TEST(test_dispatched_refused),
+		TEST(test_interface_changes),
 		TEST(test_attach_refused),
 		TEST(test_responder),
 		TEST(test_held_frame),
