@@ -5,8 +5,8 @@
  * peer is held as well, up to RG_HELD_FLOWS. Retransmissions are dropped and not sent again. The copy has a
  * finished checksum: one that the sender left unfinished is right only on its way to this host.
  *
- * In monitor mode these SYNs pass, and go to the agent all the same: once it has the verdict, they count
- * as what would have been done with them. Until then they are no attempts (decision.waits).
+ * In monitor mode these SYNs pass, and their copies go to the agent, too. Once it has the verdict, they are
+ * counted as what would have been done with them. Until then they are no attempts (decision.waits).
  */
 #ifndef REPGATE_HOLD_BPF_H
 #define REPGATE_HOLD_BPF_H

@@ -61,7 +61,7 @@ __attribute__((noinline)) int responder_listens(struct xdp_md *ctx,
 	return 1;
 }
 
-/* What decide() reads of a SYN, but for the time. */
+/* Fills in what decide() reads of a SYN, except the time. */
 static __always_inline void describe_connection(const struct bpf_sk_lookup *ctx, struct rg_syn *syn)
 {
 	__u32 words[4] = { 0, 0, bpf_htonl(0xffff), ctx->remote_ip4 };

@@ -130,8 +130,8 @@ struct rg_index_header {
 
 /*
  * A Bloom filter is a word of 64 bits, and an address has three bits in one of them. With ten hosts a
- * word, one of 20 other addresses is searched for in vain; with a million hosts, one of 30. The
- * addresses of a /24 share a word, so a network with many listed hosts costs no others.
+ * word, one in 20 other addresses is searched for although it is not there; with a million hosts, one in
+ * 30. The addresses of a /24 share a word, so a network with many listed hosts does not affect others.
  */
 #define RG_INDEX_FILTER_BITS 17 /* at most: 1 MiB, which fits into the second level cache */
 #define RG_INDEX_FILTERS (1 << RG_INDEX_FILTER_BITS)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The pin directory: one agent at a time (flock), objects replaced by rename so that whoever opens a
- * pin finds the old one or the new one. bpffs allows no dots in names.
+ * The pin directory. A lock (flock) allows one agent at a time. Objects are replaced by rename, so a process
+ * that opens a pin gets the old object or the new one. bpffs allows no dots in names.
  */
 #ifndef REPGATE_PIN_H
 #define REPGATE_PIN_H
@@ -34,10 +34,10 @@ bool rg_pin_is_shared(FILE *mountinfo, const char *path);
 /* Pins fd as path/name, in place of what is there. 0 or -errno. */
 int rg_pin_put(const char *path, const char *name, int fd);
 
-/* The object pinned as path/name: a descriptor, the caller's, or -errno. */
+/* The object pinned as path/name: a descriptor that the caller owns, or -errno. */
 int rg_pin_get(const char *path, const char *name);
 
-/* 0 or -errno; not there is 0. */
+/* Removes a pin. 0, also if there is none; or -errno. */
 int rg_pin_remove(const char *path, const char *name);
 
 /* Calls for the name of every pin that begins with prefix; the call may remove it. */

@@ -19,8 +19,8 @@
 int rg_replace_open_dir(const char *path, struct rg_error *error);
 
 /*
- * Checks what is to be replaced: nothing, or a regular file of root's or this user's. 0, -EEXIST: it is a
- * link or something else, or another user's; or -errno. The reason in error.
+ * Checks the file that will be replaced. 0: there is none, or it is a regular file that root or this user
+ * owns; -EEXIST: it is a link, something else, or another user's; or -errno. The reason is in error.
  */
 int rg_replace_check(int dir, const char *name, struct rg_error *error);
 

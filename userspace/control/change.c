@@ -52,7 +52,7 @@ static void end_change(struct change *change, int err, const struct rg_error *er
 	free(change);
 }
 
-/* Puts a new change into the reload queue. `how` is complete but for its arg, which is the change. */
+/* Puts a new change into the reload queue. The change becomes the arg of `how`, which is complete otherwise. */
 static void queue_change(struct rg_client *client, const json_t *request, enum rg_class peer_class,
 			 struct rg_reload_request how)
 {

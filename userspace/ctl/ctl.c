@@ -126,9 +126,9 @@ static const char *text_of(const json_t *object, const char *key)
 }
 
 /*
- * Saves a setting that the agent accepted, beside the configuration of this command line. Nothing that the
- * agent answers decides what is written where, but for the zones of a class: their saved actions are
- * removed. So a compromised agent can't make root write a file of its choice.
+ * Saves a setting that the agent accepted, beside the configuration of this command line. The agent's answer
+ * decides only which zones' saved actions are removed (the zones of a class), and never the path. So a
+ * compromised agent can't make root write a file of its choice.
  */
 static int save_setting(const struct ctl *ctl, const json_t *result)
 {

@@ -36,7 +36,7 @@ void rg_dns_channel_free(struct rg_dns_channel *channel);
 
 /*
  * Asks for name's A records. Answers once: later, or before this returns if the name can't be asked
- * for. What is to be sent waits for rg_dns_channel_flush().
+ * for. The question is sent by rg_dns_channel_flush().
  */
 void rg_dns_channel_ask(struct rg_dns_channel *channel, struct rg_dns_question *question,
 			const char *name);

@@ -147,7 +147,7 @@ static size_t most_entries(const struct rg_index_maps *indexes, enum rg_index_pa
 	return part == RG_INDEX_PEERS ? KNOWN_FOR_ONE * indexes->max_peers : SIZE_MAX;
 }
 
-/* Room for half as many again, but for no more than there may be, and 1/16 at least. */
+/* Room for half as many again: 1/16 more at least, and no more than there may be. */
 static size_t room_for(const struct rg_index_maps *indexes, enum rg_index_part part, size_t count,
 		       size_t min)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The indexes in the kernel, one for each part: creates their maps, fills them with what the store puts,
- * replaces one by a larger one as it fills. The only file of index/ that knows maps. If anything fails,
- * the trie answers.
+ * The indexes in the kernel, one for each part. Creates their maps, fills them with what the store puts, and
+ * replaces an index by a larger one as it fills. The only file of index/ that knows maps. If anything
+ * fails, the trie answers.
  *
- * All calls belong to the loop's thread, but for rg_index_maps_stage_lists().
+ * All calls belong to the loop's thread, except rg_index_maps_stage_lists().
  */
 #ifndef REPGATE_INDEX_INDEX_MAPS_H
 #define REPGATE_INDEX_INDEX_MAPS_H

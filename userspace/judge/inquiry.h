@@ -39,7 +39,7 @@ typedef void rg_inquiry_callback(void *arg, const struct rg_evidence *evidence);
 
 /*
  * evidence: what is known already (lists, country, exemption); if that decides, no zone is asked. Calls
- * back once, later, never before this returns. Holds a reference to conf. 0 or -ENOMEM.
+ * back once, after this returns. Holds a reference to conf. 0 or -ENOMEM.
  */
 int rg_inquiry_start(struct rg_inquiry **ret, struct rg_inquiry_context *context,
 		     struct rg_conf *conf, const struct rg_addr *addr,

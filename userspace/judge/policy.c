@@ -85,7 +85,7 @@ static void decide_blocked(const struct rg_conf *conf, struct rg_outcome *outcom
 
 /*
  * ttl, shortened while a zone is off: the peer is asked about again when the zone is. But a listing that
- * was disproved is in the resolver's cache for its TTL; to ask before that would be in vain.
+ * was disproved stays in the resolver's cache for its TTL, so an earlier question would get it again.
  */
 static uint32_t ttl_with_zones_off(const struct rg_conf *conf, const struct rg_evidence *evidence,
 				   uint32_t ttl)

@@ -18,7 +18,7 @@ void rg_policy_decide(const struct rg_conf *conf, const struct rg_evidence *evid
 /* False if lists, countries or an exemption decide, so that no zone need be asked. */
 bool rg_policy_needs_zones(const struct rg_evidence *evidence);
 
-/* True if zones of this kind are to be asked: QIL zones only if no other zone lists the peer. */
+/* True if zones of this kind must be asked: QIL zones only if no other zone lists the peer. */
 bool rg_policy_asks(const struct rg_conf *conf, const struct rg_evidence *evidence,
 		    enum rg_class kind);
 

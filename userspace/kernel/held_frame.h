@@ -16,9 +16,9 @@ struct rg_held_frame {
 
 /*
  * Runs the filter on a held frame, as if it had just arrived on ifindex: by the verdicts in force, and
- * with its counters. 1: ret is to be sent, the frame itself or the answer to it; 0: it is dropped; or
- * -errno. -ENOKEY: the interface is in generic mode, and the filter, which the frame would meet again,
- * knows nothing of the peer. Never send such a frame.
+ * with its counters. 1: send ret, which is the frame itself or the answer to it; 0: it is dropped; or
+ * -errno. -ENOKEY: the interface is in generic mode, where a sent frame meets the filter again, and the
+ * filter knows nothing of the peer. Never send such a frame.
  */
 int rg_held_frame_judge(const struct rg_loader *loader, unsigned int ifindex, const void *frame,
 			size_t len, struct rg_held_frame *ret);

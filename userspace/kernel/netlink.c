@@ -14,7 +14,7 @@ struct rg_netlink {
 	void *arg;
 };
 
-/* The messages are not read: whoever is called looks everything up. So a lost one (ENOBUFS) does no harm. */
+/* Discards the messages: the callback looks everything up. So a lost message (ENOBUFS) does no harm. */
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct rg_netlink *netlink = arg;

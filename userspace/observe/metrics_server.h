@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A small HTTP server for one page, /metrics: one request a connection. What strangers and local users can
- * cost the agent is bounded: 32 connections, 8 of them from one address (loopback aside), 10 s each. Over
- * that the oldest connection is closed, so that the next scrape gets its page, whoever keeps connections
- * open.
+ * A small HTTP server for one page, /metrics, with one request a connection. Clients are limited to 32
+ * connections, 8 of them from one address (except loopback), 10 s each. A further connection closes the
+ * oldest one, so a scrape gets its page even if somebody keeps connections open.
  */
 #ifndef REPGATE_OBSERVE_METRICS_SERVER_H
 #define REPGATE_OBSERVE_METRICS_SERVER_H
