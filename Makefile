@@ -239,7 +239,8 @@ COVERAGE_BUILD := $(BUILD)/coverage
 coverage: test-deps ## line coverage of userspace/ by all tests (COVERAGE_E2E=0: without the end-to-end tests; as root)
 	$(Q)rm -rf $(COVERAGE_BUILD)
 	$(Q)$(MAKE) tests BUILD=$(COVERAGE_BUILD) COVERAGE=--coverage TEST_SANITIZERS= CFLAGS='-O1 -g --coverage'
-	$(Q)BUILD=$(COVERAGE_BUILD) tests/coverage.sh $(patsubst $(BUILD)/%,$(COVERAGE_BUILD)/%,$(UNIT_TESTS) $(PACKET_TESTS))
+	$(Q)BUILD=$(COVERAGE_BUILD) TEST_JOBS=$(TEST_JOBS) TEST_ALONE="$(TIMED_TESTS)" tests/coverage.sh \
+		$(patsubst $(BUILD)/%,$(COVERAGE_BUILD)/%,$(UNIT_TESTS) $(PACKET_TESTS))
 
 VM_PACKAGES := qemu-system-x86 busybox-static cpio kmod xz-utils zstd lz4 xdp-tools systemd dbus
 

@@ -14,6 +14,7 @@
 #	COVERAGE_E2E	0: leave the end-to-end tests out, and only print (1)
 #	COVERAGE_TOTAL	least per cent of all lines (90)
 #	COVERAGE_NAMED	least per cent of the lines of each file in NAMED (85)
+#	TEST_JOBS, TEST_ALONE	see run.sh
 set -uo pipefail
 export LC_ALL=C
 
@@ -28,6 +29,9 @@ userspace/config/live.c
 userspace/control/*.c
 userspace/dnsbl/zone_health.c
 userspace/judge/*.c
+userspace/kernel/attach.c
+userspace/kernel/dispatcher.c
+userspace/kernel/held_frame.c
 userspace/kernel/settings.c
 userspace/kernel/steering.c
 userspace/store/verdict_file.c
