@@ -218,7 +218,8 @@ demo: test-deps ## show the main job: own namespaces, local zones, a real mail s
 # Two at a time where there are two cores; each has namespaces of its own. Nothing runs beside a test that
 # measures time.
 TEST_JOBS ?= $(if $(filter 1,$(shell nproc)),1,2)
-TIMED_TESTS := packet/test_throttle e2e/test_hold e2e/test_reload e2e/test_responder_load
+TIMED_TESTS := packet/test_throttle \
+	$(addprefix e2e/test_,admission attack hold reload responder_load)
 
 check: test-deps ## build and pass the tests: unit, packet rows, end to end (as root)
 	$(Q)$(MAKE) tests
