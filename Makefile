@@ -170,7 +170,7 @@ $(ASAN_LIBRARY): $(LIB_SOURCES:%.c=$(BUILD)/asan/%.o)
 # A test that includes the .c file of a module, or defines its functions itself, takes its place.
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(sort $(wildcard tests/unit/*/test_*.c)))
 PACKET_TESTS := $(patsubst %,$(BUILD)/tests/packet/test_%,filter actions throttle steer index index_races index_hits \
-	verdicts list_map loader)
+	verdicts list_map programs loader)
 PACKET_SHARED := $(patsubst %,$(BUILD)/asan/tests/packet/%.o,rows index_run net run packet)
 BUILD_TESTS := $(sort $(wildcard tests/build/test_*.sh))
 SOURCE_TESTS := $(sort $(wildcard tests/docs/test_*.sh tests/source/test_*.sh))
