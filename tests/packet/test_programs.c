@@ -82,6 +82,7 @@ int main(void)
 		cmocka_unit_test(test_programs),
 	};
 
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	libbpf_set_print(NULL);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
