@@ -221,7 +221,7 @@ TEST_JOBS ?= $(if $(filter 1,$(shell nproc)),1,2)
 TIMED_TESTS := packet/test_throttle \
 	$(addprefix e2e/test_,admission attack hold reload responder_load)
 
-check: test-deps ## build and pass the tests: unit, packet rows, end to end (as root)
+check: test-deps ## build and pass the tests: unit, packet rows, captures, end to end (CAPTURES=folders: more of them; as root)
 	$(Q)$(MAKE) tests
 	$(Q)BUILD=$(BUILD) TEST_JOBS=$(TEST_JOBS) TEST_ALONE="$(TIMED_TESTS)" tests/run.sh $(BUILD)/logs \
 		$(UNIT_TESTS) $(PACKET_TESTS) $(CAPTURE_TESTS) $(BUILD_TESTS) $(SOURCE_TESTS) $(E2E_TESTS)

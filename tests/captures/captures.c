@@ -304,12 +304,12 @@ static const size_t splits[] = { 0, 6, 13, 14, 18, 20, 33, 34, 41, 53, 54, 60, 7
 
 /*
  * Some of the splits, other ones for the next frame and the next setup: of the setups that write into frames
- * or copy them every third, of the others one.
+ * or copy them every fifth, of the others one.
  */
 static void try_splits(const struct capture_frame *frame, const struct program *program, size_t number)
 {
 	size_t len = frame->len - (is_ip_program(program) ? CAPTURE_ETHERNET : 0);
-	size_t step = lab.setup->writes ? 3 : COUNT(splits);
+	size_t step = lab.setup->writes ? 5 : COUNT(splits);
 	size_t first = (number + (size_t)(lab.setup - setups)) % step;
 
 	for (size_t i = first; lab.splits && i < COUNT(splits) && splits[i] < len; i += step)
