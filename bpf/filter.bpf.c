@@ -134,18 +134,6 @@ static __always_inline void resolve_action(struct xdp_md *ctx, const struct rg_s
 	}
 }
 
-/* Sets syn->peer, for which the agent is asked. */
-static __always_inline void set_peer(const struct rg_settings *settings, struct rg_syn *syn)
-{
-	__u64 half[2] = { syn->source_halves[0], syn->source_halves[1] };
-
-	if (syn->version != 4) {
-		half[0] &= settings->peer_mask6[0];
-		half[1] &= settings->peer_mask6[1];
-	}
-	__builtin_memcpy(&syn->peer, half, sizeof(half));
-}
-
 /* What judge() returns besides actions. */
 enum {
 	NOT_OURS = -1, /* the frame is for another host */
@@ -206,7 +194,6 @@ __attribute__((noinline)) int judge_unknown(struct xdp_md *ctx, const struct rg_
 
 	if (impossible(!syn || !settings || !cpu))
 		return RG_ACTION_PASS;
-	set_peer(settings, syn);
 	decision = decide_unknown(ctx, settings, syn, stage != RG_STAGE_ARRIVED,
 				  mode_of(settings, stage));
 	decision.mode = mode_of(settings, stage);
@@ -225,7 +212,6 @@ __attribute__((noinline)) int is_decided(const struct rg_settings *settings, str
 	set_time(cpu, syn);
 	if (decide(settings, NULL, syn).peer_class != RG_CLASS_NONE)
 		return 1;
-	set_peer(settings, syn);
 	peer = find_peer(syn);
 	return (peer && peer->state == RG_PEER_CLEAN) || passes_unknown(settings, syn);
 }

@@ -76,7 +76,7 @@ __attribute__((noinline)) int mark_pending(const struct rg_settings *settings,
 		return 0;
 	fresh.expiry = syn->now + settings->pending_time;
 	fresh.since = syn->now;
-	key = syn->peer;
+	key = syn->source;
 	old = bpf_map_lookup_elem(&peers, &key);
 	if (old) {
 		__u64 expiry = old->expiry;
@@ -171,7 +171,7 @@ static __always_inline struct rg_decision hold_unknown(struct xdp_md *ctx,
 {
 	enum rg_action action = unknown_action(settings, mode);
 	int is_monitored = is_counted_later(settings, mode);
-	struct rg_addr key = syn->peer;
+	struct rg_addr key = syn->source;
 	__u32 instead = RG_ACTION_DROP;
 
 	if (!is_admitted(settings, syn, &instead))

@@ -96,12 +96,12 @@ static __always_inline __u64 ends_search(__u64 word)
 }
 
 /*
- * The same for a /64, whose key and word are apart. A global function: clang describes the line in BTF
+ * The same for IPv6, whose key and word are apart. A global function: clang describes the line in BTF
  * only if a global function takes it, and the map's definition needs that description.
  */
-__attribute__((noinline)) __u64 probe_nets6(const struct rg_index_line *line, __u64 key)
+__attribute__((noinline)) __u64 probe_nets6(const struct rg_index_line *line, __u64 key, __u64 check)
 {
-	__u64 found = 0, ends = 0, check = rg_index_check6(key);
+	__u64 found = 0, ends = 0;
 
 	if (!line)
 		return PROBE_GOES_ON;
@@ -179,16 +179,16 @@ static __always_inline int search_host4(void *map, const struct rg_index_header 
 	return RG_INDEX_ASK;
 }
 
-/* key: the address's first 64 bits, host order. */
+/* key: the address's first 64 bits, host order. mark: rg_index_mark6(), or 0: search its /64. */
 static __always_inline int search_net6(void *map, const struct rg_index_header *header, __u64 key,
-				       __u64 now)
+				       __u64 mark, __u64 now)
 {
-	__u64 epoch = header->epoch;
+	__u64 epoch = header->epoch, check = mark ? mark : rg_index_check6(key);
 	__u32 home = header->nets6 + zero_after(epoch) +
-		     rg_index_home(rg_index_hash(key ^ header->seed), header->buckets6);
+		     rg_index_home(rg_index_hash6(key, mark, header->seed), header->buckets6);
 
 	for (__u32 i = 0; i < RG_INDEX_PROBES; i++) {
-		__u32 payload = probe_nets6(index_line(map, home + i), key);
+		__u32 payload = probe_nets6(index_line(map, home + i), key, check);
 
 		if (payload == PROBE_NOTHING)
 			return RG_INDEX_NONE;
@@ -209,14 +209,14 @@ __attribute__((noinline)) int search_bank4(__u32 bank, __u32 hash, __u32 net, __
 	return search_host4(map, &table->headers[bank & (RG_INDEX_BANKS - 1)], hash, net, now);
 }
 
-__attribute__((noinline)) int search_bank6(__u32 bank, __u64 key, __u64 now)
+__attribute__((noinline)) int search_bank6(__u32 bank, __u64 key, __u64 mark, __u64 now)
 {
 	const struct rg_index_presence *table = get_presence();
 	void *map = bpf_map_lookup_elem(&indexes, &bank);
 
 	if (impossible(!table) || !map)
 		return RG_INDEX_ASK;
-	return search_net6(map, &table->headers[bank & (RG_INDEX_BANKS - 1)], key, now);
+	return search_net6(map, &table->headers[bank & (RG_INDEX_BANKS - 1)], key, mark, now);
 }
 
 /* ---- all parts ---- */
@@ -347,29 +347,33 @@ static __always_inline __u32 presence6(__u64 key)
 	return table->nets6[rg_index_net6(key >> 32)] | table->wide6[wide];
 }
 
-/* where: presence6() */
-static __always_inline __u32 search_part6(const struct rg_settings *settings,
-					  enum rg_index_part part, __u32 where, __u64 key, __u64 now)
+/* where: presence6(); mark: as search_net6() */
+static __always_inline __u32 search_part6(__u32 index, enum rg_index_part part, __u32 where,
+					  __u64 key, __u64 mark, __u64 now)
 {
 	struct bank bank;
 
-	if (!get_bank(settings->index, part, &bank) || where >> (part + RG_INDEX_ASKS) & 1)
+	if (!get_bank(index, part, &bank) || where >> (part + RG_INDEX_ASKS) & 1)
 		return RG_INDEX_ASK;
-	return where >> part & 1 ? search_bank6(bank.number, key, now) : RG_INDEX_NONE;
+	return where >> part & 1 ? search_bank6(bank.number, key, mark, now) : RG_INDEX_NONE;
 }
 
+/* The address first, as the longer prefix; a verdict may also be on its /64, a clean peer may not. */
 static __always_inline void search6(const struct rg_settings *settings, const struct rg_syn *syn,
 				    struct rg_index_answers *answers)
 {
-	__u64 key = bpf_be64_to_cpu(syn->source_halves[0]);
-	__u32 where = presence6(key);
+	__u64 key = bpf_be64_to_cpu(syn->source_halves[0]), mark;
+	__u32 where = presence6(key), index = settings->index;
 
-	answers->lists = search_part6(settings, RG_INDEX_LISTS, where, key, syn->now);
+	answers->lists = search_part6(index, RG_INDEX_LISTS, where, key, 0, syn->now);
 	if (answers->lists > RG_INDEX_ASK)
 		return;
-	answers->hosts = search_part6(settings, RG_INDEX_HOSTS, where, key, syn->now);
+	mark = rg_index_mark6(key, bpf_be64_to_cpu(syn->source_halves[1]), settings->index_seed);
+	answers->hosts = search_part6(index, RG_INDEX_HOSTS, where, key, mark, syn->now);
+	if (answers->hosts == RG_INDEX_NONE)
+		answers->hosts = search_part6(index, RG_INDEX_HOSTS, where, key, 0, syn->now);
 	if (answers->hosts <= RG_INDEX_ASK)
-		answers->peers = search_part6(settings, RG_INDEX_PEERS, where, key, syn->now);
+		answers->peers = search_part6(index, RG_INDEX_PEERS, where, key, mark, syn->now);
 }
 
 /* Searches all parts for the source, as far as their answers can count. */

@@ -86,10 +86,10 @@ static __always_inline int find_clean(const struct rg_index_answers *answers)
 	return answers->peers > RG_INDEX_ASK;
 }
 
-/* The live entry of syn->peer in `peers`, clean or pending, or NULL. */
+/* The live entry of the source in `peers`, clean or pending, or NULL. */
 static __always_inline struct rg_peer *find_peer(const struct rg_syn *syn)
 {
-	struct rg_addr key = syn->peer; /* up to Linux 6.1 a key must lie on the stack */
+	struct rg_addr key = syn->source; /* up to Linux 6.1 a key must lie on the stack */
 	struct rg_peer *peer = bpf_map_lookup_elem(&peers, &key);
 
 	return peer && peer->expiry > syn->now ? peer : NULL;

@@ -136,7 +136,6 @@ struct rg_syn {
 		__u64 source_halves[2];
 	};
 	struct rg_addr dest;
-	struct rg_addr peer; /* the source; of IPv6 the first ipv6_prefix bits, the others zero */
 	__u64 now; /* ns of CLOCK_BOOTTIME */
 	__u32 second; /* the same in seconds */
 	__u32 l3_offset; /* bytes */
@@ -640,7 +639,7 @@ static __always_inline __u32 dscp_of(const struct rg_packet *packet)
 	return likely(packet->version == 4) ? ip[1] >> 2 : (__u32)(ip[0] << 2 & 0x3c) | ip[1] >> 6;
 }
 
-/* Fills in what the packet says. Call after rg_check_syn(). The caller sets peer, now and second. */
+/* Fills in what the packet says. Call after rg_check_syn(). The caller sets now and second. */
 static __always_inline void rg_describe(const struct rg_packet *packet, struct rg_syn *syn)
 {
 	describe_addresses(packet, syn);
@@ -654,7 +653,6 @@ static __always_inline void rg_describe(const struct rg_packet *packet, struct r
 	syn->source_port = bpf_ntohs(packet->tcp->source);
 	syn->dest_port = bpf_ntohs(packet->tcp->dest);
 	/* A global function's argument must be initialised as a whole; here, so that only a SYN pays. */
-	syn->peer = (struct rg_addr){};
 	syn->now = 0;
 	syn->second = 0;
 	syn->pad = 0;

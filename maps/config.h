@@ -12,7 +12,7 @@
 #include "types.h"
 
 /* Raise it with any change of a map's key, value or meaning: the agent then replaces old pins. */
-#define RG_LAYOUT_VERSION 14
+#define RG_LAYOUT_VERSION 15
 
 struct rg_config {
 	__u32 can_hold; /* bpf_xdp_load_bytes: Linux 5.18 */
@@ -44,7 +44,6 @@ struct rg_settings {
 	__u64 heartbeat; /* ns of CLOCK_BOOTTIME, the agent's last sign of life */
 	__u64 heartbeat_timeout; /* ns */
 	__u64 pending_time; /* ns that a pending mark lasts, longer than any inquiry */
-	__u64 peer_mask6[2]; /* network order: the part of an IPv6 address that makes a peer */
 	__u64 bucket_mask4[2]; /* network order: the part of a mapped IPv4 address that has a bucket */
 	__u64 bucket_mask6[2]; /* network order: the same of an IPv6 address */
 	struct rg_token_rate throttle; /* of each throttled peer or network */

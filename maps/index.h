@@ -18,9 +18,9 @@
  *   indexes[bank]           an array of lines; a line has 64 bytes, a cache line
  *      nets4                two bits for each IPv4 /24, enum rg_index_net; local lists only
  *      hosts4               buckets, a line each: 16 slots of 4 bytes, a slot for each IPv4 host
- *      nets6                buckets, a line each: 4 keys and their 4 words, for each IPv6 /64
+ *      nets6                buckets, a line each: 4 keys and their 4 words, for each IPv6 address or /64
  *
- * A slot of hosts4. A word of nets6 has a hash of the key in its upper half, and the same payload:
+ * A slot of hosts4. A word of nets6 has a check above the same payload:
  *
  *    31               14 13   10    9   8        0
  *   +-------------------+-------+-------+---------+
@@ -175,8 +175,12 @@ enum rg_index_net {
  */
 #define RG_INDEX_BUCKETS4_MIN (1U << (32 - RG_INDEX_KEY4_BITS))
 
-/* A word of nets6: rg_index_check6() in the upper half, the payload in the lower one. */
-#define RG_INDEX_CHECK6_SHIFT 32
+/*
+ * A word of nets6: a check above the payload. The key is an address's first 64 bits, exact. Of the others the
+ * check has 49 bits of a hash, rg_index_mark6(); the seed is secret, so a peer can't choose a neighbour with
+ * the same hash. The check of a /64 is rg_index_check6().
+ */
+#define RG_INDEX_CHECK6_SHIFT RG_INDEX_PAYLOAD_BITS
 
 /* The payload of a slot that is free but not empty. Payloads of taken slots are larger. */
 #define RG_INDEX_TOMBSTONE 1U
@@ -320,12 +324,28 @@ static inline __u32 rg_index_net6(__u32 net)
 }
 
 /*
- * The upper half of a /64's word, never 0: a word and its key are two stores, and this tells whether
- * they belong together. key: the address's first 64 bits, host order.
+ * The check of a /64, never 0: a word and its key are two stores, and this tells whether they belong
+ * together. Even, where that of an address is odd. key: the address's first 64 bits, host order.
  */
-static inline __u32 rg_index_check6(__u64 key)
+static inline __u64 rg_index_check6(__u64 key)
 {
-	return rg_index_hash(key * 0xff51afd7ed558ccdULL) | 1;
+	return (__u64)(rg_index_hash(key * 0xff51afd7ed558ccdULL) | 1)
+	       << (32 - RG_INDEX_CHECK6_SHIFT);
+}
+
+/* The check of an address, odd. key: its first 64 bits; rest: its last 64 bits; host order. */
+static inline __u64 rg_index_mark6(__u64 key, __u64 rest, __u64 seed)
+{
+	rest = (rest ^ seed) * 0x9e3779b97f4a7c15ULL;
+	rest = (rest ^ rest >> 32 ^ key) * 0xd6e8feb86659fd93ULL;
+	rest = ((rest ^ rest >> 32) + seed) * 0xff51afd7ed558ccdULL;
+	return (rest ^ rest >> 29) >> RG_INDEX_CHECK6_SHIFT | 1;
+}
+
+/* Where the search begins. mark: rg_index_mark6(), or 0 for a /64. */
+static inline __u32 rg_index_hash6(__u64 key, __u64 mark, __u64 seed)
+{
+	return rg_index_hash(key ^ seed ^ mark);
 }
 
 #endif

@@ -72,15 +72,15 @@ RG_AT(rg_event_syn, frame, 72);
 /* config.h */
 RG_SIZE(rg_config, 8);
 RG_SIZE(rg_token_rate, 16);
-RG_SIZE(rg_settings, 208);
+RG_SIZE(rg_settings, 192);
 RG_AT(rg_settings, index, 16);
 RG_AT(rg_settings, ports, 24);
 RG_AT(rg_settings, port_count, 59);
 RG_AT(rg_settings, heartbeat, 64);
-RG_AT(rg_settings, peer_mask6, 88);
-RG_AT(rg_settings, throttle, 136);
-RG_AT(rg_settings, gates, 152);
-RG_AT(rg_settings, samples_per_second, 200);
+RG_AT(rg_settings, bucket_mask4, 88);
+RG_AT(rg_settings, throttle, 120);
+RG_AT(rg_settings, gates, 136);
+RG_AT(rg_settings, samples_per_second, 184);
 
 /* index.h */
 RG_SIZE(rg_index_line, 64);

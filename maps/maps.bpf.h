@@ -86,8 +86,8 @@ struct {
 } indexes SEC(".maps");
 
 /*
- * Key: the peer's address, IPv6 cut to ipv6_prefix. Writer: XDP marks a peer pending, the agent
- * makes it clean. Full: the least recently used goes, which costs one DNS query.
+ * Key: the peer's address, whole also of IPv6. Writer: XDP marks a peer pending, the agent makes it
+ * clean. Full: the least recently used goes, which costs one DNS query.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

@@ -333,7 +333,6 @@ static long look_up_filter(__u32 i __attribute__((unused)), __u64 *now)
 	if (!settings)
 		return 1;
 	map_v4(&source, &syn.source);
-	syn.peer = syn.source;
 	if (decide(settings, NULL, &syn).peer_class != RG_CLASS_NONE ||
 	    (!settings->index && find_peer(&syn)))
 		ablation_found++;

@@ -299,7 +299,6 @@ void fill_settings(struct rg_settings *settings, uint16_t port, uint32_t index)
 		.ports = { port },
 	};
 
-	memset(fresh.peer_mask6, 0xff, sizeof(fresh.peer_mask6) / 2);
 	memset(fresh.bucket_mask4, 0xff, sizeof(fresh.bucket_mask4));
 	memset(fresh.bucket_mask6, 0xff, sizeof(fresh.bucket_mask6));
 	fill_gates(&fresh, false);

@@ -85,7 +85,6 @@ static __always_inline void make_syn(struct rg_syn *syn, __u64 now)
 	syn->version = 4;
 	syn->now = now;
 	map_v4(&source, &syn->source);
-	syn->peer = syn->source;
 	asm volatile("" ::"r"(syn) : "memory"); /* made, even if nobody looks at it */
 }
 

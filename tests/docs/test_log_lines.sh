@@ -17,7 +17,7 @@ cd "$top" || exit 1
 # Quoted line (extended regular expression) | format or other string of the code
 rows='
 ^(would )?refuse(d)?: client=\[[^]]+\]:[0-9]+ server=\[[^]]+\]:[0-9]+ class=[a-z]+ action=[a-z]+ list=|%s: client=[%s]:%u server=[%s]:%u class=%s action=%s list=%s
-^NOQUEUE: reject: RCPT from unknown\[[^]]+\]:[0-9]+: [45]50 .*; Client host \[[^]]+\] blocked using .*; from=<.*> to=<.*> proto=ESMTP helo=<|NOQUEUE: reject: %s from unknown[%s]:%u: %s Service unavailable; Client host [%s] blocked using %s; %s; from=<%s> to=<%s> proto=%s helo=<%s>
+^NOQUEUE: reject: RCPT from unknown\[[^]]+\]:[0-9]+: [45]50 .*; Client host \[[^]]+\] blocked using .*; from=<.*> to=<.*> proto=ESMTP helo=<|NOQUEUE: reject: %s from unknown[%s]:%u: %s Service unavailable; Client host [%s] blocked using %s; %s%s%s; from=<%s> to=<%s> proto=%s helo=<%s>
 ^lost connection after EHLO from unknown\[[^]]+\]:[0-9]+, refused by |%s after %s from unknown[%s]:%u, refused by %s
 ^zone [a-z]+: (open|disabled|monitor): |zone %s: %s: %s
 ^zone [a-z]+: [0-9]+ entries removed$|zone %s: %zu entries removed

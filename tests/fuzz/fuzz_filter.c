@@ -99,7 +99,6 @@ struct lab {
 	struct rg_index_presence *presence;
 	__u32 index_banks; /* settings.index of this state, if all parts are to be looked into */
 	bool no_lists; /* of the lists there is no index in this state */
-	uint32_t peer_len6; /* bits of an IPv6 address that make a peer */
 	int sockets[RG_RESPONDER_SOCKETS];
 	uint32_t responders; /* which of them are in the map */
 
@@ -419,8 +418,6 @@ static void add_peer(struct lab *lab)
 	bool six, is_new;
 	model_addr addr = pick_address(lab, &six);
 
-	if (six)
-		addr &= read_mask(lab->model.settings.peer_mask6);
 	peer = model_peer_at(&lab->model, addr, &is_new);
 	if (!is_new)
 		return;
@@ -605,7 +602,7 @@ static void index_peers(struct lab *lab)
 		    peer->state != RG_PEER_CLEAN)
 			continue;
 		entry.prefix.addr = model_write_addr(peer->key);
-		entry.prefix.len = peer->key >> 32 == 0xffff ? RG_ADDR_BITS : lab->peer_len6;
+		entry.prefix.len = RG_ADDR_BITS;
 		entry.expiry = peer->expiry;
 		put_into(lab, RG_INDEX_PEERS, &entry);
 	}
@@ -727,8 +724,6 @@ static void make_settings(struct lab *lab)
 	lab->index_banks = 0; /* not made yet */
 	lab->no_lists = rng_percent(rng, 15);
 	settings->pending_time = rng_percent(rng, 90) ? FAR : 0;
-	lab->peer_len6 = lens6[rng_below(rng, 8)];
-	write_mask(settings->peer_mask6, lab->peer_len6);
 	write_mask(settings->bucket_mask6, lens6[rng_below(rng, 8)]);
 	write_mask(settings->bucket_mask4, RG_V4_PREFIX_BITS + 8 * (1 + rng_below(rng, 4)));
 	settings->samples_per_second = limits[rng_below(rng, 4)];
@@ -1115,8 +1110,6 @@ static void print_settings(const struct lab *lab)
 	printf("ports (%u):", s->port_count);
 	for (uint32_t i = 0; i < s->port_count && i < RG_MAX_PORTS; i++)
 		printf(" %u", s->ports[i]);
-	printf("\npeer_mask6 ");
-	print_addr(read_mask(s->peer_mask6));
 	printf(" bucket_mask4 ");
 	print_addr(read_mask(s->bucket_mask4));
 	printf(" bucket_mask6 ");

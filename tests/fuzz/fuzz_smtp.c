@@ -78,9 +78,9 @@ static void start(struct session *session, uint8_t choice)
 {
 	static const struct rg_addr peer = { .bytes = { 0x20, 1, 0xd, 0xb8, [15] = 1 } };
 	static const struct rg_refusal refusals[] = {
-		{ "450 4.7.1 Mail from %a refused by %z", "qil", "", false },
+		{ "450 4.7.1 Mail from %a refused by %z", "qil", "", .permanent = false },
 		{ "550 5.7.1 Mail from %a refused by %z\nSee %u", "rbl", "https://x.example/%a",
-		  true },
+		  .permanent = true },
 	};
 
 	session->replies = 0;

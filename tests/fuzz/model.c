@@ -1072,8 +1072,6 @@ static int carry_out(struct way *way)
 static void begin_way(struct way *way)
 {
 	way->result->peer = way->view->from;
-	if (way->view->six)
-		way->result->peer &= read_mask(way->model->settings.peer_mask6);
 	way->mode = way->model->settings.mode;
 }
 

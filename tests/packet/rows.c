@@ -87,7 +87,6 @@ void put_settings(struct run *run, const struct tuning *tuning)
 		fresh.heartbeat_timeout = RG_NSEC_PER_SEC / 10;
 		fresh.heartbeat -= RG_NSEC_PER_SEC;
 	}
-	fill_mask((uint64_t *)fresh.peer_mask6, tuning->peer_bits ? tuning->peer_bits : 64);
 	fill_rate(&fresh, tuning);
 	*run_settings(run) = fresh;
 }
@@ -370,20 +369,12 @@ static void check_output(const char *name, const struct step *step, const struct
 static void check_mark(const char *name, const struct step *step, struct run *run)
 {
 	const char *from = step->packet.from ? step->packet.from : "192.0.2.1";
-	const __u64 *mask = run_settings(run)->peer_mask6;
-	uint64_t half[2];
 	struct rg_addr key = packet_addr(from);
 	enum mark mark = MARK_NONE;
 	struct rg_peer peer;
 
 	if (step->mark == MARK_ANY)
 		return;
-	if (strchr(from, ':')) {
-		memcpy(half, &key, sizeof(half));
-		half[0] &= mask[0];
-		half[1] &= mask[1];
-		memcpy(&key, half, sizeof(key));
-	}
 	if (!bpf_map_lookup_elem(run_maps(run).peers, &key, &peer))
 		mark = peer.state == RG_PEER_CLEAN ? MARK_CLEAN : MARK_PENDING;
 	if (mark != step->mark)

@@ -56,7 +56,6 @@ struct entry {
 struct tuning {
 	enum rg_mode mode;
 	enum rg_action unknown, overload, blocked;
-	uint32_t peer_bits; /* of IPv6; 0: 64 */
 	bool no_samples;
 	bool silent; /* the agent's heartbeat has stopped */
 	bool other_layout;

@@ -95,14 +95,14 @@ static const struct row rows[] = {
 		     { { .data = 9, .cut = 60 }, MALFORMED(BAD_LENGTH) } } },
 
 	/* Nobody tags itself: the tag is taken from what passes without one, and nothing else is. */
-	{ "cleared, clean", TAGGING, .entries = { CLEAN("192.0.2.1", 60), CLEAN("2001:db8:1:2::", 60) },
+	{ "cleared, clean", TAGGING, .entries = { CLEAN("192.0.2.1", 60), CLEAN("2001:db8:1:2::99", 60) },
 	  .steps = { { WITH(0xac), NEW_PASSED(CLEAN), CLEARED(0) },
 		     { WITH(0xad), PASSED(CLEAN), CLEARED(1) },
 		     { WITH(0xaf), PASSED(CLEAN), CLEARED(3) },
 		     { { SIX, .tos = TOS(0xac) }, NEW_PASSED(CLEAN), CLEARED(0) },
 		     { { SIX, .tos = TOS(0xae) }, PASSED(CLEAN), CLEARED(2) } } },
 	{ "cleared, wherever it is", TAGGING,
-	  .entries = { CLEAN("192.0.2.1", 60), CLEAN("2001:db8:1:2::", 60) },
+	  .entries = { CLEAN("192.0.2.1", 60), CLEAN("2001:db8:1:2::99", 60) },
 	  .steps = { { { .tos = TOS(0xac), .vlans = 1, .ip_options = 40 }, NEW_PASSED(CLEAN),
 		       CLEARED(0) },
 		     { { .tos = TOS(0xac), .vlans = 2, .data = 50 }, PASSED(CLEAN), CLEARED(0) },

@@ -24,7 +24,7 @@ static u128 random_number(void)
 	return number;
 }
 
-static struct rg_index_entry random_entry(enum map_kind map, uint32_t peer_bits)
+static struct rg_index_entry random_entry(enum map_kind map)
 {
 	static const enum rg_action actions[] = { RG_ACTION_PASS, RG_ACTION_DROP, RG_ACTION_RESET,
 						  RG_ACTION_TAG };
@@ -45,7 +45,7 @@ static struct rg_index_entry random_entry(enum map_kind map, uint32_t peer_bits)
 		entry.action = actions[rnd(COUNT(actions))];
 		entry.zone = (uint32_t)rnd(2); /* a few answers more than an index can tell */
 	} else {
-		entry.prefix = around(number, is4 ? 128 : peer_bits);
+		entry.prefix = around(number, 128);
 		entry.peer_class = RG_CLASS_CLEAN;
 		entry.action = RG_ACTION_PASS;
 		entry.expiry = ends[1 + rnd(COUNT(ends) - 1)];
@@ -75,16 +75,13 @@ static void force_lengths(struct rg_index_entry *entries, int round)
 }
 
 /* Some peers have a verdict as well, which comes first as long as it lives. */
-static void share_addresses(struct rg_index_entry *peers, const struct rg_index_entry *verdicts,
-			    uint32_t peer_bits)
+static void share_addresses(struct rg_index_entry *peers, const struct rg_index_entry *verdicts)
 {
 	for (int i = 0; i < ENTRIES / 3; i++) {
 		u128 number = number_of(&verdicts[rnd(ENTRIES)].prefix.addr);
 
-		if (number >> 32 == V4_BASE >> 32)
+		if (number >> 32 == V4_BASE >> 32 || number >> 64)
 			peers[i].prefix = around(number, 128);
-		else if (number >> 64)
-			peers[i].prefix = around(number, peer_bits);
 	}
 }
 
@@ -129,7 +126,6 @@ static void check_round(int round)
 	const struct tuning tuning = { .unknown = round & 1 ? RG_ACTION_DROP : RG_ACTION_PASS,
 				       .overload = RG_ACTION_DROP,
 				       .blocked = blocked[round % 3],
-				       .peer_bits = round % 5 ? 64 : 48 + round % 2 * 80,
 				       .tag_dscp = 8,
 				       .no_samples = true,
 				       .is_flood = true };
@@ -148,9 +144,9 @@ static void check_round(int round)
 
 	for (size_t i = 0; i < COUNT(first); i++) {
 		for (int j = 0; j < ENTRIES; j++)
-			entries[i][j] = random_entry(maps[i], tuning.peer_bits);
+			entries[i][j] = random_entry(maps[i]);
 		if (maps[i] == PEERS)
-			share_addresses(entries[i], entries[i - 1], tuning.peer_bits);
+			share_addresses(entries[i], entries[i - 1]);
 		else
 			force_lengths(entries[i], round);
 		qsort(entries[i], ENTRIES, sizeof(entries[i][0]), by_length);
@@ -206,6 +202,7 @@ static void put_overflowing(struct run *run, u128 number, uint32_t i)
 	entry.peer_class = RG_CLASS_CLEAN;
 	entry.action = RG_ACTION_PASS;
 	entry.zone = RG_NO_ZONE;
+	entry.prefix = around(number, 128);
 	if (i % 4 == 1 || i % 4 == 2)
 		put_known(run, PEERS, &entry);
 }
@@ -229,7 +226,7 @@ static void test_overflow(void **state)
 	find_mute(mute, MUTE);
 	for (uint32_t i = 0; i < OVERFLOW; i++) {
 		put_overflowing(run, overflowing4(i), i);
-		put_overflowing(run, V6_BASE + ((u128)i << 64), i);
+		put_overflowing(run, V6_BASE + ((u128)i << 64) + i, i);
 		if (i < MUTE)
 			put_overflowing(run, mute[i], i);
 	}
@@ -349,7 +346,7 @@ static void test_agent_dies(void **state)
 	compared = refused = asked = 0;
 	for (int part = 0; part < RG_INDEXES; part++) {
 		for (int i = 0; i < DYING_ENTRIES; i++) {
-			entries[part][i] = random_entry(maps[part], 64);
+			entries[part][i] = random_entry(maps[part]);
 			/* No prefixes around all of IPv4's hosts: these are to be found by the filters. */
 			if (part == RG_INDEX_HOSTS &&
 			    !(number_of(&entries[part][i].prefix.addr) >> 64))
@@ -377,6 +374,7 @@ static void test_agent_dies(void **state)
 	assert_true(refused > compared / 5 && refused < compared / 5 * 4);
 	let_go(run);
 }
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_same_as_the_tries),
 	cmocka_unit_test(test_overflow),

@@ -116,6 +116,7 @@ static int write_peer(enum kind kind, uint32_t i)
 
 	entry.peer_class = RG_CLASS_CLEAN;
 	entry.zone = RG_NO_ZONE;
+	entry.prefix = around(number_in(kind, i), 128);
 	return rg_index_put(parts[RG_INDEX_PEERS].index, &entry);
 }
 

@@ -16,6 +16,7 @@
 #include "maps/layout.h"
 #include "base/addr.h"
 #include "kernel/inner_maps.h"
+#include "store/neighbours.h"
 #include "store/verdicts.h"
 
 #define SIZE 64 /* verdicts */
@@ -191,13 +192,13 @@ static void end_fixture(struct fixture *fixture)
 
 /* ---- peers, and what is known of them ---- */
 
-/* IPv4 and IPv6 in turn. */
+/* IPv4 and IPv6 in turn; each IPv6 address in a /64 of its own. */
 static struct rg_prefix host(uint32_t number)
 {
 	struct rg_addr four = { .bytes = { [10] = 255, [11] = 255, 198, 18, number >> 8, number } };
 	struct rg_addr six = { .bytes = { 0x20, 1, 0xd, 0xb8, 0, 0, number >> 8, number } };
 
-	return rg_peer_of(number % 2 ? &six : &four, 64);
+	return (struct rg_prefix){ .len = RG_ADDR_BITS, .addr = number % 2 ? six : four };
 }
 
 /* It tells whose it is. */
@@ -215,7 +216,7 @@ static void put(struct fixture *fixture, uint32_t number, uint32_t ttl, uint64_t
 					    .code = code_of(number),
 					    .ttl = ttl };
 
-	assert_int_equal(rg_verdicts_put(fixture->verdicts, &peer, &outcome, ZONE, now), 0);
+	assert_int_equal(rg_verdicts_put(fixture->verdicts, &peer.addr, &outcome, ZONE, now), 0);
 }
 
 static int get(const struct fixture *fixture, uint32_t number, struct rg_full_verdict *ret)
@@ -280,6 +281,18 @@ static uint32_t check_all(const struct fixture *fixture)
 	return visited.count;
 }
 
+static void list(struct fixture *fixture, const struct rg_addr *addr, enum rg_class peer_class,
+		 uint32_t zone, uint32_t ttl, uint64_t now)
+{
+	const struct rg_outcome outcome = { .peer_class = peer_class,
+					    .action = RG_ACTION_DROP,
+					    .reason = RG_REASON_ZONE,
+					    .code = 0x7f010001,
+					    .ttl = ttl };
+
+	assert_int_equal(rg_verdicts_put(fixture->verdicts, addr, &outcome, zone, now), 0);
+}
+
 /* ---- tests ---- */
 
 static void check_renewal(bool index)
@@ -340,7 +353,8 @@ static void test_begins_at_nothing(void **state)
 	details_of(&fixture, 1)->hits = 1234;
 	assert_int_equal(rg_verdicts_flush(fixture.verdicts, NULL, RG_NO_ZONE), 1);
 	assert_int_equal(check_all(&fixture), 0);
-	assert_int_equal(rg_verdicts_put(fixture.verdicts, &peer, &country, RG_NO_ZONE, rg_now()), 0);
+	assert_int_equal(
+		rg_verdicts_put(fixture.verdicts, &peer.addr, &country, RG_NO_ZONE, rg_now()), 0);
 	full = must_get(&fixture, 2);
 	assert_int_equal(full.hits, 0);
 	assert_int_equal(full.code, 0);
@@ -436,8 +450,8 @@ static void step(struct fixture *fixture, uint64_t now)
 		agent_restarts(fixture);
 		break;
 	case 3:
-		assert_int_equal(rg_verdicts_put(fixture->verdicts, &peer, &clean, RG_NO_ZONE, now),
-				 0);
+		assert_int_equal(
+			rg_verdicts_put(fixture->verdicts, &peer.addr, &clean, RG_NO_ZONE, now), 0);
 		break;
 	default:
 		put(fixture, number, HOUR + (uint32_t)random() % HOUR, now);
@@ -665,8 +679,9 @@ static void test_full_and_applied(void **state)
 	for (uint32_t i = 0; i < SIZE; i++) {
 		const struct rg_prefix peer = host(i);
 
-		assert_int_equal(
-			rg_verdicts_put(fixture.verdicts, &peer, &country, RG_NO_ZONE, rg_now()), 0);
+		assert_int_equal(rg_verdicts_put(fixture.verdicts, &peer.addr, &country, RG_NO_ZONE,
+						 rg_now()),
+				 0);
 	}
 	rg_verdicts_apply(fixture.verdicts, &conf);
 	for (uint32_t i = 0; i < SIZE; i++)
@@ -687,7 +702,7 @@ static void put_clean(struct fixture *fixture, uint32_t number, uint64_t now)
 {
 	const struct rg_prefix peer = host(number);
 
-	assert_int_equal(rg_verdicts_put(fixture->verdicts, &peer, &clean, RG_NO_ZONE, now), 0);
+	assert_int_equal(rg_verdicts_put(fixture->verdicts, &peer.addr, &clean, RG_NO_ZONE, now), 0);
 }
 
 static int find_peer(const struct fixture *fixture, uint32_t number, struct rg_peer *ret)
@@ -795,10 +810,12 @@ static void test_zone_of_a_verdict(void **state)
 	conf->zones[1] = (struct rg_zone_conf){ .alias = "b", .peer_class = RG_CLASS_STANDARD };
 	assert_int_equal(rg_verdicts_name_zones(fixture.verdicts, conf), 1);
 	assert_string_equal(rg_verdicts_zone(fixture.verdicts, conf->zones[1].slot), "b");
-	assert_int_equal(
-		rg_verdicts_put(fixture.verdicts, &one, &outcome, conf->zones[0].slot, rg_now()), 0);
-	assert_int_equal(
-		rg_verdicts_put(fixture.verdicts, &two, &outcome, conf->zones[1].slot, rg_now()), 0);
+	assert_int_equal(rg_verdicts_put(fixture.verdicts, &one.addr, &outcome, conf->zones[0].slot,
+					 rg_now()),
+			 0);
+	assert_int_equal(rg_verdicts_put(fixture.verdicts, &two.addr, &outcome, conf->zones[1].slot,
+					 rg_now()),
+			 0);
 	/* The first zone is gone, and its verdict with it. */
 	conf->zones[0] = conf->zones[1];
 	conf->zone_count = 1;
@@ -853,7 +870,7 @@ static void test_applied(void **state)
 						    .code = code_of(rows[i].code),
 						    .ttl = HOUR };
 
-		assert_int_equal(rg_verdicts_put(fixture.verdicts, &peer, &outcome,
+		assert_int_equal(rg_verdicts_put(fixture.verdicts, &peer.addr, &outcome,
 						 rows[i].has_zone ? conf->zones[0].slot : RG_NO_ZONE,
 						 now),
 				 0);
@@ -914,25 +931,302 @@ static void test_found_around(void **state)
 	end_fixture(&fixture);
 }
 
-/* ::/64 contains all of IPv4: no verdict on it is stored. */
+/* ::/64 contains all of IPv4: no verdict on it is stored, and none comes of listings in it. */
 static void test_no_verdict_on_ipv4(void **state)
 {
 	struct fixture fixture = new_fixture(true);
 	const struct rg_prefix all = { .len = 64 };
-	const struct rg_outcome outcome = { .peer_class = RG_CLASS_STANDARD,
-					    .action = RG_ACTION_DROP,
-					    .reason = RG_REASON_ZONE,
-					    .ttl = HOUR };
 	const struct rg_full_verdict full = { .expiry = UINT64_MAX };
+	struct rg_full_verdict found;
+	const struct rg_prefix four = host(2);
 
 	(void)state;
 	agent_begins(&fixture);
-	assert_int_equal(rg_verdicts_put(fixture.verdicts, &all, &outcome, ZONE, rg_now()),
-			 -EADDRNOTAVAIL);
 	assert_int_equal(rg_verdicts_restore(fixture.verdicts, &all, &full), -EADDRNOTAVAIL);
-	assert_int_equal(rg_verdicts_count(fixture.verdicts).entries, 0);
+	for (uint8_t i = 1; i <= 2; i++) {
+		const struct rg_addr addr = { .bytes = { [12] = 1, 2, 3, i } };
+
+		list(&fixture, &addr, RG_CLASS_STANDARD, ZONE, HOUR, rg_now());
+	}
+	assert_int_equal(rg_verdicts_count(fixture.verdicts).entries, 2);
 	assert_int_equal(rg_verdicts_count(fixture.verdicts).failed, 0);
+	assert_int_equal(rg_verdicts_find(fixture.verdicts, &four.addr, rg_now(), NULL, &found),
+			 -ENOENT);
 	end_fixture(&fixture);
+}
+
+/* ---- IPv6: each address by itself ---- */
+
+/* An address of 2001:db8:5::/64. */
+static struct rg_addr at(uint8_t last)
+{
+	return (struct rg_addr){ .bytes = { 0x20, 1, 0xd, 0xb8, 0, 5, [15] = last } };
+}
+
+static const struct rg_prefix net5 = { .len = 64, .addr.bytes = { 0x20, 1, 0xd, 0xb8, 0, 5 } };
+
+/* The slot of the zone that lists the address. */
+static uint32_t zone_of(uint8_t last)
+{
+	return ZONE + last % 16;
+}
+
+/* The prefix length of the verdict around an address; 0: there is none. */
+static uint32_t around(const struct fixture *fixture, uint8_t last, uint64_t now,
+		       struct rg_full_verdict *full)
+{
+	const struct rg_addr addr = at(last);
+	struct rg_prefix key;
+
+	return rg_verdicts_find(fixture->verdicts, &addr, now, &key, full) ? 0 : key.len;
+}
+
+static void expect(const struct fixture *fixture, uint8_t last, uint64_t now, uint32_t len)
+{
+	struct rg_full_verdict full;
+	uint32_t have = around(fixture, last, now, &full);
+
+	if (have != len)
+		fail_msg("::%x has a verdict on %u bits, not on %u", last, have, len);
+}
+
+static void list_at(struct fixture *fixture, uint8_t last, enum rg_class peer_class, uint32_t ttl,
+		    uint64_t now)
+{
+	const struct rg_addr addr = at(last);
+
+	list(fixture, &addr, peer_class, zone_of(last), ttl, now);
+}
+
+static void clean_at(struct fixture *fixture, uint8_t last, uint32_t ttl, uint64_t now)
+{
+	const struct rg_addr addr = at(last);
+	struct rg_outcome outcome = clean;
+
+	outcome.ttl = ttl;
+	assert_int_equal(rg_verdicts_put(fixture->verdicts, &addr, &outcome, RG_NO_ZONE, now), 0);
+}
+
+static bool is_clean(const struct fixture *fixture, uint8_t last)
+{
+	const struct rg_addr addr = at(last);
+	struct rg_peer peer;
+
+	return !rg_verdicts_find_peer(fixture->verdicts, &addr, rg_now(), &peer) &&
+	       peer.state == RG_PEER_CLEAN;
+}
+
+/* The evidence against the prefix: first and second, 0: there is none. */
+static void expect_evidence(const struct fixture *fixture, uint64_t now, uint8_t first, uint8_t second)
+{
+	struct rg_addr addrs[RG_EVIDENCE] = {};
+	size_t count = rg_verdicts_evidence(fixture->verdicts, &net5, now, addrs);
+
+	if (count < RG_EVIDENCE)
+		memset(addrs, 0, sizeof(addrs));
+	assert_int_equal(addrs[0].bytes[15], first);
+	assert_int_equal(addrs[1].bytes[15], second);
+}
+
+/* One listed address says nothing of its neighbours, nor does a clean one; two refuse their prefix. */
+static void check_neighbours(bool index)
+{
+	const uint64_t hour = HOUR * RG_NSEC_PER_SEC, now = rg_now();
+	struct fixture fixture = new_fixture(index);
+	struct rg_full_verdict full;
+
+	agent_begins(&fixture);
+	list_at(&fixture, 0x26, RG_CLASS_STANDARD, 2 * HOUR, now);
+	expect(&fixture, 0x26, now, 128);
+	expect(&fixture, 0x25, now, 0);
+	clean_at(&fixture, 0x25, HOUR, now);
+	assert_true(is_clean(&fixture, 0x25));
+	assert_false(is_clean(&fixture, 0x26));
+	assert_false(is_clean(&fixture, 0x27));
+	expect_evidence(&fixture, now, 0, 0);
+
+	list_at(&fixture, 0x27, RG_CLASS_STANDARD, HOUR, now);
+	expect(&fixture, 0x26, now, 128);
+	expect(&fixture, 0x27, now, 128);
+	assert_int_equal(around(&fixture, 0x99, now, &full), 64);
+	/* Of the listing that ends first. */
+	assert_int_equal(full.zone, zone_of(0x27));
+	assert_int_equal(full.expiry, now + hour);
+	expect(&fixture, 0x25, now, 64);
+	expect_evidence(&fixture, now, 0x27, 0x26);
+
+	/* Another agent, then other maps. */
+	agent_restarts(&fixture);
+	expect(&fixture, 0x99, now, 64);
+	expect_evidence(&fixture, now, 0x27, 0x26);
+	agent_moves(&fixture, 2 * SIZE);
+	expect(&fixture, 0x99, now, 64);
+	expect_evidence(&fixture, now, 0x27, 0x26);
+
+	/* It ends with the first of them. */
+	expect(&fixture, 0x99, now + hour, 0);
+	expect(&fixture, 0x26, now + hour, 128);
+	rg_verdicts_sweep(fixture.verdicts, now + hour + RG_NSEC_PER_SEC);
+	assert_int_equal(rg_verdicts_count(fixture.verdicts).entries, 1);
+	list_at(&fixture, 0x27, RG_CLASS_STANDARD, HOUR, now + hour);
+	expect(&fixture, 0x99, now + hour, 64);
+	end_fixture(&fixture);
+}
+
+static void test_neighbours(void **state)
+{
+	(void)state;
+	check_neighbours(false);
+	check_neighbours(true);
+}
+
+/* The milder class decides, and a third listing makes it last longer. */
+static void test_neighbours_differ(void **state)
+{
+	const uint64_t hour = HOUR * RG_NSEC_PER_SEC, now = rg_now();
+	struct fixture fixture = new_fixture(true);
+	struct rg_full_verdict full;
+
+	(void)state;
+	agent_begins(&fixture);
+	list_at(&fixture, 1, RG_CLASS_STANDARD, HOUR, now);
+	list_at(&fixture, 2, RG_CLASS_QIL, 3 * HOUR, now);
+	assert_int_equal(around(&fixture, 9, now, &full), 64);
+	assert_int_equal(full.peer_class, RG_CLASS_QIL);
+	assert_int_equal(full.expiry, now + hour);
+	expect_evidence(&fixture, now, 2, 1);
+	list_at(&fixture, 3, RG_CLASS_STANDARD, 2 * HOUR, now);
+	assert_int_equal(around(&fixture, 9, now, &full), 64);
+	assert_int_equal(full.expiry, now + 2 * hour);
+	expect_evidence(&fixture, now, 2, 3);
+	end_fixture(&fixture);
+}
+
+/* Only listings count, and only while they are there. */
+static void test_neighbours_gone(void **state)
+{
+	static const struct {
+		const char *what;
+		enum rg_class peer_class;
+		enum rg_reason reason;
+		uint32_t zone;
+	} rows[] = {
+		{ "a country", RG_CLASS_BLOCKED, RG_REASON_COUNTRY, RG_NO_ZONE },
+		{ "a failure of DNS", RG_CLASS_QIL, RG_REASON_DNS_FAILURE, RG_NO_ZONE },
+		{ "an allow zone", RG_CLASS_APPROVED, RG_REASON_ZONE, ZONE },
+	};
+	struct rg_prefix one = { .len = RG_ADDR_BITS, .addr = at(1) };
+	struct fixture fixture = new_fixture(true);
+	uint64_t now = rg_now();
+
+	(void)state;
+	agent_begins(&fixture);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct rg_outcome outcome = { .peer_class = rows[i].peer_class,
+						    .action = RG_ACTION_DROP,
+						    .reason = rows[i].reason,
+						    .ttl = HOUR };
+		const struct rg_addr addr = at(0x10 + (uint8_t)i);
+
+		assert_int_equal(
+			rg_verdicts_put(fixture.verdicts, &addr, &outcome, rows[i].zone, now), 0);
+	}
+	expect(&fixture, 9, now, 0);
+	list_at(&fixture, 1, RG_CLASS_STANDARD, HOUR, now);
+	expect(&fixture, 9, now, 0);
+	list_at(&fixture, 2, RG_CLASS_STANDARD, HOUR, now);
+	expect(&fixture, 9, now, 64);
+	expect(&fixture, 0x12, now, 128); /* approved by itself */
+
+	/* One of them is clean now, */
+	clean_at(&fixture, 2, HOUR, now);
+	expect(&fixture, 9, now, 0);
+	expect(&fixture, 1, now, 128);
+	/* its zone is flushed, */
+	list_at(&fixture, 2, RG_CLASS_STANDARD, HOUR, now);
+	expect(&fixture, 9, now, 64);
+	rg_verdicts_flush(fixture.verdicts, NULL, zone_of(2));
+	expect(&fixture, 9, now, 0);
+	expect(&fixture, 1, now, 128);
+	/* or an address of the prefix: with it all that has it refused. */
+	list_at(&fixture, 2, RG_CLASS_STANDARD, HOUR, now);
+	one.addr = at(9);
+	assert_int_equal(rg_verdicts_flush(fixture.verdicts, &one, RG_NO_ZONE), 6);
+	expect(&fixture, 1, now, 0);
+	/* Where the prefix is not refused, the address alone. */
+	list_at(&fixture, 1, RG_CLASS_STANDARD, HOUR, now);
+	clean_at(&fixture, 2, HOUR, now);
+	assert_int_equal(rg_verdicts_flush(fixture.verdicts, &one, RG_NO_ZONE), 0);
+	one.addr = at(1);
+	assert_int_equal(rg_verdicts_flush(fixture.verdicts, &one, RG_NO_ZONE), 1);
+	assert_true(is_clean(&fixture, 2));
+	end_fixture(&fixture);
+}
+
+/* With ipv6_prefix = 128 no address has neighbours. What an agent with another prefix left is removed. */
+static void test_other_prefix(void **state)
+{
+	struct fixture fixture = new_fixture(true);
+	uint64_t now = rg_now();
+
+	(void)state;
+	agent_begins(&fixture);
+	list_at(&fixture, 1, RG_CLASS_STANDARD, HOUR, now);
+	list_at(&fixture, 2, RG_CLASS_STANDARD, HOUR, now);
+	expect(&fixture, 9, now, 64);
+	fixture.conf.ipv6_prefix = 128;
+	agent_restarts(&fixture);
+	expect(&fixture, 9, now, 0);
+	expect(&fixture, 1, now, 128);
+	list_at(&fixture, 3, RG_CLASS_STANDARD, HOUR, now);
+	expect(&fixture, 9, now, 0);
+	fixture.conf.ipv6_prefix = 56;
+	agent_moves(&fixture, 2 * SIZE);
+	expect(&fixture, 9, now, 56);
+	end_fixture(&fixture);
+}
+
+/* A sender that goes through its prefix pushes out its own addresses; a listed one stays. */
+static void check_bound(bool index)
+{
+	struct fixture fixture = new_fixture(index);
+	unsigned int known = 0;
+	uint64_t now = rg_now();
+
+	agent_begins(&fixture);
+	put_clean(&fixture, 1, now);
+	list_at(&fixture, 1, RG_CLASS_STANDARD, 1, now);
+	for (unsigned int i = 2; i < 2 + RG_NEIGHBOURS + 10; i++)
+		clean_at(&fixture, (uint8_t)i, HOUR - i, now);
+	for (unsigned int i = 2; i < 2 + RG_NEIGHBOURS + 10; i++)
+		known += is_clean(&fixture, (uint8_t)i);
+	assert_int_equal(known, RG_NEIGHBOURS - 1);
+	assert_false(is_clean(&fixture, 12)); /* those that were judged first are forgotten */
+	assert_true(is_clean(&fixture, 13));
+	expect(&fixture, 1, now, 128);
+	assert_int_equal(rg_verdicts_count(fixture.verdicts).surplus, 11);
+	/* The bound holds for the next agent as well. */
+	agent_restarts(&fixture);
+	clean_at(&fixture, 200, HOUR / 2, now);
+	assert_int_equal(rg_verdicts_count(fixture.verdicts).surplus, 1);
+	assert_true(is_clean(&fixture, 200));
+	/* A renewed one is none more. */
+	clean_at(&fixture, 200, HOUR, now);
+	assert_int_equal(rg_verdicts_count(fixture.verdicts).surplus, 1);
+	clean_at(&fixture, 201, HOUR, now);
+	assert_true(is_clean(&fixture, 200) && is_clean(&fixture, 201));
+	/* Once they have ended there is room again. */
+	rg_verdicts_sweep(fixture.verdicts, now + 4 * HOUR * RG_NSEC_PER_SEC);
+	clean_at(&fixture, 202, HOUR, now);
+	assert_int_equal(rg_verdicts_count(fixture.verdicts).surplus, 2);
+	end_fixture(&fixture);
+}
+
+static void test_bound(void **state)
+{
+	(void)state;
+	check_bound(false);
+	check_bound(true);
 }
 
 /* Read by number, as when they are saved: each live verdict comes, those that are gone do not. */
@@ -1005,6 +1299,11 @@ int main(void)
 		cmocka_unit_test(test_applied),
 		cmocka_unit_test(test_found_around),
 		cmocka_unit_test(test_no_verdict_on_ipv4),
+		cmocka_unit_test(test_neighbours),
+		cmocka_unit_test(test_neighbours_differ),
+		cmocka_unit_test(test_neighbours_gone),
+		cmocka_unit_test(test_other_prefix),
+		cmocka_unit_test(test_bound),
 		cmocka_unit_test(test_by_number),
 		cmocka_unit_test(test_renewed_often),
 	};

@@ -147,7 +147,7 @@ static const struct rg_key top_keys[] = {
 	{ ACTION(rg_conf, blocked_action), .peer_class = RG_CLASS_BLOCKED, .value = "\"drop\"",
 	  AT_ONCE, .help = "the action for peers that local lists or a country block" },
 	{ NUMBER(rg_conf, ipv6_prefix), .min = 32, .max = 128, .value = "64", AT_RESTART,
-	  .help = "the prefix length that makes an IPv6 peer" },
+	  .help = "the IPv6 prefix that is refused as a whole once two of its addresses are listed" },
 	/* The first retransmission comes after 1 s. */
 	{ TIME(rg_conf, hold_timeout), .min = 50, .max = 60 * SECOND, .value = "\"900ms\"",
 	  AT_RESTART, .help = "how long a SYN is held at most" },

@@ -317,14 +317,10 @@ void rg_change_run_flush(struct rg_client *client, const json_t *request)
 	struct rg_prefix prefix, *within = NULL;
 	size_t count;
 
-	if (what && !rg_prefix_parse(what, strlen(what), &prefix)) {
+	if (what && !rg_prefix_parse(what, strlen(what), &prefix))
 		within = &prefix;
-		/* A part of an IPv6 peer stands for the whole peer. */
-		if (!rg_addr_is_v4(&prefix.addr) && prefix.len > modules->conf->ipv6_prefix)
-			prefix = rg_peer_of(&prefix.addr, modules->conf->ipv6_prefix);
-	} else if (what) {
+	else if (what)
 		zone = rg_conf_zone_by_alias(modules->conf, what);
-	}
 	if (what && !within && !zone) {
 		rg_control_refuse(client, "\"%.60s\" is not an address, a prefix or a zone", what);
 		return;

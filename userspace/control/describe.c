@@ -59,6 +59,7 @@ json_t *rg_describe_list_item(const struct rg_lists *lists, const struct rg_list
 
 json_t *rg_describe_event(const struct rg_recent_event *event)
 {
+	static const struct rg_addr none;
 	bool judged = event->kind == RG_RECENT_JUDGED;
 	json_t *json = json_pack("{s:s, s:f, s:o, s:s, s:s, s:o, s:b}", "event",
 				 judged ? "judged" : "refused", "time", event->time, "address",
@@ -67,6 +68,8 @@ json_t *rg_describe_event(const struct rg_recent_event *event)
 				 rg_action_name(event->action), "zone",
 				 rg_describe_text(event->zone), "monitored", event->monitored);
 
+	if (rg_addr_compare(&event->evidence, &none))
+		json_object_set_new(json, "evidence_address", rg_describe_addr(&event->evidence));
 	if (judged) {
 		json_object_set_new(json, "reason", json_string(rg_reason_name(event->reason)));
 		json_object_set_new(json, "code", rg_describe_code(event->code));

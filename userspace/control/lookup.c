@@ -27,6 +27,8 @@ struct finding {
 	uint64_t since, expiry, hits; /* 0: none */
 	bool known; /* from lists or maps: the next SYN is not held */
 	bool asks; /* not known, and zones are asked: neither a country nor an exemption decides */
+	struct rg_prefix network; /* the address's, refused because of `evidence`; len 0: it is not */
+	struct rg_addr evidence[RG_EVIDENCE];
 };
 
 static void free_lookup(void *arg)
@@ -161,14 +163,29 @@ static void explain(const struct rg_modules *modules, const struct rg_conf *conf
 			 "passes, as unknown = pass; once it is judged, the next one %s", then);
 }
 
-static json_t *url_of(const struct rg_conf *conf, const struct lookup *lookup, const char *alias)
+/* Goes on with whose listing it is, if it is not the address's own. */
+static void explain_evidence(const struct finding *found, char *text, size_t size)
 {
-	const struct rg_zone_conf *zone = rg_conf_zone_by_alias(conf, alias);
+	char one[RG_ADDR_TEXT], two[RG_ADDR_TEXT], network[RG_PREFIX_TEXT];
+	size_t len = strlen(text);
+
+	if (found->network.len)
+		snprintf(text + len, size - len, "; %s and %s of %s are listed",
+			 rg_addr_format(&found->evidence[0], one),
+			 rg_addr_format(&found->evidence[1], two),
+			 rg_prefix_format(&found->network, network));
+}
+
+static json_t *url_of(const struct rg_conf *conf, const struct lookup *lookup,
+		      const struct finding *found)
+{
+	const struct rg_zone_conf *zone = rg_conf_zone_by_alias(conf, found->zone);
 	char url[512];
 
 	if (!zone || !zone->url)
 		return json_null();
-	rg_reply_url(zone->url, &lookup->addr, url, sizeof(url));
+	rg_reply_url(zone->url, found->network.len ? &found->evidence[0] : &lookup->addr, url,
+		     sizeof(url));
 	return json_string(url);
 }
 
@@ -176,10 +193,12 @@ static json_t *describe_lookup(const struct rg_modules *modules, const struct lo
 			       const struct finding *found)
 {
 	const struct rg_conf *conf = lookup->conf;
-	char why[256];
+	char why[512];
+	json_t *json;
 
 	explain(modules, conf, found, why, sizeof(why));
-	return json_pack(
+	explain_evidence(found, why, sizeof(why));
+	json = json_pack(
 		"{s:o, s:s, s:s, s:o, s:s, s:o, s:o, s:I, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o}",
 		"address", rg_describe_addr(&lookup->addr), "class",
 		rg_class_name(found->peer_class), "action", rg_action_name(found->action), "zone",
@@ -188,18 +207,21 @@ static json_t *describe_lookup(const struct rg_modules *modules, const struct lo
 		rg_describe_seconds_left(found->expiry), "hits", (json_int_t)found->hits,
 		"next_syn", rg_action_name(next_syn(modules, conf, found)), "explanation", why,
 		"known", found->known, "code", rg_describe_code(found->code), "country",
-		rg_describe_text(lookup->country), "url", url_of(conf, lookup, found->zone), "lists",
+		rg_describe_text(lookup->country), "url", url_of(conf, lookup, found), "lists",
 		describe_lists(modules->lists, lookup), "zones", describe_zones(conf, lookup, found));
+	if (found->network.len)
+		json_object_set_new(json, "evidence_address", rg_describe_addr(&found->evidence[0]));
+	return json;
 }
 
 /* Looks into lists and maps. False if they know nothing of the address. */
 static bool find_known(const struct rg_modules *modules, const struct lookup *lookup,
 		       struct finding *found)
 {
-	struct rg_prefix peer = rg_peer_of(&lookup->addr, lookup->conf->ipv6_prefix);
 	const struct rg_list_item *item = rg_lists_find(modules->lists, &lookup->addr, rg_now());
 	uint64_t now = rg_now();
 	struct rg_full_verdict verdict;
+	struct rg_prefix key = {};
 	struct rg_peer clean;
 
 	*found = (struct finding){ .zone = "", .known = true };
@@ -210,7 +232,7 @@ static bool find_known(const struct rg_modules *modules, const struct lookup *lo
 					(enum rg_action)lookup->conf->blocked_action;
 		found->reason = RG_REASON_LIST;
 		found->expiry = rg_lists_expiry(modules->lists, item);
-	} else if (!rg_verdicts_find(modules->verdicts, &lookup->addr, now, NULL, &verdict)) {
+	} else if (!rg_verdicts_find(modules->verdicts, &lookup->addr, now, &key, &verdict)) {
 		*found = (struct finding){ .peer_class = verdict.peer_class,
 					   .action = verdict.action,
 					   .reason = verdict.reason,
@@ -220,7 +242,10 @@ static bool find_known(const struct rg_modules *modules, const struct lookup *lo
 					   .expiry = verdict.expiry,
 					   .hits = verdict.hits,
 					   .known = true };
-	} else if (!rg_verdicts_find_peer(modules->verdicts, &peer.addr, now, &clean) &&
+		if (key.len && key.len < RG_ADDR_BITS &&
+		    rg_verdicts_evidence(modules->verdicts, &key, now, found->evidence) == RG_EVIDENCE)
+			found->network = key;
+	} else if (!rg_verdicts_find_peer(modules->verdicts, &lookup->addr, now, &clean) &&
 		   clean.state == RG_PEER_CLEAN) {
 		found->peer_class = RG_CLASS_CLEAN;
 		found->action = RG_ACTION_PASS;

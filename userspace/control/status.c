@@ -362,27 +362,40 @@ struct dump {
 	size_t count;
 };
 
+/* The addresses that are the evidence against an IPv6 prefix. */
+static json_t *describe_evidence(const struct rg_verdicts *verdicts, const struct rg_prefix *key)
+{
+	struct rg_addr evidence[RG_EVIDENCE];
+	size_t count = rg_verdicts_evidence(verdicts, key, rg_now(), evidence);
+	json_t *json = json_array();
+
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(json, rg_describe_addr(&evidence[i]));
+	return json;
+}
+
 static int dump_verdict(void *arg, const struct rg_prefix *key, const struct rg_full_verdict *value)
 {
 	struct dump *dump = arg;
+	const struct rg_verdicts *verdicts = dump->modules->verdicts;
+	json_t *entry = json_pack(
+		"{s:o, s:s, s:s, s:s, s:o, s:o, s:f, s:o, s:I}", "peer", rg_describe_prefix(key),
+		"class", rg_class_name(value->peer_class), "action", rg_action_name(value->action),
+		"reason", rg_reason_name(value->reason), "zone",
+		rg_describe_text(rg_verdicts_zone(verdicts, value->zone)), "code",
+		rg_describe_code(value->code), "since", rg_wall_time(value->since), "expires_in",
+		rg_describe_seconds_left(value->expiry), "hits", (json_int_t)value->hits);
 
-	json_array_append_new(
-		dump->entries,
-		json_pack("{s:o, s:s, s:s, s:s, s:o, s:o, s:f, s:o, s:I}", "peer",
-			  rg_describe_prefix(key), "class", rg_class_name(value->peer_class),
-			  "action", rg_action_name(value->action), "reason",
-			  rg_reason_name(value->reason), "zone",
-			  rg_describe_text(rg_verdicts_zone(dump->modules->verdicts, value->zone)),
-			  "code", rg_describe_code(value->code), "since",
-			  rg_wall_time(value->since), "expires_in",
-			  rg_describe_seconds_left(value->expiry), "hits", (json_int_t)value->hits));
+	if (key->len < RG_ADDR_BITS)
+		json_object_set_new(entry, "evidence_addresses", describe_evidence(verdicts, key));
+	json_array_append_new(dump->entries, entry);
 	return ++dump->count >= MAX_SHOWN;
 }
 
 static int dump_peer(void *arg, const struct rg_addr *peer, const struct rg_peer *value)
 {
 	struct dump *dump = arg;
-	struct rg_prefix prefix = rg_peer_of(peer, dump->modules->conf->ipv6_prefix);
+	const struct rg_prefix prefix = { .len = RG_ADDR_BITS, .addr = *peer };
 
 	json_array_append_new(
 		dump->entries,

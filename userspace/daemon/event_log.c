@@ -50,6 +50,21 @@ void rg_event_log_judged(void *arg, const struct rg_addr *addr, const struct rg_
 		     rg_action_name(outcome->action));
 }
 
+/* The listed address that has the prefix of addr refused. False: addr has a verdict of its own, or none now. */
+static bool find_evidence(const struct rg_verdicts *verdicts, const struct rg_addr *addr,
+			  struct rg_addr *ret)
+{
+	struct rg_addr evidence[RG_EVIDENCE];
+	struct rg_full_verdict verdict;
+	struct rg_prefix key;
+
+	if (rg_addr_is_v4(addr) || rg_verdicts_find(verdicts, addr, rg_now(), &key, &verdict) ||
+	    key.len == RG_ADDR_BITS || !rg_verdicts_evidence(verdicts, &key, rg_now(), evidence))
+		return false;
+	*ret = evidence[0];
+	return true;
+}
+
 void rg_event_log_refused(void *arg, const struct rg_event_head *head)
 {
 	struct rg_modules *modules = arg;
@@ -62,16 +77,20 @@ void rg_event_log_refused(void *arg, const struct rg_event_head *head)
 					 .peer_class = head->peer_class,
 					 .action = head->action,
 					 .monitored = monitored };
-	char peer[RG_ADDR_TEXT], local[RG_ADDR_TEXT];
+	char peer[RG_ADDR_TEXT], local[RG_ADDR_TEXT], evidence[RG_ADDR_TEXT];
+	bool has_evidence = head->zone != RG_NO_ZONE &&
+			    find_evidence(modules->verdicts, &head->source, &event.evidence);
 
 	snprintf(event.zone, sizeof(event.zone), "%s",
 		 rg_verdicts_zone(modules->verdicts, head->zone));
 	rg_recent_events_add(modules->recent_events, &event);
-	rg_log_info("%s: client=[%s]:%u server=[%s]:%u class=%s action=%s list=%s",
+	rg_log_info("%s: client=[%s]:%u server=[%s]:%u class=%s action=%s list=%s%s%s%s",
 		    monitored ? "would refuse" : "refused", rg_addr_format(&head->source, peer),
 		    head->source_port, rg_addr_format(&head->dest, local), head->dest_port,
 		    rg_class_name(head->peer_class), rg_action_name(head->action),
-		    *event.zone ? event.zone : "local");
+		    *event.zone ? event.zone : "local", has_evidence ? " evidence=[" : "",
+		    has_evidence ? rg_addr_format(&event.evidence, evidence) : "",
+		    has_evidence ? "]" : "");
 }
 
 void rg_event_log_session(void *arg, const struct rg_session_report *report)
@@ -91,6 +110,8 @@ void rg_event_log_session(void *arg, const struct rg_session_report *report)
 					 .action = report->action };
 
 	snprintf(event.zone, sizeof(event.zone), "%s", refusal->alias);
+	if (refusal->network.len)
+		event.evidence = refusal->listed[0];
 	rg_recent_events_add(modules->recent_events, &event);
 	rg_refusals_log(&modules->refusals, report, modules->conf->log_per_second, rg_now());
 }

@@ -27,7 +27,7 @@ struct rg_index;
 
 struct rg_index_size {
 	size_t hosts4; /* room for so many IPv4 hosts; 0: none gets a slot */
-	size_t nets6; /* room for so many IPv6 /64s */
+	size_t nets6; /* room for so many IPv6 hosts and /64s */
 	bool nets4; /* with a table for IPv4 prefixes up to /24: 4 MiB */
 };
 
@@ -69,7 +69,10 @@ struct rg_index_entry {
 int rg_index_put(struct rg_index *index, const struct rg_index_entry *entry);
 /* Removes a host or a /64. Other prefixes stay as "ask". Not for an index with nets4. */
 void rg_index_remove(struct rg_index *index, const struct rg_prefix *prefix);
-/* Removes hosts and /64s within prefix (NULL: all). Returns how many. */
+/*
+ * Removes hosts and /64s within prefix (NULL: all). Of IPv6 hosts the index knows the first 64 bits, so a
+ * prefix of 65 to 127 bits removes all hosts of its /64. Returns how many.
+ */
 size_t rg_index_flush(struct rg_index *index, const struct rg_prefix *prefix);
 
 /* Removes what is over at now, as far as the index knows. Returns how many. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Entries: how one is written into slots, networks and presence bits, how it is taken out, and what is
- * found. A host or a /64 has a slot of its own. An IPv4 prefix up to /24 is two bits for each /24, a
+ * found. A host or a /64 has a slot of its own, but for IPv6 hosts of local lists. An IPv4 prefix up to /24 is two bits for each /24, a
  * longer one is expanded into hosts. Whatever has no such form is left to the trie: "ask".
  */
 #include "index/index_private.h"
@@ -61,7 +61,8 @@ uint32_t rg_index_entries_code(struct rg_index *index, uint32_t answer)
 	return ASK_ALWAYS;
 }
 
-uint32_t rg_index_entries_mark(const struct rg_index *index, bool is4, uint64_t key, uint32_t answer)
+uint32_t rg_index_entries_mark(const struct rg_index *index, bool is4, rg_index_key key,
+			       uint32_t answer)
 {
 	answer &= RG_INDEX_ANSWER_MASK;
 	if (answer && is4 && index->part != RG_INDEX_LISTS &&
@@ -104,7 +105,7 @@ static int put_without_slots(struct rg_index *index, uint32_t addr)
 	return 1;
 }
 
-int rg_index_entries_put(struct rg_index *index, bool is4, uint64_t key, uint32_t answer,
+int rg_index_entries_put(struct rg_index *index, bool is4, rg_index_key key, uint32_t answer,
 			 uint64_t units)
 {
 	struct rg_index_table *table = rg_index_table_of(index, is4);
@@ -124,7 +125,7 @@ void rg_index_entries_remove(struct rg_index *index, struct rg_index_table *tabl
 	rg_index_table_remove(table, slot);
 }
 
-static void remove_key(struct rg_index *index, bool is4, uint64_t key)
+static void remove_key(struct rg_index *index, bool is4, rg_index_key key)
 {
 	struct rg_index_table *table = rg_index_table_of(index, is4);
 	struct rg_index_slot slot;
@@ -145,9 +146,26 @@ static bool is_host4(const struct rg_prefix *prefix)
 	return prefix->len == RG_ADDR_BITS && rg_addr_is_v4(&prefix->addr);
 }
 
-static bool is_net6(const struct rg_prefix *prefix)
+/* Whether an IPv6 prefix has a slot: a /64, or a host of hosts and peers. Lists have few IPv6 hosts. */
+static bool has_slot6(const struct rg_index *index, const struct rg_prefix *prefix)
 {
-	return prefix->len == 64 && !rg_addr_is_v4(&prefix->addr);
+	return !rg_addr_is_v4(&prefix->addr) &&
+	       (prefix->len == 64 || (prefix->len == RG_ADDR_BITS && index->part != RG_INDEX_LISTS));
+}
+
+rg_index_key rg_index_entries_host6(const struct rg_index *index, const struct rg_addr *addr)
+{
+	uint64_t half = rg_index_half6(addr);
+
+	return (rg_index_key)rg_index_mark6(half, rg_index_rest6(addr), index->header->seed) << 64 |
+	       half;
+}
+
+/* Of a prefix with has_slot6(). */
+static rg_index_key key6(const struct rg_index *index, const struct rg_prefix *prefix)
+{
+	return prefix->len == 64 ? rg_index_half6(&prefix->addr) :
+				   rg_index_entries_host6(index, &prefix->addr);
 }
 
 static enum rg_index_net net_state(const struct rg_index_entry *entry)
@@ -231,7 +249,7 @@ static void put_all4(struct rg_index *index)
 	rg_index_presence_add_nets4(index, 0, 1U << RG_INDEX_NET4_BITS);
 }
 
-/* An IPv6 prefix that is no /64. */
+/* An IPv6 prefix without a slot. */
 static void put_other6(struct rg_index *index, const struct rg_prefix *prefix)
 {
 	uint32_t net = (uint32_t)(rg_index_half6(&prefix->addr) >> 32);
@@ -261,8 +279,8 @@ int rg_index_put(struct rg_index *index, const struct rg_index_entry *entry)
 		rg_index_presence_add_host4(index, addr);
 		return ret;
 	}
-	if (is_net6(prefix)) {
-		ret = rg_index_entries_put(index, false, half, answer_for(entry),
+	if (has_slot6(index, prefix)) {
+		ret = rg_index_entries_put(index, false, key6(index, prefix), answer_for(entry),
 					   units_of(entry->expiry));
 		rg_index_presence_add_net6(index, (uint32_t)(half >> 32), index->part);
 		return ret;
@@ -277,8 +295,8 @@ void rg_index_remove(struct rg_index *index, const struct rg_prefix *prefix)
 {
 	if (is_host4(prefix))
 		remove_key(index, true, rg_index_host4(&prefix->addr));
-	else if (is_net6(prefix))
-		remove_key(index, false, rg_index_half6(&prefix->addr));
+	else if (has_slot6(index, prefix))
+		remove_key(index, false, key6(index, prefix));
 }
 
 /* ---- find, as XDP does ---- */
@@ -315,11 +333,26 @@ static uint32_t find_host4(const struct rg_index *index, uint32_t addr, uint64_t
 	return ends ? answer_of_net4(index, addr >> 8) : RG_INDEX_ASK;
 }
 
-static uint32_t find_net6(const struct rg_index *index, uint64_t key, uint64_t now)
+/* The slot of the address, else of its /64. Then *ends: XDP knows that neither has one. */
+static bool find_slot6(const struct rg_index *index, const struct rg_addr *addr,
+		       struct rg_index_slot *slot, bool *ends)
+{
+	if (index->part != RG_INDEX_LISTS) {
+		if (rg_index_table_find(&index->nets6, rg_index_entries_host6(index, addr), slot,
+					ends))
+			return true;
+		if (!*ends)
+			return false;
+	}
+	return rg_index_table_find(&index->nets6, rg_index_half6(addr), slot, ends);
+}
+
+static uint32_t find_addr6(const struct rg_index *index, const struct rg_addr *addr, uint64_t now)
 {
 	const struct rg_index_presence *presence = index->presence;
-	uint32_t bits = presence->nets6[rg_index_net6((uint32_t)(key >> 32))] |
-			presence->wide6[key >> 48];
+	uint64_t half = rg_index_half6(addr);
+	uint32_t bits = presence->nets6[rg_index_net6((uint32_t)(half >> 32))] |
+			presence->wide6[half >> 48];
 	struct rg_index_slot slot;
 	bool ends;
 
@@ -328,7 +361,7 @@ static uint32_t find_net6(const struct rg_index *index, uint64_t key, uint64_t n
 		return RG_INDEX_ASK;
 	if (!(bits & 1))
 		return RG_INDEX_NONE;
-	if (rg_index_table_find(&index->nets6, key, &slot, &ends))
+	if (find_slot6(index, addr, &slot, &ends))
 		return answer_at(index, slot.payload, now);
 	return ends ? RG_INDEX_NONE : RG_INDEX_ASK;
 }
@@ -336,18 +369,19 @@ static uint32_t find_net6(const struct rg_index *index, uint64_t key, uint64_t n
 uint32_t rg_index_find(const struct rg_index *index, const struct rg_addr *addr, uint64_t now)
 {
 	return rg_addr_is_v4(addr) ? find_host4(index, rg_index_host4(addr), now) :
-				     find_net6(index, rg_index_half6(addr), now);
+				     find_addr6(index, addr, now);
 }
 
 uint64_t rg_index_until(const struct rg_index *index, const struct rg_addr *addr, uint64_t now)
 {
 	bool is4 = rg_addr_is_v4(addr), ends;
 	const struct rg_index_table *table = is4 ? &index->hosts4 : &index->nets6;
-	uint64_t key = is4 ? rg_index_host4(addr) : rg_index_half6(addr);
 	struct rg_index_slot slot;
 
-	if (rg_index_find(index, addr, now) <= RG_INDEX_ASK || !table->buckets ||
-	    !rg_index_table_find(table, key, &slot, &ends))
+	if (rg_index_find(index, addr, now) <= RG_INDEX_ASK || !table->buckets)
+		return 0;
+	if (is4 ? !rg_index_table_find(table, rg_index_host4(addr), &slot, &ends) :
+		  !find_slot6(index, addr, &slot, &ends))
 		return 0;
 	return rg_index_has_no_end(slot.payload) ?
 		       UINT64_MAX :

@@ -76,6 +76,15 @@ static inline uint64_t rg_index_half6(const struct rg_addr *addr)
 	return be64toh(half);
 }
 
+/* The last 64 bits, host order. */
+static inline uint64_t rg_index_rest6(const struct rg_addr *addr)
+{
+	uint64_t half;
+
+	memcpy(&half, addr->bytes + 8, sizeof(half));
+	return be64toh(half);
+}
+
 static inline struct rg_index_table *rg_index_table_of(struct rg_index *index, bool is4)
 {
 	return is4 ? &index->hosts4 : &index->nets6;
@@ -106,9 +115,12 @@ uint32_t rg_index_entries_answer(const struct rg_index *index, uint32_t payload)
 /* The answer's code, where a payload has it. Assigns one; if all are taken: the code for "ask". */
 uint32_t rg_index_entries_code(struct rg_index *index, uint32_t answer);
 /* The answer, marked with RG_INDEX_CHECK_LISTS if an IPv4 host needs it. */
-uint32_t rg_index_entries_mark(const struct rg_index *index, bool is4, uint64_t key, uint32_t answer);
+uint32_t rg_index_entries_mark(const struct rg_index *index, bool is4, rg_index_key key,
+			       uint32_t answer);
+/* The key of an IPv6 address. */
+rg_index_key rg_index_entries_host6(const struct rg_index *index, const struct rg_addr *addr);
 /* Puts a key; answer 0: ask; units: of 2^33 ns, or RG_INDEX_NO_END. As rg_index_put(). */
-int rg_index_entries_put(struct rg_index *index, bool is4, uint64_t key, uint32_t answer,
+int rg_index_entries_put(struct rg_index *index, bool is4, rg_index_key key, uint32_t answer,
 			 uint64_t units);
 void rg_index_entries_remove(struct rg_index *index, struct rg_index_table *table,
 			     const struct rg_index_slot *slot);

@@ -109,23 +109,26 @@ static uint32_t unmix4(uint32_t mixed, uint64_t seed)
 	return mixed ^ mixed >> 16 ^ (uint32_t)seed;
 }
 
-static uint32_t hash_of(const struct rg_index_table *table, uint64_t key)
+static uint32_t hash_of(const struct rg_index_table *table, rg_index_key key)
 {
-	return table->kind == RG_INDEX_TABLE_HOSTS4 ? rg_index_mix4((uint32_t)key, table->seed) :
-						      rg_index_hash(key ^ table->seed);
+	return table->kind == RG_INDEX_TABLE_HOSTS4 ?
+		       rg_index_mix4((uint32_t)key, table->seed) :
+		       rg_index_hash6((uint64_t)key, (uint64_t)(key >> 64), table->seed);
 }
 
-static uint32_t home_of(const struct rg_index_table *table, uint64_t key)
+static uint32_t home_of(const struct rg_index_table *table, rg_index_key key)
 {
 	return rg_index_home(hash_of(table, key), table->buckets);
 }
 
 /* The slot of a key with this payload. */
-static uint64_t word_of(const struct rg_index_table *table, uint64_t key, uint32_t payload)
+static uint64_t word_of(const struct rg_index_table *table, rg_index_key key, uint32_t payload)
 {
 	if (table->kind == RG_INDEX_TABLE_HOSTS4)
 		return (hash_of(table, key) & RG_INDEX_KEY4_MASK) << RG_INDEX_KEY4_SHIFT | payload;
-	return (uint64_t)rg_index_check6(key) << RG_INDEX_CHECK6_SHIFT | payload;
+	return (key >> 64 ? (uint64_t)(key >> 64) : rg_index_check6((uint64_t)key))
+		       << RG_INDEX_CHECK6_SHIFT |
+	       payload;
 }
 
 /* The smallest hash of all whose search may reach line: it begins at most probes - 1 buckets before. */
@@ -137,17 +140,25 @@ static uint64_t first_hash(const struct rg_index_table *table, const struct rg_i
 	return ((number << 32) + table->buckets - 1) / table->buckets;
 }
 
+/* The mark of an address; 0: the slot is a /64's. */
+static uint64_t mark_of(uint64_t word)
+{
+	uint64_t check = word >> RG_INDEX_CHECK6_SHIFT;
+
+	return check & 1 ? check : 0;
+}
+
 /*
  * The key of a slot, from its line and its quotient key. Only one hash fits: those with the same
  * quotient key lie further apart than a search goes. first: first_hash().
  */
-static uint64_t key_of(const struct rg_index_table *table, const struct rg_index_line *line,
-		       uint32_t at, uint64_t first, uint64_t word)
+static rg_index_key key_of(const struct rg_index_table *table, const struct rg_index_line *line,
+			   uint32_t at, uint64_t first, uint64_t word)
 {
 	uint32_t low = (uint32_t)word >> RG_INDEX_KEY4_SHIFT;
 
 	if (table->kind == RG_INDEX_TABLE_NETS6)
-		return line->words[at];
+		return (rg_index_key)mark_of(word) << 64 | line->words[at];
 	return unmix4((uint32_t)(first + ((low - first) & RG_INDEX_KEY4_MASK)), table->seed);
 }
 
@@ -158,12 +169,13 @@ struct search {
 	uint32_t slots; /* in a bucket */
 	uint32_t first; /* the slot where it begins, in each bucket */
 	uint32_t group; /* slots that XDP reads at once: an empty one among them ends the search */
-	uint64_t key, word;
+	rg_index_key key;
+	uint64_t word;
 	struct rg_index_line *room; /* the line of the first free slot, or NULL */
 	uint32_t room_at;
 };
 
-static struct search begin(const struct rg_index_table *table, uint64_t key)
+static struct search begin(const struct rg_index_table *table, rg_index_key key)
 {
 	struct search search = { .slots = slots_of(table),
 				 .group = SLOTS6,
@@ -184,7 +196,8 @@ static bool is_it(const struct rg_index_table *table, const struct search *searc
 {
 	if (!is_taken(word) || (word ^ search->word) & ~(uint64_t)RG_INDEX_PAYLOAD_MASK)
 		return false;
-	return table->kind == RG_INDEX_TABLE_HOSTS4 || search->line->words[at] == search->key;
+	return table->kind == RG_INDEX_TABLE_HOSTS4 ||
+	       search->line->words[at] == (uint64_t)search->key;
 }
 
 /* Searches one bucket. True: found in slot *ret. Else *ends: the key is nowhere. */
@@ -229,12 +242,12 @@ static bool look_for(const struct rg_index_table *table, struct search *search,
 }
 
 /* The quotient key is 0, which no slot can hold: the key overflows in any table. */
-static bool is_unkeyed(const struct rg_index_table *table, uint64_t key)
+static bool is_unkeyed(const struct rg_index_table *table, rg_index_key key)
 {
 	return table->kind == RG_INDEX_TABLE_HOSTS4 && !(hash_of(table, key) & RG_INDEX_KEY4_MASK);
 }
 
-bool rg_index_table_find(const struct rg_index_table *table, uint64_t key,
+bool rg_index_table_find(const struct rg_index_table *table, rg_index_key key,
 			 struct rg_index_slot *ret, bool *ends)
 {
 	struct search search;
@@ -248,7 +261,7 @@ bool rg_index_table_find(const struct rg_index_table *table, uint64_t key,
 
 /* ---- overflow: keys without a slot ---- */
 
-static bool has_overflowed(const struct rg_index_table *table, uint64_t key)
+static bool has_overflowed(const struct rg_index_table *table, rg_index_key key)
 {
 	for (size_t i = 0; i < table->overflow_count; i++)
 		if (table->overflow[i] == key)
@@ -256,13 +269,13 @@ static bool has_overflowed(const struct rg_index_table *table, uint64_t key)
 	return false;
 }
 
-static int add_overflow(struct rg_index_table *table, uint64_t key)
+static int add_overflow(struct rg_index_table *table, rg_index_key key)
 {
 	if (has_overflowed(table, key))
 		return 0;
 	if (table->overflow_count == table->overflow_allocated) {
 		size_t size = table->overflow_allocated ? table->overflow_allocated * 2 : 16;
-		uint64_t *keys = reallocarray(table->overflow, size, sizeof(*keys));
+		rg_index_key *keys = reallocarray(table->overflow, size, sizeof(*keys));
 
 		if (!keys)
 			return -ENOMEM;
@@ -344,7 +357,7 @@ static void clear_tombstones_up_to(const struct rg_index_table *table, uint32_t 
 		clear_tombstones(table, line);
 }
 
-void rg_index_table_forget(struct rg_index_table *table, uint64_t key)
+void rg_index_table_forget(struct rg_index_table *table, rg_index_key key)
 {
 	uint32_t home = home_of(table, key);
 
@@ -371,14 +384,14 @@ void rg_index_table_set(const struct rg_index_table *table, struct rg_index_slot
 }
 
 /* The trie answers for a key without a slot, so a few are no reason for a larger table. */
-static int put_overflow(struct rg_index_table *table, uint64_t key)
+static int put_overflow(struct rg_index_table *table, rg_index_key key)
 {
 	int err = add_overflow(table, key);
 
 	return err ? err : table->overflow_count * OVERFLOW_OF > table->count;
 }
 
-int rg_index_table_put(struct rg_index_table *table, uint64_t key, uint32_t payload, uint32_t *old)
+int rg_index_table_put(struct rg_index_table *table, rg_index_key key, uint32_t payload, uint32_t *old)
 {
 	struct search search;
 	struct rg_index_slot slot;
@@ -401,7 +414,8 @@ int rg_index_table_put(struct rg_index_table *table, uint64_t key, uint32_t payl
 		return put_overflow(table, key);
 	if (table->kind == RG_INDEX_TABLE_NETS6)
 		/* The key before the word: until the word is there the slot is free. */
-		__atomic_store_n(&search.room->words[search.room_at], key, __ATOMIC_RELEASE);
+		__atomic_store_n(&search.room->words[search.room_at], (uint64_t)key,
+				 __ATOMIC_RELEASE);
 	store(table, search.room, search.room_at, search.word | payload);
 	table->count++;
 	return table->count > rg_index_table_room(table);

@@ -9,6 +9,7 @@ struct walk {
 	struct rg_index *index;
 	struct rg_index_table *table; /* the one that the slot is in */
 	const struct rg_prefix *prefix; /* flush: within it; NULL: all */
+	rg_index_key host6; /* flush: the key of prefix, if it is an IPv6 address */
 	uint64_t now; /* sweep */
 	uint64_t epoch; /* advance: the next one */
 	size_t count; /* removed */
@@ -33,12 +34,13 @@ static void remove_visited(struct walk *walk, const struct rg_index_slot *slot)
 
 /* ---- flush, sweep ---- */
 
-static struct rg_prefix prefix_of(const struct rg_index_table *table, uint64_t key)
+/* Of an IPv6 address the slot does not have the last 64 bits: its /64. */
+static struct rg_prefix prefix_of(const struct rg_index_table *table, rg_index_key key)
 {
 	bool is4 = table->kind == RG_INDEX_TABLE_HOSTS4;
 	struct rg_prefix prefix = { .len = is4 ? RG_ADDR_BITS : 64 };
 	uint32_t word = htobe32((uint32_t)key);
-	uint64_t half = htobe64(key);
+	uint64_t half = htobe64((uint64_t)key);
 
 	if (!is4) {
 		memcpy(&prefix.addr, &half, sizeof(half));
@@ -52,11 +54,13 @@ static struct rg_prefix prefix_of(const struct rg_index_table *table, uint64_t k
 static void flush_slot(void *arg, struct rg_index_slot *slot)
 {
 	struct walk *walk = arg;
-	struct rg_prefix key;
+	const struct rg_prefix key = prefix_of(walk->table, slot->key);
+	bool is_host6 = slot->key >> 64;
 
-	key = prefix_of(walk->table, slot->key);
 	if (!walk->prefix ||
-	    (key.len >= walk->prefix->len && rg_prefix_covers(walk->prefix, &key.addr)))
+	    (key.len >= walk->prefix->len && rg_prefix_covers(walk->prefix, &key.addr)) ||
+	    (is_host6 &&
+	     (walk->host6 ? slot->key == walk->host6 : rg_prefix_covers(&key, &walk->prefix->addr))))
 		remove_visited(walk, slot);
 }
 
@@ -64,6 +68,8 @@ size_t rg_index_flush(struct rg_index *index, const struct rg_prefix *prefix)
 {
 	struct walk walk = { .index = index, .prefix = prefix };
 
+	if (prefix && prefix->len == RG_ADDR_BITS && !rg_addr_is_v4(&prefix->addr))
+		walk.host6 = rg_index_entries_host6(index, &prefix->addr);
 	walk_all(&walk, flush_slot);
 	return walk.count;
 }
@@ -151,12 +157,12 @@ static void copy_own(struct rg_index *to, const struct rg_index *from)
 }
 
 /* units: as rg_index_entries_put(). */
-static int copy_key(struct rg_index *to, bool is4, uint64_t key, uint32_t answer, uint64_t units)
+static int copy_key(struct rg_index *to, bool is4, rg_index_key key, uint32_t answer, uint64_t units)
 {
 	if (is4)
 		rg_index_presence_add_host4(to, (uint32_t)key);
 	else
-		rg_index_presence_add_net6(to, (uint32_t)(key >> 32), to->part);
+		rg_index_presence_add_net6(to, (uint32_t)((uint64_t)key >> 32), to->part);
 	return rg_index_entries_put(to, is4, key, answer, units) < 0 ? -ENOMEM : 0;
 }
 

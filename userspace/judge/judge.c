@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "judge/judge.h"
 
-#include "base/addr.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "kernel/release.h"
@@ -14,18 +13,16 @@
 struct held {
 	struct held *next;
 	uint32_t ifindex;
-	uint32_t seq; /* with addr and port: the same in a retransmission */
-	struct rg_addr addr;
+	uint32_t seq; /* with the port: the same in a retransmission */
 	uint16_t port;
 	uint16_t len;
 	bool is_monitored;
 	uint8_t frame[];
 };
 
-/* A peer whose inquiry is open. */
+/* An address whose inquiry is open. */
 struct suspect {
-	struct rg_addr key; /* the peer: IPv6 cut */
-	struct rg_addr addr; /* the first of its addresses that came: the zones are asked about it */
+	struct rg_addr addr;
 	struct rg_judge *judge;
 	struct rg_conf *conf; /* in force when the inquiry began */
 	struct rg_inquiry *inquiry;
@@ -39,7 +36,7 @@ struct suspect {
 struct rg_judge {
 	struct rg_judge_deps deps;
 	struct rg_release *release;
-	uint64_t judged_at[JUDGED_SLOTS]; /* the last peer with this hash; ns of CLOCK_BOOTTIME */
+	uint64_t judged_at[JUDGED_SLOTS]; /* the last address with this hash; ns of CLOCK_BOOTTIME */
 	struct suspect *suspects;
 	struct rg_judge_count count;
 };
@@ -135,32 +132,27 @@ static void release_held(struct suspect *suspect, bool is_clean)
 				       held->len, is_clean);
 }
 
-static uint64_t *judged_at(struct rg_judge *judge, const struct rg_addr *key)
+static uint64_t *judged_at(struct rg_judge *judge, const struct rg_addr *addr)
 {
-	return &judge->judged_at[rg_hash(key, sizeof(*key)) % JUDGED_SLOTS];
+	return &judge->judged_at[rg_hash(addr, sizeof(*addr)) % JUDGED_SLOTS];
 }
 
 int rg_judge_store(struct rg_verdicts *verdicts, const struct rg_conf *conf,
 		   const struct rg_conf *decided_by, const struct rg_addr *addr,
 		   struct rg_outcome *outcome)
 {
-	struct rg_prefix peer = rg_peer_of(addr, decided_by->ipv6_prefix);
 	const struct rg_outcome none = {}; /* only ends the pending mark */
 	const struct rg_zone_conf *zone = NULL;
 
 	if (outcome->zone != RG_NO_ZONE) {
 		zone = rg_conf_find_zone(conf, &decided_by->zones[outcome->zone]);
 		if (!zone) {
-			(void)rg_verdicts_put(verdicts, &peer, &none, RG_NO_ZONE, rg_now());
+			(void)rg_verdicts_put(verdicts, addr, &none, RG_NO_ZONE, rg_now());
 			return -ENOENT;
 		}
 		outcome->action = zone->action;
 	}
-	if (outcome->reason == RG_REASON_NEVER_BLOCK) {
-		(void)rg_verdicts_put(verdicts, &peer, &none, RG_NO_ZONE, rg_now());
-		peer = (struct rg_prefix){ .len = RG_ADDR_BITS, .addr = *addr };
-	}
-	return rg_verdicts_put(verdicts, &peer, outcome, zone ? zone->slot : RG_NO_ZONE, rg_now());
+	return rg_verdicts_put(verdicts, addr, outcome, zone ? zone->slot : RG_NO_ZONE, rg_now());
 }
 
 static void conclude(struct suspect *suspect, const struct rg_evidence *evidence)
@@ -182,7 +174,7 @@ static void conclude(struct suspect *suspect, const struct rg_evidence *evidence
 	/* Without its verdict in the map a listed peer's SYN would pass. */
 	if (!err || outcome.action == RG_ACTION_PASS)
 		release_held(suspect, outcome.action == RG_ACTION_PASS);
-	*judged_at(judge, &suspect->key) = rg_now();
+	*judged_at(judge, &suspect->addr) = rg_now();
 	judge->deps.judged(judge->deps.arg, &suspect->addr, conf, &outcome);
 }
 
@@ -205,8 +197,7 @@ static void on_evidence(void *arg, const struct rg_evidence *found)
 static bool is_held(const struct suspect *suspect, const struct rg_event_syn *syn)
 {
 	for (const struct held *held = suspect->held; held; held = held->next)
-		if (held->seq == syn->seq && held->port == syn->head.source_port &&
-		    !rg_addr_compare(&held->addr, &syn->head.source))
+		if (held->seq == syn->seq && held->port == syn->head.source_port)
 			return true;
 	return false;
 }
@@ -225,7 +216,6 @@ static void hold(struct suspect *suspect, const struct rg_event_syn *syn)
 	held->next = suspect->held;
 	held->ifindex = syn->head.ifindex;
 	held->seq = syn->seq;
-	held->addr = syn->head.source;
 	held->port = syn->head.source_port;
 	held->is_monitored = syn->head.mode == RG_MODE_MONITOR;
 	held->len = (uint16_t)syn->frame_len;
@@ -234,15 +224,13 @@ static void hold(struct suspect *suspect, const struct rg_event_syn *syn)
 	suspect->held_count++;
 }
 
-static struct suspect *new_suspect(struct rg_judge *judge, const struct rg_prefix *peer,
-				   const struct rg_event_syn *syn)
+static struct suspect *new_suspect(struct rg_judge *judge, const struct rg_event_syn *syn)
 {
 	struct suspect *suspect = calloc(1, sizeof(*suspect));
 
 	if (!suspect)
 		return NULL;
 	suspect->judge = judge;
-	suspect->key = peer->addr;
 	suspect->addr = syn->head.source;
 	suspect->conf = rg_conf_ref(*judge->deps.conf);
 	hold(suspect, syn);
@@ -258,9 +246,9 @@ static void judge_overloaded(struct suspect *suspect, struct rg_evidence *eviden
 	free_suspect(suspect);
 }
 
-static void begin(struct rg_judge *judge, const struct rg_prefix *peer, const struct rg_event_syn *syn)
+static void begin(struct rg_judge *judge, const struct rg_event_syn *syn)
 {
-	struct suspect *suspect = new_suspect(judge, peer, syn);
+	struct suspect *suspect = new_suspect(judge, syn);
 	struct rg_evidence evidence;
 	char country[3];
 
@@ -277,41 +265,40 @@ static void begin(struct rg_judge *judge, const struct rg_prefix *peer, const st
 	}
 	judge->count.inquiries++;
 	judge->count.open++;
-	HASH_ADD(hh, judge->suspects, key, sizeof(suspect->key), suspect);
+	HASH_ADD(hh, judge->suspects, addr, sizeof(suspect->addr), suspect);
 }
 
 /*
- * True if the peer was judged after XDP saw the SYN, so that its verdict is in the maps. The maps are
+ * True if the address was judged after XDP saw the SYN, so that its verdict is in the maps. The maps are
  * only asked about a SYN that came before the last verdict with the same hash: for a later one XDP has
- * asked them, and found nothing. (A peer that `repgatectl lookup --store` judged is asked about again.)
+ * asked them, and found nothing. (One that `repgatectl lookup --store` judged is asked about again, and so is
+ * one whose prefix was refused meanwhile.)
  */
-static bool is_judged(struct rg_judge *judge, const struct rg_event_syn *syn,
-		      const struct rg_prefix *peer)
+static bool is_judged(struct rg_judge *judge, const struct rg_event_syn *syn)
 {
 	uint64_t now;
 	struct rg_full_verdict verdict;
 	struct rg_peer known;
 
-	if (syn->head.time > *judged_at(judge, &peer->addr))
+	if (syn->head.time > *judged_at(judge, &syn->head.source))
 		return false;
 	now = rg_now();
 	if (!rg_verdicts_find(judge->deps.verdicts, &syn->head.source, now, NULL, &verdict))
 		return true;
-	return !rg_verdicts_find_peer(judge->deps.verdicts, &peer->addr, now, &known) &&
+	return !rg_verdicts_find_peer(judge->deps.verdicts, &syn->head.source, now, &known) &&
 	       known.state == RG_PEER_CLEAN;
 }
 
 void rg_judge_syn(struct rg_judge *judge, const struct rg_event_syn *syn)
 {
-	struct rg_prefix peer = rg_peer_of(&syn->head.source, (*judge->deps.conf)->ipv6_prefix);
 	struct suspect *suspect;
 
 	judge->count.events++;
-	HASH_FIND(hh, judge->suspects, &peer.addr, sizeof(peer.addr), suspect);
+	HASH_FIND(hh, judge->suspects, &syn->head.source, sizeof(syn->head.source), suspect);
 	if (suspect) {
 		judge->count.joined++;
 		hold(suspect, syn);
-	} else if (is_judged(judge, syn, &peer)) {
+	} else if (is_judged(judge, syn)) {
 		judge->count.known++;
 		if (syn->frame_len && syn->head.mode == RG_MODE_MONITOR)
 			rg_release_count_monitored(judge->release, syn->head.ifindex, syn->frame,
@@ -320,7 +307,7 @@ void rg_judge_syn(struct rg_judge *judge, const struct rg_event_syn *syn)
 			rg_release_put(judge->release, syn->head.ifindex, syn->frame,
 				       syn->frame_len, false);
 	} else {
-		begin(judge, &peer, syn);
+		begin(judge, syn);
 	}
 }
 

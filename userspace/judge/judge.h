@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Judges new peers. There is one inquiry for each peer, however many SYNs it sends. The order: collect local
+ * Judges new peers. There is one inquiry for each address, however many SYNs it sends. The order: collect local
  * evidence, ask the zones, decide (policy.h), write the verdict into the maps, release the held SYNs.
  */
 #ifndef REPGATE_JUDGE_JUDGE_H
@@ -58,13 +58,11 @@ void rg_judge_local(const struct rg_judge *judge, const struct rg_addr *addr,
 		    struct rg_evidence *evidence, char country[3]);
 
 /*
- * Stores an outcome about addr, for its whole peer. decided_by: the configuration that it was decided
- * by; conf: the one in force, which a reload may have changed meanwhile. The zone that decided counts
- * as it is in conf: its action replaces outcome's. An exempt address is stored by itself, without its
- * IPv6 network, because anybody can send a SYN in its name. Ends the peer's pending mark.
+ * Stores an outcome about addr. decided_by: the configuration that it was decided by; conf: the one in force,
+ * which a reload may have changed meanwhile. The zone that decided counts as it is in conf: its action
+ * replaces outcome's. Ends the pending mark of addr.
  *
- * 0; -ENOENT: conf does not have the zone any more, nothing was stored; or rg_verdicts_put()'s error:
- * -EADDRNOTAVAIL if the peer's network contains IPv4.
+ * 0; -ENOENT: conf does not have the zone any more, nothing was stored; or rg_verdicts_put()'s error.
  */
 int rg_judge_store(struct rg_verdicts *verdicts, const struct rg_conf *conf,
 		   const struct rg_conf *decided_by, const struct rg_addr *addr,

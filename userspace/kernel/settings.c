@@ -77,7 +77,6 @@ void rg_settings_write(struct rg_settings *mapped, const struct rg_conf *conf, b
 {
 	volatile struct rg_settings *settings = mapped;
 
-	write_mask(settings->peer_mask6, conf->ipv6_prefix);
 	write_mask(settings->bucket_mask4, RG_V4_PREFIX_BITS + conf->throttle_ipv4_prefix);
 	write_mask(settings->bucket_mask6, conf->throttle_ipv6_prefix);
 	write_rate(&settings->throttle, conf->qil_throttle.token_time, conf->qil_throttle.burst);

@@ -38,6 +38,7 @@ void rg_losses_read_own(const struct rg_modules *modules, uint64_t own[RG_OWN_LO
 	own[RG_OWN_OVERLOAD] = judge.overload;
 	own[RG_OWN_VERDICTS_EVICTED] = verdicts.evicted;
 	own[RG_OWN_VERDICTS_FAILED] = verdicts.failed;
+	own[RG_OWN_PREFIX_SURPLUS] = verdicts.surplus;
 	own[RG_OWN_BAD_EVENTS] = rg_ring_bad(modules->ring);
 	own[RG_OWN_SESSION_LIMIT] = responder.over_sessions;
 	own[RG_OWN_SESSION_LIMIT_PER_PEER] = responder.over_peer;

@@ -19,6 +19,7 @@
 	X(OVERLOAD, overload, "new peer not asked about, max_inquiries reached: passed or dropped by on_overload") \
 	X(VERDICTS_EVICTED, verdicts_evicted, "verdict removed before its end, the map is full: the peer is judged again") \
 	X(VERDICTS_FAILED, verdicts_failed, "verdict could not be written: the peer is judged again") \
+	X(PREFIX_SURPLUS, prefix_surplus, "IPv6 address forgotten before its end, 64 others of its prefix are known: it is judged again") \
 	X(BAD_EVENTS, bad_events, "record of the ring buffer with a wrong size or kind: ignored") \
 	X(SESSION_LIMIT, session_limit, "connection over max_sessions: answered 421") \
 	X(SESSION_LIMIT_PER_PEER, session_limit_per_peer, "connection over max_sessions_per_peer: answered 421") \

@@ -15,6 +15,7 @@ struct rg_recent_event {
 	enum rg_recent_kind kind;
 	double time; /* s since 1970 */
 	struct rg_addr addr;
+	struct rg_addr evidence; /* another address of its network, which is listed; all zero: none */
 	uint16_t port; /* the peer's, host order; REFUSED only */
 	uint16_t local_port; /* the mail host's, host order; REFUSED only */
 	enum rg_class peer_class;

@@ -46,18 +46,24 @@ static void put_url(struct line *line, const char *url, const char *addr)
 	}
 }
 
+/* What %a stands for. */
+struct addrs {
+	const char *peer;
+	const char *in_url;
+};
+
 static void put_template(struct line *line, const char *text, const char *end,
-			 const struct rg_refusal *refusal, const char *addr)
+			 const struct rg_refusal *refusal, const struct addrs *addrs)
 {
 	for (; text < end; text++) {
 		char sequence = *text == '%' ? text[1] : '\0';
 
 		if (sequence == 'a')
-			put_text(line, addr);
+			put_text(line, addrs->peer);
 		else if (sequence == 'z')
 			put_text(line, refusal->alias);
 		else if (sequence == 'u')
-			put_url(line, refusal->url, addr);
+			put_url(line, refusal->url, addrs->in_url);
 		else
 			put(line, text, 1);
 		if (sequence && strchr("azu%", sequence))
@@ -71,14 +77,33 @@ static const char *line_end(const char *text)
 	return text + strcspn(text, "\n");
 }
 
-static void put_line(struct line *line, const struct head *head, const char *text,
-		     const struct rg_refusal *refusal, const char *addr, bool last)
+static void put_codes(struct line *line, const struct head *head, bool last)
 {
 	char codes[32];
 
 	snprintf(codes, sizeof(codes), "%03u%c%s ", head->code, last ? ' ' : '-', head->enhanced);
 	put_text(line, codes);
-	put_template(line, text, line_end(text), refusal, addr);
+}
+
+static void put_line(struct line *line, const struct head *head, const char *text,
+		     const struct rg_refusal *refusal, const struct addrs *addrs, bool last)
+{
+	put_codes(line, head, last);
+	put_template(line, text, line_end(text), refusal, addrs);
+}
+
+static bool has_network(const struct rg_refusal *refusal)
+{
+	return refusal->network.len;
+}
+
+/* The last line of a refusal because of other addresses. */
+static void put_listed(struct line *line, const struct head *head, const struct rg_refusal *refusal)
+{
+	char text[RG_REPLY_LISTED_TEXT];
+
+	put_codes(line, head, true);
+	put_text(line, rg_reply_listed(refusal, text));
 }
 
 /* Length of one to three digits without a leading zero (RFC 3463, 2); 0 if it is none. */
@@ -197,6 +222,7 @@ static int check_lines(const struct rg_refusal *refusal, const struct head *head
 
 	for (unsigned int number = 1;; number++) {
 		const char *end = line_end(text);
+		const struct addrs longest = { LONGEST_ADDR, LONGEST_ADDR };
 		struct line line = {};
 
 		if (number > RG_REPLY_LINES)
@@ -204,7 +230,7 @@ static int check_lines(const struct rg_refusal *refusal, const struct head *head
 				       RG_REPLY_LINES);
 		if (text + strspn(text, " ") == end)
 			return rg_fail(error, -EINVAL, "line %u of the reply has no text", number);
-		put_line(&line, head, text, refusal, LONGEST_ADDR, !*end);
+		put_line(&line, head, text, refusal, &longest, !*end);
 		if (line.len > LINE_TEXT)
 			return rg_fail(error, -EINVAL,
 				       "line %u of the reply has %zu octets with the longest address, "
@@ -237,16 +263,39 @@ int rg_reply_check(const struct rg_refusal *refusal, struct rg_error *error)
 	return err;
 }
 
+static void end_line(char *out, size_t *total, const struct line *line)
+{
+	*total += line->len < line->size ? line->len : line->size;
+	out[(*total)++] = '\r';
+	out[(*total)++] = '\n';
+}
+
+const char *rg_reply_listed(const struct rg_refusal *refusal, char text[RG_REPLY_LISTED_TEXT])
+{
+	char one[RG_ADDR_TEXT], two[RG_ADDR_TEXT], network[RG_PREFIX_TEXT];
+
+	*text = '\0';
+	if (has_network(refusal))
+		snprintf(text, RG_REPLY_LISTED_TEXT, "%s and %s of %s are listed",
+			 rg_addr_format(&refusal->listed[0], one),
+			 rg_addr_format(&refusal->listed[1], two),
+			 rg_prefix_format(&refusal->network, network));
+	return text;
+}
+
 size_t rg_reply_render(const struct rg_refusal *refusal, const struct rg_addr *addr,
 		       unsigned int code, char out[RG_REPLY_SIZE])
 {
-	char addr_text[RG_ADDR_TEXT];
+	char addr_text[RG_ADDR_TEXT], listed_text[RG_ADDR_TEXT];
+	struct addrs addrs = { addr_text, addr_text };
 	struct head head;
 	const char *text;
 	size_t total = 0;
 	bool last = false;
 
 	rg_addr_format(addr, addr_text);
+	if (has_network(refusal))
+		addrs.in_url = rg_addr_format(&refusal->listed[0], listed_text);
 	/* A template that was not checked must not become a 250. */
 	if (parse_head(refusal, &head, NULL))
 		head = (struct head){ .code = refusal->permanent ? 550 : 450,
@@ -261,11 +310,15 @@ size_t rg_reply_render(const struct rg_refusal *refusal, const struct rg_addr *a
 		const char *end = line_end(text);
 
 		last = !*end || number == RG_REPLY_LINES;
-		put_line(&line, &head, text, refusal, addr_text, last);
-		total += line.len < line.size ? line.len : line.size;
-		out[total++] = '\r';
-		out[total++] = '\n';
+		put_line(&line, &head, text, refusal, &addrs, last && !has_network(refusal));
+		end_line(out, &total, &line);
 		text = end + 1;
+	}
+	if (has_network(refusal)) {
+		struct line line = { .out = out + total, .size = LINE_TEXT };
+
+		put_listed(&line, &head, refusal);
+		end_line(out, &total, &line);
 	}
 	out[total] = '\0';
 	return total;

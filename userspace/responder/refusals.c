@@ -15,13 +15,14 @@ void rg_refusals_find(const struct rg_verdicts *verdicts, const struct rg_lists 
 		      struct rg_refusal *refusal)
 {
 	const struct rg_list_item *item = rg_lists_find(lists, addr, rg_now());
-	const struct rg_refusal blocked = { conf->blocked_reply, LOCAL, "", true };
+	const struct rg_refusal blocked = { conf->blocked_reply, LOCAL, "", .permanent = true };
 	const struct rg_zone_conf *zone = NULL;
 	struct rg_full_verdict verdict = {};
+	struct rg_prefix key = {};
 
 	*refusal = (struct rg_refusal){ "450 4.7.1 Service unavailable; try again later", "repgate",
-					"", false };
-	if (!item && !rg_verdicts_find(verdicts, addr, rg_now(), NULL, &verdict) &&
+					"", .permanent = false };
+	if (!item && !rg_verdicts_find(verdicts, addr, rg_now(), &key, &verdict) &&
 	    verdict.zone != RG_NO_ZONE)
 		zone = rg_conf_zone_by_slot(conf, verdict.zone);
 	if (action == RG_ACTION_REJECT &&
@@ -30,7 +31,12 @@ void rg_refusals_find(const struct rg_verdicts *verdicts, const struct rg_lists 
 	else if (zone && zone->peer_class ==
 				 (action == RG_ACTION_REJECT ? RG_CLASS_STANDARD : RG_CLASS_QIL))
 		*refusal = (struct rg_refusal){ zone->reply, zone->alias, zone->url ? zone->url : "",
-						zone->peer_class != RG_CLASS_QIL };
+						.permanent = zone->peer_class != RG_CLASS_QIL };
+	else
+		return;
+	if (key.len && key.len < RG_ADDR_BITS &&
+	    rg_verdicts_evidence(verdicts, &key, rg_now(), refusal->listed) == RG_EVIDENCE)
+		refusal->network = key;
 }
 
 static const char *state_name(const struct rg_smtp *smtp)
@@ -78,14 +84,16 @@ static void write_line(const struct rg_session_report *report, const char *peer,
 		       const char *text, char line[LINE_SIZE])
 {
 	const struct rg_smtp *smtp = report->smtp;
+	char listed_text[RG_REPLY_LISTED_TEXT];
+	const char *listed = rg_reply_listed(smtp->refusal, listed_text);
 
 	if (smtp->refused)
 		snprintf(line, LINE_SIZE,
 			 "NOQUEUE: reject: %s from unknown[%s]:%u: %s Service unavailable; Client host "
-			 "[%s] blocked using %s; %s; from=<%s> to=<%s> proto=%s helo=<%s>",
+			 "[%s] blocked using %s; %s%s%s; from=<%s> to=<%s> proto=%s helo=<%s>",
 			 *smtp->to ? "RCPT" : "CONNECT", peer, report->port, code, peer,
-			 smtp->refusal->alias, text, smtp->from, smtp->to,
-			 smtp->esmtp ? "ESMTP" : "SMTP", smtp->helo);
+			 smtp->refusal->alias, text, *listed ? "; " : "", listed, smtp->from,
+			 smtp->to, smtp->esmtp ? "ESMTP" : "SMTP", smtp->helo);
 	else
 		snprintf(line, LINE_SIZE, "%s after %s from unknown[%s]:%u, refused by %s",
 			 end_name(report->end), state_name(smtp), peer, report->port,
@@ -110,17 +118,21 @@ void rg_refusals_log(struct rg_refusals *refusals, const struct rg_session_repor
 		     uint32_t per_second, uint64_t now)
 {
 	const struct rg_smtp *smtp = report->smtp;
-	char peer[RG_ADDR_TEXT], reply[RG_REPLY_SIZE], code[16], line[LINE_SIZE];
+	char peer[RG_ADDR_TEXT], evidence[RG_ADDR_TEXT] = "", reply[RG_REPLY_SIZE], code[16];
+	char line[LINE_SIZE];
 	const char *text;
 
 	if (rg_log_level() < RG_LOG_INFO || !is_allowed(refusals, per_second, now))
 		return;
 	rg_addr_format(&smtp->addr, peer);
+	if (smtp->refusal->network.len)
+		rg_addr_format(&smtp->refusal->listed[0], evidence);
 	split_reply(smtp, reply, code, &text);
 	write_line(report, peer, code, text, line);
 	{
 		const struct rg_log_field fields[] = {
 			{ "REPGATE_CLIENT", peer },
+			{ "REPGATE_EVIDENCE", evidence },
 			{ "REPGATE_ACTION", rg_action_name(report->action) },
 			{ "REPGATE_ZONE", smtp->refusal->alias },
 			{ "REPGATE_REPLY", smtp->refused ? code : "" },

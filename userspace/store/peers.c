@@ -6,16 +6,15 @@
 
 #include <bpf/bpf.h>
 
-static struct rg_prefix prefix_of(const struct rg_peers *peers, const struct rg_addr *addr)
+static struct rg_prefix prefix_of(const struct rg_addr *addr)
 {
-	return (struct rg_prefix){ .len = rg_addr_is_v4(addr) ? RG_ADDR_BITS : peers->ipv6_prefix,
-				   .addr = *addr };
+	return (struct rg_prefix){ .len = RG_ADDR_BITS, .addr = *addr };
 }
 
 /* Call after the map was changed, as for all entries of the index. */
-static void put_into_index(struct rg_peers *peers, const struct rg_prefix *peer, uint64_t expiry)
+static void put_into_index(struct rg_peers *peers, const struct rg_addr *addr, uint64_t expiry)
 {
-	const struct rg_index_entry entry = { .prefix = *peer,
+	const struct rg_index_entry entry = { .prefix = prefix_of(addr),
 					      .expiry = expiry,
 					      .peer_class = RG_CLASS_CLEAN,
 					      .action = RG_ACTION_PASS,
@@ -27,7 +26,6 @@ static void put_into_index(struct rg_peers *peers, const struct rg_prefix *peer,
 static int adopt_peer(void *arg, const void *key)
 {
 	struct rg_peers *peers = arg;
-	struct rg_prefix peer = prefix_of(peers, key);
 	struct rg_peer value;
 
 	if (bpf_map_lookup_elem(peers->fd, key, &value))
@@ -35,7 +33,7 @@ static int adopt_peer(void *arg, const void *key)
 	if (value.state == RG_PEER_PENDING)
 		(void)bpf_map_delete_elem(peers->fd, key);
 	else if (value.expiry > rg_now())
-		put_into_index(peers, &peer, value.expiry);
+		put_into_index(peers, key, value.expiry);
 	return 0;
 }
 
@@ -53,13 +51,12 @@ struct copy {
 static int copy_peer(void *arg, const void *key)
 {
 	struct copy *copy = arg;
-	struct rg_prefix peer = prefix_of(copy->peers, key);
 	struct rg_peer value;
 
 	if (bpf_map_lookup_elem(copy->from, key, &value) || value.state != RG_PEER_CLEAN ||
 	    bpf_map_update_elem(copy->peers->fd, key, &value, BPF_NOEXIST))
 		return 0;
-	put_into_index(copy->peers, &peer, value.expiry);
+	put_into_index(copy->peers, key, value.expiry);
 	return 0;
 }
 
@@ -70,7 +67,7 @@ void rg_peers_copy(struct rg_peers *peers, int from)
 	(void)rg_map_walk(from, copy_peer, &copy);
 }
 
-int rg_peers_put(struct rg_peers *peers, const struct rg_prefix *peer, enum rg_reason reason,
+int rg_peers_put(struct rg_peers *peers, const struct rg_addr *addr, enum rg_reason reason,
 		 uint64_t expiry, uint64_t now)
 {
 	const struct rg_peer value = { .expiry = expiry,
@@ -78,15 +75,15 @@ int rg_peers_put(struct rg_peers *peers, const struct rg_prefix *peer, enum rg_r
 				       .state = RG_PEER_CLEAN,
 				       .reason = reason };
 
-	if (bpf_map_update_elem(peers->fd, &peer->addr, &value, BPF_ANY))
+	if (bpf_map_update_elem(peers->fd, addr, &value, BPF_ANY))
 		return -errno;
-	put_into_index(peers, peer, expiry);
+	put_into_index(peers, addr, expiry);
 	return 0;
 }
 
 int rg_peers_remove(struct rg_peers *peers, const struct rg_addr *addr)
 {
-	const struct rg_prefix peer = prefix_of(peers, addr);
+	const struct rg_prefix peer = prefix_of(addr);
 	int err = bpf_map_delete_elem(peers->fd, addr) ? -errno : 0;
 
 	rg_index_maps_remove(peers->indexes, &peer, true);

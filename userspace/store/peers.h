@@ -14,7 +14,6 @@
 struct rg_peers {
 	int fd; /* the map, the loader's */
 	struct rg_index_maps *indexes; /* the owner's */
-	uint32_t ipv6_prefix; /* bits of an IPv6 address that make a peer */
 };
 
 /*
@@ -26,8 +25,8 @@ void rg_peers_adopt(struct rg_peers *peers);
 /* Copies the clean peers of an earlier agent's map. */
 void rg_peers_copy(struct rg_peers *peers, int from);
 
-/* Stores peer (rg_peer_of()) as clean; expiry and now: ns of CLOCK_BOOTTIME. 0 or -errno. */
-int rg_peers_put(struct rg_peers *peers, const struct rg_prefix *peer, enum rg_reason reason,
+/* Stores an address as clean; expiry and now: ns of CLOCK_BOOTTIME. 0 or -errno. */
+int rg_peers_put(struct rg_peers *peers, const struct rg_addr *addr, enum rg_reason reason,
 		 uint64_t expiry, uint64_t now);
 
 /* Removes a clean peer or a pending mark. 0 or -errno: -ENOENT if the map has none. */

@@ -60,6 +60,9 @@ static void write_entry(FILE *stream, const struct rg_verdicts *verdicts,
 	struct in_addr code = { .s_addr = htonl(value->code) };
 	char prefix[RG_PREFIX_TEXT], text[INET_ADDRSTRLEN];
 
+	/* A verdict on an IPv6 prefix comes of those on its addresses. */
+	if (key->len != RG_ADDR_BITS)
+		return;
 	/* Only what a zone decided: everything else is decided again without a question. */
 	if (value->reason != RG_REASON_ZONE || !*rg_verdicts_zone(verdicts, value->zone))
 		return;
@@ -255,8 +258,8 @@ static void take_line(const struct saved_line *line, struct rg_verdicts *verdict
 	int64_t wall = (int64_t)time(NULL), left;
 	uint32_t code;
 
-	if (line->prefix.len != rg_peer_of(&line->prefix.addr, conf->ipv6_prefix).len) {
-		count->bad++; /* zones list peers, and this prefix is none */
+	if (line->prefix.len != RG_ADDR_BITS) {
+		count->bad++; /* zones list addresses */
 		return;
 	}
 	if (!zone || rg_dnsbl_match(&zone->codes, &line->code, 1, &code) != RG_LISTED) {

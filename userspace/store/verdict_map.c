@@ -14,11 +14,12 @@ struct rg_verdict_map {
 	struct rg_expiry_queue *queue; /* keys by expiry; an entry may be outdated, the map decides */
 	uint64_t rebuilds; /* of the queue */
 	struct rg_slot_bitmap *slots; /* of `verdict_details`: each verdict has one of its own */
+	struct rg_verdict_map_observer observer;
 	struct rg_verdict_map_count count;
 };
 
 int rg_verdict_map_new(struct rg_verdict_map **ret, const struct rg_maps *maps,
-		       struct rg_index_maps *indexes)
+		       struct rg_index_maps *indexes, const struct rg_verdict_map_observer *observer)
 {
 	struct rg_verdict_map *map = calloc(1, sizeof(*map));
 
@@ -26,6 +27,7 @@ int rg_verdict_map_new(struct rg_verdict_map **ret, const struct rg_maps *maps,
 		return -ENOMEM;
 	map->maps = maps;
 	map->indexes = indexes;
+	map->observer = *observer;
 	if (rg_expiry_queue_new(&map->queue) || rg_slot_bitmap_new(&map->slots, maps->details_count)) {
 		rg_verdict_map_free(map);
 		return -ENOMEM;
@@ -134,11 +136,13 @@ int rg_verdict_map_remove(struct rg_verdict_map *map, const struct rg_prefix *ke
 	/* Last: no packet finds these details any more. */
 	rg_slot_bitmap_release(map->slots, value->details);
 	map->count.entries--;
+	map->observer.changed(map->observer.arg, key, NULL);
 	return 0;
 }
 
-static void index_verdict(struct rg_verdict_map *map, const struct rg_prefix *key,
-			  const struct rg_verdict *value)
+/* Call when the trie has the entry. */
+static void announce(struct rg_verdict_map *map, const struct rg_prefix *key,
+		     const struct rg_verdict *value)
 {
 	const struct rg_index_entry entry = { .prefix = *key,
 					      .expiry = value->expiry,
@@ -147,6 +151,7 @@ static void index_verdict(struct rg_verdict_map *map, const struct rg_prefix *ke
 					      .zone = value->zone };
 
 	rg_index_maps_put(map->indexes, &entry);
+	map->observer.changed(map->observer.arg, key, value);
 }
 
 /* ---- the queue by expiry ---- */
@@ -217,7 +222,7 @@ static int adopt_entry(void *arg, const void *key)
 	map->count.entries++;
 	if (!rg_slot_bitmap_claim(map->slots, value.details))
 		err = rg_expiry_queue_add(adoption->strays, prefix, 0);
-	index_verdict(map, prefix, &value);
+	announce(map, prefix, &value);
 	return err ? err : enqueue(map, prefix, value.expiry);
 }
 
@@ -347,7 +352,7 @@ static int try_put(struct rg_verdict_map *map, const struct rg_prefix *key,
 	}
 	if (!known)
 		map->count.entries++;
-	index_verdict(map, key, &value);
+	announce(map, key, &value);
 	return enqueue(map, key, value.expiry);
 }
 
@@ -372,7 +377,7 @@ int rg_verdict_map_set_action(struct rg_verdict_map *map, const struct rg_prefix
 	changed.action = action;
 	if (bpf_map_update_elem(map->maps->verdicts, key, &changed, BPF_EXIST))
 		return -errno;
-	index_verdict(map, key, &changed);
+	announce(map, key, &changed);
 	return 0;
 }
 

@@ -32,9 +32,15 @@ struct rg_verdict_map_count {
 	uint64_t evicted, failed; /* since the start, as in struct rg_verdicts_count */
 };
 
+/* Called for each entry that is stored, adopted, changed or removed (value: NULL). It changes no map. */
+struct rg_verdict_map_observer {
+	void (*changed)(void *arg, const struct rg_prefix *key, const struct rg_verdict *value);
+	void *arg;
+};
+
 /* maps and indexes stay the caller's. Nothing is taken over yet. 0 or -ENOMEM. */
 int rg_verdict_map_new(struct rg_verdict_map **ret, const struct rg_maps *maps,
-		       struct rg_index_maps *indexes);
+		       struct rg_index_maps *indexes, const struct rg_verdict_map_observer *observer);
 void rg_verdict_map_free(struct rg_verdict_map *map);
 
 /* Takes over what an earlier agent left in the maps. Call once, first. 0 or a negative error. */

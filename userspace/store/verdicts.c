@@ -5,6 +5,7 @@
 #include "index/index_maps.h"
 #include "store/map_walk.h"
 #include "store/peers.h"
+#include "store/prefix_rule.h"
 #include "store/zone_names.h"
 
 struct rg_verdicts {
@@ -12,6 +13,7 @@ struct rg_verdicts {
 	struct rg_index_maps *indexes;
 	struct rg_verdict_map *map;
 	struct rg_peers peers;
+	struct rg_prefix_rule *rule;
 	struct rg_zone_names zones;
 	struct rg_verdicts_count count; /* what is not counted in map */
 };
@@ -24,6 +26,19 @@ static void copy_maps(struct rg_verdicts *verdicts, const struct rg_maps *from)
 	rg_peers_copy(&verdicts->peers, from->peers);
 }
 
+static int build_map(struct rg_verdicts *verdicts, const struct rg_conf *conf)
+{
+	struct rg_verdict_map_observer observer = { .changed = rg_prefix_rule_on_verdict };
+
+	if (rg_prefix_rule_new(&verdicts->rule, conf->ipv6_prefix))
+		return -ENOMEM;
+	observer.arg = verdicts->rule;
+	if (rg_verdict_map_new(&verdicts->map, verdicts->maps, verdicts->indexes, &observer))
+		return -ENOMEM;
+	rg_prefix_rule_bind(verdicts->rule, verdicts->map, &verdicts->peers);
+	return 0;
+}
+
 static int build(struct rg_verdicts *verdicts, struct rg_loader *loader, const struct rg_conf *conf,
 		 struct rg_error *error)
 {
@@ -34,13 +49,22 @@ static int build(struct rg_verdicts *verdicts, struct rg_loader *loader, const s
 	err = rg_index_maps_new(&verdicts->indexes, loader, conf->index, conf->max_peers);
 	if (err)
 		return rg_fail(error, err, "index: %s", strerror(-err));
-	verdicts->peers = (struct rg_peers){ .fd = verdicts->maps->peers,
-					     .indexes = verdicts->indexes,
-					     .ipv6_prefix = conf->ipv6_prefix };
-	if (rg_verdict_map_new(&verdicts->map, verdicts->maps, verdicts->indexes))
-		return rg_fail(error, -ENOMEM, "out of memory");
+	verdicts->peers =
+		(struct rg_peers){ .fd = verdicts->maps->peers, .indexes = verdicts->indexes };
+	err = build_map(verdicts, conf);
+	if (err)
+		return rg_fail(error, err, "out of memory");
 	err = rg_verdict_map_adopt(verdicts->map);
 	return err ? rg_fail(error, err, "verdicts map: %s", strerror(-err)) : 0;
+}
+
+static int note_clean(void *arg, const struct rg_addr *addr, const struct rg_peer *value)
+{
+	struct rg_verdicts *verdicts = arg;
+
+	if (value->state == RG_PEER_CLEAN)
+		rg_prefix_rule_on_clean(verdicts->rule, addr, value->expiry);
+	return 0;
 }
 
 int rg_verdicts_new(struct rg_verdicts **ret, struct rg_loader *loader, const struct rg_conf *conf,
@@ -60,6 +84,8 @@ int rg_verdicts_new(struct rg_verdicts **ret, struct rg_loader *loader, const st
 		rg_peers_adopt(&verdicts->peers);
 	else if (rg_loader_old_maps(loader))
 		copy_maps(verdicts, rg_loader_old_maps(loader));
+	(void)rg_verdicts_each_peer(verdicts, note_clean, verdicts);
+	rg_prefix_rule_apply(verdicts->rule, rg_now());
 	rg_index_maps_activate(verdicts->indexes);
 	*ret = verdicts;
 	return 0;
@@ -70,6 +96,7 @@ void rg_verdicts_free(struct rg_verdicts *verdicts)
 	if (!verdicts)
 		return;
 	rg_verdict_map_free(verdicts->map);
+	rg_prefix_rule_free(verdicts->rule);
 	rg_index_maps_free(verdicts->indexes);
 	free(verdicts);
 }
@@ -97,31 +124,39 @@ int rg_verdicts_restore(struct rg_verdicts *verdicts, const struct rg_prefix *ke
 			const struct rg_full_verdict *value)
 {
 	struct rg_verdict old;
+	int err;
 
 	if (rg_prefix_has_v4(key))
 		return -EADDRNOTAVAIL;
 	/* An entry that is there already is newer. */
 	if (!rg_verdict_map_get(verdicts->map, key, &old))
 		return 0;
-	return rg_verdict_map_put(verdicts->map, key, value);
+	err = rg_verdict_map_put(verdicts->map, key, value);
+	rg_prefix_rule_apply(verdicts->rule, rg_now());
+	return err;
 }
 
-static int write_clean(struct rg_verdicts *verdicts, const struct rg_prefix *peer,
+static int write_clean(struct rg_verdicts *verdicts, const struct rg_prefix *key,
 		       const struct rg_outcome *outcome, uint64_t now)
 {
+	const uint64_t expiry = now + outcome->ttl * RG_NSEC_PER_SEC;
 	struct rg_verdict old;
+	int err;
 
 	/* XDP looks into `verdicts` first, so an earlier verdict must not stay. */
-	if (!rg_verdict_map_get_indexed(verdicts->map, peer, &old) &&
-	    !rg_verdict_map_remove(verdicts->map, peer, &old))
+	if (!rg_verdict_map_get_indexed(verdicts->map, key, &old) &&
+	    !rg_verdict_map_remove(verdicts->map, key, &old))
 		verdicts->count.removed++;
-	return rg_peers_put(&verdicts->peers, peer, outcome->reason,
-			    now + outcome->ttl * RG_NSEC_PER_SEC, now);
+	err = rg_peers_put(&verdicts->peers, &key->addr, outcome->reason, expiry, now);
+	if (!err)
+		rg_prefix_rule_on_clean(verdicts->rule, &key->addr, expiry);
+	return err;
 }
 
-int rg_verdicts_put(struct rg_verdicts *verdicts, const struct rg_prefix *peer,
+int rg_verdicts_put(struct rg_verdicts *verdicts, const struct rg_addr *addr,
 		    const struct rg_outcome *outcome, uint32_t slot, uint64_t now)
 {
+	const struct rg_prefix key = { .len = RG_ADDR_BITS, .addr = *addr };
 	struct rg_full_verdict full = {
 		.expiry = now + outcome->ttl * RG_NSEC_PER_SEC,
 		.peer_class = outcome->peer_class,
@@ -133,22 +168,18 @@ int rg_verdicts_put(struct rg_verdicts *verdicts, const struct rg_prefix *peer,
 	};
 	int err = 0;
 
-	/* Anybody can send from ::/96. A verdict on ::/64 would be one on all of IPv4. */
-	if (outcome->ttl && rg_prefix_has_v4(peer)) {
-		(void)rg_peers_remove(&verdicts->peers, &peer->addr);
-		return -EADDRNOTAVAIL;
-	}
 	if (outcome->ttl && outcome->peer_class == RG_CLASS_CLEAN)
-		err = write_clean(verdicts, peer, outcome, now);
+		err = write_clean(verdicts, &key, outcome, now);
 	else if (outcome->ttl)
-		err = rg_verdict_map_put(verdicts->map, peer, &full);
+		err = rg_verdict_map_put(verdicts->map, &key, &full);
 	if (outcome->ttl && !err)
 		verdicts->count.stored++;
 	if (err)
 		verdicts->count.failed++;
-	/* Last: until now the pending mark holds the peer's other SYNs. */
+	rg_prefix_rule_apply(verdicts->rule, now);
+	/* Last: until now the pending mark holds the address's other SYNs. */
 	if (outcome->peer_class != RG_CLASS_CLEAN || err)
-		(void)rg_peers_remove(&verdicts->peers, &peer->addr);
+		(void)rg_peers_remove(&verdicts->peers, addr);
 	return err;
 }
 
@@ -170,10 +201,19 @@ int rg_verdicts_find(const struct rg_verdicts *verdicts, const struct rg_addr *a
 	return 0;
 }
 
-int rg_verdicts_find_peer(const struct rg_verdicts *verdicts, const struct rg_addr *peer,
+size_t rg_verdicts_evidence(const struct rg_verdicts *verdicts, const struct rg_prefix *key,
+			    uint64_t now, struct rg_addr ret[RG_EVIDENCE])
+{
+	if (key->len < RG_ADDR_BITS)
+		return rg_prefix_rule_evidence(verdicts->rule, key, now, ret);
+	ret[0] = key->addr;
+	return 1;
+}
+
+int rg_verdicts_find_peer(const struct rg_verdicts *verdicts, const struct rg_addr *addr,
 			  uint64_t now, struct rg_peer *ret)
 {
-	return rg_peers_find(&verdicts->peers, peer, now, ret);
+	return rg_peers_find(&verdicts->peers, addr, now, ret);
 }
 
 int rg_verdicts_at(const struct rg_verdicts *verdicts, size_t number, struct rg_prefix *key,
@@ -282,15 +322,23 @@ static size_t run_flush(struct flush *flush, bool peers)
 
 	(void)rg_map_walk(verdicts->maps->verdicts, flush_verdict, flush);
 	verdicts->count.removed += flush->count;
-	if (peers)
+	if (peers) {
 		flush->count += rg_peers_flush(&verdicts->peers, flush->prefix);
+		rg_prefix_rule_on_flush(verdicts->rule, flush->prefix);
+	}
+	rg_prefix_rule_apply(verdicts->rule, rg_now());
 	return flush->count;
 }
 
 size_t rg_verdicts_flush(struct rg_verdicts *verdicts, const struct rg_prefix *prefix, uint32_t slot)
 {
 	struct flush flush = { .verdicts = verdicts, .prefix = prefix, .slot = slot };
+	struct rg_prefix around;
 
+	/* An address whose prefix is refused is let go only with the evidence against the prefix. */
+	if (prefix && !rg_addr_is_v4(&prefix->addr) &&
+	    !rg_prefix_rule_find(verdicts->rule, &prefix->addr, &around) && prefix->len > around.len)
+		flush.prefix = &around;
 	return run_flush(&flush, slot == RG_NO_ZONE);
 }
 
@@ -361,11 +409,14 @@ void rg_verdicts_apply(struct rg_verdicts *verdicts, const struct rg_conf *conf)
 	struct apply apply = { .verdicts = verdicts, .conf = conf };
 
 	rg_map_walk(verdicts->maps->verdicts, apply_to, &apply);
+	rg_prefix_rule_apply(verdicts->rule, rg_now());
 }
 
 void rg_verdicts_sweep(struct rg_verdicts *verdicts, uint64_t now)
 {
 	verdicts->count.expired += rg_verdict_map_expire(verdicts->map, now);
+	rg_prefix_rule_apply(verdicts->rule, now);
+	rg_prefix_rule_sweep(verdicts->rule, now);
 	rg_index_maps_sweep(verdicts->indexes, now);
 }
 
@@ -388,5 +439,6 @@ struct rg_verdicts_count rg_verdicts_count(const struct rg_verdicts *verdicts)
 	count.details = map.details;
 	count.evicted = map.evicted;
 	count.failed += map.failed;
+	count.surplus = rg_prefix_rule_surplus(verdicts->rule);
 	return count;
 }

@@ -26,6 +26,7 @@ struct rg_verdicts_count {
 	uint64_t evicted; /* removed before their end, to make room */
 	uint64_t removed; /* by a flush, a reload or a new verdict */
 	uint64_t failed; /* could not be stored */
+	uint64_t surplus; /* forgotten before their end: their IPv6 prefix had more than RG_NEIGHBOURS */
 };
 
 /*
@@ -45,14 +46,15 @@ int rg_verdicts_name_zones(struct rg_verdicts *verdicts, struct rg_conf *conf);
 const char *rg_verdicts_zone(const struct rg_verdicts *verdicts, uint32_t slot);
 
 /*
- * Stores the outcome for peer (rg_peer_of()) for outcome->ttl from now: in `peers` if it is clean, in
- * `verdicts` otherwise. Ends the pending mark; a ttl of 0 does only that. slot: of the zone that decided,
- * or RG_NO_ZONE. 0 or a negative error, which is counted as failed.
+ * Stores the outcome for an address, for outcome->ttl from now: in `peers` if it is clean, in `verdicts`
+ * otherwise. Ends the pending mark; a ttl of 0 does only that. slot: of the zone that decided, or RG_NO_ZONE.
+ * 0 or a negative error, which is counted as failed.
  *
- * -EADDRNOTAVAIL, which is not counted: peer is a prefix that contains all of IPv4, as ::/64 does. Its
- * SYNs are judged one by one.
+ * If zones list two IPv6 addresses of a prefix (ipv6_prefix), there is a verdict on the prefix, too, as long
+ * as both listings last. Of each prefix RG_NEIGHBOURS addresses are remembered: one more, and the clean one
+ * that was judged first is forgotten.
  */
-int rg_verdicts_put(struct rg_verdicts *verdicts, const struct rg_prefix *peer,
+int rg_verdicts_put(struct rg_verdicts *verdicts, const struct rg_addr *addr,
 		    const struct rg_outcome *outcome, uint32_t slot, uint64_t now);
 
 /*
@@ -61,8 +63,16 @@ int rg_verdicts_put(struct rg_verdicts *verdicts, const struct rg_prefix *peer,
  */
 int rg_verdicts_find(const struct rg_verdicts *verdicts, const struct rg_addr *addr, uint64_t now,
 		     struct rg_prefix *key, struct rg_full_verdict *ret);
-/* The entry of peer (rg_peer_of()) that has not ended at now: clean or pending. 0 or -ENOENT. */
-int rg_verdicts_find_peer(const struct rg_verdicts *verdicts, const struct rg_addr *peer,
+#define RG_EVIDENCE 2 /* listed addresses that have their IPv6 prefix refused */
+
+/*
+ * The addresses that are the evidence for the verdict with this key: the address itself, or, of an IPv6
+ * prefix, two. The verdict's zone and code are those of the first. Returns how many; 0: the verdict has ended.
+ */
+size_t rg_verdicts_evidence(const struct rg_verdicts *verdicts, const struct rg_prefix *key,
+			    uint64_t now, struct rg_addr ret[RG_EVIDENCE]);
+/* The entry of an address that has not ended at now: clean or pending. 0 or -ENOENT. */
+int rg_verdicts_find_peer(const struct rg_verdicts *verdicts, const struct rg_addr *addr,
 			  uint64_t now, struct rg_peer *ret);
 
 /*
@@ -95,7 +105,8 @@ int rg_verdicts_each_peer(const struct rg_verdicts *verdicts,
 
 /*
  * Removes the verdicts within prefix (NULL: anywhere) that the zone in slot decided. RG_NO_ZONE: all
- * verdicts there, and all peers. Returns how many.
+ * verdicts there, and all peers. A part of an IPv6 prefix that is refused as a whole stands for the prefix.
+ * Returns how many.
  */
 size_t rg_verdicts_flush(struct rg_verdicts *verdicts, const struct rg_prefix *prefix, uint32_t slot);
 /* Removes the verdicts that the zone in slot decided since then, to the second. Returns how many. */

@@ -48,6 +48,28 @@ const char *rg_verdicts_zone(const struct rg_verdicts *verdicts, uint32_t slot)
 	return slot == 3 ? "three" : "";
 }
 
+static uint32_t verdict_len = RG_ADDR_BITS;
+
+int rg_verdicts_find(const struct rg_verdicts *verdicts, const struct rg_addr *addr, uint64_t now,
+		     struct rg_prefix *key, struct rg_full_verdict *ret)
+{
+	(void)verdicts;
+	(void)now;
+	*key = (struct rg_prefix){ .len = verdict_len, .addr = *addr };
+	*ret = (struct rg_full_verdict){ .zone = 3 };
+	return 0;
+}
+
+size_t rg_verdicts_evidence(const struct rg_verdicts *verdicts, const struct rg_prefix *key,
+			    uint64_t now, struct rg_addr ret[RG_EVIDENCE])
+{
+	(void)verdicts;
+	(void)now;
+	ret[0] = ret[1] = key->addr;
+	ret[0].bytes[15] = 0x26;
+	return RG_EVIDENCE;
+}
+
 static uint32_t flushed_slot;
 static uint64_t flushed_since;
 
@@ -209,6 +231,21 @@ static void test_refused(void **state)
 	assert_false(last.monitored);
 	assert_string_equal(lines, "2 refused: client=[192.0.2.1]:4711 server=[198.51.100.25]:25 "
 				   "class=standard action=drop list=three\n");
+
+	assert_int_equal(last.evidence.bytes[15], 0);
+
+	/* An IPv6 address with a verdict of its own, then one whose network is refused. */
+	*lines = '\0';
+	head.source = addr_of("2001:db8:5::99");
+	rg_event_log_refused(&modules, &head);
+	assert_int_equal(last.evidence.bytes[15], 0);
+	assert_null(strstr(lines, "evidence"));
+	verdict_len = 64;
+	rg_event_log_refused(&modules, &head);
+	verdict_len = RG_ADDR_BITS;
+	assert_int_equal(last.evidence.bytes[15], 0x26);
+	assert_non_null(strstr(lines, " list=three evidence=[2001:db8:5::26]\n"));
+	head.source = addr_of("192.0.2.1");
 
 	/* The mode counts in which XDP decided, not that of now. */
 	*lines = '\0';

@@ -1,30 +1,35 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "population.h"
 
-struct rg_prefix key_of(size_t key)
+struct rg_prefix key_of(const struct population *population, size_t key)
 {
 	/* Some networks lie side by side, others far apart. Odd numbers are never put. */
 	uint64_t at = key % KEYS;
+	struct rg_prefix net;
 
 	if (key < KEYS)
 		return v4((uint32_t)(at % 3 ? 0x0a000000 + at * 2 : at << 20 | 0x42), 32);
-	return v6(at % 3 ? 0x20010db800000000 + at * 2 :
-			   (at + 1) << 44 | at << 8); /* not ::/64: IPv4 lies in it */
+	net = v6(at % 3 ? 0x20010db800000000 + at * 2 :
+			  (at + 1) << 44 | at << 8); /* not ::/64: IPv4 lies in it */
+	/* Peers are addresses. */
+	net.len = population->checked.part == RG_INDEX_PEERS ? RG_ADDR_BITS : 64;
+	return net;
 }
 
-static struct rg_index_entry entry_of(size_t key, uint64_t now)
+static struct rg_index_entry entry_of(const struct population *population, size_t key)
 {
+	const uint64_t now = population->now;
 	const uint64_t ends[] = { 0, now + 1, now + UNIT, now + 3 * UNIT, now + 40 * UNIT, now + DAY };
 
 	if (rnd(3) == 0)
-		return (struct rg_index_entry){ .prefix = key_of(key),
+		return (struct rg_index_entry){ .prefix = key_of(population, key),
 						.expiry = ends[rnd(ARRAY_SIZE(ends))],
 						.peer_class = RG_CLASS_CLEAN,
 						.action = RG_ACTION_PASS,
 						.zone = RG_NO_ZONE };
 	/* With those above, as many answers as an index has codes for. */
 	return (struct rg_index_entry){
-		.prefix = key_of(key),
+		.prefix = key_of(population, key),
 		.expiry = ends[rnd(ARRAY_SIZE(ends))],
 		.peer_class = rnd(2) ? RG_CLASS_STANDARD : RG_CLASS_QIL,
 		.action = RG_ACTION_DROP + rnd(2),
@@ -36,7 +41,7 @@ void population_put(struct population *population, size_t key)
 {
 	population->live += !population->there[key];
 	population->there[key] = true;
-	population->entries[key] = entry_of(key, population->now);
+	population->entries[key] = entry_of(population, key);
 	assert_true(rg_index_put(population->checked.index, &population->entries[key]) >= 0);
 }
 
@@ -48,7 +53,7 @@ void population_forget(struct population *population, size_t key)
 
 void population_remove(struct population *population, size_t key)
 {
-	const struct rg_prefix prefix = key_of(key);
+	const struct rg_prefix prefix = key_of(population, key);
 
 	population_forget(population, key);
 	rg_index_remove(population->checked.index, &prefix);
@@ -56,7 +61,7 @@ void population_remove(struct population *population, size_t key)
 
 uint32_t population_check(struct population *population, size_t key)
 {
-	const struct rg_prefix prefix = key_of(key);
+	const struct rg_prefix prefix = key_of(population, key);
 	const struct rg_index_entry *entry = &population->entries[key];
 	struct rg_addr beside = prefix.addr;
 
@@ -116,7 +121,7 @@ size_t population_flush(struct population *population, const struct rg_prefix *p
 	size_t flushed = rg_index_flush(population->checked.index, prefix);
 
 	for (size_t key = 0; key < 2 * KEYS; key++) {
-		const struct rg_prefix own = key_of(key);
+		const struct rg_prefix own = key_of(population, key);
 
 		if (!prefix || (prefix->len <= own.len && rg_prefix_covers(prefix, &own.addr)))
 			population_forget(population, key);
@@ -151,7 +156,7 @@ static void population_lose(struct population *population, size_t most)
 	size_t lost = 0;
 
 	for (size_t key = 0; key < 2 * KEYS; key++) {
-		const struct rg_prefix prefix = key_of(key);
+		const struct rg_prefix prefix = key_of(population, key);
 		uint32_t answer =
 			rg_index_find(population->checked.index, &prefix.addr, population->now);
 

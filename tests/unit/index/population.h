@@ -21,7 +21,7 @@ struct population {
 struct population *population_new(const struct rg_index_size *size, enum rg_index_part part);
 void population_free(struct population *population);
 
-struct rg_prefix key_of(size_t key);
+struct rg_prefix key_of(const struct population *population, size_t key);
 /* Puts a key, with a random entry. */
 void population_put(struct population *population, size_t key);
 /* The index no longer has it: only the population is told. */

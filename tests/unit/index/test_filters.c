@@ -33,7 +33,7 @@ static size_t count_looks(enum rg_index_part part, uint32_t probes)
 static void population_sweep_later(struct population *population)
 {
 	for (size_t key = 0; key < 2 * KEYS; key++) {
-		const struct rg_prefix prefix = key_of(key);
+		const struct rg_prefix prefix = key_of(population, key);
 
 		if (rg_index_find(population->checked.index, &prefix.addr, population->now) <=
 		    RG_INDEX_ASK)
@@ -75,7 +75,7 @@ static size_t population_check_presence(const struct population *population)
 
 	for (size_t key = 0;
 	     key < KEYS && is_in_force(population->checked.index, population->checked.part); key++) {
-		const struct rg_prefix prefix = key_of(key);
+		const struct rg_prefix prefix = key_of(population, key);
 
 		if (!population->there[key] || !is_alive(&population->entries[key], population->now))
 			continue;

@@ -110,7 +110,7 @@ static void test_flush(void **state)
 			struct population *population =
 				population_new(form ? &tiny : &roomy, RG_INDEX_PEERS);
 
-			/* One of the prefixes is half of a /64, which must not be flushed with it. */
+			/* One of the prefixes is half of a /64, with the address that is put. */
 			for (size_t key = 0; key < 2 * KEYS; key++)
 				population_put(population, key);
 			population_check_counts(population, !form);
@@ -166,12 +166,63 @@ static void test_sweep_count(void **state)
 	rg_index_free(index);
 }
 
+static uint32_t find6(const struct rg_index *index, u128 number)
+{
+	return find(index, around(number, 128));
+}
+
+/* IPv6 addresses of one /64: each has its own answer, and its neighbours have none, or that of the /64. */
+static void check_hosts6(enum rg_index_part part)
+{
+	const struct rg_index_size size = { .nets6 = 1000 };
+	struct rg_index *index = new_index(part, &size), *copy;
+	const struct rg_prefix net = around(V6_BASE, 64), part_of_net = around(V6_BASE + 1, 127);
+	struct rg_prefix one = around(V6_BASE + 14, 128);
+	uint32_t answer, beside = RG_INDEX_NONE;
+
+	for (uint32_t i = 1; i <= 100; i++)
+		put(index, around(V6_BASE + 7 * i, 128), RG_CLASS_CLEAN, 0);
+	answer = find6(index, V6_BASE + 7);
+	assert_int_equal(answer, ANSWER_CLEAN);
+	if (part == RG_INDEX_HOSTS) {
+		put(index, net, RG_CLASS_BLOCKED, 0);
+		beside = rg_index_answer(RG_CLASS_BLOCKED, RG_ACTION_NONE, RG_NO_ZONE);
+	}
+	for (uint32_t i = 0; i <= 710; i++)
+		assert_int_equal(find6(index, V6_BASE + i),
+				 i % 7 == 0 && i && i <= 700 ? answer : beside);
+	assert_int_equal(find6(index, V6_BASE + ((u128)1 << 64) + 7), RG_INDEX_NONE);
+	/* A larger one, then one is removed. */
+	copy = new_index(part, &size);
+	assert_int_equal(rg_index_copy(copy, index), 0);
+	rg_index_free(index);
+	assert_int_equal(rg_index_count(copy).nets6, 100 + (part == RG_INDEX_HOSTS));
+	assert_int_equal(find6(copy, V6_BASE + 14), answer);
+	rg_index_remove(copy, &one);
+	assert_int_equal(find6(copy, V6_BASE + 14), beside);
+	assert_int_equal(find6(copy, V6_BASE + 21), answer);
+	/* A part of the /64 takes its addresses along, but not the /64. */
+	one = around(V6_BASE + ((u128)1 << 64), 64);
+	assert_int_equal(rg_index_flush(copy, &one), 0);
+	assert_int_equal(rg_index_flush(copy, &part_of_net), 99);
+	assert_int_equal(find6(copy, V6_BASE + 21), beside);
+	rg_index_free(copy);
+}
+
+static void test_hosts6(void **state)
+{
+	(void)state;
+	check_hosts6(RG_INDEX_HOSTS);
+	check_hosts6(RG_INDEX_PEERS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_overflow),	    TEST(test_room_after_overflow),
 		TEST(test_churn_with_room), TEST(test_flush),
 		TEST(test_sweep),	    TEST(test_sweep_count),
+		TEST(test_hosts6),
 	};
 
 	return cmocka_run_group_tests_name("hosts", tests, NULL, NULL);

@@ -90,7 +90,8 @@ static uint32_t probe6(const struct rg_index_table *table, uint64_t net)
 		for (int at = 0; at < 4; at++) {
 			uint64_t word = line->words[at + 4];
 
-			if (line->words[at] == net && word >> 32 == rg_index_check6(net))
+			if (line->words[at] == net &&
+			    word >> RG_INDEX_CHECK6_SHIFT == rg_index_check6(net))
 				return word % (1 << 14);
 			ends |= !word;
 		}

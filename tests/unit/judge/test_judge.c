@@ -86,7 +86,7 @@ static void answer(unsigned int number, enum rg_zone_state one, enum rg_zone_sta
 /* ---- the maps ---- */
 
 static struct put {
-	struct rg_prefix peer;
+	struct rg_addr addr;
 	struct rg_outcome outcome;
 	uint32_t slot;
 } puts_made[8];
@@ -94,12 +94,12 @@ static unsigned int put_count;
 static int put_error;
 static bool has_verdict, has_clean;
 
-int rg_verdicts_put(struct rg_verdicts *verdicts, const struct rg_prefix *peer,
+int rg_verdicts_put(struct rg_verdicts *verdicts, const struct rg_addr *addr,
 		    const struct rg_outcome *outcome, uint32_t slot, uint64_t now)
 {
 	(void)verdicts;
 	(void)now;
-	puts_made[put_count++] = (struct put){ *peer, *outcome, slot };
+	puts_made[put_count++] = (struct put){ *addr, *outcome, slot };
 	return put_error;
 }
 
@@ -280,7 +280,6 @@ static void check_clean(void **state)
 	assert_int_equal(put_count, 0);
 	answer(0, RG_ZONE_NOT_LISTED, RG_ZONE_NOT_LISTED);
 	assert_int_equal(put_count, 1);
-	assert_int_equal(puts_made[0].peer.len, RG_ADDR_BITS);
 	assert_int_equal(puts_made[0].outcome.peer_class, RG_CLASS_CLEAN);
 	assert_int_equal(puts_made[0].slot, RG_NO_ZONE);
 	/* Once each, in the order of arrival. */
@@ -322,7 +321,7 @@ static void check_not_stored(void **state)
 	assert_int_equal(release_count, 1); /* a clean one is let in all the same */
 }
 
-/* A peer is an IPv6 /64; the zones are asked about the first address that came. */
+/* Each address of a /64 is asked about, and stored, by itself. */
 static void check_ipv6(void **state)
 {
 	struct rg_event_syn syn = syn_of(1, 1);
@@ -330,15 +329,24 @@ static void check_ipv6(void **state)
 	(void)state;
 	syn.head.source = (struct rg_addr){ { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 } };
 	rg_judge_syn(judge, &syn);
+	rg_judge_syn(judge, &syn); /* a retransmission */
 	syn.head.source.bytes[15] = 2;
+	rg_judge_syn(judge, &syn); /* the same port and number, of another address */
 	syn.seq = 2;
 	rg_judge_syn(judge, &syn);
-	assert_int_equal(inquiry_count, 1);
+	assert_int_equal(inquiry_count, 2);
 	assert_int_equal(inquiries[0].addr.bytes[15], 1);
+	assert_int_equal(inquiries[1].addr.bytes[15], 2);
 	answer(0, RG_ZONE_LISTED, RG_ZONE_NOT_ASKED);
-	assert_int_equal(puts_made[0].peer.len, 64);
-	assert_int_equal(puts_made[0].peer.addr.bytes[15], 0);
-	assert_int_equal(release_count, 2);
+	assert_int_equal(put_count, 1);
+	assert_int_equal(puts_made[0].addr.bytes[15], 1);
+	assert_int_equal(release_count, 1);
+	assert_false(released[0].is_clean);
+	answer(1, RG_ZONE_NOT_LISTED, RG_ZONE_NOT_LISTED);
+	assert_int_equal(puts_made[1].addr.bytes[15], 2);
+	assert_int_equal(puts_made[1].outcome.peer_class, RG_CLASS_CLEAN);
+	assert_int_equal(release_count, 3);
+	assert_true(released[1].is_clean && released[2].is_clean);
 }
 
 /*
@@ -486,11 +494,8 @@ static void check_never_block(void **state)
 	rg_judge_syn(judge, &syn);
 	assert_true(inquiries[0].evidence.never_block);
 	answer(0, RG_ZONE_NOT_ASKED, RG_ZONE_NOT_ASKED);
-	assert_int_equal(put_count, 2);
-	assert_int_equal(puts_made[0].peer.len, 64);
-	assert_int_equal(puts_made[0].outcome.ttl, 0);
-	assert_int_equal(puts_made[1].peer.len, RG_ADDR_BITS);
-	assert_int_equal(puts_made[1].outcome.reason, RG_REASON_NEVER_BLOCK);
+	assert_int_equal(put_count, 1);
+	assert_int_equal(puts_made[0].outcome.reason, RG_REASON_NEVER_BLOCK);
 }
 
 static void check_local(void **state)

@@ -76,7 +76,6 @@ static void test_each_member(void **state)
 	assert_int_equal(settings.heartbeat_timeout, 5 * SECOND);
 	/* All tries, and two seconds more. */
 	assert_int_equal(settings.pending_time, 8 * SECOND);
-	expect_mask(settings.peer_mask6, 56);
 	expect_mask(settings.bucket_mask4, 96 + 24);
 	expect_mask(settings.bucket_mask6, 48);
 	assert_int_equal(settings.throttle.token_time, 6 * SECOND);

@@ -48,7 +48,7 @@ static unsigned int must_be_refusal(const char *reply, size_t len, const char *c
 	}
 	assert_int_equal(line - reply, len);
 	assert_int_equal(reply[4], reply[0]);
-	assert_true(lines <= RG_REPLY_LINES);
+	assert_true(lines <= RG_REPLY_LINES + 1);
 	return lines;
 }
 
@@ -103,7 +103,7 @@ static void test_good(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
 		struct rg_refusal refusal = { good[i].text, "spamhaus", good[i].url,
-					      good[i].permanent };
+					      .permanent = good[i].permanent };
 		struct rg_addr peer = addr(good[i].addr);
 		struct rg_error error = {};
 		char reply[RG_REPLY_SIZE];
@@ -217,7 +217,7 @@ static void test_bad(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		struct rg_refusal refusal = { bad[i].text, bad[i].alias, bad[i].url,
-					      bad[i].permanent };
+					      .permanent = bad[i].permanent };
 		struct rg_addr peer = addr(LONGEST);
 		struct rg_error error = {};
 		char reply[RG_REPLY_SIZE];
@@ -273,7 +273,7 @@ static void test_lengths(void **state)
 		struct rg_addr peer = addr(LONGEST);
 		struct rg_error error = {};
 		char text[1024], reply[RG_REPLY_SIZE], said[64];
-		struct rg_refusal refusal = { text, "spamhaus", URL, true };
+		struct rg_refusal refusal = { text, "spamhaus", URL, .permanent = true };
 
 		long_template(text, sizeof(text), lengths[i].head, lengths[i].fill, room);
 		if (rg_reply_check(&refusal, &error))
@@ -295,7 +295,7 @@ static void test_longest_address_fills_the_line(void **state)
 {
 	struct rg_addr peer = addr("fff0:fff1:fff2:fff3:fff4:fff5:fff6:fff7");
 	char text[1024], reply[RG_REPLY_SIZE];
-	struct rg_refusal refusal = { text, "z", "", true };
+	struct rg_refusal refusal = { text, "z", "", .permanent = true };
 
 	(void)state;
 	long_template(text, sizeof(text), "550 5.7.1 ", "%a", 512 - 12 - 39);
@@ -313,7 +313,7 @@ static void test_largest_reply(void **state)
 {
 	struct rg_addr peer = addr(LONGEST);
 	char text[RG_REPLY_SIZE] = "550 5.7.1 ", *out = text + 10, reply[RG_REPLY_SIZE];
-	struct rg_refusal refusal = { text, "z", "", true };
+	struct rg_refusal refusal = { text, "z", "", .permanent = true };
 
 	(void)state;
 	for (int i = 0; i < RG_REPLY_LINES; i++) {
@@ -325,7 +325,32 @@ static void test_largest_reply(void **state)
 	*out = '\0';
 	assert_int_equal(rg_reply_check(&refusal, NULL), 0);
 	assert_int_equal(rg_reply_render(&refusal, &peer, 0, reply), RG_REPLY_LINES * 512);
-	assert_int_equal(must_be_refusal(reply, sizeof(reply) - 1, "550"), RG_REPLY_LINES);
+	assert_int_equal(must_be_refusal(reply, RG_REPLY_LINES * 512, "550"), RG_REPLY_LINES);
+	/* And a line more, which names what is listed. */
+	refusal.listed[0] = refusal.listed[1] = peer;
+	refusal.network = (struct rg_prefix){ .len = RG_ADDR_BITS - 1, .addr = peer };
+	assert_int_equal(must_be_refusal(reply, rg_reply_render(&refusal, &peer, 0, reply), "550"),
+			 RG_REPLY_LINES + 1);
+}
+
+/* Other addresses than the peer's are listed: the reply names them, and the URL has the first. */
+static void test_listed_neighbours(void **state)
+{
+	struct rg_addr peer = addr("2001:db8:5::99");
+	char reply[RG_REPLY_SIZE], listed[RG_REPLY_LISTED_TEXT];
+	struct rg_refusal refusal = { "550 5.7.1 %a refused by %z, see %u", "rbl",
+				      "https://rbl.test/?ip=%a", .permanent = true };
+
+	(void)state;
+	assert_string_equal(rg_reply_listed(&refusal, listed), "");
+	refusal.listed[0] = addr("2001:db8:5::26");
+	refusal.listed[1] = addr("2001:db8:5::25");
+	refusal.network = (struct rg_prefix){ .len = 64, .addr = addr("2001:db8:5::") };
+	rg_reply_render(&refusal, &peer, 0, reply);
+	assert_string_equal(
+		reply,
+		"550-5.7.1 2001:db8:5::99 refused by rbl, see https://rbl.test/?ip=2001:db8:5::26\r\n"
+		"550 5.7.1 2001:db8:5::26 and 2001:db8:5::25 of 2001:db8:5::/64 are listed\r\n");
 }
 
 /* ---- random templates: what check takes is sent whole, what it does not is safe ---- */
@@ -369,7 +394,7 @@ static void test_random(void **state)
 	for (unsigned int i = 0; i < rounds; i++) {
 		struct rg_addr peer = addr(peers[i % ARRAY_SIZE(peers)]);
 		char text[1200], reply[RG_REPLY_SIZE];
-		struct rg_refusal refusal = { text, "spamhaus", URL, true };
+		struct rg_refusal refusal = { text, "spamhaus", URL, .permanent = true };
 		unsigned int lines = 1;
 		int err;
 
@@ -432,6 +457,7 @@ int main(void)
 		cmocka_unit_test(test_lengths),
 		cmocka_unit_test(test_longest_address_fills_the_line),
 		cmocka_unit_test(test_largest_reply),
+		cmocka_unit_test(test_listed_neighbours),
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_urls),
 	};

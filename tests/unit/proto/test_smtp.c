@@ -17,9 +17,9 @@
 	"550-5.7.1 Mail from 192.0.2.99 refused by rbl\r\n550 5.7.1 See https://x.example/192.0.2.99\r\n"
 
 static const struct rg_refusal temporary = { "450 4.7.1 Mail from %a refused by %z", "qil", "",
-					     false };
+					     .permanent = false };
 static const struct rg_refusal permanent = { "550 5.7.1 Mail from %a refused by %z\nSee %u", "rbl",
-					     "https://x.example/%a", true };
+					     "https://x.example/%a", .permanent = true };
 
 /* A session, its replies one after the other, and the last one. */
 struct talk {

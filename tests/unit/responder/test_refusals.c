@@ -28,6 +28,7 @@ static const struct rg_conf conf = {
 static struct rg_list_item item;
 static struct rg_full_verdict verdict;
 static bool has_item, has_verdict;
+static uint32_t verdict_len = RG_ADDR_BITS;
 
 const struct rg_list_item *rg_lists_find(const struct rg_lists *lists, const struct rg_addr *addr,
 					 uint64_t now)
@@ -42,13 +43,24 @@ int rg_verdicts_find(const struct rg_verdicts *verdicts, const struct rg_addr *a
 		     struct rg_prefix *key, struct rg_full_verdict *ret)
 {
 	(void)verdicts;
-	(void)addr;
 	(void)now;
-	(void)key;
 	if (!has_verdict)
 		return -ENOENT;
+	*key = (struct rg_prefix){ .len = verdict_len, .addr = *addr };
 	*ret = verdict;
 	return 0;
+}
+
+static const struct rg_addr evidence = { .bytes = { 0x20, 1, [15] = 0x26 } };
+
+size_t rg_verdicts_evidence(const struct rg_verdicts *verdicts, const struct rg_prefix *key,
+			    uint64_t now, struct rg_addr ret[RG_EVIDENCE])
+{
+	(void)verdicts;
+	(void)now;
+	assert_int_equal(key->len, 64);
+	ret[0] = ret[1] = evidence;
+	return RG_EVIDENCE;
 }
 
 /* ---- the log ---- */
@@ -125,13 +137,30 @@ static void check_rows(void **state)
 		verdict = (struct rg_full_verdict){ .peer_class = row->peer_class, .zone = row->zone };
 		rg_refusals_find(NULL, NULL, &conf, &addr, row->action, &refusal);
 		if (strcmp(refusal.alias, row->alias) != 0 || strcmp(refusal.text, row->text) != 0 ||
-		    refusal.permanent != row->permanent || !refusal.url)
+		    refusal.permanent != row->permanent || !refusal.url || refusal.network.len)
 			fail_msg("%s: %s, \"%s\"", row->name, refusal.alias, refusal.text);
 	}
 }
 
+/* A verdict on the peer's network: the refusal has whose listing it is. */
+static void check_network(void **state)
+{
+	const struct rg_addr addr = {};
+	struct rg_refusal refusal;
+
+	(void)state;
+	has_item = false;
+	has_verdict = true;
+	verdict = (struct rg_full_verdict){ .peer_class = RG_CLASS_STANDARD, .zone = 3 };
+	verdict_len = 64;
+	rg_refusals_find(NULL, NULL, &conf, &addr, RG_ACTION_REJECT, &refusal);
+	verdict_len = RG_ADDR_BITS;
+	assert_int_equal(refusal.network.len, 64);
+	assert_memory_equal(&refusal.listed[0], &evidence, sizeof(evidence));
+}
+
 static const struct rg_refusal refusal = { "450 4.7.1 Mail from %a refused\nsecond line", "qil", "",
-					   false };
+					   .permanent = false };
 static struct rg_smtp smtp;
 static struct rg_session_report report = { .smtp = &smtp, .action = RG_ACTION_TEMPFAIL, .port = 4711 };
 
@@ -227,9 +256,8 @@ static void check_limit(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(check_rows),
-		cmocka_unit_test(check_refused_line),
-		cmocka_unit_test(check_other_lines),
+		cmocka_unit_test(check_rows),	      cmocka_unit_test(check_network),
+		cmocka_unit_test(check_refused_line), cmocka_unit_test(check_other_lines),
 		cmocka_unit_test(check_limit),
 	};
 

@@ -25,8 +25,8 @@ static struct rg_conf conf = {
 	.responder_name = (char[]){ "mx.test" },
 };
 static struct rg_conf *in_force = &conf;
-static const struct rg_refusal refusal = { "450 4.7.1 Refused", "qil", "", false };
-static const struct rg_refusal rejection = { "550 5.7.1 Refused", "rbl", "", true };
+static const struct rg_refusal refusal = { "450 4.7.1 Refused", "qil", "", .permanent = false };
+static const struct rg_refusal rejection = { "550 5.7.1 Refused", "rbl", "", .permanent = true };
 
 static struct event_base *base;
 static struct rg_responder *responder;

@@ -326,11 +326,12 @@ static void test_what_is_saved(void **state)
 	FILE *file;
 
 	(void)state;
-	fill(ARRAY_SIZE(reasons) + 1);
+	fill(ARRAY_SIZE(reasons) + 2);
 	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)
 		entries[i].full.reason = reasons[i];
 	entries[ARRAY_SIZE(reasons)].full.zone = 9; /* has no name */
-	entries[3].key = peer("2001:db8:1:2::/64");
+	entries[ARRAY_SIZE(reasons) + 1].key = peer("2001:db8:1:2::/64"); /* comes of its addresses */
+	entries[3].key = peer("2001:db8:1:2::3");
 	assert_int_equal(rg_verdict_file_save_now(save.file), 0);
 	assert_int_equal(count_lines(path), 1);
 	file = fopen(path, "r");
@@ -341,7 +342,7 @@ static void test_what_is_saved(void **state)
 				&until, &hits),
 			 6);
 	fclose(file);
-	assert_string_equal(prefix, "2001:db8:1:2::/64");
+	assert_string_equal(prefix, "2001:db8:1:2::3");
 	assert_string_equal(zone, "rbl");
 	assert_string_equal(code, "127.1.0.2");
 	assert_true(rg_wall_now() - since < 60 && rg_wall_now() - since > -2);
@@ -424,7 +425,7 @@ static void test_round_trip(void **state)
 
 	(void)state;
 	fill(ARRAY_SIZE(saved));
-	entries[1].key = peer("2001:db8:1:2::/64");
+	entries[1].key = peer("2001:db8:1:2::3");
 	entries[2].full.zone = 5;
 	entries[2].full.peer_class = RG_CLASS_QIL;
 	entries[2].full.action = RG_ACTION_TEMPFAIL;
@@ -462,7 +463,7 @@ static const struct {
 } lines[] = {
 	{ "as it was saved", "10.0.0.1", "rbl", "127.1.0.1", -100, 1000, LOADED, 1000 },
 	{ "a prefix of one address", "10.0.0.1/32", "rbl", "127.1.0.1", -100, 1000, LOADED, 1000 },
-	{ "IPv6", "2001:db8::/64", "rbl", "127.1.0.1", -100, 1000, LOADED, 1000 },
+	{ "IPv6", "2001:db8::1", "rbl", "127.1.0.1", -100, 1000, LOADED, 1000 },
 	{ "it has ended", "10.0.0.1", "rbl", "127.1.0.1", -100, -1, ENDED, 0 },
 	{ "it ends now", "10.0.0.1", "rbl", "127.1.0.1", -100, 0, ENDED, 0 },
 	{ "it never lasted", "10.0.0.1", "rbl", "127.1.0.1", 100, 100, ENDED, 0 },
@@ -474,7 +475,7 @@ static const struct {
 	{ "an unknown zone", "10.0.0.1", "gone", "127.1.0.1", -100, 1000, UNKNOWN, 0 },
 	{ "a code that does not count now", "10.0.0.1", "rbl", "127.1.0.77", -100, 1000, UNKNOWN, 0 },
 	{ "a network", "10.0.0.0/24", "rbl", "127.1.0.1", -100, 1000, BAD, 0 },
-	{ "an IPv6 host", "2001:db8::1", "rbl", "127.1.0.1", -100, 1000, BAD, 0 },
+	{ "an IPv6 network", "2001:db8::/64", "rbl", "127.1.0.1", -100, 1000, BAD, 0 },
 	{ "it ends before it begins", "10.0.0.1", "rbl", "127.1.0.1", 100, 99, BAD, 0 },
 	{ "no address", "10.0.0", "rbl", "127.1.0.1", -100, 1000, BAD, 0 },
 	{ "no code", "10.0.0.1", "rbl", "127.1.0", -100, 1000, BAD, 0 },
