@@ -107,6 +107,11 @@ trial_is_ready_or_gone() {
 	ctl --json status || not_alive trial
 }
 
+# The programs in the dispatcher have the settings that are fixed at load: without them they hold nothing.
+are_held() {
+	[ "$(ctl --json stats | jq '.packets.unknown.hold')" -gt 0 ]
+}
+
 start_dispatched() {
 	repgate_start
 	filters "$1" timeout "$2"
@@ -114,6 +119,7 @@ start_dispatched() {
 
 together() {
 	start_dispatched 'repgate in the dispatcher' connected
+	check "$DEVICES: SYNs of unknown peers are held" are_held
 	check "$DEVICES: xdp-filter loads, too" filter_load
 	filters 'both' timeout timeout
 	repgate_stop
