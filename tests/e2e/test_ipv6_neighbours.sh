@@ -152,7 +152,7 @@ zones_of_soon() {
 	zones_reload
 }
 
-# many MODE
+# many MODE MOST: MOST: addresses that are forgotten
 many() {
 	local i
 	for ((i = 1; i <= 80; i++)); do printf '%s::%x\n' $MANY "$i"; done >"$TESTBED/many"
@@ -160,7 +160,9 @@ many() {
 	same "$1: all addresses of a /64 get in" 80 "$(grep -c connected "$TESTBED/met")"
 	same "$1: 64 of them are remembered" 64 "$(ctl --json dump |
 		jq '[.peers[] | select(.class == "clean" and (.peer | startswith("'$MANY'::")))] | length')"
-	same "$1: the others are counted" 16 "$(ctl --json stats | jq .losses.prefix_surplus)"
+	# In generic mode a SYN meets the filter again; if its address is forgotten by then, it is judged twice.
+	check "$1: the others are counted ($(ctl --json stats | jq .losses.prefix_surplus))" \
+		eval "ctl --json stats | jq -e '.losses.prefix_surplus >= 16 and .losses.prefix_surplus <= $2'"
 	same "$1: and the one that came last is known" true "$(lookup $MANY::50 .known)"
 }
 
@@ -190,7 +192,7 @@ for mode in native generic; do
 	replies "$mode"
 	kept "$mode"
 	ends "$mode"
-	many "$mode"
+	many "$mode" "$([ "$mode" = native ] && echo 16 || echo 80)"
 	repgate_stop || not_ok "$mode: repgated stops" "status $?"
 	rm -rf "$TESTBED/repgate/state"
 done
