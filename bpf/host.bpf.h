@@ -76,13 +76,77 @@ static __always_inline enum rg_for for_whom_mostly(struct xdp_md *ctx,
 	return whom;
 }
 
-/* 224.0.0.0/4, 255.255.255.255 or ff00::/8. */
-static __always_inline int is_group_address(const struct rg_syn *syn)
+/*
+ * 1: no host takes a packet from or to this address from outside: a group of hosts (224.0.0.0/4, ff00::/8; and
+ * 240.0.0.0/4), loopback (127.0.0.0/8, ::1), 0.0.0.0, or :: and a mapped IPv4 address as destination.
+ */
+static __always_inline int is_never_taken(const struct rg_addr *addr, __u32 version, int is_dest)
 {
-	const __u8 *bytes = syn->dest.bytes;
+	__u8 first = addr->bytes[version == 4 ? RG_ADDR_V4_OFFSET : 0];
+	__u32 words[4];
 
-	return syn->version == 4 ? bytes[RG_ADDR_V4_OFFSET] >= 224 :
-				   bytes[0] == 0xff; /* and 240.0.0.0/4 */
+	__builtin_memcpy(words, addr, sizeof(words));
+	if (version == 4)
+		return first >= 224 || first == 127 || !words[3];
+	if (first == 0xff)
+		return 1;
+	if (words[0] || words[1])
+		return 0;
+	return (!words[2] && words[3] == bpf_htonl(1)) ||
+	       (is_dest && (words[2] == bpf_htonl(0xffff) || (!words[2] && !words[3])));
+}
+
+#define PLAIN_OPTIONS bpf_htonl(0x01010101) /* four bytes of NOP; EOL is 0 */
+#define MAX_OPTION_WORDS 10 /* an IPv4 header has 40 bytes of options at most */
+
+/* 1: the IPv4 header has other options than padding. Hosts drop source routes, and what is malformed. */
+static __always_inline int has_options(struct xdp_md *ctx, const struct rg_syn *syn)
+{
+	__u32 at = syn->l3_offset + sizeof(struct iphdr), word;
+
+	for (int i = 0; i < MAX_OPTION_WORDS && at < syn->tcp_offset; i++, at += sizeof(word))
+		if (bpf_xdp_load_bytes(ctx, at, &word, sizeof(word)) || word & ~PLAIN_OPTIONS)
+			return 1;
+	return 0;
+}
+
+/*
+ * 1: an IPv6 extension header is none that every host skips: those are hop-by-hop and destination options, and one
+ * fragment header. Hosts drop routing headers that lead on, and take others for an unknown protocol.
+ */
+static __always_inline int has_odd_headers(struct xdp_md *ctx, const struct rg_syn *syn)
+{
+	__u32 at = syn->l3_offset + sizeof(struct ipv6hdr), fragments = 0;
+	__u8 next;
+
+	if (bpf_xdp_load_bytes(ctx, at - sizeof(struct ipv6hdr) + 6, &next, sizeof(next)))
+		return 1;
+	for (int i = 0; i < RG_MAX_EXT_HEADERS && at < syn->tcp_offset; i++) {
+		struct rg_ext_header header;
+
+		if (next == NEXT_FRAGMENT)
+			fragments++;
+		else if (next != NEXT_HOP_BY_HOP && next != NEXT_DEST_OPTIONS)
+			return 1;
+		if (fragments > 1 || bpf_xdp_load_bytes(ctx, at, &header, sizeof(header)))
+			return 1;
+		at += EXT_HEADER_MIN;
+		if (next != NEXT_FRAGMENT)
+			at += header.len * 8;
+		next = header.next;
+	}
+	return 0;
+}
+
+/* 1: no host answers the SYN, because of its addresses, or of what stands between the IP and the TCP header. */
+__attribute__((noinline)) int is_odd(struct xdp_md *ctx, const struct rg_syn *syn)
+{
+	if (impossible(!syn) || is_never_taken(&syn->source, syn->version, 0) ||
+	    is_never_taken(&syn->dest, syn->version, 1))
+		return 1;
+	if (!rg_config.can_hold)
+		return 0;
+	return syn->version == 4 ? has_options(ctx, syn) : has_odd_headers(ctx, syn);
 }
 
 /*
@@ -119,11 +183,14 @@ __attribute__((noinline)) int has_host(struct xdp_md *ctx, const struct rg_setti
 
 	if (impossible(!settings || !syn))
 		return 0;
-	if (is_group_address(syn) || whom == RG_FOR_GROUP)
+	if (whom == RG_FOR_GROUP || is_odd(ctx, syn))
 		return 0;
 	link = bpf_map_lookup_elem(&host_links, &ifindex);
 	if (!link || agent_is_silent(settings, syn->now))
 		return 1;
+	key.addr = syn->source;
+	if (bpf_map_lookup_elem(&host_routes, &key))
+		return 0; /* its own address, or a broadcast address */
 	key.addr = syn->dest;
 	route = bpf_map_lookup_elem(&host_routes, &key);
 	if (route)

@@ -862,11 +862,43 @@ static bool is_answered(enum rg_action action)
 	return action == RG_ACTION_TEMPFAIL || action == RG_ACTION_REJECT;
 }
 
-/* A group's MAC or IP address; the model's world has no facts about the host. */
-static bool is_for_group(const struct view *view)
+/* No host takes it from outside: groups, loopback, nothing; to a mapped address. */
+static bool never_taken(const struct view *view, model_addr addr, bool is_dest)
 {
-	return (!view->bare && (view->frame[0] & 1)) ||
-	       (view->six ? view->to >> 120 == 0xff : (uint32_t)view->to >> 28 >= 0xe);
+	uint32_t v4 = (uint32_t)addr;
+
+	if (!view->six)
+		return v4 >> 28 >= 0xe || v4 >> 24 == 127 || !v4;
+	return addr >> 120 == 0xff || addr == 1 || (is_dest && (!addr || addr >> 32 == 0xffff));
+}
+
+/* Between the IP and the TCP header stands more than padding, options of IPv6, and one fragment header. */
+static bool has_odd_headers(const struct view *view)
+{
+	size_t at = view->l3 + (view->six ? 40 : 20);
+	unsigned int type = view->frame[view->l3 + 6], fragments = 0, next;
+
+	for (; !view->six && at < view->l4; at++)
+		if (view->frame[at] > 1)
+			return true;
+	while (view->six && type != 6) {
+		fragments += type == 44;
+		if ((type != 0 && type != 60 && type != 44) || fragments > 1)
+			return true;
+		next = view->frame[at];
+		at += extension_size(type, view->frame[at + 1]);
+		type = next;
+	}
+	return false;
+}
+
+/* The model's world has no facts about the host. */
+static bool nobody_answers(const struct way *way)
+{
+	const struct view *view = way->view;
+
+	return (!view->bare && (view->frame[0] & 1)) || never_taken(view, view->from, false) ||
+	       never_taken(view, view->to, true) || (way->model->can_hold && has_odd_headers(view));
 }
 
 static void resolve_action(struct way *way)
@@ -884,7 +916,7 @@ static void resolve_action(struct way *way)
 	}
 	if (way->model->can_hold)
 		finish_sum(way->view, way->result);
-	if (is_for_group(way->view)) {
+	if (nobody_answers(way)) {
 		count_loss(way->model, RG_LOSS_NO_HOST);
 		way->action = RG_ACTION_DROP;
 		return;
