@@ -55,22 +55,36 @@ struct setup {
 #define ALL_LISTED .entries = { BLOCK("0.0.0.0", 0), BLOCK("::", 0) }
 #define TUNING(...) .tuning = { .no_samples = true, .tag_dscp = TAG_DSCP, __VA_ARGS__ }
 
-static const struct setup setups[] = {
-	{ "drop", TUNING(.blocked = RG_ACTION_DROP), ALL_LISTED },
-	{ "reset", TUNING(.blocked = RG_ACTION_RESET), ALL_LISTED, .writes = true },
-	{ "tag", TUNING(.blocked = RG_ACTION_TAG), ALL_LISTED, .writes = true },
-	{ "reject", TUNING(.blocked = RG_ACTION_REJECT), ALL_LISTED },
-	{ "tempfail", TUNING(.blocked = RG_ACTION_DROP), ALL_VERDICTS(QIL, TEMPFAIL) },
-	{ "hold", TUNING(.unknown = RG_ACTION_HOLD), .writes = true },
-	{ "approved", .tuning = { .no_samples = true },
-	  .entries = { APPROVE("0.0.0.0", 0), APPROVE("::", 0) }, .passes_all = true },
-	{ "monitor", TUNING(.mode = RG_MODE_MONITOR, .blocked = RG_ACTION_RESET), ALL_LISTED,
-	  .passes_all = true },
-	{ "monitor and hold", TUNING(.mode = RG_MODE_MONITOR, .unknown = RG_ACTION_HOLD),
-	  .passes_all = true },
+enum {
+	SETUP_DROP,
+	SETUP_RESET,
+	SETUP_TAG,
+	SETUP_REJECT,
+	SETUP_TEMPFAIL,
+	SETUP_HOLD,
+	SETUP_APPROVED,
+	SETUP_MONITOR,
+	SETUP_MONITOR_HOLD,
+	SETUPS
 };
 
-enum { DROP, MONITOR = 7 }; /* of the above */
+static const struct setup setups[SETUPS] = {
+	[SETUP_DROP] = { "drop", TUNING(.blocked = RG_ACTION_DROP), ALL_LISTED },
+	[SETUP_RESET] = { "reset", TUNING(.blocked = RG_ACTION_RESET), ALL_LISTED, .writes = true },
+	[SETUP_TAG] = { "tag", TUNING(.blocked = RG_ACTION_TAG), ALL_LISTED, .writes = true },
+	[SETUP_REJECT] = { "reject", TUNING(.blocked = RG_ACTION_REJECT), ALL_LISTED },
+	[SETUP_TEMPFAIL] = { "tempfail", TUNING(.blocked = RG_ACTION_DROP),
+			     ALL_VERDICTS(QIL, TEMPFAIL) },
+	[SETUP_HOLD] = { "hold", TUNING(.unknown = RG_ACTION_HOLD), .writes = true },
+	[SETUP_APPROVED] = { "approved", .tuning = { .no_samples = true },
+			     .entries = { APPROVE("0.0.0.0", 0), APPROVE("::", 0) },
+			     .passes_all = true },
+	[SETUP_MONITOR] = { "monitor", TUNING(.mode = RG_MODE_MONITOR, .blocked = RG_ACTION_RESET),
+			    ALL_LISTED, .passes_all = true },
+	[SETUP_MONITOR_HOLD] = { "monitor and hold",
+				 TUNING(.mode = RG_MODE_MONITOR, .unknown = RG_ACTION_HOLD),
+				 .passes_all = true },
+};
 
 static struct {
 	struct capture capture;
@@ -293,7 +307,7 @@ static int try_split(const struct capture_frame *frame, const struct program *pr
 	if (lab.setup->passes_all && action == XDP_PASS &&
 	    (out_len != len || memcmp(out, data, len) != 0))
 		differ(frame, lab.setup->name, "rule 4", "it passes byte for byte");
-	if (lab.setup == &setups[DROP] && !is_ip_program(program))
+	if (lab.setup == &setups[SETUP_DROP] && !is_ip_program(program))
 		note_opinion(frame, action, count_malformed() > malformed);
 	forget(&want);
 	return 0;
@@ -455,11 +469,11 @@ struct live {
 };
 
 static const struct live lives[] = {
-	{ "native, several buffers", KERNEL_VETH, RUN_FILTER_FRAGS, XDP_FLAGS_DRV_MODE, DROP },
-	{ "generic", KERNEL_VETH, RUN_FILTER, XDP_FLAGS_SKB_MODE, DROP },
-	{ "generic on tun", KERNEL_TUN, RUN_FILTER_IP, XDP_FLAGS_SKB_MODE, DROP },
-	{ "native, monitor mode", KERNEL_VETH, RUN_FILTER_FRAGS, XDP_FLAGS_DRV_MODE, MONITOR },
-	{ "generic, monitor mode", KERNEL_VETH, RUN_FILTER, XDP_FLAGS_SKB_MODE, MONITOR },
+	{ "native, several buffers", KERNEL_VETH, RUN_FILTER_FRAGS, XDP_FLAGS_DRV_MODE, SETUP_DROP },
+	{ "generic", KERNEL_VETH, RUN_FILTER, XDP_FLAGS_SKB_MODE, SETUP_DROP },
+	{ "generic on tun", KERNEL_TUN, RUN_FILTER_IP, XDP_FLAGS_SKB_MODE, SETUP_DROP },
+	{ "native, monitor mode", KERNEL_VETH, RUN_FILTER_FRAGS, XDP_FLAGS_DRV_MODE, SETUP_MONITOR },
+	{ "generic, monitor mode", KERNEL_VETH, RUN_FILTER, XDP_FLAGS_SKB_MODE, SETUP_MONITOR },
 };
 
 static void test_live(void **state)
@@ -478,10 +492,10 @@ static void test_live(void **state)
 	ask_kernel(kernel, answered);
 	kernel_close(kernel);
 	for (size_t i = 0; i < lab.capture.count; i++) {
-		if (live->setup == DROP && answered[i])
+		if (live->setup == SETUP_DROP && answered[i])
 			differ(&lab.capture.frames[i], live->name, "the kernel behind it",
 			       "a SYN to a filtered port: SYN+ACK");
-		if (live->setup == MONITOR && answered[i] != lab.answered[i])
+		if (live->setup == SETUP_MONITOR && answered[i] != lab.answered[i])
 			differ(&lab.capture.frames[i], live->name, "the kernel behind it",
 			       answered[i] ? "SYN+ACK, none without the filter" :
 					     "no SYN+ACK, one without the filter");
