@@ -78,6 +78,25 @@ static __always_inline __u32 note_attempt(__u64 hash, __u32 second)
 	return !find_or_note(hash, second & ATTEMPT_TIME_MASK, ATTEMPT_TIME_MASK);
 }
 
+/* 1: the hash was noted as a connection in the last RG_ATTEMPT_SECONDS, and a little before. Notes nothing. */
+__attribute__((noinline)) int was_noted(__u64 hash, __u32 second)
+{
+	__u32 tag = (__u32)(hash >> ATTEMPT_TAG_SHIFT) & ~ATTEMPT_TIME_MASK;
+	__u32 index = hash & (RG_ATTEMPT_SETS - 1);
+	struct rg_attempt_set *set = bpf_map_lookup_elem(&attempts, &index);
+
+	if (impossible(!set))
+		return 0;
+	for (__u32 i = 0; i < RG_ATTEMPT_WAYS; i++) {
+		__u32 slot = set->slots[i];
+
+		if (slot && (slot & ~ATTEMPT_TIME_MASK) == tag &&
+		    ((second - slot) & ATTEMPT_TIME_MASK) < RG_ATTEMPT_SECONDS + 5)
+			return 1;
+	}
+	return 0;
+}
+
 /*
  * Notes a SYN by its hash. Returns 1 if the same SYN came before, at least RG_RETRY_TIME ago: no TCP
  * retransmits earlier (RFC 6298, 2.1 and 5.7). An earlier repeat changes nothing, so the one that comes in time

@@ -35,6 +35,7 @@
 #include "steer.bpf.h"
 #include "tag.bpf.h"
 #include "throttle.bpf.h"
+#include "ticket.bpf.h"
 #include "verdict.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -96,8 +97,10 @@ static __always_inline void account(struct xdp_md *ctx, const struct rg_settings
 	__u32 weight = attempt_weight(settings, cpu, syn);
 
 	count(table + decision->peer_class * RG_ACTION_MAX + decision->action);
-	if (unlikely(decision->waits))
+	if (unlikely(decision->waits)) {
+		note_waiting(syn);
 		return;
+	}
 	if (decision->action != RG_ACTION_PASS &&
 	    (decision->peer_class == RG_CLASS_UNKNOWN || decision->peer_class == RG_CLASS_PENDING))
 		return;
@@ -128,7 +131,8 @@ static __always_inline void resolve_action(struct xdp_md *ctx, const struct rg_s
 		count_loss(RG_LOSS_NO_HOST);
 		decision->action = RG_ACTION_DROP;
 	} else if (is_answered(decision->action) &&
-		   !responder_listens(ctx, settings, syn, decision->action)) {
+		   (!responder_listens(ctx, settings, syn, decision->action) ||
+		    !issue_ticket(settings, syn))) {
 		decision->action = decision->peer_class == RG_CLASS_QIL ? RG_ACTION_RESET :
 									  RG_ACTION_DROP;
 	}
@@ -201,19 +205,26 @@ __attribute__((noinline)) int judge_unknown(struct xdp_md *ctx, const struct rg_
 	return action_of(&decision);
 }
 
-/* 1: judge() would decide about the SYN without the agent. 0: it would hold it, or drop it as unknown. */
+/*
+ * The action that judge() would decide on without the agent, before resolve_action(). 0: it would hold the
+ * SYN, or drop it as unknown.
+ */
 __attribute__((noinline)) int is_decided(const struct rg_settings *settings, struct rg_syn *syn)
 {
 	const struct rg_cpu *cpu = this_cpu();
 	const struct rg_peer *peer;
+	struct rg_decision decision;
 
 	if (impossible(!settings || !syn || !cpu))
 		return 0;
 	set_time(cpu, syn);
-	if (decide(settings, NULL, syn).peer_class != RG_CLASS_NONE)
-		return 1;
+	decision = decide(settings, NULL, syn);
+	if (decision.peer_class != RG_CLASS_NONE)
+		return decision.action;
 	peer = find_peer(syn);
-	return (peer && peer->state == RG_PEER_CLEAN) || passes_unknown(settings, syn);
+	return (peer && peer->state == RG_PEER_CLEAN) || passes_unknown(settings, syn) ?
+		       RG_ACTION_PASS :
+		       RG_ACTION_NONE;
 }
 
 /* Carries the action out. Each SYN of a filtered port that is well-formed leaves here. */
@@ -245,17 +256,23 @@ static __always_inline int act(struct xdp_md *ctx, const struct rg_settings *set
 	}
 }
 
-/* For a SYN of a filtered port that is well-formed. A preview changes nothing. */
+/* For a SYN of a filtered port that is well-formed. A preview decides nothing. */
 static __always_inline int judge_and_act(struct xdp_md *ctx, const struct rg_settings *settings,
 					 struct rg_syn *syn, enum rg_stage stage)
 {
 	int action;
 
-	if (stage == RG_STAGE_PREVIEWED)
-		return is_decided(settings, syn) ? XDP_PASS : XDP_DROP;
+	if (stage == RG_STAGE_PREVIEWED) {
+		action = is_decided(settings, syn);
+		if (action == RG_ACTION_PASS)
+			note_released(settings, syn);
+		return action ? XDP_PASS : XDP_DROP;
+	}
 	action = judge(ctx, settings, syn, stage);
 	if (unlikely(action == NOT_KNOWN))
 		action = judge_unknown(ctx, settings, syn, stage);
+	if (stage == RG_STAGE_RELEASED && (action == RG_ACTION_PASS || is_answered(action)))
+		note_released(settings, syn);
 	return act(ctx, settings, syn, action);
 }
 

@@ -18,9 +18,14 @@
 #include "host.bpf.h"
 #include "parse.bpf.h"
 #include "stats.bpf.h"
+#include "ticket.bpf.h"
 #include "verdict.bpf.h"
 
-#define LOOPBACK_INDEX 1 /* of the loopback interface in every network namespace */
+/*
+ * The index of the loopback interface in every network namespace. A connection of the host to itself passes no
+ * filtered interface.
+ */
+#define LOOPBACK_INDEX 1
 
 /* The responder answers it. */
 static __always_inline int is_answered(enum rg_action action)
@@ -61,10 +66,11 @@ __attribute__((noinline)) int responder_listens(struct xdp_md *ctx,
 	return 1;
 }
 
-/* Fills in what decide() reads of a SYN, except the time. */
+/* Fills in what decide() and take_ticket() read of a SYN, except the time. */
 static __always_inline void describe_connection(const struct bpf_sk_lookup *ctx, struct rg_syn *syn)
 {
 	__u32 words[4] = { 0, 0, bpf_htonl(0xffff), ctx->remote_ip4 };
+	__u32 dest[4] = { 0, 0, bpf_htonl(0xffff), ctx->local_ip4 };
 
 	syn->version = 4;
 	if (ctx->family != FAMILY_IPV4) {
@@ -73,20 +79,43 @@ static __always_inline void describe_connection(const struct bpf_sk_lookup *ctx,
 		words[1] = ctx->remote_ip6[1];
 		words[2] = ctx->remote_ip6[2];
 		words[3] = ctx->remote_ip6[3];
+		dest[0] = ctx->local_ip6[0];
+		dest[1] = ctx->local_ip6[1];
+		dest[2] = ctx->local_ip6[2];
+		dest[3] = ctx->local_ip6[3];
 	}
 	__builtin_memcpy(&syn->source, words, sizeof(syn->source));
+	__builtin_memcpy(&syn->dest, dest, sizeof(syn->dest));
+	syn->source_port = bpf_ntohs(ctx->remote_port);
+	syn->dest_port = ctx->local_port;
 }
 
-/* A connection of the host to itself: it passes no filtered interface. */
-static __always_inline int is_loopback(const struct bpf_sk_lookup *ctx)
+/* Counts the lookup on its interface. */
+static __always_inline void note_path(const struct rg_settings *settings, const struct rg_cpu *cpu,
+				      const struct rg_syn *syn, __u32 ifindex)
 {
-	/* The field came with Linux 5.17; can_hold is 5.18. */
-	return rg_config.can_hold && ctx->ingress_ifindex == LOOPBACK_INDEX;
+	struct rg_path *path = bpf_map_lookup_elem(&paths, &ifindex);
+
+	if (!path)
+		return;
+	path->lookups++;
+	if (!was_filtered(settings, cpu, syn))
+		path->unseen++;
+}
+
+/*
+ * 1: on this interface a SYN that is for the responder has a ticket. Without one, the lookup is not for a
+ * packet that the filter let pass for the responder: it is a program's that asks sock_diag(7), or a stray
+ * segment's. 0 is the interface of such a program, if it names none.
+ */
+static __always_inline int wants_ticket(__u32 ifindex)
+{
+	return !ifindex || bpf_map_lookup_elem(&host_links, &ifindex) != NULL;
 }
 
 /* The decision's socket for the connection, or the refusal of it. */
 static __always_inline int give_to_responder(struct bpf_sk_lookup *ctx, const struct rg_syn *syn,
-					     enum rg_action action)
+					     enum rg_action action, int arrival)
 {
 	__u32 key = responder_key(syn, action);
 	struct bpf_sock *socket = bpf_map_lookup_elem(&responder, &key);
@@ -104,28 +133,36 @@ static __always_inline int give_to_responder(struct bpf_sk_lookup *ctx, const st
 		count_loss(RG_LOSS_STEER_FAILED);
 		return SK_DROP;
 	}
-	count(RG_STAT_STEERED);
+	if (arrival == RG_ARRIVAL_FIRST)
+		count(RG_STAT_STEERED);
 	return SK_PASS;
 }
 
 static __always_inline int steer_connection(struct bpf_sk_lookup *ctx)
 {
+	/* The field came with Linux 5.17; can_hold is 5.18. */
+	__u32 ifindex = rg_config.can_hold ? ctx->ingress_ifindex : 0;
 	struct rg_settings *settings = get_settings();
 	const struct rg_cpu *cpu = this_cpu();
 	struct rg_decision decision;
 	struct rg_syn syn = {};
+	int arrival;
 
-	/* Not ours, monitor mode, or no valid settings: the socket that would have got it gets it. */
-	if (ctx->protocol != IPPROTO_TCP || is_loopback(ctx) || !settings || !cpu ||
-	    settings->layout != RG_LAYOUT_VERSION || settings->mode == RG_MODE_MONITOR ||
-	    !port_is_filtered(settings, ctx->local_port))
+	/* Not ours, or no valid settings: the socket that would have got it gets it. */
+	if (ctx->protocol != IPPROTO_TCP || ifindex == LOOPBACK_INDEX || !settings || !cpu ||
+	    settings->layout != RG_LAYOUT_VERSION || !port_is_filtered(settings, ctx->local_port))
 		return SK_PASS;
 	describe_connection(ctx, &syn);
 	set_time(cpu, &syn);
+	note_path(settings, cpu, &syn, ifindex);
+	arrival = take_ticket(settings, &syn);
+	if (settings->mode == RG_MODE_MONITOR ||
+	    (arrival == RG_ARRIVAL_UNKNOWN && rg_config.can_hold && wants_ticket(ifindex)))
+		return SK_PASS;
 	decision = decide(settings, NULL, &syn);
 	if (!is_answered(decision.action))
 		return SK_PASS; /* to the mail server: XDP has let it pass */
-	return give_to_responder(ctx, &syn, decision.action);
+	return give_to_responder(ctx, &syn, decision.action, arrival);
 }
 
 #endif

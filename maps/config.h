@@ -12,7 +12,7 @@
 #include "types.h"
 
 /* Raise it with any change of a map's key, value or meaning: the agent then replaces old pins. */
-#define RG_LAYOUT_VERSION 15
+#define RG_LAYOUT_VERSION 16
 
 struct rg_config {
 	__u32 can_hold; /* bpf_xdp_load_bytes: Linux 5.18 */
@@ -39,7 +39,8 @@ struct rg_settings {
 	__u8 port_count;
 	__u8 tag_dscp; /* 1..63; 0: no action tags */
 	__u8 steering; /* 1: connections can reach the responder */
-	__u8 pad[2]; /* zero */
+	__u8 bounded; /* 1: a SYN may reach another socket than the responder's: see RG_MAX_UNCONFIRMED */
+	__u8 pad; /* zero */
 	/* What fewer SYNs need. */
 	__u64 heartbeat; /* ns of CLOCK_BOOTTIME, the agent's last sign of life */
 	__u64 heartbeat_timeout; /* ns */
@@ -49,7 +50,7 @@ struct rg_settings {
 	struct rg_token_rate throttle; /* of each throttled peer or network */
 	struct rg_token_rate gates[RG_GATES]; /* of all unknown peers together */
 	__u32 samples_per_second; /* refusals reported to the agent, on each CPU */
-	__u32 pad2; /* zero */
+	__u32 round; /* changes with the rules that may lead a SYN elsewhere: proofs of another round are void */
 };
 
 #endif

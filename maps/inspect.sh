@@ -31,7 +31,7 @@ losses='bad_ipv4 bad_ipv6 bad_tcp bad_length bad_checksum other_mac no_host ext_
 	vlan_tags fragment_short fragment_overlap fragment_syn ring_full ring_full_sample sample_limit
 	pending_failed flood_first flood_retry flood_drop
 	hold_flows hold_too_long hold_copy agent_silent
-	reset_failed tag_failed responder_gone not_local steer_failed
+	reset_failed tag_failed responder_gone not_local unconfirmed steer_failed
 	bucket_failed bucket_busy no_settings'
 
 # Expiry is in nanoseconds of CLOCK_BOOTTIME, which is what /proc/uptime shows.

@@ -11,6 +11,7 @@
 #include "index.h"
 #include "state.h"
 #include "stats.h"
+#include "steer.h"
 #include "verdict.h"
 
 #define RG_AT(type, member, offset) \
@@ -81,6 +82,7 @@ RG_AT(rg_settings, bucket_mask4, 88);
 RG_AT(rg_settings, throttle, 120);
 RG_AT(rg_settings, gates, 136);
 RG_AT(rg_settings, samples_per_second, 184);
+RG_AT(rg_settings, round, 188);
 
 /* index.h */
 RG_SIZE(rg_index_line, 64);
@@ -102,6 +104,15 @@ RG_AT(rg_cpu, mac_ifindex, 48);
 RG_SIZE(rg_sample_window, 16);
 RG_AT(rg_sample_window, count, 8);
 RG_SIZE(rg_scratch, 256);
+
+/* steer.h */
+RG_SIZE(rg_connection, 36);
+RG_AT(rg_connection, source_port, 32);
+RG_SIZE(rg_ticket, 24);
+RG_AT(rg_ticket, round, 12);
+RG_SIZE(rg_destination, 312);
+RG_AT(rg_destination, unconfirmed, 16);
+RG_SIZE(rg_path, 16);
 
 /* stats.h */
 RG_SIZE(rg_count, 16);

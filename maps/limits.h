@@ -29,6 +29,31 @@
 #define RG_MAX_LINKS 64
 #define RG_MAX_HOST_ROUTES 16384
 
+/*
+ * Where a SYN may be led past the responder (destination NAT), so many pass to one address and port until
+ * sk_lookup sees one of them. Then one passes after each RG_UNCONFIRMED_TIME.
+ */
+#define RG_MAX_UNCONFIRMED 8 /* power of two */
+#define RG_UNCONFIRMED_TIME (300 * RG_NSEC_PER_SEC)
+/*
+ * So many if sk_lookup saw one in the last RG_PROVEN_TIME. A card's queue hands over 64 frames at once, and
+ * the kernel may look at them later, on another CPU.
+ */
+#define RG_MAX_UNCONFIRMED_PROVEN 256
+#define RG_PROVEN_TIME (60 * RG_NSEC_PER_SEC)
+/* Addresses and ports with a bound of their own: power of two. Others share one. */
+#define RG_DESTINATIONS 1024
+
+/*
+ * SYNs on their way to a socket, and those that have arrived lately. The least recently used is evicted. A
+ * socket of the responder lives for 300 s, its SYN and its end may take as long.
+ */
+#define RG_MAX_TICKETS 65536
+#define RG_TICKET_TIME (600 * RG_NSEC_PER_SEC)
+
+/* Interfaces on which sk_lookup counts. */
+#define RG_MAX_PATHS 1024
+
 /* Connections of one pending peer that are held. Others wait for their retransmission. */
 #define RG_HELD_FLOWS 8
 

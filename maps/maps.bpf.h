@@ -155,6 +155,37 @@ struct {
 	__type(value, __u64);
 } responder SEC(".maps");
 
+/*
+ * Key: the connection. Writer: XDP issues a ticket, sk_lookup takes it. Full: the least recently used goes;
+ * its SYN, if it is still on its way, gets the socket that it would have got without us.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, RG_MAX_TICKETS);
+	__type(key, struct rg_connection);
+	__type(value, struct rg_ticket);
+} tickets SEC(".maps");
+
+/* Key: a hash of the address and port. Writer: XDP, sk_lookup; agent, through mmap, sets `unconfirmed` to 0. Reader: XDP, agent. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, RG_DESTINATIONS);
+	__type(key, __u32);
+	__type(value, struct rg_destination);
+} destinations SEC(".maps");
+
+/*
+ * Key: the index of an interface. Writer: agent (kernel/paths.c) adds and removes entries, sk_lookup counts
+ * in them. Reader: agent. Full: further interfaces are not counted.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(max_entries, RG_MAX_PATHS);
+	__type(key, __u32);
+	__type(value, struct rg_path);
+} paths SEC(".maps");
+
 /* Writer: agent. Reader: people (bpftool), and the agent after a restart. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -55,6 +55,8 @@ struct rg_count {
 	X(TAG_FAILED, tag_failed, "tag could not be written, dropped")                                  \
 	X(RESPONDER_GONE, responder_gone, "tempfail or reject without a responder, reset or dropped")   \
 	X(NOT_LOCAL, not_local, "tempfail or reject of a SYN for another host, reset or dropped")       \
+	X(UNCONFIRMED, unconfirmed,                                                                     \
+	  "tempfail or reject, and earlier ones did not reach the responder, reset or dropped")         \
 	X(STEER_FAILED, steer_failed, "connection could not be given to the responder, refused")        \
 	X(BUCKET_FAILED, bucket_failed, "no room for a token bucket, passed")                           \
 	X(BUCKET_BUSY, bucket_busy, "too many CPUs at one token bucket, dropped")                       \
@@ -71,6 +73,9 @@ enum rg_loss {
 #define RG_STAT_MONITORED (RG_STAT_DONE + RG_CLASS_MAX * RG_ACTION_MAX)
 #define RG_STAT_LOSSES (RG_STAT_MONITORED + RG_CLASS_MAX * RG_ACTION_MAX)
 #define RG_STAT_STEERED (RG_STAT_LOSSES + RG_LOSS_MAX) /* packets: lookups that got the responder */
-#define RG_STAT_MAX (RG_STAT_STEERED + 1)
+#define RG_STAT_RELEASED \
+	(RG_STAT_STEERED + 1) /* packets: released SYNs for a socket of this host */
+#define RG_STAT_RELEASE_SEEN (RG_STAT_RELEASED + 1) /* packets: of these, sk_lookup saw */
+#define RG_STAT_MAX (RG_STAT_RELEASE_SEEN + 1)
 
 #endif

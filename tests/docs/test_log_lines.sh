@@ -31,6 +31,8 @@ rows='
 ^standard_action is reject, set by repgatectl$|%s is %s, set by repgatectl
 ^mode is monitor$|mode is %s
 ^flushed 1 entries by repgatectl$|flushed %zu entries by repgatectl
+^interface eth1: connections arrive that the filter has not seen: |interface %s: connections arrive that the filter has not seen: %s
+^interface eth1: the filter sees all connections again$|interface %s: the filter sees all connections again
 ^lacks hold: |hold: held SYNs can'\''t be released before Linux 5.18, the first one is dropped
 ^lacks steering: |steering: no sk_lookup program, tempfail resets and reject drops
 ^lacks native: |native: %s is in generic mode, which is slower

@@ -3,7 +3,8 @@
 #
 # test_local_users.sh - what local users, and an agent that was taken over, can do
 #
-# A user without rights opens 5,000 connections to the metrics page; a member of
+# A user without rights asks sock_diag who is listed, and learns nothing; he opens
+# 5,000 connections to the metrics page; a member of
 # the control group sends requests and reads nothing. Mail goes on meanwhile, and
 # the page can still be read. An agent that answers root's repgatectl with paths
 # of its choice makes root write nothing, nor --prepare give anything away.
@@ -13,6 +14,7 @@
 testbed_reexec "$0" "$@"
 
 LISTED=203.0.113.11
+QIL=203.0.113.32
 PRECIOUS=$TESTBED/precious
 EVIL=$TESTBED/evil.sock
 
@@ -34,6 +36,45 @@ page() {
 
 rss() {
 	awk '$1 == "VmRSS:" { print $2 }' "/proc/${TESTBED_PID[repgated]}/status"
+}
+
+# ask IFINDEX SOURCE [PORT]: as nobody, the port of the socket that a SYN from there would get
+ask() {
+	in_mail setpriv --reuid 65534 --regid 65534 --clear-groups perl -MSocket -e '
+		my ($if, $from, $port) = (shift, inet_aton(shift), shift // 7777);
+		socket(my $s, 16, SOCK_RAW, 4) or die; # AF_NETLINK, NETLINK_SOCK_DIAG
+		my $id = pack("nn", 25, $port) . inet_aton("'"$MX4"'") . "\0" x 12 . $from . "\0" x 12 .
+			pack("L", $if) . "\xff" x 8;
+		my $body = pack("CCCCL", AF_INET, 6, 0, 0, 0xffffffff) . $id;
+		send($s, pack("LSSLL", 16 + length($body), 20, 1, 1, 0) . $body, 0) or die; # SOCK_DIAG_BY_FAMILY
+		recv($s, my $got, 8192, 0) // die;
+		my ($len, $type) = unpack("LS", $got);
+		print $type == 20 ? unpack("n", substr($got, 20, 2)) : "none", "\n";' "$@"
+}
+
+# steered: connections that were given to the responder, as XDP counts them
+steered() {
+	in_mail bpftool -j map dump pinned "$REPGATE_PINS/stats" |
+		jq '[.[-3].formatted.values[].value.packets] | add'
+}
+
+# The kernel runs the sk_lookup program for a program that asks about a connection.
+sock_diag() {
+	local before index name
+	same "a QIL peer hears the responder" connected "$(met $QIL)"
+	before=$(steered)
+	check "which is a steered connection" [ "$before" -ge 1 ]
+	for name in none mx0; do
+		index=0
+		[ "$name" = none ] || index=$(in_mail ip -j link show mx0 | jq '.[0].ifindex')
+		same "a user asks about a listed peer, interface $name: the mail server" 25 "$(ask "$index" $QIL)"
+		same "about another one: the same" 25 "$(ask "$index" 198.51.100.99)"
+	done
+	for _ in {1..20}; do ask 0 $QIL >/dev/null; done
+	same "none of this counts as steered" "$before" "$(steered)"
+	same "nor is it a path" null "$(ctl --json status | jq '[.paths[] | select(.ifindex == 0)][0]')"
+	same "the peer is still refused" connected "$(met $QIL)"
+	check "and counted" [ "$(steered)" -gt "$before" ]
 }
 
 metrics_port() {
@@ -147,11 +188,13 @@ prepare() {
 
 testbed_up
 ers_zone standard <<<"$LISTED 127.1.0.1"
-ers_zone qil </dev/null
+ers_zone qil <<<"$QIL 127.0.0.32"
 zones_start
 sink_start
+CONF[ers]="{ activation_code_file = \"$TESTBED/repgate/activation-code\"; qil_action = \"tempfail\"; }"
 repgate_config
 repgate_start
+sock_diag
 same "a listed peer is refused" timeout "$(met $LISTED)"
 metrics_port
 control_socket

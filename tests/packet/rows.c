@@ -221,13 +221,16 @@ static void put_host(struct run *run, const struct tuning *tuning)
 	uint32_t ifindex = RUN_INTERFACE;
 
 	(void)bpf_map_delete_elem(fds.host_links, &ifindex);
-	if (!tuning->known_host)
-		return;
-	assert_int_equal(bpf_map_update_elem(fds.host_links, &ifindex, &link, BPF_ANY), 0);
+	if (tuning->known_host)
+		assert_int_equal(bpf_map_update_elem(fds.host_links, &ifindex, &link, BPF_ANY), 0);
 	for (int i = 0; i < 3; i++) {
 		struct rg_prefix key = prefix_of(addrs[i], i == 1 ? 128 : 32);
 		struct rg_host_route route = { .is_host = i < 2 };
 
+		if (!tuning->known_host) {
+			(void)bpf_map_delete_elem(fds.host_routes, &key);
+			continue;
+		}
 		assert_int_equal(bpf_map_update_elem(fds.host_routes, &key, &route, BPF_ANY), 0);
 	}
 }

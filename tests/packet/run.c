@@ -239,7 +239,7 @@ void run_age_attempts(struct run *run, uint32_t seconds)
 
 static int empty(int fd, size_t key_size)
 {
-	uint8_t key[32];
+	uint8_t key[48];
 	int err;
 
 	if (key_size > sizeof(key))
@@ -272,6 +272,9 @@ static int zero_per_cpu(const struct bpf_map *map, uint32_t entries)
 int run_reset(struct run *run)
 {
 	const struct rg_bucket full = {};
+	static const struct rg_destination nothing[RG_DESTINATIONS];
+	static uint32_t slots[RG_DESTINATIONS];
+	uint32_t slot_count = RG_DESTINATIONS;
 	struct run_map_fds fds = run_maps(run);
 	int err;
 
@@ -285,6 +288,12 @@ int run_reset(struct run *run)
 		err = empty(fds.peers, sizeof(struct rg_addr));
 	if (!err)
 		err = empty(fds.buckets, sizeof(struct rg_addr));
+	if (!err)
+		err = empty(fds.tickets, sizeof(struct rg_connection));
+	for (uint32_t key = 0; key < RG_DESTINATIONS; key++)
+		slots[key] = key;
+	if (!err)
+		err = bpf_map_update_batch(fds.destinations, slots, nothing, &slot_count, NULL);
 	for (uint32_t key = 0; !err && key < RG_GATES; key++)
 		err = bpf_map_update_elem(fds.admission, &key, &full, BPF_ANY);
 	for (uint32_t key = 0; key < RG_RESPONDER_SOCKETS; key++)
@@ -312,6 +321,8 @@ struct run_map_fds run_maps(const struct run *run)
 		.responder = bpf_map__fd(run->skel->maps.responder),
 		.host_links = bpf_map__fd(run->skel->maps.host_links),
 		.host_routes = bpf_map__fd(run->skel->maps.host_routes),
+		.tickets = bpf_map__fd(run->skel->maps.tickets),
+		.destinations = bpf_map__fd(run->skel->maps.destinations),
 	};
 }
 

@@ -59,7 +59,7 @@ struct run_events {
 
 struct run_map_fds {
 	int lists, lists_now, verdicts, verdict_details, peers, buckets, admission, responder,
-		host_links, host_routes;
+		host_links, host_routes, tickets, destinations;
 };
 
 struct run;

@@ -32,6 +32,7 @@ struct row_of_steer {
 	enum rg_responder_socket slot;
 	uint16_t port; /* ours, host order; 0: 25 */
 	uint32_t protocol; /* 0: TCP */
+	enum { TICKET, NO_TICKET, TAKEN } ticket; /* of the connection */
 };
 
 #define FROM_SIX .from = "2001:db8:1:2::99"
@@ -123,6 +124,17 @@ static const struct row_of_steer rows[] = {
 	  FROM_SIX, .where = REFUSED_HERE },
 	{ "no socket, local list", .tuning = { NO_SOCKETS, .blocked = RG_ACTION_REJECT },
 	  .entries = { BLOCK("0.0.0.0", 0) }, .where = REFUSED_HERE },
+	/* Without a ticket, it is no SYN that the filter let pass: a program that asks sock_diag(7). */
+	{ "no ticket", .ticket = NO_TICKET, .entries = { QIL(TEMPFAIL) } },
+	{ "no ticket, IPv6", .ticket = NO_TICKET, .entries = { QIL_SIX(TEMPFAIL) }, FROM_SIX },
+	{ "no ticket, reject", .ticket = NO_TICKET, .entries = { STANDARD(REJECT) } },
+	{ "no ticket, no socket", .ticket = NO_TICKET, .tuning = { NO_SOCKETS },
+	  .entries = { QIL(TEMPFAIL) } },
+	{ "no ticket, kernel that can't tell", .ticket = NO_TICKET, .variant = NO_HOLD,
+	  .entries = { QIL(TEMPFAIL) }, STEERED(TEMPFAIL4) },
+	{ "ticket that was taken", .ticket = TAKEN, .entries = { QIL(TEMPFAIL) }, STEERED(TEMPFAIL4) },
+	{ "ticket that was taken, no socket", .ticket = TAKEN, .tuning = { NO_SOCKETS },
+	  .entries = { QIL(TEMPFAIL) }, .where = REFUSED_HERE },
 	{ "no socket, silent agent", .tuning = { NO_SOCKETS, .silent = true },
 	  .entries = { QIL(TEMPFAIL) }, .where = REFUSED_HERE },
 };
@@ -148,6 +160,29 @@ static void fill_lookup(const struct row_of_steer *row, struct bpf_sk_lookup *ct
 		memcpy(&ctx->remote_ip4, from.bytes + RG_ADDR_V4_OFFSET, 4);
 		memcpy(&ctx->local_ip4, to.bytes + RG_ADDR_V4_OFFSET, 4);
 	}
+}
+
+static struct rg_connection connection_of(const struct row_of_steer *row)
+{
+	bool six = row->from && strchr(row->from, ':');
+
+	return (struct rg_connection){ .source = packet_addr(row->from ? row->from : "192.0.2.1"),
+				       .dest = packet_addr(six ? "2001:db8:25::25" : "198.51.100.25"),
+				       .source_port = PACKET_PORT,
+				       .dest_port = PORT_OF(row) };
+}
+
+/* As XDP leaves it for the connection's SYN. */
+static void put_ticket(struct run *run, const struct row_of_steer *row)
+{
+	const struct rg_ticket ticket = { .time = run_now(),
+					  .state = row->ticket == TAKEN ? RG_TICKET_TAKEN :
+									  RG_TICKET_ISSUED };
+	struct rg_connection key = connection_of(row);
+
+	if (row->ticket != NO_TICKET)
+		assert_int_equal(bpf_map_update_elem(run_maps(run).tickets, &key, &ticket, BPF_ANY),
+				 0);
 }
 
 /* These counters and no other. */
@@ -214,6 +249,7 @@ static void test_steer_row(void **state)
 		cookie = net_cookie(responder_socket(row->slot));
 	for (int round = 0; round < 2; round++) {
 		fill_lookup(row, &ctx);
+		put_ticket(run, row);
 		assert_int_equal(run_counts(run, &before), 0);
 		ret = run_steer(run, &ctx);
 		assert_int_equal(run_counts(run, &after), 0);
@@ -221,7 +257,8 @@ static void test_steer_row(void **state)
 			fail_msg("%s: returned %d", row->name, ret);
 		if (ctx.cookie != cookie)
 			fail_msg("%s: socket %d, not %d", row->name, (int)ctx.cookie, (int)cookie);
-		check_steer_counts(row->name, &before, &after, row->where == TO_RESPONDER,
+		check_steer_counts(row->name, &before, &after,
+				   row->where == TO_RESPONDER && row->ticket == TICKET,
 				   row->where == REFUSED_HERE);
 		check_untouched(run, row);
 		if (row->variant != FULL_RING)
@@ -237,6 +274,7 @@ static int steer_row(struct run *run, const struct row_of_steer *row, uint64_t *
 	int ret;
 
 	fill_lookup(row, &ctx);
+	put_ticket(run, row);
 	ret = run_steer(run, &ctx);
 	*cookie = ctx.cookie;
 	return ret;
@@ -327,7 +365,7 @@ static void test_agreement(void **state)
 	for (int i = 0; i < 2000; i++) {
 		uint64_t random = next_random(&seed), before = count_answered(run), cookie;
 		char from[32];
-		struct row_of_steer row = { .from = from };
+		struct row_of_steer row = { .from = from, .ticket = NO_TICKET };
 
 		snprintf(from, sizeof(from), "10.%d.%d.%d", (int)(random & 1),
 			 (int)(random >> 8 & 255), (int)(random >> 16 & 255));
@@ -337,6 +375,183 @@ static void test_agreement(void **state)
 		steered += cookie != 0;
 	}
 	assert_in_range(steered, 200, 1800);
+}
+
+/* ---- the bound on SYNs that may be led past the responder ---- */
+
+#define BOUND RG_MAX_UNCONFIRMED
+
+static struct run *bounded_run(void)
+{
+	const struct entry entry = VERDICT("192.0.0.0", 8, QIL, TEMPFAIL, 60);
+	struct run *run = fresh_run(&(struct tuning){});
+
+	put_entry(run, &entry);
+	run_settings(run)->bounded = 1;
+	run_settings(run)->round = 5;
+	return run;
+}
+
+/* How many of these SYNs pass, each from its own port, as a peer that connects anew each time. */
+static unsigned int pass(struct run *run, const char *from, const char *to, unsigned int count)
+{
+	static uint16_t port = 2000;
+	unsigned int passed = 0;
+
+	for (unsigned int i = 0; i < count; i++) {
+		const struct packet_spec spec = { .from = from, .to = to, .port = port++ };
+		int action = send_spec(run, &spec);
+
+		assert_true(action == XDP_PASS || action == XDP_TX);
+		passed += action == XDP_PASS;
+	}
+	return passed;
+}
+
+/* sk_lookup sees a SYN of this peer. */
+static void arrive(struct run *run, const char *from, uint64_t wanted)
+{
+	const struct row_of_steer row = { .from = from, .ticket = NO_TICKET };
+	const struct packet_spec spec = { .from = from };
+	uint64_t cookie;
+
+	assert_int_equal(send_spec(run, &spec), XDP_PASS);
+	assert_int_equal(steer_row(run, &row, &cookie), SK_PASS);
+	assert_int_equal(cookie != 0, wanted);
+}
+
+static struct rg_destination *only_destination(struct run *run, uint32_t *slot)
+{
+	static struct rg_destination dest;
+
+	for (*slot = 0; *slot < RG_DESTINATIONS; (*slot)++) {
+		assert_int_equal(bpf_map_lookup_elem(run_maps(run).destinations, slot, &dest), 0);
+		if (dest.counted)
+			return &dest;
+	}
+	fail_msg("nothing is counted");
+	return NULL;
+}
+
+static void test_bound_in_turn(void **state)
+{
+	struct run *run = bounded_run();
+
+	(void)state;
+	assert_int_equal(pass(run, "192.0.2.1", NULL, 20), BOUND);
+	assert_int_equal(pass(run, "192.7.7.7", NULL, 20), 0);
+	assert_int_equal(loss_count(run, RG_LOSS_UNCONFIRMED), 20 - BOUND + 20);
+	/* The same connection again and again counts each time: it may be led elsewhere each time. */
+	run = bounded_run();
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(send_spec(run, &(struct packet_spec){}),
+				 i < BOUND ? XDP_PASS : XDP_TX);
+	/* Another address of this host has a bound of its own. */
+	assert_int_equal(pass(run, "192.0.2.1", "198.51.100.26", 20), BOUND);
+	/* Where nothing leads elsewhere, there is none. */
+	run = bounded_run();
+	run_settings(run)->bounded = 0;
+	assert_int_equal(pass(run, "192.0.2.1", NULL, 500), 500);
+}
+
+static void test_bound_at_once(void **state)
+{
+	static struct packet packets[250];
+	struct run *run = bounded_run();
+
+	(void)state;
+	for (int i = 0; i < 250; i++) {
+		char from[32];
+		const struct packet_spec spec = { .from = from };
+
+		snprintf(from, sizeof(from), "192.9.%d.%d", i / 25, i % 25);
+		packet_build(&spec, &packets[i]);
+	}
+	race(run, packets, COUNT(packets));
+	assert_int_equal(count_done(run, RG_CLASS_QIL, RG_ACTION_TEMPFAIL), BOUND);
+	assert_int_equal(count_done(run, RG_CLASS_QIL, RG_ACTION_RESET), 500 - BOUND);
+}
+
+static void test_bound_and_proof(void **state)
+{
+	struct run *run = bounded_run();
+	struct rg_destination *dest;
+	uint32_t slot;
+
+	(void)state;
+	assert_int_equal(pass(run, "192.0.2.1", NULL, BOUND - 1), BOUND - 1);
+	arrive(run, "192.0.2.9", 1);
+	/* One has arrived: a burst may be on its way. */
+	assert_int_equal(pass(run, "192.0.2.1", NULL, 500), RG_MAX_UNCONFIRMED_PROVEN);
+	/* The connection that has arrived may send its SYN again: it meets its own socket. */
+	assert_int_equal(send_spec(run, &(struct packet_spec){ .from = "192.0.2.9" }), XDP_PASS);
+	assert_int_equal(pass(run, "192.0.2.1", NULL, 1), 0);
+	/* Rules have changed: it must be proven again. */
+	run = bounded_run();
+	arrive(run, "192.0.2.9", 1);
+	run_settings(run)->round++;
+	assert_int_equal(pass(run, "192.0.2.1", NULL, 20), BOUND);
+	/* A SYN from before proves nothing, nor does it let others pass. */
+	assert_int_equal(send_spec(run, &(struct packet_spec){ .from = "192.0.2.9" }), XDP_TX);
+	/* Long ago. */
+	run = bounded_run();
+	arrive(run, "192.0.2.9", 1);
+	dest = only_destination(run, &slot);
+	dest->proven -= RG_PROVEN_TIME;
+	assert_int_equal(bpf_map_update_elem(run_maps(run).destinations, &slot, dest, BPF_ANY), 0);
+	assert_int_equal(pass(run, "192.0.2.1", NULL, 20), BOUND);
+}
+
+static void test_bound_retry(void **state)
+{
+	struct run *run = bounded_run();
+	struct rg_destination *dest;
+	uint32_t slot;
+
+	(void)state;
+	assert_int_equal(pass(run, "192.0.2.1", NULL, 20), BOUND);
+	for (int i = 0; i < 2; i++) {
+		dest = only_destination(run, &slot);
+		dest->counted -= RG_UNCONFIRMED_TIME;
+		assert_int_equal(
+			bpf_map_update_elem(run_maps(run).destinations, &slot, dest, BPF_ANY), 0);
+		assert_int_equal(pass(run, "192.0.2.1", NULL, 20), 1);
+	}
+	dest->counted -= RG_UNCONFIRMED_TIME;
+	assert_int_equal(bpf_map_update_elem(run_maps(run).destinations, &slot, dest, BPF_ANY), 0);
+	arrive(run, "192.0.2.9", 1); /* this time it works */
+	assert_int_equal(pass(run, "192.0.2.1", NULL, 100), 100);
+}
+
+/* A SYN that was held, released, and seen by sk_lookup, or not. */
+static void test_released(void **state)
+{
+	const struct entry clean = CLEAN("192.0.2.1", 60);
+	const struct row_of_steer row = { .ticket = NO_TICKET };
+	struct run *run = fresh_run(&(struct tuning){ .known_host = true });
+	struct packet packet;
+	uint64_t cookie;
+
+	(void)state;
+	put_entry(run, &clean);
+	for (int i = 1; i <= 2; i++) {
+		packet_build(&(struct packet_spec){}, &packet);
+		bpf_map_delete_elem(run_maps(run).tickets,
+				    &(struct rg_connection[]){ connection_of(&row) });
+		assert_int_equal(run_packet(run, RUN_RELEASE, &packet), XDP_PASS);
+		assert_int_equal(count_of(run, RG_STAT_RELEASED), i);
+		if (i == 2)
+			break; /* it is lost */
+		assert_int_equal(steer_row(run, &row, &cookie), SK_PASS);
+		assert_int_equal(steer_row(run, &row, &cookie), SK_PASS);
+		assert_int_equal(count_of(run, RG_STAT_RELEASE_SEEN), i);
+	}
+	assert_int_equal(count_of(run, RG_STAT_RELEASE_SEEN), 1);
+	assert_int_equal(count_of(run, RG_STAT_STEERED), 0);
+	/* For another host: sk_lookup can't see it. */
+	packet_build(&(struct packet_spec){ .to = "198.51.100.77" }, &packet);
+	assert_int_equal(run_packet(run, RUN_RELEASE, &packet), XDP_PASS);
+	assert_int_equal(count_of(run, RG_STAT_RELEASED), 2);
 }
 
 /* ---- real connections, over loopback: a kernel that can't hold does not tell it from others ---- */
@@ -400,7 +615,7 @@ static void check_steered(struct run *run, const struct connection *connection)
 	check_connection(connection, server);
 	put_peer(run, connection, connection->action);
 	check_connection(connection, responder_socket(connection->slot));
-	assert_int_equal(count_of(run, RG_STAT_STEERED), 1);
+	assert_int_equal(count_of(run, RG_STAT_STEERED), 0); /* no SYN has a ticket here */
 	put_settings(run, &monitor);
 	check_connection(connection, server);
 	put_settings(run, &tuning);
@@ -410,7 +625,7 @@ static void check_steered(struct run *run, const struct connection *connection)
 	assert_int_equal(loss_count(run, RG_LOSS_STEER_FAILED), 1);
 	put_peer(run, connection, RG_ACTION_DROP);
 	check_connection(connection, server);
-	assert_int_equal(count_of(run, RG_STAT_STEERED), 1);
+	assert_int_equal(count_of(run, RG_STAT_STEERED), 0);
 	close(server);
 	/* Where no mail server listens, the responder answers all the same. */
 	put_socket(run, connection->slot, responder_socket(connection->slot));
@@ -465,9 +680,11 @@ static void test_loopback(void **state)
 }
 
 static const struct CMUnitTest others[] = {
-	cmocka_unit_test(test_unfit_socket), cmocka_unit_test(test_socket_replaced),
-	cmocka_unit_test(test_agreement),    cmocka_unit_test(test_connections),
-	cmocka_unit_test(test_loopback),
+	cmocka_unit_test(test_unfit_socket),	cmocka_unit_test(test_socket_replaced),
+	cmocka_unit_test(test_agreement),	cmocka_unit_test(test_connections),
+	cmocka_unit_test(test_bound_in_turn),	cmocka_unit_test(test_bound_at_once),
+	cmocka_unit_test(test_bound_and_proof), cmocka_unit_test(test_bound_retry),
+	cmocka_unit_test(test_released),	cmocka_unit_test(test_loopback),
 };
 
 int main(void)
@@ -479,7 +696,7 @@ int main(void)
 						.test_func = test_steer_row,
 						.initial_state = (void *)(uintptr_t)&rows[i] };
 	memcpy(tests + COUNT(rows), others, sizeof(others));
-	use_programs(RUN_BIT(RUN_STEER) | RUN_BIT(RUN_FILTER),
+	use_programs(RUN_BIT(RUN_STEER) | RUN_BIT(RUN_FILTER) | RUN_BIT(RUN_RELEASE),
 		     RUN_BIT(RUN_STEER) | RUN_BIT(RUN_FILTER));
 	return tests_main("steer", NULL, 0, tests, COUNT(tests), STEER_LOSSES);
 }

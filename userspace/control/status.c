@@ -217,6 +217,27 @@ static json_t *describe_steering(const struct rg_modules *modules)
 			 rg_describe_text(rg_steering_advice(state)));
 }
 
+/* The interfaces by which connections arrived. */
+static json_t *describe_paths(const struct rg_modules *modules)
+{
+	const struct rg_path_info *path;
+	json_t *all = json_array();
+
+	for (size_t i = 0; (path = rg_paths_get(modules->paths, i)); i++)
+		if (path->lookups)
+			json_array_append_new(
+				all,
+				json_pack("{s:s, s:i, s:b, s:I, s:I, s:o, s:o}", "interface",
+					  path->name, "ifindex", (int)path->ifindex, "filtered",
+					  path->is_filtered, "lookups", (json_int_t)path->lookups,
+					  "unseen", (json_int_t)path->unseen, "unseen_since",
+					  path->since ? json_real(rg_wall_time(path->since)) :
+							json_null(),
+					  "advice",
+					  rg_describe_text(path->since ? rg_paths_advice(path) : "")));
+	return all;
+}
+
 void rg_status_run(struct rg_client *client, const json_t *request)
 {
 	const struct rg_modules *modules = rg_control_modules(client);
@@ -230,15 +251,16 @@ void rg_status_run(struct rg_client *client, const json_t *request)
 		json_array_append_new(ports, json_integer(conf->ports[i]));
 	rg_control_answer(
 		client,
-		json_pack("{s:s, s:s, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:I}, s:o}",
+		json_pack("{s:s, s:s, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:I}, s:o}",
 			  "mode", rg_mode_name(conf->mode), "unknown", rg_action_name(conf->unknown),
 			  "ports", ports, "qil_level", (int)conf->qil_level, "activation_code",
 			  rg_describe_text(rg_secret_source_name(conf->code_source)), "interfaces",
 			  describe_interfaces(modules), "steering", describe_steering(modules),
-			  "guards", rg_guards_describe(modules->guards), "zones",
-			  describe_all_zones(modules), "maps", describe_maps(modules), "index",
-			  describe_index(modules), "lists", "entries", (json_int_t)entries,
-			  "written", (json_int_t)rg_lists_written(modules->lists), "countries",
+			  "paths", describe_paths(modules), "guards",
+			  rg_guards_describe(modules->guards), "zones", describe_all_zones(modules),
+			  "maps", describe_maps(modules), "index", describe_index(modules), "lists",
+			  "entries", (json_int_t)entries, "written",
+			  (json_int_t)rg_lists_written(modules->lists), "countries",
 			  (json_int_t)rg_lists_countries(modules->lists), "agent",
 			  describe_agent(modules)));
 }

@@ -381,6 +381,23 @@ static void print_renamed(FILE *to, const json_t *interfaces)
 				text_of(interface, "present_name"));
 }
 
+/* By which interfaces connections arrive, and whether the filter sees them. */
+static void print_paths(FILE *to, const json_t *paths)
+{
+	const json_t *path;
+	char since[TEXT_SIZE];
+	size_t i;
+
+	json_array_foreach(paths, i, path) {
+		fprintf(to, "path %s: %lld connections, %lld of them not seen by the filter",
+			text_of(path, "interface"), int_of(path, "lookups"), int_of(path, "unseen"));
+		if (json_is_number(json_object_get(path, "unseen_since")))
+			fprintf(to, ": GO PAST THE FILTER since %s: %s",
+				time_of(path, "unseen_since", since), text_of(path, "advice"));
+		fputc('\n', to);
+	}
+}
+
 static void print_status(FILE *to, const json_t *result)
 {
 	static const struct column interfaces[MAX_COLUMNS] = {
@@ -402,6 +419,7 @@ static void print_status(FILE *to, const json_t *result)
 	fputc('\n', to);
 	print_table(to, "", interfaces, json_object_get(result, "interfaces"));
 	print_renamed(to, json_object_get(result, "interfaces"));
+	print_paths(to, json_object_get(result, "paths"));
 	fputc('\n', to);
 	print_zones(to, result);
 	fputc('\n', to);

@@ -51,6 +51,7 @@ struct rg_agent {
 	uint64_t ticks; /* since the start */
 	unsigned int hangups; /* SIGHUPs whose reload has not ended */
 	int save_error, history_error; /* of the last write; a change is logged */
+	uint64_t packets; /* that XDP had seen at the last tick */
 	uint64_t indexes_failed; /* the number that was logged last */
 };
 
@@ -69,43 +70,99 @@ static void find_refusal(void *arg, const struct rg_conf *conf, const struct rg_
 	rg_refusals_find(modules->verdicts, modules->lists, conf, addr, action, refusal);
 }
 
-/* SYNs that XDP passed to the responder, since the counters began. */
-static uint64_t passed_to_responder(const struct rg_stats *stats)
-{
-	uint64_t sum = 0;
-
-	for (unsigned int peer_class = RG_CLASS_APPROVED; peer_class < RG_CLASS_MAX; peer_class++)
-		sum += rg_stats_of(stats, RG_STAT_DONE, peer_class, RG_ACTION_TEMPFAIL)->packets +
-		       rg_stats_of(stats, RG_STAT_DONE, peer_class, RG_ACTION_REJECT)->packets;
-	return sum;
-}
-
 static bool uses_responder(const struct rg_conf *conf)
 {
 	return rg_conf_uses(conf, RG_ACTION_TEMPFAIL) || rg_conf_uses(conf, RG_ACTION_REJECT);
 }
 
+/*
+ * SYNs that the kernel dropped on their way (rp_filter, a firewall) say nothing against the responder, and
+ * anybody can send them: connection tracking has no entry of them. They do not count any longer.
+ */
+static void forgive_dropped(struct rg_modules *modules, uint64_t now)
+{
+	const struct rg_maps *maps = rg_loader_maps(modules->loader);
+
+	for (unsigned int i = 0; i < RG_DESTINATIONS; i++) {
+		struct rg_destination *dest = &maps->on_the_way[i];
+
+		if (rg_steering_is_full(dest, maps->settings, now) &&
+		    rg_redirects_all_dropped(modules->redirects, dest->last, ARRAY_SIZE(dest->last)))
+			__atomic_store_n(&dest->unconfirmed, 0, __ATOMIC_RELAXED);
+	}
+}
+
+/* Tells XDP whether something may lead SYNs past the responder. */
+static void check_redirects(struct rg_modules *modules)
+{
+	struct rg_redirects_facts facts = rg_redirects_read(modules->redirects);
+
+	rg_settings_set_bounded(rg_loader_maps(modules->loader)->settings, facts.possible,
+				facts.round);
+	if (facts.by_nat)
+		forgive_dropped(modules, rg_now());
+}
+
+static void on_rules_changed(void *arg)
+{
+	check_redirects(arg);
+}
+
 /* Checks whether connections reach the responder, and logs a change if the configuration uses it. */
 static void check_steering(struct rg_modules *modules, uint64_t now)
 {
+	const struct rg_maps *maps = rg_loader_maps(modules->loader);
 	struct rg_steering *steering = &modules->steering;
-	struct rg_stats stats;
 	bool changed;
 
-	if (rg_stats_read(rg_loader_maps(modules->loader)->stats, &stats))
-		return;
+	check_redirects(modules);
 	changed = rg_steering_update(
 		steering, modules->conf,
 		rg_steering_listener(modules->conf->ports, modules->conf->port_count),
-		passed_to_responder(&stats), stats.counts[RG_STAT_STEERED].packets, now);
-	rg_settings_set_steering(rg_loader_maps(modules->loader)->settings,
-				 rg_steering_works(steering));
+		rg_steering_is_bypassed(maps->on_the_way, maps->settings, now));
+	rg_settings_set_steering(maps->settings, rg_steering_may_work(steering));
 	if (!changed || !uses_responder(modules->conf))
 		return;
 	if (steering->state == RG_STEERING_READY)
 		rg_log_info("connections can be steered to the responder");
 	else
 		rg_log_warning("%s", rg_steering_advice(steering->state));
+}
+
+static void on_path_changed(const struct rg_path_info *path)
+{
+	if (path->since)
+		rg_log_warning("interface %s: connections arrive that the filter has not seen: %s",
+			       path->name, rg_paths_advice(path));
+	else
+		rg_log_info("interface %s: the filter sees all connections again", path->name);
+}
+
+/* SYNs of filtered ports that XDP has seen. */
+static uint64_t all_packets(const struct rg_stats *stats)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int i = 0; i < RG_STAT_LOSSES; i++)
+		sum += stats->counts[i].packets;
+	return sum;
+}
+
+/* Compares what the filter passed with what arrived at sockets. */
+static void check_evidence(struct rg_agent *agent, uint64_t now)
+{
+	struct rg_modules *modules = &agent->modules;
+	struct rg_stats stats;
+	uint64_t packets;
+
+	if (rg_stats_read(rg_loader_maps(modules->loader)->stats, &stats))
+		return;
+	rg_release_evidence_update(&modules->released, stats.counts[RG_STAT_RELEASED].packets,
+				   stats.counts[RG_STAT_RELEASE_SEEN].packets);
+	packets = all_packets(&stats);
+	rg_paths_tick(modules->paths, packets - agent->packets >= RG_EXACT_PER_SECOND / 2, now,
+		      on_path_changed);
+	agent->packets = packets;
 }
 
 static void on_reloaded(void *arg, int err, const struct rg_error *error)
@@ -158,6 +215,7 @@ static void on_links_changed(void *arg)
 
 	rg_attach_refresh(modules->loader);
 	refresh_host_facts(modules->loader);
+	(void)rg_paths_refresh(modules->paths); /* tried again soon */
 	(void)rg_exempt_refresh(&modules->exempt, &modules->conf->resolver);
 }
 
@@ -225,6 +283,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 		rg_responder_tick(modules->responder, now);
 	rg_zone_test_tick(modules->zone_test, now);
 	check_steering(modules, now);
+	check_evidence(agent, now);
 	rg_guards_tick(modules->guards, modules, uses_responder(modules->conf), now);
 	if (++agent->ticks % OWN_ADDRESS_TICKS == 0) {
 		on_links_changed(modules);
@@ -321,8 +380,12 @@ static void build_responder(struct rg_agent *agent)
 						  .ended = rg_event_log_session,
 						  .arg = modules };
 	struct rg_error error;
-	int err = rg_attach_steering(modules->loader);
+	int err = rg_redirects_new(&modules->redirects, modules->base, on_rules_changed, modules);
 
+	if (err)
+		rg_log_debug("rules of nftables can't be read: %s", strerror(-err));
+	check_redirects(modules);
+	err = rg_attach_steering(modules->loader);
 	if (err)
 		rg_log_warning("the kernel refuses the steering program (%s): tempfail resets, reject "
 			       "drops",
@@ -518,6 +581,8 @@ static int build(struct rg_agent *agent, struct rg_error *error)
 		err = build_dns(&agent->modules, error);
 	if (!err)
 		err = build_judge(&agent->modules, error);
+	if (!err && rg_paths_new(&agent->modules.paths, agent->modules.loader))
+		err = rg_fail(error, -ENOMEM, "out of memory");
 	if (!err)
 		build_responder(agent);
 	if (!err)
@@ -529,9 +594,13 @@ static int build(struct rg_agent *agent, struct rg_error *error)
 	if (!err)
 		err = rg_metrics_new(&agent->metrics, &agent->modules, error);
 	if (!err)
-		err = rg_attach_all(agent->modules.loader, error);
+		check_evidence(agent, rg_now()); /* from here on counts what the counters gain */
 	if (!err)
+		err = rg_attach_all(agent->modules.loader, error);
+	if (!err) {
 		refresh_host_facts(agent->modules.loader);
+		(void)rg_paths_refresh(agent->modules.paths);
+	}
 	if (!err)
 		rg_zone_test_tick(agent->modules.zone_test, rg_now());
 	return err;
@@ -633,6 +702,8 @@ void rg_agent_free(struct rg_agent *agent, bool keep_pins)
 	for (size_t i = 0; i < ARRAY_SIZE(agent->signals); i++)
 		if (agent->signals[i])
 			event_free(agent->signals[i]);
+	rg_redirects_free(modules->redirects);
+	rg_paths_free(modules->paths);
 	rg_ring_free(modules->ring);
 	rg_judge_free(modules->judge);
 	rg_inquiry_context_free(modules->inquiries);

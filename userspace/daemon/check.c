@@ -23,7 +23,7 @@ const char *rg_check_advice(const struct rg_conf *conf)
 
 	if (!rg_conf_uses(conf, RG_ACTION_TEMPFAIL) && !rg_conf_uses(conf, RG_ACTION_REJECT))
 		return NULL;
-	rg_steering_update(&steering, conf, rg_steering_listener(conf->ports, conf->port_count), 0,
-			   0, 0);
+	rg_steering_update(&steering, conf, rg_steering_listener(conf->ports, conf->port_count),
+			   false);
 	return steering.state == RG_STEERING_READY ? NULL : rg_steering_advice(steering.state);
 }

@@ -22,7 +22,8 @@ struct rg_reload {
 void rg_reload_write_settings(const struct rg_modules *modules)
 {
 	rg_settings_write(rg_loader_maps(modules->loader)->settings, modules->conf,
-			  rg_steering_works(&modules->steering), rg_loader_can_hold(modules->loader));
+			  rg_steering_may_work(&modules->steering),
+			  rg_loader_can_hold(modules->loader));
 }
 
 void rg_reload_log_warnings(const struct rg_conf *conf)

@@ -13,21 +13,33 @@
 #include <bpf/libbpf.h>
 #include <sys/mman.h>
 
-#define MAP_COUNT 18 /* of pinned maps, with a NULL at the end */
+#define MAP_COUNT 21 /* of pinned maps, with a NULL at the end */
 
 /* The maps that an agent leaves to the next one, and a NULL. */
 static struct bpf_map *const *pinned_maps(const struct filter_bpf *skeleton,
 					  struct bpf_map *maps[MAP_COUNT])
 {
-	struct bpf_map *all[] = { skeleton->maps.settings,	  skeleton->maps.lists,
-				  skeleton->maps.lists_now,	  skeleton->maps.verdicts,
-				  skeleton->maps.peers,		  skeleton->maps.zones,
-				  skeleton->maps.events,	  skeleton->maps.stats,
-				  skeleton->maps.attempts,	  skeleton->maps.buckets,
-				  skeleton->maps.responder,	  skeleton->maps.admission,
-				  skeleton->maps.indexes,	  skeleton->maps.presence,
-				  skeleton->maps.verdict_details, skeleton->maps.host_links,
-				  skeleton->maps.host_routes,	  NULL };
+	struct bpf_map *all[] = { skeleton->maps.settings,
+				  skeleton->maps.lists,
+				  skeleton->maps.lists_now,
+				  skeleton->maps.verdicts,
+				  skeleton->maps.peers,
+				  skeleton->maps.zones,
+				  skeleton->maps.events,
+				  skeleton->maps.stats,
+				  skeleton->maps.attempts,
+				  skeleton->maps.buckets,
+				  skeleton->maps.responder,
+				  skeleton->maps.admission,
+				  skeleton->maps.indexes,
+				  skeleton->maps.presence,
+				  skeleton->maps.verdict_details,
+				  skeleton->maps.host_links,
+				  skeleton->maps.host_routes,
+				  skeleton->maps.tickets,
+				  skeleton->maps.destinations,
+				  skeleton->maps.paths,
+				  NULL };
 
 	_Static_assert(ARRAY_SIZE(all) == MAP_COUNT, "size of the list");
 
@@ -209,6 +221,11 @@ static int map_all(struct rg_loader *loader)
 				    PROT_READ | PROT_WRITE);
 	if (!maps->presence)
 		return -errno;
+	maps->on_the_way = map_memory(bpf_map__fd(skeleton->maps.destinations),
+				      RG_DESTINATIONS * sizeof(*maps->on_the_way),
+				      PROT_READ | PROT_WRITE);
+	if (!maps->on_the_way)
+		return -errno;
 	return map_details(maps, maps->verdict_details, PROT_READ | PROT_WRITE);
 }
 
@@ -226,6 +243,7 @@ static void name_maps(struct rg_loader *loader)
 	loader->maps.buckets = bpf_map__fd(skeleton->maps.buckets);
 	loader->maps.responder = bpf_map__fd(skeleton->maps.responder);
 	loader->maps.host_links = bpf_map__fd(skeleton->maps.host_links);
+	loader->maps.paths = bpf_map__fd(skeleton->maps.paths);
 	loader->maps.host_routes = bpf_map__fd(skeleton->maps.host_routes);
 }
 
@@ -411,6 +429,8 @@ void rg_loader_free(struct rg_loader *loader)
 		munmap(loader->maps.settings, (size_t)sysconf(_SC_PAGESIZE));
 	if (loader->maps.presence)
 		munmap(loader->maps.presence, sizeof(*loader->maps.presence));
+	if (loader->maps.on_the_way)
+		munmap(loader->maps.on_the_way, RG_DESTINATIONS * sizeof(*loader->maps.on_the_way));
 	unmap_details(&loader->maps);
 	unmap_details(&loader->old);
 	rg_closep(&loader->steer_link);

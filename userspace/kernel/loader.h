@@ -9,17 +9,19 @@
 #include "config/config.h"
 
 #include "maps/index.h"
+#include "maps/steer.h"
 
 struct rg_loader;
 
 /* Descriptors and memory stay the loader's. */
 struct rg_maps {
 	int lists, verdicts, verdict_details, peers, zones, events, stats, buckets, responder;
-	int host_links, host_routes;
+	int host_links, host_routes, paths;
 	struct rg_settings *settings; /* mapped: the next packet sees a store. settings.c writes it */
 	struct rg_index_presence *presence; /* mapped */
 	struct rg_verdict_details *details; /* `verdict_details`, mapped */
 	uint32_t details_count;
+	struct rg_destination *on_the_way; /* `destinations`, mapped; RG_DESTINATIONS entries */
 };
 
 /*

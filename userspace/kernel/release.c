@@ -112,6 +112,19 @@ struct rg_release_count rg_release_count(const struct rg_release *release)
 					  .monitored = release->monitored };
 }
 
+void rg_release_evidence_update(struct rg_release_evidence *evidence, uint64_t released, uint64_t seen)
+{
+	uint64_t before = evidence->released[1];
+
+	if (!evidence->updates)
+		evidence->base = released > seen ? released - seen : 0;
+	if (evidence->updates >= 2 && before > seen + evidence->base + evidence->unseen)
+		evidence->unseen = before - seen - evidence->base;
+	evidence->released[1] = evidence->released[0];
+	evidence->released[0] = released;
+	evidence->updates += evidence->updates < 2;
+}
+
 void rg_release_free(struct rg_release *release)
 {
 	if (!release)

@@ -42,4 +42,19 @@ void rg_release_count_monitored(struct rg_release *release, uint32_t ifindex, co
 
 struct rg_release_count rg_release_count(const struct rg_release *release);
 
+/* Whether released SYNs reached a socket: what XDP released, against what sk_lookup saw. */
+struct rg_release_evidence {
+	uint64_t released[2]; /* one and two updates ago */
+	uint64_t unseen; /* since the first update */
+	uint64_t base; /* the difference at the first one */
+	unsigned int updates;
+};
+
+/*
+ * Call about once a second. released: SYNs that passed for a socket of this host; seen: of these, sk_lookup
+ * saw. A SYN that is not seen between one and two seconds later counts as unseen.
+ */
+void rg_release_evidence_update(struct rg_release_evidence *evidence, uint64_t released,
+				uint64_t seen);
+
 #endif

@@ -104,6 +104,13 @@ void rg_settings_set_steering(struct rg_settings *settings, bool works)
 	__atomic_store_n(&settings->steering, (__u8)works, __ATOMIC_RELAXED);
 }
 
+void rg_settings_set_bounded(struct rg_settings *settings, bool bounded, uint32_t round)
+{
+	/* In this order: whoever sees the bound sees that older proofs are void. */
+	__atomic_store_n(&settings->round, round, __ATOMIC_RELEASE);
+	__atomic_store_n(&settings->bounded, (__u8)bounded, __ATOMIC_RELEASE);
+}
+
 /* Peers choose their addresses, so they must not know where these lie in the index. */
 int rg_settings_draw_seed(struct rg_settings *settings)
 {

@@ -28,6 +28,12 @@ void rg_settings_set_heartbeat(struct rg_settings *settings, uint64_t now);
 void rg_settings_set_steering(struct rg_settings *settings, bool works);
 
 /*
+ * Whether something may lead SYNs past the responder, so that XDP bounds their number; round: of the rules
+ * that were looked at, see kernel/redirects.h.
+ */
+void rg_settings_set_bounded(struct rg_settings *settings, bool bounded, uint32_t round);
+
+/*
  * Draws the seed of all hashes in the index, unless there is one: an index that is in force depends on
  * it. 0 or -errno.
  */

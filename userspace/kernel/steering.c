@@ -8,12 +8,6 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-/* The responder is bypassed if as many SYNs passed in this time, and none was steered. */
-#define MISSED_SYNS 8
-#define MISSED_TIME (3 * RG_NSEC_PER_SEC)
-/* After this time steering is tried again. */
-#define BYPASSED_TIME (300 * RG_NSEC_PER_SEC)
-
 struct diag_request {
 	struct nlmsghdr head;
 	struct inet_diag_req_v2 body;
@@ -96,57 +90,55 @@ static bool is_bridge_port(const struct rg_conf *conf)
 	return false;
 }
 
-/* Whether SYNs pass but reach no socket here: destination NAT, or a firewall that drops them. */
-static bool is_bypassed(struct rg_steering *steering, uint64_t passed, uint64_t steered, uint64_t now)
+/* As add_unconfirmed() of bpf/ticket.bpf.h decides it. */
+bool rg_steering_is_full(const struct rg_destination *dest, const struct rg_settings *settings,
+			 uint64_t now)
 {
-	if (steered != steering->steered || passed < steering->passed)
-		steering->missed = 0;
-	else if (passed != steering->passed && !steering->missed)
-		steering->missed_since = now;
-	if (steered == steering->steered && passed > steering->passed)
-		steering->missed += passed - steering->passed;
-	steering->passed = passed;
-	steering->steered = steered;
-	return steering->missed >= MISSED_SYNS && now - steering->missed_since >= MISSED_TIME;
+	bool is_proven = dest->proven && dest->round == settings->round &&
+			 now < dest->proven + RG_PROVEN_TIME;
+
+	return dest->unconfirmed >= (is_proven ? RG_MAX_UNCONFIRMED_PROVEN : RG_MAX_UNCONFIRMED) &&
+	       now < dest->counted + RG_UNCONFIRMED_TIME;
 }
 
-static enum rg_steering_state decide(struct rg_steering *steering, const struct rg_conf *conf,
-				     int listener, uint64_t passed, uint64_t steered, uint64_t now)
+bool rg_steering_is_bypassed(const struct rg_destination *destinations,
+			     const struct rg_settings *settings, uint64_t now)
 {
-	bool bypassed = is_bypassed(steering, passed, steered, now);
+	for (unsigned int i = 0; settings->bounded && i < RG_DESTINATIONS; i++)
+		if (rg_steering_is_full(&destinations[i], settings, now))
+			return true;
+	return false;
+}
 
+static enum rg_steering_state decide(const struct rg_steering *steering, const struct rg_conf *conf,
+				     int listener, bool bypassed)
+{
 	if (!steering->attached)
 		return RG_STEERING_NO_PROGRAM;
-	if (steering->state == RG_STEERING_BYPASSED) {
-		if (now - steering->bypassed_since < BYPASSED_TIME)
-			return RG_STEERING_BYPASSED;
-		/* Try again. This time one SYN that is not steered is enough. */
-		steering->missed = MISSED_SYNS - 1;
-		steering->missed_since = steering->bypassed_since;
-		return RG_STEERING_READY;
-	}
-	if (bypassed) {
-		steering->missed = 0;
-		steering->bypassed_since = now;
+	if (bypassed)
 		return RG_STEERING_BYPASSED;
-	}
 	if (listener)
 		return RG_STEERING_READY;
 	return is_bridge_port(conf) ? RG_STEERING_BRIDGED : RG_STEERING_NO_SERVER;
 }
 
 bool rg_steering_update(struct rg_steering *steering, const struct rg_conf *conf, int listener,
-			uint64_t passed, uint64_t steered, uint64_t now)
+			bool bypassed)
 {
 	enum rg_steering_state before = steering->state;
 
-	steering->state = decide(steering, conf, listener, passed, steered, now);
+	steering->state = decide(steering, conf, listener, bypassed);
 	return steering->state != before;
 }
 
 bool rg_steering_works(const struct rg_steering *steering)
 {
 	return steering->state == RG_STEERING_READY || steering->state == RG_STEERING_NO_SERVER;
+}
+
+bool rg_steering_may_work(const struct rg_steering *steering)
+{
+	return rg_steering_works(steering) || steering->state == RG_STEERING_BYPASSED;
 }
 
 enum rg_action rg_steering_action(const struct rg_steering *steering, enum rg_class peer_class,

@@ -9,35 +9,47 @@
 
 #include "config/config.h"
 
+#include "maps/config.h"
+#include "maps/steer.h"
+
 enum rg_steering_state {
 	RG_STEERING_READY = 0,
 	RG_STEERING_NO_PROGRAM, /* the kernel refused the sk_lookup program or its sockets */
 	RG_STEERING_NO_SERVER, /* nothing listens on a filtered port here: works, with a warning */
 	RG_STEERING_BRIDGED, /* the same, and a filtered interface is a bridge port */
-	RG_STEERING_BYPASSED, /* SYNs pass XDP, but reach no socket here: they are routed elsewhere */
+	RG_STEERING_BYPASSED, /* SYNs to an address pass XDP, but reach no socket here: XDP lets no more pass */
 };
 
 struct rg_steering {
 	enum rg_steering_state state;
 	bool attached; /* program and sockets are in place; the owner sets it */
-	uint64_t passed, steered; /* at the last update */
-	uint64_t missed; /* SYNs that passed since one was steered */
-	uint64_t missed_since, bypassed_since; /* ns of CLOCK_BOOTTIME */
 };
 
 /* Asks sock_diag(7) for listening sockets. 1: one listens on one of these ports, 0: none does, or -errno. */
 int rg_steering_listener(const uint16_t *ports, unsigned int count);
 
+/* Whether XDP lets no SYN pass to the responder for this address and port. now: ns of CLOCK_BOOTTIME. */
+bool rg_steering_is_full(const struct rg_destination *dest, const struct rg_settings *settings,
+			 uint64_t now);
+
+/*
+ * Whether XDP lets no SYN pass to the responder for at least one address and port. destinations: the map's
+ * RG_DESTINATIONS entries. now: ns of CLOCK_BOOTTIME.
+ */
+bool rg_steering_is_bypassed(const struct rg_destination *destinations,
+			     const struct rg_settings *settings, uint64_t now);
+
 /*
  * Decides anew; call about once a second. listener: what rg_steering_listener() returned; an error counts
- * as a listener. passed: SYNs that XDP passed as tempfail or reject; steered: lookups that found the
- * responder; both since the start. now: ns of CLOCK_BOOTTIME. True: the state changed.
+ * as a listener. bypassed: what rg_steering_is_bypassed() returned. True: the state changed.
  */
 bool rg_steering_update(struct rg_steering *steering, const struct rg_conf *conf, int listener,
-			uint64_t passed, uint64_t steered, uint64_t now);
+			bool bypassed);
 
-/* False: tempfail resets and reject drops instead. */
+/* False: tempfail resets and reject drops instead; with BYPASSED, for one address at least. */
 bool rg_steering_works(const struct rg_steering *steering);
+/* What XDP is told. True with BYPASSED, too: there XDP decides for each address and port. */
+bool rg_steering_may_work(const struct rg_steering *steering);
 /*
  * The action that a peer of this class meets, as bpf/filter.bpf.c decides it. If a tempfail or reject
  * can't be delivered, the SYN of a QIL peer is reset and any other is dropped. Otherwise: `action`.

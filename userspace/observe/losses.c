@@ -34,6 +34,7 @@ void rg_losses_read_own(const struct rg_modules *modules, uint64_t own[RG_OWN_LO
 	if (modules->responder)
 		responder = rg_responder_count(modules->responder);
 	own[RG_OWN_RELEASE_FAILED] = judge.release_failed;
+	own[RG_OWN_RELEASE_UNSEEN] = modules->released.unseen;
 	own[RG_OWN_HELD_LOST] = judge.held_lost;
 	own[RG_OWN_OVERLOAD] = judge.overload;
 	own[RG_OWN_VERDICTS_EVICTED] = verdicts.evicted;

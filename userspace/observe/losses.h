@@ -15,6 +15,7 @@
 /* X(NAME, name, help): as RG_LOSSES. help says what happens to the SYN or connection. */
 #define RG_OWN_LOSSES(X) \
 	X(RELEASE_FAILED, release_failed, "held SYN could not be released: dropped, its retransmission meets the verdict") \
+	X(RELEASE_UNSEEN, release_unseen, "released SYN that reached no socket within a second: a firewall or the kernel dropped it") \
 	X(HELD_LOST, held_lost, "held SYN lost for lack of memory or room: dropped, its retransmission meets the verdict") \
 	X(OVERLOAD, overload, "new peer not asked about, max_inquiries reached: passed or dropped by on_overload") \
 	X(VERDICTS_EVICTED, verdicts_evicted, "verdict removed before its end, the map is full: the peer is judged again") \

@@ -187,6 +187,25 @@ static void add_index(struct evbuffer *page, const struct rg_modules *modules)
 	add_numbers(page, &failed, 1);
 }
 
+static void add_paths(struct evbuffer *page, const struct rg_modules *modules)
+{
+	const struct rg_path_info *path;
+
+	begin(page, "path_lookups_total", "counter",
+	      "Connections to filtered ports, by the interface on which they arrived.");
+	for (size_t i = 0; (path = rg_paths_get(modules->paths, i)); i++)
+		if (path->lookups)
+			evbuffer_add_printf(page,
+					    "repgate_path_lookups_total{interface=\"%s\"} %llu\n",
+					    path->name, (unsigned long long)path->lookups);
+	begin(page, "path_unseen_total", "counter", "Of these, the filter has not seen.");
+	for (size_t i = 0; (path = rg_paths_get(modules->paths, i)); i++)
+		if (path->lookups)
+			evbuffer_add_printf(page,
+					    "repgate_path_unseen_total{interface=\"%s\"} %llu\n",
+					    path->name, (unsigned long long)path->unseen);
+}
+
 static void add_responder(struct evbuffer *page, const struct rg_modules *modules)
 {
 	const struct rg_responder_count count = modules->responder ?
@@ -232,6 +251,7 @@ static int write_page(void *arg, struct evbuffer *page)
 	add_zones(page, modules);
 	add_states(page, modules);
 	add_responder(page, modules);
+	add_paths(page, modules);
 	add_index(page, modules);
 	add_gauges(page, modules);
 	return 0;

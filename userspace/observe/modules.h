@@ -11,6 +11,9 @@
 #include "dnsbl/zone_test.h"
 #include "judge/judge.h"
 #include "kernel/ring.h"
+#include "kernel/paths.h"
+#include "kernel/redirects.h"
+#include "kernel/release.h"
 #include "kernel/steering.h"
 #include "observe/guards.h"
 #include "observe/history_counts.h"
@@ -38,6 +41,9 @@ struct rg_modules {
 	struct rg_responder *responder; /* NULL: the kernel or the host does not allow one */
 	struct rg_refusals refusals;
 	struct rg_steering steering;
+	struct rg_redirects *redirects; /* NULL: the kernel does not allow it */
+	struct rg_paths *paths;
+	struct rg_release_evidence released;
 	struct rg_recent_events *recent_events;
 	struct rg_history_counts *history;
 	struct rg_guards *guards;

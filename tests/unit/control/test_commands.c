@@ -466,6 +466,8 @@ static void test_status(void **state)
 		     "\"interfaces\":[{\"name\":\"lo\",\"ifindex\":1,\"state\":\"attached\","
 		     "\"mode\":\"generic\",\"link\":\"ethernet\",\"frags\":false,\"program\":7}],"
 		     "\"steering\":{\"state\":\"ready\",\"works\":true,\"advice\":null},"
+		     "\"paths\":[{\"interface\":\"eth7\",\"ifindex\":7,\"filtered\":false,"
+		     "\"lookups\":5,\"unseen\":3,\"unseen_since\":null,\"advice\":null}],"
 		     "\"guards\":[],"
 		     "\"index\":{\"lists\":null,\"hosts\":{\"hosts\":0,\"nets\":0,\"overflow\":0,"
 		     "\"bytes\":1},\"peers\":null,\"failed\":0},"

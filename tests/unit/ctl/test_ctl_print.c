@@ -143,7 +143,9 @@ static void test_status(void **state)
 	check(RG_COMMAND_ZONES, "{'zones':[" ZONE "]}", ZONE_TEXT);
 	check(RG_COMMAND_STATUS,
 	      "{'mode':'enforce','unknown':'hold','ports':[25,587],'interfaces':[{'name':'eth0',"
-	      "'state':'attached','mode':'native','link':'ip','frags':true,'program':7}],'steering':{'state':"
+	      "'state':'attached','mode':'native','link':'ip','frags':true,'program':7}],'paths':[{'interface':'eth0','lookups':5,'unseen':0,"
+	      "'unseen_since':null,'advice':null},{'interface':'eth1','lookups':3,'unseen':2,"
+	      "'unseen_since':86400,'advice':'do this'}],'steering':{'state':"
 	      "'no server','advice':'advice'},'guards':[{'guard':'zone','zone':'a','open':true,"
 	      "'since':86400,'until':null,'count':null,'reason':'open: silent'},{'guard':'log',"
 	      "'zone':null,'open':false,'since':86400,'until':86460,'count':5,'reason':'fast'}],"
@@ -166,6 +168,9 @@ static void test_status(void **state)
 	      "\n"
 	      "INTERFACE        STATE     MODE     LINK      FRAGS   PROGRAM\n"
 	      "eth0             attached  native   ip        yes           7\n"
+	      "path eth0: 5 connections, 0 of them not seen by the filter\n"
+	      "path eth1: 3 connections, 2 of them not seen by the filter: GO PAST THE FILTER since "
+	      "1970-01-02 00:00:00: do this\n"
 	      "\n" ZONE_TEXT "\n"
 	      "MAP                 ID    ENTRIES        MAX\n"
 	      "lists                4          2         10\n"

@@ -267,6 +267,31 @@ static void test_nothing_was_ever_held(void **state)
 	assert_int_equal(sent.count, 0);
 }
 
+/* Released SYNs against those that sk_lookup saw, second by second. */
+static void test_evidence(void **state)
+{
+	static const struct {
+		uint64_t released, seen, unseen;
+	} seconds[] = {
+		{ 100, 90, 0 }, /* what was before does not count */
+		{ 110, 90, 0 }, /* they are on their way */
+		{ 110, 100, 0 },  { 111, 100, 0 },  { 111, 100, 0 },
+		{ 111, 100, 1 }, /* one did not arrive */
+		{ 150, 139, 1 },  { 150, 139, 1 },  { 150, 139, 1 },
+		{ 160, 140, 1 },  { 160, 140, 1 },  { 160, 140, 10 },
+		{ 160, 141, 10 }, /* late: it was counted */
+		{ 170, 151, 10 }, { 170, 151, 10 }, { 170, 151, 10 },
+	};
+	struct rg_release_evidence evidence = {};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(seconds); i++) {
+		rg_release_evidence_update(&evidence, seconds[i].released, seconds[i].seen);
+		if (evidence.unseen != seconds[i].unseen)
+			fail_msg("second %zu: %d", i, (int)evidence.unseen);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -279,6 +304,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_others_do_not_wait, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_monitored, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_nothing_was_ever_held, set_up, tear_down),
+		cmocka_unit_test(test_evidence),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -154,6 +154,10 @@ static void test_single_members(void **state)
 	rg_settings_set_steering(&settings, false);
 	want.steering = 0;
 	assert_memory_equal(&settings, &want, sizeof(want));
+	rg_settings_set_bounded(&settings, true, 7);
+	want.bounded = 1;
+	want.round = 7;
+	assert_memory_equal(&settings, &want, sizeof(want));
 	rg_settings_set_index(&settings, RG_INDEX_LISTS, RG_INDEX_IN_FORCE(RG_INDEX_LISTS, 1, 3));
 	rg_settings_set_index(&settings, RG_INDEX_PEERS, RG_INDEX_IN_FORCE(RG_INDEX_PEERS, 0, 5));
 	want.index = RG_INDEX_IN_FORCE(RG_INDEX_LISTS, 1, 3) |

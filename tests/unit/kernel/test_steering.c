@@ -39,46 +39,42 @@ static const struct {
 	bool attached;
 	int listener;
 	const char *bridge_port;
-	unsigned int missed; /* SYNs, since 10 s ago */
-	unsigned int bypassed_for; /* s */
+	bool bypassed;
 	enum rg_steering_state to;
 } rows[] = {
-	{ "all is well", RG_STEERING_READY, true, LISTENER, NULL, 0, 0, RG_STEERING_READY },
-	{ "no program", RG_STEERING_READY, false, LISTENER, NULL, 0, 0, RG_STEERING_NO_PROGRAM },
-	{ "still none", RG_STEERING_NO_PROGRAM, false, LISTENER, NULL, 0, 0, RG_STEERING_NO_PROGRAM },
-	{ "a program now", RG_STEERING_NO_PROGRAM, true, LISTENER, NULL, 0, 0, RG_STEERING_READY },
-	{ "no program comes before a bridge", RG_STEERING_BRIDGED, false, NO_LISTENER, "eth1", 0, 0,
+	{ "all is well", RG_STEERING_READY, true, LISTENER, NULL, false, RG_STEERING_READY },
+	{ "no program", RG_STEERING_READY, false, LISTENER, NULL, false, RG_STEERING_NO_PROGRAM },
+	{ "still none", RG_STEERING_NO_PROGRAM, false, LISTENER, NULL, false, RG_STEERING_NO_PROGRAM },
+	{ "a program now", RG_STEERING_NO_PROGRAM, true, LISTENER, NULL, false, RG_STEERING_READY },
+	{ "no program comes before a bridge", RG_STEERING_BRIDGED, false, NO_LISTENER, "eth1",
+	  false, RG_STEERING_NO_PROGRAM },
+	{ "no program comes before a bypass", RG_STEERING_BYPASSED, false, LISTENER, NULL, true,
 	  RG_STEERING_NO_PROGRAM },
-	{ "no program comes before a bypass", RG_STEERING_BYPASSED, false, LISTENER, NULL, 0, 10,
-	  RG_STEERING_NO_PROGRAM },
 
-	{ "no server", RG_STEERING_READY, true, NO_LISTENER, NULL, 0, 0, RG_STEERING_NO_SERVER },
-	{ "a server starts", RG_STEERING_NO_SERVER, true, LISTENER, NULL, 0, 0, RG_STEERING_READY },
-	{ "listeners unknown", RG_STEERING_READY, true, UNKNOWN, NULL, 0, 0, RG_STEERING_READY },
-	{ "unknown and bridged", RG_STEERING_READY, true, UNKNOWN, "eth1", 0, 0, RG_STEERING_READY },
+	{ "no server", RG_STEERING_READY, true, NO_LISTENER, NULL, false, RG_STEERING_NO_SERVER },
+	{ "a server starts", RG_STEERING_NO_SERVER, true, LISTENER, NULL, false, RG_STEERING_READY },
+	{ "listeners unknown", RG_STEERING_READY, true, UNKNOWN, NULL, false, RG_STEERING_READY },
+	{ "unknown and bridged", RG_STEERING_READY, true, UNKNOWN, "eth1", false, RG_STEERING_READY },
 
-	{ "bridged", RG_STEERING_READY, true, NO_LISTENER, "eth1", 0, 0, RG_STEERING_BRIDGED },
-	{ "another interface is bridged", RG_STEERING_READY, true, NO_LISTENER, "eth7", 0, 0,
+	{ "bridged", RG_STEERING_READY, true, NO_LISTENER, "eth1", false, RG_STEERING_BRIDGED },
+	{ "another interface is bridged", RG_STEERING_READY, true, NO_LISTENER, "eth7", false,
 	  RG_STEERING_NO_SERVER },
-	{ "bridged, but the server is here", RG_STEERING_READY, true, LISTENER, "eth1", 0, 0,
+	{ "bridged, but the server is here", RG_STEERING_READY, true, LISTENER, "eth1", false,
 	  RG_STEERING_READY },
-	{ "a server starts on the bridge", RG_STEERING_BRIDGED, true, LISTENER, "eth1", 0, 0,
+	{ "a server starts on the bridge", RG_STEERING_BRIDGED, true, LISTENER, "eth1", false,
 	  RG_STEERING_READY },
-	{ "taken off the bridge", RG_STEERING_BRIDGED, true, NO_LISTENER, NULL, 0, 0,
+	{ "taken off the bridge", RG_STEERING_BRIDGED, true, NO_LISTENER, NULL, false,
 	  RG_STEERING_NO_SERVER },
 
-	{ "some SYNs are missed", RG_STEERING_READY, true, LISTENER, NULL, 7, 0, RG_STEERING_READY },
-	{ "enough are missed", RG_STEERING_READY, true, LISTENER, NULL, 8, 0, RG_STEERING_BYPASSED },
-	{ "missed without a server", RG_STEERING_NO_SERVER, true, NO_LISTENER, NULL, 8, 0,
+	{ "bypassed", RG_STEERING_READY, true, LISTENER, NULL, true, RG_STEERING_BYPASSED },
+	{ "bypassed without a server", RG_STEERING_NO_SERVER, true, NO_LISTENER, NULL, true,
 	  RG_STEERING_BYPASSED },
-	{ "missed on a bridge", RG_STEERING_BRIDGED, true, NO_LISTENER, "eth1", 8, 0,
+	{ "bypassed on a bridge", RG_STEERING_BRIDGED, true, NO_LISTENER, "eth1", true,
 	  RG_STEERING_BYPASSED },
-
-	{ "bypassed for a while", RG_STEERING_BYPASSED, true, LISTENER, NULL, 0, 299,
-	  RG_STEERING_BYPASSED },
-	{ "tried again", RG_STEERING_BYPASSED, true, LISTENER, NULL, 0, 300, RG_STEERING_READY },
-	{ "tried again without a server", RG_STEERING_BYPASSED, true, NO_LISTENER, NULL, 0, 300,
-	  RG_STEERING_READY },
+	{ "still bypassed", RG_STEERING_BYPASSED, true, LISTENER, NULL, true, RG_STEERING_BYPASSED },
+	{ "no more", RG_STEERING_BYPASSED, true, LISTENER, NULL, false, RG_STEERING_READY },
+	{ "no more, without a server", RG_STEERING_BYPASSED, true, NO_LISTENER, NULL, false,
+	  RG_STEERING_NO_SERVER },
 };
 
 static const struct rg_conf conf = {
@@ -93,16 +89,11 @@ static void test_transitions(void **state)
 		struct rg_steering steering = {
 			.state = rows[i].from,
 			.attached = rows[i].attached,
-			.passed = 100,
-			.steered = 50,
-			.missed = rows[i].missed,
-			.missed_since = START - 10 * SECOND,
-			.bypassed_since = START - rows[i].bypassed_for * SECOND,
 		};
 		bool changed;
 
 		bridge_port = rows[i].bridge_port;
-		changed = rg_steering_update(&steering, &conf, rows[i].listener, 100, 50, START);
+		changed = rg_steering_update(&steering, &conf, rows[i].listener, rows[i].bypassed);
 		if (steering.state != rows[i].to)
 			fail_msg("%s: %s", rows[i].what, rg_steering_name(steering.state));
 		assert_int_equal(changed, rows[i].from != rows[i].to);
@@ -110,59 +101,55 @@ static void test_transitions(void **state)
 	bridge_port = NULL;
 }
 
-/* ---- SYNs that pass and are not steered, over time ---- */
+/* ---- destinations to which no SYN passes any more ---- */
 
-struct look {
-	unsigned int second;
-	uint64_t passed, steered;
-	enum rg_steering_state state;
+#define ROUND 7
+
+static const struct {
+	const char *what;
+	bool unbounded;
+	struct rg_destination dest; /* times: s ago; proven 0: never */
+	bool bypassed;
+} fulls[] = {
+	{ "nothing yet", false, {}, false },
+	{ "seven", false, { .counted = 1, .unconfirmed = 7 }, false },
+	{ "eight", false, { .counted = 1, .unconfirmed = 8 }, true },
+	{ "more than may pass", false, { .counted = 1, .unconfirmed = 300 }, true },
+	{ "nothing leads elsewhere", true, { .counted = 1, .unconfirmed = 300 }, false },
+	{ "before the retry", false, { .counted = 299, .unconfirmed = 8 }, true },
+	{ "the next one tries again", false, { .counted = 300, .unconfirmed = 8 }, false },
+	{ "proven", false, { .counted = 1, .proven = 59, .unconfirmed = 255, .round = ROUND }, false },
+	{ "proven, and full",
+	  false,
+	  { .counted = 1, .proven = 59, .unconfirmed = 256, .round = ROUND },
+	  true },
+	{ "proven long ago",
+	  false,
+	  { .counted = 1, .proven = 60, .unconfirmed = 8, .round = ROUND },
+	  true },
+	{ "proven before the rules changed",
+	  false,
+	  { .counted = 1, .proven = 1, .unconfirmed = 8, .round = ROUND - 1 },
+	  true },
 };
 
-static void run(const char *what, const struct look *looks, size_t count)
+static void test_full(void **state)
 {
-	struct rg_steering steering = { .attached = true };
+	static struct rg_destination all[RG_DESTINATIONS];
 
-	for (size_t i = 0; i < count; i++) {
-		rg_steering_update(&steering, &conf, LISTENER, looks[i].passed, looks[i].steered,
-				   START + looks[i].second * SECOND);
-		if (steering.state != looks[i].state)
-			fail_msg("%s: %s at %u s", what, rg_steering_name(steering.state),
-				 looks[i].second);
-	}
-}
-
-#define RUN(what, ...)                                              \
-	do {                                                        \
-		static const struct look looks[] = { __VA_ARGS__ }; \
-		run(what, looks, ARRAY_SIZE(looks));                \
-	} while (0)
-
-static void test_bypass(void **state)
-{
 	(void)state;
-	RUN("steered, all the time", { 0, 0, 0, RG_STEERING_READY }, { 1, 50, 50, RG_STEERING_READY },
-	    { 5, 100, 100, RG_STEERING_READY }, { 9, 150, 150, RG_STEERING_READY });
-	RUN("none is steered", { 0, 0, 0, RG_STEERING_READY }, { 1, 8, 0, RG_STEERING_READY },
-	    { 3, 8, 0, RG_STEERING_READY }, { 4, 8, 0, RG_STEERING_BYPASSED });
-	RUN("eight in an instant are not enough", { 0, 0, 0, RG_STEERING_READY },
-	    { 1, 100, 0, RG_STEERING_READY }, { 3, 200, 0, RG_STEERING_READY });
-	RUN("seven are not enough", { 0, 0, 0, RG_STEERING_READY }, { 1, 3, 0, RG_STEERING_READY },
-	    { 60, 7, 0, RG_STEERING_READY });
-	RUN("one that is steered ends it", { 0, 0, 0, RG_STEERING_READY },
-	    { 1, 7, 0, RG_STEERING_READY }, { 2, 8, 1, RG_STEERING_READY },
-	    { 5, 10, 1, RG_STEERING_READY });
-	RUN("counters that begin again", { 0, 1000, 10, RG_STEERING_READY },
-	    { 1, 1007, 10, RG_STEERING_READY }, { 5, 3, 10, RG_STEERING_READY },
-	    { 9, 8, 10, RG_STEERING_READY });
-	RUN("after five minutes, one SYN is enough", { 0, 0, 0, RG_STEERING_READY },
-	    { 1, 8, 0, RG_STEERING_READY }, { 4, 8, 0, RG_STEERING_BYPASSED },
-	    { 303, 8, 0, RG_STEERING_BYPASSED }, { 304, 8, 0, RG_STEERING_READY },
-	    { 305, 9, 0, RG_STEERING_BYPASSED }, { 604, 9, 0, RG_STEERING_BYPASSED },
-	    { 605, 9, 0, RG_STEERING_READY });
-	RUN("after five minutes it works", { 0, 0, 0, RG_STEERING_READY },
-	    { 1, 8, 0, RG_STEERING_READY }, { 4, 8, 0, RG_STEERING_BYPASSED },
-	    { 304, 8, 0, RG_STEERING_READY }, { 305, 9, 1, RG_STEERING_READY },
-	    { 306, 12, 1, RG_STEERING_READY }, { 310, 15, 1, RG_STEERING_READY });
+	for (size_t i = 0; i < ARRAY_SIZE(fulls); i++) {
+		const struct rg_settings settings = { .bounded = !fulls[i].unbounded, .round = ROUND };
+		size_t slot = i * 100 % RG_DESTINATIONS;
+
+		all[slot] = fulls[i].dest;
+		all[slot].counted = START - all[slot].counted * SECOND;
+		if (all[slot].proven)
+			all[slot].proven = START - all[slot].proven * SECOND;
+		if (rg_steering_is_bypassed(all, &settings, START) != fulls[i].bypassed)
+			fail_msg("%s", fulls[i].what);
+		all[slot] = (struct rg_destination){};
+	}
 }
 
 /* ---- words, and whether it works ---- */
@@ -187,6 +174,8 @@ static void test_words(void **state)
 
 		assert_string_equal(rg_steering_name(words[i].state), words[i].name);
 		assert_int_equal(rg_steering_works(&steering), words[i].works);
+		assert_int_equal(rg_steering_may_work(&steering),
+				 words[i].works || words[i].state == RG_STEERING_BYPASSED);
 		assert_int_equal(*rg_steering_advice(words[i].state) != '\0', words[i].has_advice);
 	}
 }
@@ -237,7 +226,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_transitions),
-		cmocka_unit_test(test_bypass),
+		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_listener),
 	};
