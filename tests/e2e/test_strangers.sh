@@ -97,7 +97,7 @@ all_kinds() {
 	kind "$how: another one" from=0.1.2.3 to="$MX4"
 	kind "$how: an address that nobody has" from=$STRANGER to="${MX4%.*}.99"
 	kind "$how: what a firewall drops" from=203.0.113.41 to="$MX4"
-	kind "$how: more than wait for a full queue" from=$STRANGER to="$MX4"
+	kind "$how: connections that arrived before, again" from=$STRANGER to="$MX4"
 }
 
 testbed_up
