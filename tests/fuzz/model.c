@@ -379,6 +379,8 @@ static enum kind check_syn(struct view *view)
 {
 	/* Without a jumbo option, no length before hop-by-hop options means the rest of the frame. */
 	if (view->six && view->l3_len == 40 && view->frame[view->l3 + 6] == 0) {
+		if (!view->can_copy) /* only copies are read that far */
+			return OBSCURE + RG_LOSS_BAD_TCP;
 		view->l3_len = view->len - view->l3;
 		view->tcp_len = (long)view->len - (long)view->l4;
 	}
