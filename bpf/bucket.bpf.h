@@ -13,11 +13,11 @@
 #include "stats.bpf.h"
 
 /*
- * Takes a token; now: ns of CLOCK_BOOTTIME. Returns 1 if there was one, else 0. Several CPUs at once
- * take what is there between them, and no more.
+ * Takes a token; now: ns of CLOCK_BOOTTIME. Returns 1 if there was one, else 0. reserve: ns of the bucket's
+ * depth that are left to others. Several CPUs at once take what is there between them, and no more.
  */
 static __always_inline int take_from(struct rg_bucket *bucket, __u64 now,
-				     const struct rg_token_rate *rate)
+				     const struct rg_token_rate *rate, __u64 reserve)
 {
 	__u64 time = rate->token_time, depth = rate->depth;
 
@@ -26,7 +26,7 @@ static __always_inline int take_from(struct rg_bucket *bucket, __u64 now,
 
 		if (from < now)
 			from = now;
-		if (from + time > now + depth) {
+		if (from + time + reserve > now + depth) {
 			/*
 			 * A little too far ahead: another CPU's clock was ahead. Far too far: the rate
 			 * has changed since, and the bucket starts again, empty.

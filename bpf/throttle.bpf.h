@@ -47,7 +47,7 @@ __attribute__((noinline)) int take_token(const struct rg_settings *settings, con
 		count_loss(RG_LOSS_BUCKET_FAILED);
 		return 1;
 	}
-	return take_from(bucket, now, &settings->throttle);
+	return take_from(bucket, now, &settings->throttle, 0);
 }
 
 #endif

@@ -12,7 +12,7 @@
 #include "types.h"
 
 /* Raise it with any change of a map's key, value or meaning: the agent then replaces old pins. */
-#define RG_LAYOUT_VERSION 16
+#define RG_LAYOUT_VERSION 17
 
 struct rg_config {
 	__u32 can_hold; /* bpf_xdp_load_bytes: Linux 5.18 */
@@ -49,6 +49,7 @@ struct rg_settings {
 	__u64 bucket_mask6[2]; /* network order: the same of an IPv6 address */
 	struct rg_token_rate throttle; /* of each throttled peer or network */
 	struct rg_token_rate gates[RG_GATES]; /* of all unknown peers together */
+	struct rg_token_rate network_gates[RG_NETWORK_GATES]; /* of those of one network */
 	__u32 samples_per_second; /* refusals reported to the agent, on each CPU */
 	__u32 round; /* changes with the rules that may lead a SYN elsewhere: proofs of another round are void */
 };

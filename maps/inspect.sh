@@ -29,7 +29,7 @@ command -v jq >/dev/null || {
 # in stats.h. All other names come from the maps' BTF.
 losses='bad_ipv4 bad_ipv6 bad_tcp bad_length bad_checksum other_mac no_host ext_headers
 	vlan_tags fragment_short fragment_overlap fragment_syn ring_full ring_full_sample sample_limit
-	pending_failed flood_first flood_retry flood_drop
+	pending_failed flood_first flood_retry flood_network flood_drop
 	hold_flows hold_too_long hold_copy agent_silent
 	reset_failed tag_failed responder_gone not_local unconfirmed steer_failed
 	bucket_failed bucket_busy no_settings'

@@ -55,6 +55,7 @@ RG_AT(rg_peer, held, 20);
 RG_AT(rg_peer, flows, 24);
 RG_AT(rg_peer, reason, 56);
 RG_SIZE(rg_bucket, 8);
+RG_SIZE(rg_network, 16);
 RG_SIZE(rg_zone_name, 36);
 RG_AT(rg_zone_name, peer_class, 32);
 
@@ -73,7 +74,7 @@ RG_AT(rg_event_syn, frame, 72);
 /* config.h */
 RG_SIZE(rg_config, 8);
 RG_SIZE(rg_token_rate, 16);
-RG_SIZE(rg_settings, 192);
+RG_SIZE(rg_settings, 224);
 RG_AT(rg_settings, index, 16);
 RG_AT(rg_settings, ports, 24);
 RG_AT(rg_settings, port_count, 59);
@@ -81,8 +82,9 @@ RG_AT(rg_settings, heartbeat, 64);
 RG_AT(rg_settings, bucket_mask4, 88);
 RG_AT(rg_settings, throttle, 120);
 RG_AT(rg_settings, gates, 136);
-RG_AT(rg_settings, samples_per_second, 184);
-RG_AT(rg_settings, round, 188);
+RG_AT(rg_settings, network_gates, 184);
+RG_AT(rg_settings, samples_per_second, 216);
+RG_AT(rg_settings, round, 220);
 
 /* index.h */
 RG_SIZE(rg_index_line, 64);

@@ -60,6 +60,14 @@
 /* Throttled peers or networks. The least recently used is evicted, and starts again with a full bucket. */
 #define RG_DEFAULT_BUCKETS 65536
 
+/*
+ * Buckets of networks of unknown peers, an IPv4 /24 or an IPv6 /48 each. Networks with the same hash share one:
+ * a network that is flooded spoils the share of one in so many others. 1 MiB.
+ */
+#define RG_NETWORKS 65536 /* power of two */
+#define RG_NETWORK_BITS4 24
+#define RG_NETWORK_BITS6 48
+
 /* How often a CPU tries to take a token while other CPUs take from the same bucket. */
 #define RG_BUCKET_TRIES 16
 

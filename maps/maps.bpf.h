@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The maps. Each is pinned under its own name in pin_path (/sys/fs/bpf/repgate), except `cpus`,
- * `chunks`, `samples` and `scratch`. maps/README.md shows how to read them with bpftool. Each has one writer,
+ * `chunks`, `networks`, `samples` and `scratch`. maps/README.md shows how to read them with bpftool. Each has one writer,
  * named here.
  */
 #ifndef REPGATE_MAPS_BPF_H
@@ -123,6 +123,17 @@ struct {
 	__type(key, __u32);
 	__type(value, struct rg_bucket);
 } admission SEC(".maps");
+
+/*
+ * Key: a hash of the source's IPv4 /24 or IPv6 /48. Writer and reader: XDP. All networks have a bucket, some
+ * share one. It is written in floods only.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, RG_NETWORKS);
+	__type(key, __u32);
+	__type(value, struct rg_network);
+} networks SEC(".maps");
 
 /* Key: the index of a filtered interface. Writer: agent (kernel/host_facts.c). Reader: XDP. */
 struct {

@@ -45,6 +45,8 @@ struct rg_count {
 	X(FLOOD_FIRST, flood_first, "flood: first SYN of an unknown peer, dropped")                     \
 	X(FLOOD_RETRY, flood_retry,                                                                     \
 	  "flood: over the rate for retransmissions, passed or dropped by on_overload")                 \
+	X(FLOOD_NETWORK, flood_network,                                                                 \
+	  "flood: over the share of its /24 or /48; first SYN dropped, retransmission by on_overload")  \
 	X(FLOOD_DROP, flood_drop, "flood: over the rate of on_overload = pass, dropped")                \
 	X(HOLD_FLOWS, hold_flows, "SYN not held: too many of this peer are held already, dropped")      \
 	X(HOLD_TOO_LONG, hold_too_long, "SYN not held: longer than a held frame may be, dropped")       \

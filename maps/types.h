@@ -83,7 +83,8 @@ enum rg_gate {
 	RG_GATE_NEW = 0, /* new peers, to the agent */
 	RG_GATE_RETRY, /* retransmissions over that rate, to the agent */
 	RG_GATE_PASS, /* those over both, to the mail server if on_overload = pass */
-	RG_GATES
+	RG_GATES,
+	RG_NETWORK_GATES = RG_GATE_PASS /* the first ones have a bucket for each network, too */
 };
 
 /* Keys of `responder`: what a listening socket answers, and its family. */

@@ -68,12 +68,17 @@ struct rg_peer {
 };
 
 /*
- * `buckets`, `admission`: a token bucket, as the time at which it is full again. Each token taken moves
+ * `buckets`, `admission`, `networks`: a token bucket, as the time at which it is full again. Each token taken moves
  * that time on by token_time. It is one word, so CPUs that take tokens at once agree by compare-and-swap
  * (the generic cell rate algorithm, ITU-T I.371).
  */
 struct rg_bucket {
 	__u64 full_at; /* ns of CLOCK_BOOTTIME */
+};
+
+/* `networks`: the buckets of the unknown peers of a network, for each gate that has any. */
+struct rg_network {
+	struct rg_bucket buckets[RG_NETWORK_GATES];
 };
 
 /* `host_links`: what decides whether a frame is for this host. */

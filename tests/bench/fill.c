@@ -276,6 +276,8 @@ void fill_gates(struct rg_settings *settings, bool are_open)
 		settings->gates[i].token_time = are_open ? 1 : DAY;
 		settings->gates[i].depth = are_open ? DAY : 0;
 	}
+	for (int i = 0; i < RG_NETWORK_GATES; i++)
+		settings->network_gates[i] = (struct rg_token_rate){ .token_time = 1, .depth = DAY };
 }
 
 void fill_settings(struct rg_settings *settings, uint16_t port, uint32_t index)

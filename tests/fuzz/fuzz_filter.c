@@ -679,6 +679,9 @@ static void turn_gates(struct lab *lab)
 		gate->token_time = rng_percent(rng, 10) ? 0 : (1 + rng_below(rng, 3)) * TOKEN;
 		gate->depth = gate->token_time * bursts[rng_below(rng, 6)];
 	}
+	/* A network has all tokens or none: the model then needs no bucket of each. */
+	for (int i = 0; i < RG_NETWORK_GATES; i++)
+		lab->model.settings.network_gates[i].token_time = rng_percent(rng, 50) ? 0 : TOKEN;
 }
 
 /* What changes as the programs run; and the kernel's copy of it all. */
@@ -1119,6 +1122,8 @@ static void print_settings(const struct lab *lab)
 	print_rate("throttle", &s->throttle);
 	for (int i = 0; i < RG_GATES; i++)
 		print_rate("gate", &s->gates[i]);
+	for (int i = 0; i < RG_NETWORK_GATES; i++)
+		print_rate("gate of a network", &s->network_gates[i]);
 }
 
 static void print_counts(const struct lab *lab)

@@ -730,15 +730,16 @@ static bool is_first(struct model *model, model_addr addr, uint64_t salt, bool t
 
 /*
  * A token of a bucket that is full at *full_at. What is refused changes nothing, but for a bucket that
- * is over a second deeper in debt than it can be: its rate was another one.
+ * is over a second deeper in debt than it can be: its rate was another one. reserve: ns that must be left.
  */
-static bool take_token(const struct model *model, uint64_t *full_at, const struct rg_token_rate *rate)
+static bool take_token(const struct model *model, uint64_t *full_at,
+		       const struct rg_token_rate *rate, uint64_t reserve)
 {
 	uint64_t missing = *full_at > model->now ? *full_at - model->now : 0;
 
 	bool was_deeper = missing > rate->depth + RG_NSEC_PER_SEC;
 
-	if (missing + rate->token_time > rate->depth) {
+	if (missing + rate->token_time + reserve > rate->depth) {
 		if (was_deeper)
 			*full_at = model->now + rate->depth;
 		return false;
@@ -747,9 +748,25 @@ static bool take_token(const struct model *model, uint64_t *full_at, const struc
 	return true;
 }
 
-static bool passes_gate(struct model *model, enum rg_gate gate)
+static bool passes_gate(struct model *model, enum rg_gate gate, uint64_t reserve)
 {
-	return take_token(model, &model->admission[gate], &model->settings.gates[gate]);
+	return take_token(model, &model->admission[gate], &model->settings.gates[gate], reserve);
+}
+
+/*
+ * The last half of a gate's tokens is for networks that are within their own rate. Here a rate lets all
+ * networks pass, or none. False: *loss is why; otherwise it stays.
+ */
+static bool passes_shared_gate(struct model *model, enum rg_gate gate, enum rg_loss *loss)
+{
+	const struct rg_settings *settings = &model->settings;
+
+	if (passes_gate(model, gate, settings->gates[gate].depth / 2))
+		return true;
+	if (settings->network_gates[gate].token_time == 0)
+		return passes_gate(model, gate, 0);
+	*loss = RG_LOSS_FLOOD_NETWORK;
+	return false;
 }
 
 /*
@@ -760,22 +777,23 @@ static bool is_admitted(struct way *way, enum rg_action *action)
 {
 	const struct view *view = way->view;
 	struct model *model = way->model;
+	enum rg_loss first = RG_LOSS_FLOOD_FIRST, retry = RG_LOSS_FLOOD_RETRY;
 	uint64_t syn = 1ULL << 63 ^
 		       ((uint64_t)view->seq << 32 | (uint32_t)view->port << 16 | view->local_port);
 
 	*action = RG_ACTION_DROP;
-	if (passes_gate(model, RG_GATE_NEW))
+	if (passes_shared_gate(model, RG_GATE_NEW, &first))
 		return true;
 	if (is_first(model, view->from, syn, true)) {
-		count_loss(model, RG_LOSS_FLOOD_FIRST);
+		count_loss(model, first);
 		return false;
 	}
-	if (passes_gate(model, RG_GATE_RETRY))
+	if (passes_shared_gate(model, RG_GATE_RETRY, &retry))
 		return true;
-	count_loss(model, RG_LOSS_FLOOD_RETRY);
+	count_loss(model, retry);
 	if (model->settings.overload != RG_ACTION_PASS)
 		return false;
-	if (passes_gate(model, RG_GATE_PASS))
+	if (passes_gate(model, RG_GATE_PASS, 0))
 		*action = RG_ACTION_PASS;
 	else
 		count_loss(model, RG_LOSS_FLOOD_DROP);
@@ -817,7 +835,7 @@ static bool within_rate(struct way *way)
 	way->result->has_bucket = true;
 	bucket = model_bucket_at(way->model, way->result->bucket, &is_new);
 	if (!is_new)
-		return take_token(way->model, &bucket->full_at, &settings->throttle);
+		return take_token(way->model, &bucket->full_at, &settings->throttle, 0);
 	bucket->full_at = way->model->now + settings->throttle.token_time;
 	return true;
 }

@@ -219,6 +219,7 @@ guards_are_shown() {
 			(.reason | length > 20) and .since > 1e9 and .count > 0' <<<"$status"
 	done <<-END
 	admission flood_first flood_retry
+	admission_network flood_network
 	admission_pass flood_drop
 	max_inquiries overload
 	ring ring_full

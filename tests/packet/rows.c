@@ -59,6 +59,11 @@ static void fill_rate(struct rg_settings *settings, const struct tuning *tuning)
 		settings->gates[i].token_time = tuning->is_flood ? HOUR : 1;
 		settings->gates[i].depth = tuning->is_flood ? tuning->gates[i] * HOUR : HOUR;
 	}
+	for (int i = 0; i < RG_NETWORK_GATES; i++) {
+		settings->network_gates[i].token_time = tuning->has_networks ? HOUR : 1;
+		settings->network_gates[i].depth =
+			tuning->has_networks ? tuning->network_gates[i] * HOUR : HOUR;
+	}
 	fill_mask((uint64_t *)settings->bucket_mask4, RG_V4_PREFIX_BITS + bits4);
 	fill_mask((uint64_t *)settings->bucket_mask6,
 		  tuning->bucket_bits6 ? tuning->bucket_bits6 : RG_ADDR_BITS);

@@ -69,6 +69,8 @@ struct tuning {
 	uint32_t bucket_bits4, bucket_bits6; /* 0: 32, 128 */
 	bool is_flood;
 	uint64_t gates[RG_GATES]; /* in a flood: unknown peers' tokens, and no other in an hour */
+	bool has_networks; /* in a flood: network_gates counts, too; else networks are not limited */
+	uint64_t network_gates[RG_NETWORK_GATES]; /* tokens of each network */
 };
 
 enum sent {

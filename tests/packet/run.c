@@ -15,6 +15,7 @@
 #include "filter.skel.h"
 
 #define TEST_PEERS 4096
+#define NETWORKS_SIZE (RG_NETWORKS * sizeof(struct rg_network))
 #define SLOT_TIME 0xfffU /* a slot of `attempts`: its low 12 bits, s */
 
 struct run {
@@ -24,6 +25,7 @@ struct run {
 	struct rg_settings *settings;
 	void *attempts; /* mapped: 16 MiB are emptied faster so than by system calls */
 	size_t attempts_size;
+	void *networks; /* mapped */
 	struct run_events *events; /* where the callback writes */
 	int programs[RUN_PROGRAMS];
 };
@@ -103,6 +105,7 @@ static void apply(struct filter_bpf *skel, const struct run_options *options)
 	if (options->plain_buckets)
 		bpf_map__set_type(skel->maps.buckets, BPF_MAP_TYPE_HASH);
 	bpf_map__set_map_flags(skel->maps.attempts, BPF_F_MMAPABLE);
+	bpf_map__set_map_flags(skel->maps.networks, BPF_F_MMAPABLE);
 	skel->rodata->rg_config.can_hold = !options->no_hold;
 }
 
@@ -132,6 +135,8 @@ static int load(struct run *run, const struct run_options *options)
 	run->settings = settings;
 	if (!err)
 		err = map_memory(run->skel->maps.attempts, run->attempts_size, &run->attempts);
+	if (!err)
+		err = map_memory(run->skel->maps.networks, NETWORKS_SIZE, &run->networks);
 	if (err)
 		return err;
 	run->ring = ring_buffer__new(bpf_map__fd(run->skel->maps.events), keep_event, run, NULL);
@@ -170,6 +175,8 @@ void run_close(struct run *run)
 		munmap(run->settings, (size_t)sysconf(_SC_PAGESIZE));
 	if (run->attempts)
 		munmap(run->attempts, run->attempts_size);
+	if (run->networks)
+		munmap(run->networks, NETWORKS_SIZE);
 	filter_bpf__destroy(run->skel);
 	free(run);
 }
@@ -281,6 +288,7 @@ int run_reset(struct run *run)
 	run->events = NULL;
 	ring_buffer__consume(run->ring);
 	memset(run->attempts, 0, run->attempts_size);
+	memset(run->networks, 0, NETWORKS_SIZE);
 	err = empty(fds.lists_now, sizeof(struct rg_prefix));
 	if (!err)
 		err = empty(fds.verdicts, sizeof(struct rg_prefix));

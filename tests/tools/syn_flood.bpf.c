@@ -150,12 +150,16 @@ SEC("xdp")
 int flood(struct xdp_md *ctx)
 {
 	const struct flood_prefix *prefix;
-	__u64 state;
+	__u64 state, number;
 	int err;
 
 	if (!is_due())
 		return XDP_DROP;
-	state = flood_config.seed + (flood_config.flows ? made % flood_config.flows : made);
+	number = made;
+	if (flood_config.again)
+		number = number / (2 * flood_config.again) * flood_config.again +
+			 number % flood_config.again;
+	state = flood_config.seed + (flood_config.flows ? number % flood_config.flows : number);
 	state = next_random(&state);
 	prefix = &flood_config.prefixes[next_random(&state) % FLOOD_PREFIXES];
 	if (prefix->version == 4) {

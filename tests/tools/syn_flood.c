@@ -420,6 +420,7 @@ __attribute__((noreturn)) static void usage(int status)
 	      "  -a, --ack            ACKs, not SYNs\n"
 	      "  -x, --bad-checksum   a wrong TCP checksum\n"
 	      "  -f, --flows N        send the same N SYNs again and again (all are new)\n"
+	      "  -g, --again N        send each N SYNs a second time after them (1: twice at once)\n"
 	      "  -r, --rate N         N a second (as many as can be)\n"
 	      "  -b, --bursts         with --rate: sleep in between\n"
 	      "  -t, --seconds N      end after so long (5)\n"
@@ -440,6 +441,9 @@ static void parse_option(struct run *run, int option)
 		break;
 	case 'f':
 		run->config.flows = parse_number(optarg, "--flows", UINT32_MAX);
+		break;
+	case 'g':
+		run->config.again = parse_number(optarg, "--again", UINT32_MAX);
 		break;
 	case 'r':
 		rate = parse_number(optarg, "--rate", NSEC_PER_SEC);
@@ -498,6 +502,7 @@ int main(int argc, char **argv)
 	static const struct option options[] = { { "source", required_argument, NULL, 's' },
 						 { "once", no_argument, NULL, 'o' },
 						 { "flows", required_argument, NULL, 'f' },
+						 { "again", required_argument, NULL, 'g' },
 						 { "rate", required_argument, NULL, 'r' },
 						 { "bursts", no_argument, NULL, 'b' },
 						 { "seconds", required_argument, NULL, 't' },
@@ -512,7 +517,7 @@ int main(int argc, char **argv)
 	struct run run = { .milliseconds = 5000, .cpu = -1, .config.seed = 1ULL << 32 };
 	int option;
 
-	while ((option = getopt_long(argc, argv, "s:oF:f:r:bt:m:axc:S:h", options, NULL)) >= 0)
+	while ((option = getopt_long(argc, argv, "s:oF:f:g:r:bt:m:axc:S:h", options, NULL)) >= 0)
 		parse_option(&run, option);
 	if (argc - optind != 4)
 		usage(2);

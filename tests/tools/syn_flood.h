@@ -35,6 +35,7 @@ struct flood_config {
 	struct flood_frame v4, v6;
 	__u64 seed;
 	__u64 flows; /* 0: each SYN is new; else so many SYNs, again and again */
+	__u64 again; /* 0: no; else each so many SYNs are sent a second time after them */
 	__u64 sources; /* in `flood_sources`, taken in turn; 0: out of the prefixes */
 	__u64 frame_time; /* ns from one frame to the next; 0: full rate */
 	__u32 ifindex;

@@ -7,6 +7,7 @@
 
 /* A pending mark outlives any inquiry by this much; then the peer's next SYN asks again. */
 #define PENDING_SLACK (2 * RG_NSEC_PER_SEC)
+#define NETWORK_SHARE 512 /* a network's rate is one of so many parts of all networks' */
 
 /* The first bits of an address, as a mask in network order. */
 static void write_mask(volatile __u64 to[2], unsigned int bits)
@@ -49,7 +50,9 @@ static void write_rate(volatile struct rg_token_rate *rate, uint64_t token_time,
 
 /*
  * New peers: a burst of two seconds' worth, as when a sender flushes its queue. Above the rate,
- * retransmissions get a quarter more, and on_overload = "pass" lets ten times as many through.
+ * retransmissions get a quarter more, and on_overload = "pass" lets ten times as many through. A network gets
+ * the 512th part, so that a flood from the 256 networks of a /16 leaves half of each rate; and at once as much
+ * as all of these together may take of half a bucket.
  */
 static void write_gates(volatile struct rg_settings *settings, uint32_t per_second)
 {
@@ -58,6 +61,12 @@ static void write_gates(volatile struct rg_settings *settings, uint32_t per_seco
 	write_rate(&settings->gates[RG_GATE_NEW], time, 2ULL * per_second);
 	write_rate(&settings->gates[RG_GATE_RETRY], time * 4, per_second / 4 + 1);
 	write_rate(&settings->gates[RG_GATE_PASS], pass, 10ULL * per_second);
+	for (int gate = 0; gate < RG_NETWORK_GATES; gate++) {
+		uint64_t each = settings->gates[gate].token_time * NETWORK_SHARE;
+
+		write_rate(&settings->network_gates[gate], each,
+			   settings->gates[gate].depth / each + 1);
+	}
 }
 
 static void write_actions(volatile struct rg_settings *settings, const struct rg_conf *conf,

@@ -21,6 +21,7 @@
 /* clang-format off */
 #define RG_GUARDS(X) \
 	X(ADMISSION, admission, "SYNs of unknown peers came faster than new_peers_per_second allows") \
+	X(ADMISSION_NETWORK, admission_network, "one network (an IPv4 /24 or IPv6 /48) had more than its share of SYNs of unknown peers") \
 	X(ADMISSION_PASS, admission_pass, "ten times new_peers_per_second passed unjudged: SYNs above that were dropped") \
 	X(MAX_INQUIRIES, max_inquiries, "max_inquiries peers were asked about at once: on_overload decided about others") \
 	X(RING, ring, "the ring buffer to the agent was full: on_overload decided about new peers") \

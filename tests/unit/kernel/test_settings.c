@@ -104,6 +104,12 @@ static void test_gates(void **state)
 		assert_int_equal(settings.gates[RG_GATE_RETRY].depth, 4 * time * (rates[i] / 4 + 1));
 		assert_true(settings.gates[RG_GATE_PASS].token_time > 0);
 		assert_true(settings.gates[RG_GATE_PASS].token_time <= time);
+		/* A network gets the 512th part, and at least one token at once. */
+		assert_int_equal(settings.network_gates[RG_GATE_NEW].token_time, 512 * time);
+		assert_int_equal(settings.network_gates[RG_GATE_NEW].depth,
+				 512 * time * (2 * rates[i] / 512 + 1));
+		assert_int_equal(settings.network_gates[RG_GATE_RETRY].token_time, 4 * 512 * time);
+		assert_true(settings.network_gates[RG_GATE_RETRY].depth >= 4 * 512 * time);
 	}
 }
 
