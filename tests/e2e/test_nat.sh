@@ -105,6 +105,10 @@ is_bounded() {
 	[ "$(in_mail bpftool -j map dump pinned "$REPGATE_PINS/settings" | jq '.[0].formatted.value.bounded')" = 1 ]
 }
 
+is_unbounded() {
+	! is_bounded
+}
+
 state_is() {
 	[ "$(ctl --json status | jq -r .steering.state)" = "$1" ]
 }
@@ -146,6 +150,7 @@ for mode in native generic; do
 	outcomes "$MX4" "${peers[@]}" >/dev/null
 	at_most "$before" "$mode, the rule comes later, 250 at once"
 	nat_off
+	check "$mode: that the rule is gone, too" wait_for 2 is_unbounded
 	check "$mode: without the rule it works again" wait_for 5 state_is ready
 	same "$mode: at once" "20 connected" "$(outcomes "$MX4" "${peers[@]:0:20}")"
 	repgate_stop
