@@ -7,10 +7,12 @@
 #	new		each from another address
 #	doubled		the same 50,000 SYNs each second, as if they were retransmissions
 #	checksums	from listed addresses that are answered with 450, with a wrong checksum
-#	neighbours	from all addresses of networks in which known peers are
+#	neighbours	from listed addresses in the networks of known clean peers, from clean
+#			ones in the networks of refused peers, and from all others there
 #	known		from the addresses of the known peers, clean and listed
-# All the time a local user without rights uses up the metrics page, the ports of
-# the responder, and sock_diag.
+# All the time a local user without rights uses up the metrics page and the ports of
+# the responder, and asks sock_diag; and members of the control group send requests
+# and do not read the answers.
 #
 # Checked in each attack: known clean peers connect, none is lost, and their 99th
 # percentile is 10 ms above the quiet time before at most; no listed peer that was
@@ -18,9 +20,10 @@
 # something away is in `status`, with its reason.
 #
 #	ATTACK_SECONDS	the length of all attacks (150); 3600 for an hour, with
-#		TEST_TIMEOUT=4500 under tests/run.sh. The time that
-#		known peers need is only checked from 100 s on: the short form of
-#		`make check` runs on machines that do other things, too.
+#		TEST_TIMEOUT=4500 under tests/run.sh. The time that known peers need, and the
+#		rate of the floods, are only checked from 100 s on: the short form of
+#		`make check` runs on machines that do other things, too. From 600 s on, the
+#		quiet time before lasts a minute.
 
 # shellcheck source-path=SCRIPTDIR source=../testbed/testbed.sh
 . "$(dirname "$0")/../testbed/testbed.sh"
@@ -32,13 +35,17 @@ RATE=50000
 KNOWN=200
 LISTED=40
 SLOWER_US=10000
-QUIET_SECONDS=100
+LONG_SECONDS=100 # from here on, times and rates are checked
+LEAST_RATE=45000
+NETWORKS=8 # of known peers, whose neighbours the flood takes
 MEMORY_KB=196608
 MAC=02:00:00:00:00:25
 CORE=1
 QIL=203.0.113.77
 ATTACK_LENGTH=$((ATTACK_SECONDS / ${#ATTACKS[@]}))
 [ $ATTACK_LENGTH -le 60 ] || ATTACK_LENGTH=60
+QUIET_TIMES=10 # half a second each
+[ "$ATTACK_SECONDS" -lt 600 ] || QUIET_TIMES=120
 [ $ATTACK_LENGTH -ge 6 ] || skip "ATTACK_SECONDS: 30 at least"
 [ "$(nproc)" -ge 2 ] || skip "the attack needs a core of its own"
 
@@ -118,7 +125,8 @@ RESPONDER_USER='
 		select(undef, undef, undef, 2);
 	}'
 
-# Asks the kernel which socket a SYN of a peer would meet: SOCK_DIAG_BY_FAMILY for one connection
+# Asks the kernel which socket a SYN of a peer would meet: SOCK_DIAG_BY_FAMILY for one connection. With a third
+# argument: asks once, and prints the port of that socket.
 # shellcheck disable=SC2016
 DIAG_USER='
 	my ($to, $from, $n) = (inet_aton($ARGV[0]), inet_aton($ARGV[1]), 0);
@@ -129,9 +137,35 @@ DIAG_USER='
 			my $request = pack("C4 L", 2, 6, 0, 0, ~0) . $id;
 			syswrite($s, pack("L S2 L2", 16 + length $request, 20, 1, $n, 0) . $request);
 			sysread($s, my $answer, 8192);
+			next unless $ARGV[2];
+			print unpack("S", substr($answer, 4, 2)) == 20 ? unpack("n", substr($answer, 20, 2)) : "none", "\n";
+			exit;
 		}
 		select(undef, undef, undef, 0.1);
 	}'
+
+# A member of the control group: 30 connections, each of which sends requests and reads nothing, until it is closed
+# shellcheck disable=SC2016
+CONTROL_MEMBER='
+	$SIG{PIPE} = "IGNORE";
+	while (1) {
+		my @all;
+		for (1 .. 30) {
+			socket(my $s, PF_UNIX, SOCK_STREAM, 0) or last;
+			connect($s, pack_sockaddr_un($ARGV[0])) or next;
+			$s->blocking(0);
+			push @all, $s;
+		}
+		for (1 .. 20) {
+			syswrite($_, "{\"command\":\"status\"}\n" x 100) for @all;
+			select(undef, undef, undef, 0.1);
+		}
+	}'
+
+# socket_of ADDRESS: the port of the socket that sock_diag tells of, to a user without rights
+socket_of() {
+	in_mail setpriv --reuid 65534 --regid 65534 --clear-groups perl -MSocket -e "$DIAG_USER" "$MX4" "$1" once
+}
 
 local_users() {
 	local ports
@@ -140,7 +174,11 @@ local_users() {
 	as_nobody metrics_user "$METRICS_USER" "$REPGATE_METRICS"
 	# shellcheck disable=SC2086 # words
 	as_nobody responder_user "$RESPONDER_USER" $ports
+	ctl lookup --store $QIL >/dev/null || true
+	same "sock_diag does not tell who is listed" "$(socket_of 10.21.0.1)" "$(socket_of $QIL)"
 	as_nobody diag_user "$DIAG_USER" "$MX4" "$QIL"
+	spawn control_member setpriv --reuid 65534 --regid 0 --clear-groups perl -MSocket -MIO::Handle -e "$CONTROL_MEMBER" \
+		"$REPGATE_SOCKET"
 	# shellcheck disable=SC2016
 	check "a user without rights can't open the control socket" eval \
 		"! in_mail setpriv --reuid 65534 --regid 65534 --clear-groups \
@@ -159,13 +197,21 @@ write_sources() {
 
 # flood ATTACK: starts it
 flood() {
-	local arguments
+	local arguments i
 	case $1 in
 	new) arguments=(--source 64.0.0.0/3 --source 128.0.0.0/2 --source 2400::/8) ;;
 	doubled) arguments=(--source 64.0.0.0/3 --source 2400::/8 --flows "$RATE") ;;
 	checksums) arguments=(--source 203.0.113.0/24 --source 2001:db8:21:e000::/52 --bad-checksum) ;;
-	neighbours) arguments=(--source 10.21.0.0/24 --source 2001:db8:21:1::/64 --source 2001:db8:21:d001::/64
-		--source 10.21.240.0/24) ;;
+	neighbours)
+		arguments=(--source 10.21.0.0/24 --source 10.21.240.0/24)
+		for ((i = 1; i <= NETWORKS; i++)); do
+			arguments+=(--source "$(printf '2001:db8:21:%x::bad/128' $i)")
+		done
+		for ((i = 1; i <= 3; i++)); do
+			arguments+=(--source "$(printf '2001:db8:21:%x::/64' $i)"
+				--source "$(printf '2001:db8:21:d%03x::/64' $i)")
+		done
+		;;
 	known) arguments=(--sources "$TESTBED/sources") ;;
 	esac
 	nsenter --net=/run/netns/clients -- "$BUILD/tests/syn_flood" --cpu $CORE --rate $RATE --bursts \
@@ -178,6 +224,9 @@ flood_end() {
 	kill "$FLOOD_PID" || not_ok "$1: syn_flood ended" "$(<"$TESTBED/flood")"
 	wait "$FLOOD_PID" || not_ok "syn_flood" "status $?: $(<"$TESTBED/flood")"
 	echo "# $1: $(<"$TESTBED/flood")"
+	[ "$ATTACK_SECONDS" -lt $LONG_SECONDS ] ||
+		check "$1: the flood has $(jq .pps "$TESTBED/flood") SYNs a second" \
+			test "$(jq .pps "$TESTBED/flood")" -ge $LEAST_RATE
 }
 
 # attack NAME
@@ -193,7 +242,7 @@ attack() {
 	flood_end "$1"
 	echo "# $1: known$(grep '^#' "$TESTBED/known" | tr -d '#')"
 	same "$1: no known clean peer is lost" "$(summary known peers)" "$(summary known connected)"
-	[ "$ATTACK_SECONDS" -lt $QUIET_SECONDS ] ||
+	[ "$ATTACK_SECONDS" -lt $LONG_SECONDS ] ||
 		check "$1: their p99 is $(summary known p99_us) us, $(summary quiet p99_us) before" \
 			test "$(summary known p99_us)" -le $(($(summary quiet p99_us) + SLOWER_US))
 	same "$1: no listed peer gets in" 0 "$(summary listed connected)"
@@ -201,6 +250,25 @@ attack() {
 	same "$1: the responder works" true "$(ctl --json status | jq .steering.works)"
 	check "$1: the agent stays under $MEMORY_KB KB: $(memory VmHWM)" \
 		test "$(memory VmHWM)" -lt $MEMORY_KB
+}
+
+# New peers beside those that the flood came from: each is judged by itself.
+neighbours_are_judged() {
+	local i
+	for ((i = 1; i <= NETWORKS; i++)); do
+		printf '2001:db8:21:d%03x::77\n' $i
+	done | meet new 100 8000
+	same "clean neighbours of refused peers get in" $NETWORKS "$(summary new connected)"
+	check "listed neighbours of clean peers do not" wait_for 15 listed_neighbours_are_refused
+}
+
+# While the rates are used up, `on_overload = "pass"` may let one in that is not judged.
+listed_neighbours_are_refused() {
+	local i
+	for ((i = 1; i <= NETWORKS; i++)); do
+		printf '2001:db8:21:%x::bad\n' $i
+	done | meet new 100 1500
+	[ "$(summary new connected)" -eq 0 ]
 }
 
 # --- the guards --------------------------------------------------------------
@@ -245,7 +313,13 @@ guards_are_shown() {
 # --- the test ----------------------------------------------------------------
 
 prepare() {
-	printf '%s 127.1.0.1\n' 10.21.240.0/24 2001:db8:21:d000::/52 | ers_zone standard 14400 14400
+	local i
+	{
+		listed 1
+		for ((i = 1; i <= NETWORKS; i++)); do
+			printf '2001:db8:21:%x::bad\n' $i
+		done
+	} | sed 's/$/ 127.1.0.1/' | ers_zone standard 14400 14400
 	printf '%s 127.0.0.32\n' 203.0.113.0/24 2001:db8:21:e000::/52 | ers_zone qil 14400 14400
 	zones_start
 	sink_start
@@ -267,8 +341,8 @@ quiet() {
 	same "$KNOWN clean peers are judged" $KNOWN "$(summary judged connected)"
 	listed 1 | meet refused 400 2000
 	same "$LISTED listed peers are refused" $LISTED "$(summary refused timeout)"
-	known 10 | meet quiet 400 2000
-	same "the clean ones connect again" $((10 * KNOWN)) "$(summary quiet connected)"
+	known $QUIET_TIMES | meet quiet 400 2000
+	same "the clean ones connect again" $((QUIET_TIMES * KNOWN)) "$(summary quiet connected)"
 	echo "# quiet:$(grep '^#' "$TESTBED/quiet" | tr -d '#')"
 }
 
@@ -277,6 +351,7 @@ attack_all() {
 	for ((round = 0; round < ATTACK_SECONDS / (ATTACK_LENGTH * ${#ATTACKS[@]}); round++)); do
 		for name in "${ATTACKS[@]}"; do
 			attack "$name"
+			[ "$name" != neighbours ] || neighbours_are_judged
 		done
 	done
 }
