@@ -183,7 +183,7 @@ broken_configs() {
 	complains "config, in an included file" more.conf 3 "mode"
 }
 
-# Each must be named by --check, and by a reload of the agent that runs.
+# Each is named by --check and by `status`, and costs that line: the reload takes the rest.
 broken_lists() {
 	local line words text kind=approved file
 	while IFS='|' read -r line words text; do
@@ -192,15 +192,14 @@ broken_lists() {
 		# shellcheck disable=SC2059 # the text is made for it
 		printf '%b\n' "$text" | local_list "$kind" bad
 		check_file "$REPGATE_CONF"
-		complains "list, $words" "$([ "$words" = country_database ] &&
-			echo "$REPGATE_CONF" || echo "$file")" \
-			"$([ "$words" = country_database ] && echo 0 || echo "$line")" \
-			"$words"
-		try ctl reload
-		complains "reload, $words" "$([ "$words" = country_database ] &&
-			echo "$REPGATE_CONF" || echo "$file")" 0 "$words"
+		complains "list, $words" "$file" "$line" "$words"
+		check "reload, $words" ctl reload
+		check "reload, $words: status names the line" \
+			grep -qF "BAD LINE $file:$line: " <<<"$(ctl status)"
 		rm "$file"
 	done < <(rows "$LISTS")
+	check "the lists are good again" ctl reload
+	same "and status says so" 0 "$(ctl --json status | jq .lists.bad_lines)"
 }
 
 met() {
@@ -229,6 +228,10 @@ logged_more() {
 	[ "$(log_count "$1")" -gt "$2" ]
 }
 
+is_not_blocked() {
+	[ "$(lookup "$1" .class)" != blocked ]
+}
+
 # reload_fails WHAT FILE:LINE: by repgatectl, and by SIGHUP
 reload_fails() {
 	local count
@@ -253,14 +256,17 @@ running_agent() {
 	reload_fails "a bad config" "$REPGATE_CONF:$(wc -l <"$REPGATE_CONF")"
 	same "a bad config changes nothing" "$before" "$(state)"
 
-	printf '%s\nmode = "monitor";\nports = [ 25, 26 ];\n' "$good" >"$REPGATE_CONF"
+	# The configuration is bad, and the lists are loaded all the same.
 	count=$(log_count 'bad.list:2')
 	printf '198.51.100.0/24\n203.0.113.11-\n' | local_list blocked bad
-	check "a bad list is noticed and logged" wait_for 5 logged_more \
-		'bad.list:2' "$count"
-	reload_fails "a good config with a bad list" "bad.list:2"
-	same "neither of them changes anything" "$before" "$(state)"
+	check "a bad line is noticed and logged" wait_for 5 logged_more 'bad.list:2' "$count"
+	same "the line above it is in force" blocked "$(lookup 198.51.100.7 .class)"
+	check "an address in it can be approved" ctl approve 198.51.100.7
+	same "and is" approved "$(lookup 198.51.100.7 .class)"
+	check "and no more" ctl unlist 198.51.100.7
 	rm "$TESTBED/repgate/blocked.d/bad.list"
+	check "the file goes" wait_for 5 is_not_blocked 198.51.100.7
+	same "all of that changed nothing else" "$before" "$(state)"
 
 	# What can't change while the agent runs is refused, as a whole.
 	printf '%s\nmode = "monitor";\nipv6_prefix = 56;\n' "$good" >"$REPGATE_CONF"

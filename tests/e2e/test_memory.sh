@@ -35,7 +35,7 @@ reload_many() {
 			local_list blocked "many$((i % 3))"
 		if [ $((i % 10)) -eq 0 ]; then
 			echo "203.0.113.300" | local_list approved bad
-			ctl reload >/dev/null 2>&1 && echo "a bad list was taken"
+			ctl reload >/dev/null 2>&1 || echo "a bad line stopped a reload"
 			rm "$TESTBED/repgate/approved.d/bad.list"
 		elif [ $((i % 10)) -eq 1 ]; then
 			printf '%s\nnonsense = [ 1 ];\n' "$good" >"$REPGATE_CONF"

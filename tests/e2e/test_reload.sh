@@ -177,14 +177,15 @@ requests_in_one_go() {
 }
 
 bad_line() {
-	local text status=0 before
+	local before
 	before=$(entries)
-	echo "not an address" >"$BLOCKED/worse.list"
-	text=$(ctl reload 2>&1) || status=$?
-	same "a bad line is refused" 1 "$status"
-	check "by its file and line" grep -q 'worse.list:1: ' <<<"$text"
-	same "the old lists stay" "$before" "$(entries)"
+	printf 'not an address\n198.51.100.77\n' >"$BLOCKED/worse.list"
+	check "a bad line stops no reload" ctl reload
+	check "status names its file and line" grep -q 'BAD LINE .*worse.list:1: ' <<<"$(ctl status)"
+	same "the line below it is in force" $((before + 1)) "$(entries)"
 	rm "$BLOCKED/worse.list"
+	check "it goes" ctl reload
+	same "and the lists are as before" "$before" "$(entries)"
 }
 
 stop_meanwhile() {

@@ -127,13 +127,15 @@ int rg_stats_read(int fd, struct rg_stats *stats)
 
 FAKE int fake_load_lists(struct rg_error *error)
 {
-	const struct rg_list_paths paths = { modules.conf->approved_dir, modules.conf->blocked_dir,
-					     modules.conf->state_dir, 1000 };
+	const struct rg_list_paths paths = { .approved_dir = modules.conf->approved_dir,
+					     .blocked_dir = modules.conf->blocked_dir,
+					     .state_dir = modules.conf->state_dir,
+					     .max_entries = 1000 };
 	struct rg_lists *fresh;
-	int err = rg_lists_load(&fresh, &paths, error);
+	int err = rg_lists_load(&fresh, &paths);
 
 	if (err)
-		return err;
+		return rg_fail(error, err, "out of memory");
 	rg_lists_free(modules.lists);
 	modules.lists = fresh;
 	return 0;

@@ -117,9 +117,11 @@ static char dir[64];
 
 static struct rg_lists *load_lists(const char *text)
 {
-	const struct rg_list_paths paths = { "/nonexistent", dir, "/nonexistent", 1000000 };
+	const struct rg_list_paths paths = { .approved_dir = "/nonexistent",
+					     .blocked_dir = dir,
+					     .state_dir = "/nonexistent",
+					     .max_entries = 1000000 };
 	struct rg_lists *lists = NULL;
-	struct rg_error error = {};
 	char path[96];
 	FILE *file;
 
@@ -128,8 +130,7 @@ static struct rg_lists *load_lists(const char *text)
 	assert_non_null(file);
 	fputs(text, file);
 	assert_int_equal(fclose(file), 0);
-	if (rg_lists_load(&lists, &paths, &error))
-		fail_msg("%s", error.text);
+	assert_int_equal(rg_lists_load(&lists, &paths), 0);
 	unlink(path);
 	return lists;
 }

@@ -228,7 +228,9 @@ static void end_reload(void *arg, int err, const struct rg_error *error)
 
 void rg_change_run_reload(struct rg_client *client, const json_t *request)
 {
-	const struct rg_reload_request how = { .kind = RG_RELOAD_CONF, .done = end_reload };
+	bool force = json_is_true(json_object_get(request, "force"));
+	const struct rg_reload_request how = { .kind = force ? RG_RELOAD_FORCE : RG_RELOAD_CONF,
+					       .done = end_reload };
 
 	queue_change(client, request, RG_CLASS_NONE, how);
 }

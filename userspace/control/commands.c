@@ -3,6 +3,7 @@
 
 #include "control/activation.h"
 #include "control/change.h"
+#include "control/list_status.h"
 #include "control/lookup.h"
 #include "control/status.h"
 
@@ -11,7 +12,7 @@ static rg_command_run *const functions[RG_COMMANDS] = {
 	[RG_COMMAND_LOOKUP] = rg_lookup_run,
 	[RG_COMMAND_STATS] = rg_status_run_stats,
 	[RG_COMMAND_REPORT] = rg_status_run_report,
-	[RG_COMMAND_LIST] = rg_status_run_list,
+	[RG_COMMAND_LIST] = rg_list_status_run,
 	[RG_COMMAND_APPROVE] = rg_change_run_approve,
 	[RG_COMMAND_BLOCK] = rg_change_run_block,
 	[RG_COMMAND_UNLIST] = rg_change_run_unlist,

@@ -9,6 +9,8 @@
 
 #include <jansson.h>
 
+#define RG_DESCRIBE_MAX 10000 /* entries in one answer of list and dump */
+
 /* A string; null for NULL and "". */
 json_t *rg_describe_text(const char *text);
 json_t *rg_describe_addr(const struct rg_addr *addr);

@@ -49,7 +49,8 @@ static const struct rg_command_info commands[RG_COMMANDS] = {
 		"events", "the latest verdicts and refused connections", false,
 		{ FLAG("follow", false) } },
 	[RG_COMMAND_DUMP] = { "dump", "all verdicts and known peers", false, {} },
-	[RG_COMMAND_RELOAD] = { "reload", "read configuration and lists again", false, {} },
+	[RG_COMMAND_RELOAD] = { "reload", "read configuration and lists again", false,
+		{ FLAG("force", false) } },
 	[RG_COMMAND_SET] = {
 		"set", "change a setting; with --save it outlasts a restart", false,
 		{ { "key", "KEY", RG_ARGUMENT_TEXT, RG_FORM_REQUIRED, NULL, false },

@@ -14,6 +14,7 @@ struct rg_reload_queue;
 enum rg_reload_kind {
 	RG_RELOAD_LISTS, /* load the lists */
 	RG_RELOAD_CONF, /* load the configuration and the lists */
+	RG_RELOAD_FORCE, /* the same, and take list files that shrank or have many bad lines */
 	RG_RELOAD_KINDS
 };
 

@@ -4,6 +4,7 @@
 #include "base/addr.h"
 #include "base/names.h"
 #include "control/describe.h"
+#include "control/list_status.h"
 #include "kernel/attach.h"
 #include "observe/report.h"
 
@@ -13,9 +14,6 @@
 #ifndef RG_VERSION
 #define RG_VERSION "unknown"
 #endif
-
-/* Entries in one answer of list and dump. */
-#define MAX_SHOWN 10000
 
 static json_t *describe_interfaces(const struct rg_modules *modules)
 {
@@ -243,15 +241,13 @@ void rg_status_run(struct rg_client *client, const json_t *request)
 	const struct rg_modules *modules = rg_control_modules(client);
 	const struct rg_conf *conf = modules->conf;
 	json_t *ports = json_array();
-	size_t entries;
 
 	(void)request;
-	(void)rg_lists_items(modules->lists, &entries);
 	for (unsigned int i = 0; i < conf->port_count; i++)
 		json_array_append_new(ports, json_integer(conf->ports[i]));
 	rg_control_answer(
 		client,
-		json_pack("{s:s, s:s, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:I}, s:o}",
+		json_pack("{s:s, s:s, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 			  "mode", rg_mode_name(conf->mode), "unknown", rg_action_name(conf->unknown),
 			  "ports", ports, "qil_level", (int)conf->qil_level, "activation_code",
 			  rg_describe_text(rg_secret_source_name(conf->code_source)), "interfaces",
@@ -259,10 +255,7 @@ void rg_status_run(struct rg_client *client, const json_t *request)
 			  "paths", describe_paths(modules), "guards",
 			  rg_guards_describe(modules->guards), "zones", describe_all_zones(modules),
 			  "maps", describe_maps(modules), "index", describe_index(modules), "lists",
-			  "entries", (json_int_t)entries, "written",
-			  (json_int_t)rg_lists_written(modules->lists), "countries",
-			  (json_int_t)rg_lists_countries(modules->lists), "agent",
-			  describe_agent(modules)));
+			  rg_list_status_describe(modules), "agent", describe_agent(modules)));
 }
 
 void rg_status_run_zones(struct rg_client *client, const json_t *request)
@@ -329,55 +322,6 @@ void rg_status_run_report(struct rg_client *client, const json_t *request)
 		rg_control_refuse(client, "out of memory");
 }
 
-static const char *get_string(const json_t *request, const char *key)
-{
-	return json_string_value(json_object_get(request, key));
-}
-
-static bool is_wanted(const struct rg_list_item *item, const char *class_name)
-{
-	return !class_name || !strcmp(class_name, rg_class_name(item->peer_class));
-}
-
-static void list_prefixes(const struct rg_lists *lists, const char *class_name, json_t *entries)
-{
-	size_t count;
-	const struct rg_list_item *items = rg_lists_items(lists, &count);
-
-	for (size_t i = 0; i < count && json_array_size(entries) < MAX_SHOWN; i++)
-		if (is_wanted(&items[i], class_name))
-			json_array_append_new(entries, rg_describe_list_item(lists, &items[i],
-									     "class", NULL));
-}
-
-static void list_countries(const struct rg_lists *lists, const char *class_name, json_t *entries)
-{
-	for (char a = 'A'; a <= 'Z'; a++) {
-		for (char b = 'A'; b <= 'Z'; b++) {
-			const char code[] = { a, b, '\0' };
-			const struct rg_list_item *item = rg_lists_find_country(lists, code);
-
-			if (item && is_wanted(item, class_name))
-				json_array_append_new(
-					entries, rg_describe_list_item(lists, item, "class", code));
-		}
-	}
-}
-
-void rg_status_run_list(struct rg_client *client, const json_t *request)
-{
-	const struct rg_lists *lists = rg_control_modules(client)->lists;
-	const char *class_name = get_string(request, "class");
-	json_t *entries = json_array();
-	size_t count;
-
-	(void)rg_lists_items(lists, &count);
-	list_prefixes(lists, class_name, entries);
-	list_countries(lists, class_name, entries);
-	rg_control_answer(client,
-			  json_pack("{s:o, s:I}", "entries", entries, "count", (json_int_t)count));
-}
-
 struct dump {
 	const struct rg_modules *modules;
 	json_t *entries;
@@ -411,7 +355,7 @@ static int dump_verdict(void *arg, const struct rg_prefix *key, const struct rg_
 	if (key->len < RG_ADDR_BITS)
 		json_object_set_new(entry, "evidence_addresses", describe_evidence(verdicts, key));
 	json_array_append_new(dump->entries, entry);
-	return ++dump->count >= MAX_SHOWN;
+	return ++dump->count >= RG_DESCRIBE_MAX;
 }
 
 static int dump_peer(void *arg, const struct rg_addr *peer, const struct rg_peer *value)
@@ -425,7 +369,7 @@ static int dump_peer(void *arg, const struct rg_addr *peer, const struct rg_peer
 			  value->state == RG_PEER_CLEAN ? "clean" : "pending", "reason",
 			  rg_reason_name(value->reason), "since", rg_wall_time(value->since),
 			  "expires_in", rg_describe_seconds_left(value->expiry)));
-	return ++dump->count >= MAX_SHOWN;
+	return ++dump->count >= RG_DESCRIBE_MAX;
 }
 
 void rg_status_run_dump(struct rg_client *client, const json_t *request)

@@ -339,6 +339,33 @@ static void print_guards(FILE *to, const json_t *guards)
 	}
 }
 
+/* Files of the lists that are not in force as they are. */
+static void print_list_files(FILE *to, const json_t *lists)
+{
+	const json_t *file, *bad;
+	char since[TEXT_SIZE];
+	size_t i, k;
+
+	json_array_foreach(json_object_get(lists, "files"), i, file) {
+		json_array_foreach(json_object_get(file, "bad"), k, bad)
+			fprintf(to, "BAD LINE %s:%lld: %s\n", text_of(file, "path"),
+				int_of(bad, "line"), text_of(bad, "reason"));
+		if (int_of(file, "bad_lines") > (long long)k)
+			fprintf(to, "BAD LINES %s: %lld more\n", text_of(file, "path"),
+				int_of(file, "bad_lines") - (long long)k);
+		if (has_text(file, "fault"))
+			fprintf(to, "BAD FILE %s: %s; %s since %s\n", text_of(file, "path"),
+				text_of(file, "fault"),
+				json_is_true(json_object_get(file, "kept")) ?
+					"its last good version is in force" :
+				int_of(file, "entries") ? "its good lines are in force" :
+							  "nothing of it is in force",
+				time_of(file, "since", since));
+	}
+	if (has_text(lists, "country_fault"))
+		fprintf(to, "BAD COUNTRY DATABASE: %s\n", text_of(lists, "country_fault"));
+}
+
 /* What runs, and with which configuration: the lines above the tables. */
 static void print_status_head(FILE *to, const json_t *result)
 {
@@ -360,6 +387,7 @@ static void print_status_head(FILE *to, const json_t *result)
 	fprintf(to, "lists: %lld entries in force, %lld countries; inquiries: %lld, open %lld\n",
 		int_of(lists, "entries"), int_of(lists, "countries"), int_of(agent, "inquiries"),
 		int_of(agent, "inquiries_open"));
+	print_list_files(to, lists);
 	print_index(to, json_object_get(result, "index"));
 	print_steering(to, json_object_get(result, "steering"));
 	json_array_foreach(json_object_get(agent, "lacks"), i, item)

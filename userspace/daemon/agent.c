@@ -465,10 +465,10 @@ static int build_maps(struct rg_agent *agent, struct rg_error *error)
 {
 	struct rg_modules *modules = &agent->modules;
 	struct rg_list_load_result fresh = {};
-	int err = rg_list_load_files(modules->conf, &fresh.lists, &fresh.countries, error), new_zone;
+	int err = rg_list_load_files(modules->conf, RG_LIST_LOAD_KEEP, &fresh), new_zone;
 
 	if (err)
-		return err;
+		return rg_fail(error, err, "%s", fresh.error.text);
 	err = rg_loader_new(&modules->loader, modules->conf, error);
 	if (!err)
 		err = rg_verdicts_new(&modules->verdicts, modules->loader, modules->conf, error);

@@ -120,12 +120,8 @@ static void set_memory(void)
 
 static int check(struct rg_conf *conf)
 {
-	struct rg_error error;
-
-	if (rg_check_files(conf, &error)) {
-		rg_log_error("%s", error.text);
+	if (!rg_check_files(conf, stderr))
 		return EXIT_FAILURE;
-	}
 	if (conf->warnings && *conf->warnings)
 		fprintf(stderr, "%s", conf->warnings);
 	if (rg_check_advice(conf))

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "daemon/privileges.h"
 
-#include "daemon/check.h"
-
 #include "maps/pin.h"
 
 #include <grp.h>
@@ -69,8 +67,6 @@ int rg_privileges_prepare(const struct rg_conf *conf, const char *user, struct r
 	if (initgroups(user, entry->pw_gid) || setegid(entry->pw_gid) || seteuid(entry->pw_uid))
 		return rg_fail(error, -errno, "as user \"%s\": %m", user);
 	err = rg_conf_load(&as_user, conf->path, error);
-	if (!err)
-		err = rg_check_files(as_user, error);
 	rg_conf_unref(as_user);
 	return err;
 }

@@ -53,6 +53,74 @@ static struct rg_list_map list_map(const struct rg_modules *modules)
 				     .indexes = rg_verdicts_index_maps(modules->verdicts) };
 }
 
+static void warn_of_file(const struct rg_list_file *file)
+{
+	for (size_t i = 0; i < file->bad_shown; i++)
+		rg_log_warning("%s:%u: %s", file->path, file->bad[i].line, file->bad[i].why);
+	if (file->bad_lines > file->bad_shown)
+		rg_log_warning("%s: %zu more bad lines", file->path,
+			       file->bad_lines - file->bad_shown);
+	if (*file->fault)
+		rg_log_warning("%s: %s; %s", file->path, file->fault,
+			       file->kept    ? "its last good version stays in force" :
+			       file->entries ? "its good lines are in force" :
+					       "nothing of it is in force");
+}
+
+/* hint: where it may be, as the order of files seldom changes; set to the place behind it. */
+static const struct rg_list_file *find_file(const struct rg_lists *lists, const char *path,
+					    size_t *hint)
+{
+	size_t count = 0;
+	const struct rg_list_file *files = lists ? rg_lists_files(lists, &count) : NULL;
+
+	for (size_t i = 0; i < count; i++) {
+		size_t at = (*hint + i) % count;
+
+		if (!strcmp(files[at].path, path)) {
+			*hint = at + 1;
+			return &files[at];
+		}
+	}
+	return NULL;
+}
+
+/* Reports what is wrong with files, once: not what was wrong in the same way before. */
+static void warn_of_files(const struct rg_lists *before, const struct rg_lists *lists)
+{
+	size_t count, hint = 0;
+	const struct rg_list_file *files = rg_lists_files(lists, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct rg_list_file *old = find_file(before, files[i].path, &hint);
+		bool was_bad = old && (old->bad_lines || *old->fault);
+
+		if (!files[i].bad_lines && !*files[i].fault) {
+			if (was_bad)
+				rg_log_info("%s: good again", files[i].path);
+		} else if (!old || !rg_list_file_same(old, &files[i])) {
+			warn_of_file(&files[i]);
+		}
+	}
+}
+
+/* The database that can't be read does not take the one in force away. */
+static void adopt_countries(struct rg_modules *modules, struct rg_list_load_result *fresh)
+{
+	const char *fault = fresh->country_fault.text;
+
+	if (*fault && strcmp(fault, modules->country_fault.text) != 0)
+		rg_log_error("%s; %s", fault,
+			     modules->countries ? "the database before stays in force" :
+						  "no country is approved or blocked");
+	modules->country_fault = fresh->country_fault;
+	if (*fault)
+		return;
+	rg_country_db_free(modules->countries);
+	modules->countries = fresh->countries;
+	fresh->countries = NULL;
+}
+
 /* Puts fresh's lists in force; modules owns them then. On error the old lists stay in force. */
 static int adopt_lists(struct rg_modules *modules, struct rg_list_load_result *fresh,
 		       struct rg_error *error)
@@ -69,12 +137,11 @@ static int adopt_lists(struct rg_modules *modules, struct rg_list_load_result *f
 			rg_verdicts_flush(modules->verdicts, NULL, RG_NO_ZONE);
 		warn_of_countries(fresh->lists);
 	}
+	warn_of_files(modules->lists, fresh->lists);
 	rg_lists_free(modules->lists);
-	rg_country_db_free(modules->countries);
 	modules->lists = fresh->lists;
-	modules->countries = fresh->countries;
 	fresh->lists = NULL;
-	fresh->countries = NULL;
+	adopt_countries(modules, fresh);
 	return 0;
 }
 
@@ -266,10 +333,14 @@ static int start_load(void *arg, enum rg_reload_kind kind, struct rg_error *erro
 {
 	struct rg_reload *reload = arg;
 	struct rg_modules *modules = reload->modules;
-	struct rg_list_load_request request = { .map = list_map(modules), .old = modules->lists };
+	struct rg_list_load_request request = { .map = list_map(modules),
+						.old = modules->lists,
+						.how = RG_LIST_LOAD_KEEP };
 	int err = 0;
 
-	if (kind == RG_RELOAD_CONF)
+	if (kind == RG_RELOAD_FORCE)
+		request.how |= RG_LIST_LOAD_FORCE;
+	if (kind != RG_RELOAD_LISTS)
 		err = read_conf(modules, &request.conf, error);
 	else
 		request.conf = rg_conf_ref(modules->conf);

@@ -5,13 +5,12 @@
 
 #include <ctype.h>
 
-/* The line that is parsed; what errors name and what its entries remember. */
+/* The line that is parsed; what its entries remember. */
 struct line {
 	struct rg_list_parser *parser;
 	const struct rg_list_text *from;
 	uint32_t number;
 	uint32_t until; /* s since 1970, 0: for good */
-	struct rg_error *error;
 };
 
 static int add_item(const struct rg_prefix *prefix, void *arg)
@@ -20,17 +19,14 @@ static int add_item(const struct rg_prefix *prefix, void *arg)
 	struct rg_list_parser *parser = line->parser;
 
 	if (parser->count >= parser->max)
-		return rg_fail(line->error, -ENOSPC,
-			       "%s:%u: more than max_list = %zu entries in the local lists",
-			       line->from->path, line->number, parser->max);
+		return -ENOSPC;
 	if (parser->count == parser->allocated) {
 		size_t size = parser->allocated ? parser->allocated * 2 : 256;
 		struct rg_list_parsed *entries =
 			reallocarray(parser->entries, size, sizeof(*entries));
 
 		if (!entries)
-			return rg_fail(line->error, -ENOMEM, "%s:%u: out of memory",
-				       line->from->path, line->number);
+			return -ENOMEM;
 		parser->entries = entries;
 		parser->allocated = size;
 	}
@@ -120,12 +116,17 @@ const char *rg_list_parse_printable(const char *text, size_t len, char shown[RG_
 	return shown;
 }
 
+/* -EINVAL: the line is left out. */
 static int bad_entry(const struct line *line, const char *text, size_t len, const char *what)
 {
-	char shown[RG_LIST_SHOWN];
+	char shown[RG_LIST_SHOWN], why[2 * RG_LIST_SHOWN];
 
-	return rg_fail(line->error, -EINVAL, "%s:%u: \"%s\" %s", line->from->path, line->number,
-		       rg_list_parse_printable(text, len, shown), what);
+	if (line->from->bad_line) {
+		snprintf(why, sizeof(why), "\"%s\" %s", rg_list_parse_printable(text, len, shown),
+			 what);
+		line->from->bad_line(line->from->arg, line->number, why);
+	}
+	return -EINVAL;
 }
 
 static int add_entry(const char *text, size_t len, struct line *line)
@@ -135,6 +136,9 @@ static int add_entry(const char *text, size_t len, struct line *line)
 	int err, country = rg_list_parse_country(text, len);
 
 	if (country >= 0) {
+		if (line->from->no_countries)
+			return bad_entry(line, text, len,
+					 "is a country, but country_database is not set");
 		add_country(country, line);
 		return 0;
 	}
@@ -218,17 +222,28 @@ static size_t entry_length(const char *text, size_t len)
 	return len;
 }
 
+/* How many bytes come before the comment, or len. */
+static size_t comment_at(const char *text, size_t len)
+{
+	size_t at = 0;
+
+	while (at < len && text[at] != '#' && text[at] != ';')
+		at++;
+	return at;
+}
+
 static int parse_line(const char *text, size_t len, struct line *line)
 {
-	const char *comment = memchr(text, '#', len), *rest;
+	struct rg_list_parser *parser = line->parser;
 	size_t entry_len, rest_len;
+	const char *rest;
 	int err;
 
-	if (comment)
-		len = (size_t)(comment - text);
+	len = comment_at(text, len);
 	trim(&text, &len);
-	if (!len || *text == ';')
+	if (!len)
 		return 0;
+	parser->lines++;
 	line->until = 0;
 	entry_len = entry_length(text, len);
 	rest = text + entry_len;
@@ -238,12 +253,15 @@ static int parse_line(const char *text, size_t len, struct line *line)
 		err = parse_until(rest, rest_len, line);
 		if (err)
 			return err > 0 ? 0 : err;
-		/* 0 is later than any other: hence the subtraction. */
-		if (line->until && line->until - 1 < line->parser->next_until - 1)
-			line->parser->next_until = line->until;
 	}
-	line->parser->written++;
-	return add_entry(text, entry_len, line);
+	err = add_entry(text, entry_len, line);
+	if (err)
+		return err;
+	parser->written++;
+	/* 0 is later than any other: hence the subtraction. */
+	if (line->until && line->until - 1 < parser->next_until - 1)
+		parser->next_until = line->until;
+	return 0;
 }
 
 /*
@@ -260,7 +278,7 @@ static size_t plain_line(const char *text, const char *end, struct rg_prefix *pr
 		return 0;
 	while (at < end && is_blank(*at))
 		at++;
-	if (at < end && *at == '#') {
+	if (at < end && (*at == '#' || *at == ';')) {
 		at = memchr(at, '\n', (size_t)(end - at));
 		if (!at)
 			at = end;
@@ -271,10 +289,11 @@ static size_t plain_line(const char *text, const char *end, struct rg_prefix *pr
 }
 
 int rg_list_parse(struct rg_list_parser *parser, const struct rg_list_text *from, const char *text,
-		  size_t size, struct rg_error *error)
+		  size_t size)
 {
-	struct line line = { .parser = parser, .from = from, .number = 1, .error = error };
-	size_t at = 0;
+	static const char mark[] = "\xef\xbb\xbf"; /* U+FEFF, as editors of Windows begin a file */
+	struct line line = { .parser = parser, .from = from, .number = 1 };
+	size_t at = size >= 3 && !memcmp(text, mark, 3) ? 3 : 0;
 
 	for (; at < size; line.number++) {
 		struct rg_prefix prefix;
@@ -283,8 +302,9 @@ int rg_list_parse(struct rg_list_parser *parser, const struct rg_list_text *from
 
 		if (len) {
 			line.until = 0;
-			parser->written++;
+			parser->lines++;
 			err = add_prefix(&prefix, &line);
+			parser->written += !err;
 			at += len;
 		} else {
 			const char *newline = memchr(text + at, '\n', size - at);
@@ -293,7 +313,7 @@ int rg_list_parse(struct rg_list_parser *parser, const struct rg_list_text *from
 			err = parse_line(text + at, len, &line);
 			at += len + 1;
 		}
-		if (err)
+		if (err && err != -EINVAL)
 			return err;
 	}
 	return 0;
@@ -316,7 +336,7 @@ int rg_list_parse_bounds(const char *text, size_t len, struct rg_addr *first, st
 
 const char *rg_list_parse_find_entry(const char *line, size_t *len)
 {
-	*len = strcspn(line, "#\n");
+	*len = strcspn(line, "#;\n");
 	trim(&line, len);
 	*len = entry_length(line, *len);
 	return line;

@@ -4,8 +4,8 @@
  *
  *   ADDRESS | FIRST-LAST | PREFIX/LENGTH | CC   [until=SECONDS SINCE 1970]   [# comment]
  *
- * Empty lines, and lines that begin with # or ;, are ignored. A parser collects the entries of all
- * files; lists.c sorts them and packs them. No file is opened here.
+ * A comment begins with # or ;. Empty lines and a byte order mark are ignored. A bad line is reported and left
+ * out. A parser collects the entries of all files; lists.c sorts them and packs them. No file is opened here.
  */
 #ifndef REPGATE_LISTS_LIST_PARSE_H
 #define REPGATE_LISTS_LIST_PARSE_H
@@ -44,24 +44,28 @@ struct rg_list_parser {
 
 	struct rg_list_parsed *entries; /* the caller frees them */
 	size_t count, allocated;
-	size_t written; /* lines with an entry: a range is several prefixes */
+	size_t lines; /* with an entry, good or bad */
+	size_t written; /* entries in force: a range is one, and several prefixes */
 	uint32_t next_until; /* the soonest `until`, s since 1970; 0: none */
 	struct rg_list_parsed_country countries[RG_LIST_COUNTRIES];
 };
 
 /* Where a text comes from. */
 struct rg_list_text {
-	const char *path; /* for errors */
 	uint16_t source; /* the number that its entries carry */
 	enum rg_class peer_class; /* approved or blocked */
+	bool no_countries; /* a country is a bad line: there is no database to look it up */
+	/* Called for each bad line; why quotes it. NULL: nobody wants to know. */
+	void (*bad_line)(void *arg, uint32_t line, const char *why);
+	void *arg;
 };
 
 /*
- * Adds the entries of a file's text, size bytes without a NUL. 0, or a negative error that names
- * file:line: -EINVAL, -ENOSPC (more than max), -ENOMEM.
+ * Adds the entries of a file's text, size bytes without a NUL. 0, -ENOSPC (more entries than max) or -ENOMEM;
+ * then some of the entries were added.
  */
 int rg_list_parse(struct rg_list_parser *parser, const struct rg_list_text *from, const char *text,
-		  size_t size, struct rg_error *error);
+		  size_t size);
 
 /* The number of a country code of len bytes, below RG_LIST_COUNTRIES; -1: not two letters. */
 int rg_list_parse_country(const char *text, size_t len);

@@ -9,7 +9,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#define MAX_SOURCES UINT16_MAX /* what rg_list_item.source can hold */
+/* What rg_list_item.source can hold, with room for repgatectl's own files. */
+#define MAX_FILES (UINT16_MAX - 1)
 
 /* Its item has no address. */
 struct country {
@@ -21,8 +22,8 @@ struct rg_lists {
 	struct rg_list_item *items; /* one block, with the words of rg_list_item_words() behind them */
 	size_t count;
 	size_t written;
-	char **sources;
-	uint32_t source_count;
+	struct rg_list_file *files;
+	uint32_t file_count;
 	struct country *countries; /* RG_LIST_COUNTRIES */
 	size_t country_count;
 	bool lengths[RG_ADDR_BITS + 1]; /* whether an item has this length */
@@ -35,9 +36,9 @@ void rg_lists_free(struct rg_lists *lists)
 {
 	if (!lists)
 		return;
-	for (uint32_t i = 0; i < lists->source_count; i++)
-		free(lists->sources[i]);
-	free(lists->sources);
+	for (uint32_t i = 0; i < lists->file_count; i++)
+		rg_list_file_clear(&lists->files[i]);
+	free(lists->files);
 	free(lists->countries);
 	free(lists->items);
 	free(lists);
@@ -45,92 +46,47 @@ void rg_lists_free(struct rg_lists *lists)
 
 /* ---- the files ---- */
 
-static int add_source(struct rg_lists *lists, const char *path, uint16_t *ret)
-{
-	uint32_t count = lists->source_count;
-	char **sources = lists->sources;
-
-	if (count == MAX_SOURCES)
-		return -ENFILE;
-	if (!(count & (count - 1))) /* the array has room for a power of two, and is full */
-		sources = reallocarray(sources, count ? 2 * count : 1, sizeof(*sources));
-	if (!sources)
-		return -ENOMEM;
-	lists->sources = sources;
-	sources[count] = strdup(path);
-	if (!sources[count])
-		return -ENOMEM;
-	*ret = (uint16_t)lists->source_count++;
-	return 0;
-}
-
-/*
- * The whole of a regular file, NULL if it is empty; the caller frees it. It is read, not mapped: if an
- * editor truncates a mapped file, we die of SIGBUS.
- */
-static int read_whole(int fd, char **ret, size_t *len)
-{
-	struct stat st;
-	ssize_t got = 1;
-	char *text;
-
-	*ret = NULL;
-	*len = 0;
-	if (fstat(fd, &st))
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return -EINVAL;
-	if (st.st_size > UINT32_MAX)
-		return -EFBIG;
-	if (!st.st_size)
-		return 0;
-	text = malloc((size_t)st.st_size);
-	if (!text)
-		return -ENOMEM;
-	while (*len < (size_t)st.st_size &&
-	       (got = read(fd, text + *len, (size_t)st.st_size - *len)) > 0)
-		*len += (size_t)got;
-	if (got < 0) {
-		int err = -errno;
-
-		free(text);
-		return err;
-	}
-	*ret = text;
-	return 0;
-}
-
 /* While lists are loaded. */
 struct load {
 	struct rg_lists *lists;
 	struct rg_list_parser parser;
-	struct rg_error *error;
+	const struct rg_list_paths *paths;
+	enum rg_class peer_class; /* of the directory at hand */
+	struct rg_list_keep keep;
 };
 
-/* missing_ok: repgatectl's file need not exist. */
-static int load_file(struct load *load, const char *path, enum rg_class peer_class, bool missing_ok)
+/* A new file of the class at hand, the last of lists->files. NULL: no memory. */
+static struct rg_list_file *add_file(struct load *load, const char *dir, const char *name)
 {
-	struct rg_list_text from = { .path = path, .peer_class = peer_class };
-	RG_CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	RG_CLEANUP_FREE char *text = NULL;
-	struct rg_error *error = load->error;
-	size_t len;
-	int err;
+	struct rg_lists *lists = load->lists;
+	uint32_t count = lists->file_count;
+	struct rg_list_file *files = lists->files;
 
-	if (fd < 0)
-		return errno == ENOENT && missing_ok ? 0 : rg_fail(error, -errno, "%s: %m", path);
-	err = read_whole(fd, &text, &len);
-	if (err == -EINVAL)
-		return rg_fail(error, err, "%s: not a regular file", path);
-	if (err == -EFBIG)
-		return rg_fail(error, err, "%s: larger than 4 GiB", path);
-	if (!err)
-		err = add_source(load->lists, path, &from.source);
-	if (err == -ENFILE)
-		return rg_fail(error, err, "%s: more than %d list files", path, MAX_SOURCES);
-	if (err)
-		return rg_fail(error, err, "%s: %s", path, strerror(-err));
-	return rg_list_parse(&load->parser, &from, text, len, error);
+	if (!(count & (count - 1))) /* the array has room for a power of two, and is full */
+		files = reallocarray(files, count ? 2 * count : 1, sizeof(*files));
+	if (!files)
+		return NULL;
+	lists->files = files;
+	files[count] = (struct rg_list_file){ .peer_class = load->peer_class };
+	if (asprintf(&files[count].path, "%s%s%s", dir, *name ? "/" : "", name) < 0)
+		return NULL;
+	lists->file_count++;
+	return &files[count];
+}
+
+static int load_file(struct load *load, const char *dir, const char *name, bool missing_ok)
+{
+	uint32_t source = load->lists->file_count;
+	struct rg_list_file *file = add_file(load, dir, name);
+
+	if (!file)
+		return -ENOMEM;
+	if (source >= MAX_FILES && *name) {
+		snprintf(file->fault, sizeof(file->fault), "more than %d list files", MAX_FILES);
+		return 0;
+	}
+	return rg_list_file_load(file, &load->parser, (uint16_t)source, &load->keep,
+				 load->paths->no_countries, missing_ok);
 }
 
 static int is_list_file(const struct dirent *entry)
@@ -140,34 +96,95 @@ static int is_list_file(const struct dirent *entry)
 	return entry->d_name[0] != '.' && len > 5 && !strcmp(entry->d_name + len - 5, ".list");
 }
 
-static int load_directory(struct load *load, const char *dir, enum rg_class peer_class)
+/* Removes the copies of files that are gone: who takes a file away means it. */
+static void forget_gone(const struct load *load, const char *dir)
+{
+	DIR *copies = load->keep.write ? opendir(load->keep.dir) : NULL;
+	const struct dirent *entry;
+
+	while (copies && (entry = readdir(copies))) {
+		const char *list = strstr(entry->d_name, ".list");
+		RG_CLEANUP_FREE char *path = NULL;
+		struct stat st;
+
+		if (list &&
+		    asprintf(&path, "%s/%.*s", dir, (int)(list - entry->d_name + 5), entry->d_name) >
+			    0 &&
+		    lstat(path, &st) && errno == ENOENT)
+			(void)unlinkat(dirfd(copies), entry->d_name, 0);
+	}
+	if (copies)
+		closedir(copies);
+}
+
+/* The names of the files in dir; if it can't be read, of those whose last good versions are kept. */
+static int find_files(struct load *load, const char *dir, struct dirent ***names)
+{
+	int count = scandir(dir, names, is_list_file, alphasort);
+	struct rg_list_file *file;
+
+	if (count >= 0 || errno == ENOENT) {
+		forget_gone(load, dir);
+		return count < 0 ? 0 : count;
+	}
+	if (errno == ENOMEM)
+		return -ENOMEM;
+	file = add_file(load, dir, "");
+	if (!file)
+		return -ENOMEM;
+	snprintf(file->fault, sizeof(file->fault), "%m");
+	count = load->keep.dir ? scandir(load->keep.dir, names, is_list_file, alphasort) : 0;
+	return count < 0 ? 0 : count;
+}
+
+static int load_directory(struct load *load, const char *dir)
 {
 	struct dirent **names = NULL;
-	int count = scandir(dir, &names, is_list_file, alphasort), err = 0;
+	int count = find_files(load, dir, &names), err = count < 0 ? count : 0;
 
-	if (count < 0)
-		return errno == ENOENT ? 0 : rg_fail(load->error, -errno, "%s: %m", dir);
 	for (int i = 0; i < count; i++) {
-		RG_CLEANUP_FREE char *path = NULL;
-
-		if (!err && asprintf(&path, "%s/%s", dir, names[i]->d_name) < 0)
-			err = -ENOMEM;
 		if (!err)
-			err = load_file(load, path, peer_class, false);
+			err = load_file(load, dir, names[i]->d_name, false);
 		free(names[i]);
 	}
 	free(names);
 	return err;
 }
 
-static int load_class(struct load *load, const struct rg_list_paths *paths, enum rg_class peer_class)
+/* Where the last good versions of a class are: STATE_DIR/lists/CLASS. Makes the directory if it may. */
+static char *keep_dir(const struct rg_list_paths *paths, enum rg_class peer_class)
 {
+	const char *name = peer_class == RG_CLASS_APPROVED ? "approved" : "blocked";
+	char *dir;
+
+	if (asprintf(&dir, "%s/lists", paths->state_dir) < 0)
+		return NULL;
+	if (paths->keep)
+		(void)mkdir(dir, 0700);
+	free(dir);
+	if (asprintf(&dir, "%s/lists/%s", paths->state_dir, name) < 0)
+		return NULL;
+	if (paths->keep)
+		(void)mkdir(dir, 0700);
+	return dir;
+}
+
+/* A class's directory, then repgatectl's own file, which no other program writes: it needs no copy. */
+static int load_class(struct load *load, enum rg_class peer_class)
+{
+	const struct rg_list_paths *paths = load->paths;
 	const char *dir = peer_class == RG_CLASS_APPROVED ? paths->approved_dir : paths->blocked_dir;
 	RG_CLEANUP_FREE char *own = rg_list_edit_path(paths->state_dir, peer_class);
-	int err = own ? load_directory(load, dir, peer_class) :
-			rg_fail(load->error, -ENOMEM, "out of memory");
+	RG_CLEANUP_FREE char *keep = keep_dir(paths, peer_class);
+	int err;
 
-	return err ? err : load_file(load, own, peer_class, true);
+	if (!own || !keep)
+		return -ENOMEM;
+	load->peer_class = peer_class;
+	load->keep = (struct rg_list_keep){ keep, paths->keep, paths->force, paths->all_bad };
+	err = load_directory(load, dir);
+	load->keep = (struct rg_list_keep){ .force = true, .all_bad = paths->all_bad };
+	return err ? err : load_file(load, own, "", true);
 }
 
 /* ---- packing ---- */
@@ -247,40 +264,37 @@ static void pack_countries(struct rg_lists *lists, const struct rg_list_parsed_c
 	}
 }
 
-static int load_all(struct load *load, const struct rg_list_paths *paths)
+static int load_all(struct load *load)
 {
 	struct rg_lists *lists = load->lists;
 	struct rg_list_parser *parser = &load->parser;
-	int err = load_class(load, paths, RG_CLASS_APPROVED);
 
-	if (!err)
-		err = load_class(load, paths, RG_CLASS_BLOCKED);
-	if (err)
-		return err;
+	if (load_class(load, RG_CLASS_APPROVED) || load_class(load, RG_CLASS_BLOCKED))
+		return -ENOMEM;
 	parser->count = rg_list_sort_resolve(parser->entries, parser->count);
 	lists->countries = calloc(RG_LIST_COUNTRIES, sizeof(*lists->countries));
 	if (!lists->countries || pack(lists, parser->entries, parser->count))
-		return rg_fail(load->error, -ENOMEM, "out of memory");
+		return -ENOMEM;
 	pack_countries(lists, parser->countries);
 	lists->written = parser->written;
 	lists->next_until = parser->next_until;
 	return 0;
 }
 
-int rg_lists_load(struct rg_lists **ret, const struct rg_list_paths *paths, struct rg_error *error)
+int rg_lists_load(struct rg_lists **ret, const struct rg_list_paths *paths)
 {
 	struct load load = { .lists = calloc(1, sizeof(*load.lists)),
 			     .parser = { .max = paths->max_entries,
 					 .now = rg_now(),
 					 .wall_offset = rg_wall_offset() },
-			     .error = error };
+			     .paths = paths };
 	int err;
 
 	if (!load.lists)
-		return rg_fail(error, -ENOMEM, "out of memory");
+		return -ENOMEM;
 	load.lists->now = load.parser.now;
 	load.lists->wall_offset = load.parser.wall_offset;
-	err = load_all(&load, paths);
+	err = load_all(&load);
 	free(load.parser.entries);
 	if (err) {
 		rg_lists_free(load.lists);
@@ -310,7 +324,33 @@ size_t rg_lists_countries(const struct rg_lists *lists)
 
 const char *rg_lists_source(const struct rg_lists *lists, uint32_t source)
 {
-	return source < lists->source_count ? lists->sources[source] : "?";
+	return source < lists->file_count ? lists->files[source].path : "?";
+}
+
+const struct rg_list_file *rg_lists_files(const struct rg_lists *lists, size_t *count)
+{
+	*count = lists->file_count;
+	return lists->files;
+}
+
+void rg_lists_mask(struct rg_lists *lists, void (*change)(const void *arg, char *text),
+		   const void *arg)
+{
+	for (uint32_t i = 0; i < lists->file_count; i++)
+		for (size_t k = 0; k < lists->files[i].bad_shown; k++)
+			change(arg, lists->files[i].bad[k].why);
+}
+
+struct rg_list_faults rg_lists_faults(const struct rg_lists *lists)
+{
+	struct rg_list_faults faults = {};
+
+	for (uint32_t i = 0; i < lists->file_count; i++) {
+		faults.bad_lines += lists->files[i].bad_lines;
+		faults.files += *lists->files[i].fault != '\0';
+		faults.kept += lists->files[i].kept;
+	}
+	return faults;
 }
 
 static uint64_t expiry_of(const struct rg_lists *lists, uint32_t until)

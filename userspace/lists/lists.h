@@ -4,15 +4,13 @@
  * before what any zone says. The files are *.list of two directories, and the two that repgatectl writes
  * (list_edit.h); list_parse.h has their syntax.
  *
- * The lists are loaded as a whole or not at all, and do not change afterwards. Approved always wins over
- * blocked, whatever the prefix lengths.
+ * Lists do not change after they are loaded. A bad line or file costs what list_file.h says, and nothing else.
+ * Approved always wins over blocked, whatever the prefix lengths.
  */
 #ifndef REPGATE_LISTS_LISTS_H
 #define REPGATE_LISTS_LISTS_H
 
-#include "base/util.h"
-
-#include "maps/verdict.h"
+#include "lists/list_file.h"
 
 struct rg_lists;
 
@@ -60,15 +58,19 @@ static inline uint32_t rg_list_item_until(const struct rg_list_item *item)
 struct rg_list_paths {
 	const char *approved_dir;
 	const char *blocked_dir;
-	const char *state_dir; /* with repgatectl's approved.list and blocked.list */
-	size_t max_entries; /* prefixes that the files may come to; more is an error */
+	const char *state_dir; /* with repgatectl's approved.list and blocked.list, and last good versions */
+	size_t max_entries; /* prefixes that the files may come to; a file with which there are more has a fault */
+	bool no_countries; /* there is no database: a country is a bad line */
+	bool keep; /* good files are copied to state_dir/lists/ */
+	bool all_bad; /* quote all bad lines */
+	bool force; /* files that shrank or have many bad lines are what the postmaster means */
 };
 
 /*
- * Reads all files. A directory that does not exist counts as empty. 0, or a negative error that names
- * file:line; then *ret is not set. May run in any thread.
+ * Reads all files. A directory that does not exist counts as empty. What is wrong with a file is told by
+ * rg_lists_files(). 0 or -ENOMEM; then *ret is not set. May run in any thread.
  */
-int rg_lists_load(struct rg_lists **ret, const struct rg_list_paths *paths, struct rg_error *error);
+int rg_lists_load(struct rg_lists **ret, const struct rg_list_paths *paths);
 void rg_lists_free(struct rg_lists *lists);
 
 /* What is in force, in the order of rg_prefix_compare(), without countries; owned by lists. */
@@ -86,6 +88,20 @@ uint64_t rg_lists_expiry(const struct rg_lists *lists, const struct rg_list_item
  * was set between the two loads and an entry has an `until`.
  */
 bool rg_lists_same_ends(const struct rg_lists *a, const struct rg_lists *b);
+
+/* Every file that was found, or could not be; owned by lists. */
+const struct rg_list_file *rg_lists_files(const struct rg_lists *lists, size_t *count);
+
+/* Calls change for each text that quotes a line, to take out what must not be shown. */
+void rg_lists_mask(struct rg_lists *lists, void (*change)(const void *arg, char *text),
+		   const void *arg);
+
+struct rg_list_faults {
+	size_t bad_lines;
+	size_t files; /* files with a fault */
+	size_t kept; /* of those, with the last good version in force */
+};
+struct rg_list_faults rg_lists_faults(const struct rg_lists *lists);
 
 /* The path of the file that an item's source names; owned by lists. */
 const char *rg_lists_source(const struct rg_lists *lists, uint32_t source);

@@ -133,6 +133,7 @@ static void add_gauges(struct evbuffer *page, const struct rg_modules *modules)
 	struct rg_judge_count judge = rg_judge_count(modules->judge);
 	struct rg_verdicts_count verdicts = rg_verdicts_count(modules->verdicts);
 	struct rg_dns_load dns = rg_dns_load(modules->dns);
+	struct rg_list_faults faults = rg_lists_faults(modules->lists);
 	const struct number numbers[] = {
 		{ "monitor_mode", "gauge", "1 if nothing is refused.",
 		  modules->conf->mode == RG_MODE_MONITOR },
@@ -140,6 +141,13 @@ static void add_gauges(struct evbuffer *page, const struct rg_modules *modules)
 		  (double)(rg_now() - modules->started) / 1e9 },
 		{ "list_entries", "gauge", "Entries of the local lists in force.",
 		  list_entries(modules) },
+		{ "list_bad_lines", "gauge", "Lines of the local lists that are left out.",
+		  faults.bad_lines },
+		{ "list_bad_files", "gauge",
+		  "Files of the local lists that are not in force as they are.", faults.files },
+		{ "list_kept_files", "gauge",
+		  "Files of the local lists whose last good version is in force instead.",
+		  faults.kept },
 		{ "verdict_entries", "gauge", "Verdicts in the map.", verdicts.entries },
 		{ "verdicts_stored_total", "counter", "Verdicts and clean peers stored.",
 		  verdicts.stored },

@@ -31,6 +31,7 @@ struct rg_modules {
 	struct rg_loader *loader;
 	struct rg_verdicts *verdicts;
 	struct rg_lists *lists; /* in force */
+	struct rg_error country_fault; /* why the country database can't be read now; "": it can */
 	struct rg_country_db *countries; /* NULL: no country_database */
 	struct rg_exempt exempt;
 	struct rg_dns *dns;

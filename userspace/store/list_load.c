@@ -8,6 +8,7 @@
 struct rg_list_load {
 	struct rg_list_map map;
 	const struct rg_lists *old;
+	unsigned int how;
 	struct rg_list_load_result result; /* the thread's until it is joined */
 	pthread_t thread;
 	bool has_thread;
@@ -18,36 +19,30 @@ struct rg_list_load {
 	void *arg;
 };
 
-static int load_countries(const struct rg_conf *conf, const struct rg_lists *lists,
-			  struct rg_country_db **countries, struct rg_error *error)
+static void mask(const void *conf, char *text)
 {
-	*countries = NULL;
-	if (conf->country_database)
-		return rg_country_db_new(countries, conf->country_database, error);
-	if (rg_lists_countries(lists))
-		return rg_fail(error, -EINVAL,
-			       "%s: the lists name countries, but country_database is not set",
-			       conf->path);
-	return 0;
+	rg_conf_mask(conf, text);
 }
 
-int rg_list_load_files(const struct rg_conf *conf, struct rg_lists **lists,
-		       struct rg_country_db **countries, struct rg_error *error)
+int rg_list_load_files(const struct rg_conf *conf, unsigned int how, struct rg_list_load_result *ret)
 {
 	const struct rg_list_paths paths = { .approved_dir = conf->approved_dir,
 					     .blocked_dir = conf->blocked_dir,
 					     .state_dir = conf->state_dir,
-					     .max_entries = conf->max_list };
-	int err = rg_lists_load(lists, &paths, error);
+					     .max_entries = conf->max_list,
+					     .no_countries = !conf->country_database,
+					     .keep = how & RG_LIST_LOAD_KEEP,
+					     .all_bad = how & RG_LIST_LOAD_ALL_BAD,
+					     .force = how & RG_LIST_LOAD_FORCE };
 
-	if (err)
-		return err;
-	err = load_countries(conf, *lists, countries, error);
-	if (err) {
-		rg_lists_free(*lists);
-		*lists = NULL;
-	}
-	return err;
+	*ret->country_fault.text = '\0';
+	if (rg_lists_load(&ret->lists, &paths))
+		return rg_fail(&ret->error, -ENOMEM, "out of memory");
+	rg_lists_mask(ret->lists, mask, conf);
+	if (conf->country_database &&
+	    rg_country_db_new(&ret->countries, conf->country_database, &ret->country_fault))
+		ret->countries = NULL;
+	return 0;
 }
 
 /* In the thread, or in the loop if no thread can be made. */
@@ -56,8 +51,7 @@ static void *work(void *arg)
 	struct rg_list_load *load = arg;
 	struct rg_list_load_result *result = &load->result;
 
-	result->err =
-		rg_list_load_files(result->conf, &result->lists, &result->countries, &result->error);
+	result->err = rg_list_load_files(result->conf, load->how, result);
 	if (!result->err)
 		result->err = rg_list_map_stage(&result->staged, &load->map, load->old,
 						result->lists, &load->stop, &result->error);
@@ -94,6 +88,7 @@ int rg_list_load_start(struct rg_list_load **ret, struct event_base *base,
 		return rg_fail(error, -ENOMEM, "out of memory");
 	load->map = request->map;
 	load->old = request->old;
+	load->how = request->how;
 	load->done = done;
 	load->arg = arg;
 	load->result.conf = rg_conf_ref(request->conf);

@@ -18,8 +18,16 @@
 
 struct rg_list_load;
 
+/* How files are read: flags. */
+enum rg_list_load_how {
+	RG_LIST_LOAD_KEEP = 1, /* copy good files to state_dir: only the agent does */
+	RG_LIST_LOAD_FORCE = 2, /* take files that shrank or have many bad lines as they are */
+	RG_LIST_LOAD_ALL_BAD = 4, /* quote all bad lines */
+};
+
 struct rg_list_load_request {
 	struct rg_conf *conf; /* the load keeps a reference */
+	unsigned int how; /* enum rg_list_load_how */
 	struct rg_list_map map; /* where the lists will be published */
 	const struct rg_lists *old; /* the lists in force */
 };
@@ -30,7 +38,8 @@ struct rg_list_load_result {
 	struct rg_error error;
 	struct rg_conf *conf; /* the request's */
 	struct rg_lists *lists;
-	struct rg_country_db *countries; /* NULL: no country_database */
+	struct rg_country_db *countries; /* NULL: no country_database, or country_fault */
+	struct rg_error country_fault; /* why the country database can't be read; "": it can, or there is none */
 	struct rg_staged_lists *staged; /* refers to lists */
 };
 
@@ -48,10 +57,9 @@ int rg_list_load_start(struct rg_list_load **ret, struct event_base *base,
 void rg_list_load_cancel(struct rg_list_load *load);
 
 /*
- * Reads the files at once, in the calling thread. It is an error if a list names a country and conf has
- * no country_database. 0, or a negative error with a reason; then nothing is set.
+ * Reads the files at once, in the calling thread: sets lists, countries and country_fault, which the caller frees.
+ * What is wrong with a file is in lists, without keys of conf. 0 or -ENOMEM with error, and then nothing else is set.
  */
-int rg_list_load_files(const struct rg_conf *conf, struct rg_lists **lists,
-		       struct rg_country_db **countries, struct rg_error *error);
+int rg_list_load_files(const struct rg_conf *conf, unsigned int how, struct rg_list_load_result *ret);
 
 #endif

@@ -51,31 +51,53 @@ static void write_list(const char *text)
 	assert_int_equal(fclose(file), 0);
 }
 
+/* What rg_check_files() prints, until the next call. *good: what it returns. */
+static const char *check(const struct rg_conf *conf, bool *good)
+{
+	static char text[65536];
+	FILE *to = fmemopen(text, sizeof(text), "w");
+
+	assert_non_null(to);
+	*good = rg_check_files(conf, to);
+	assert_int_equal(fclose(to), 0);
+	return text;
+}
+
+/* All bad lines, also more than the log quotes. */
 static void test_files(void **state)
 {
 	const struct rg_conf conf = make_conf();
-	struct rg_error error = {};
+	char list[1024] = "192.0.2.1\n";
+	const char *said;
+	bool good;
 
 	(void)state;
-	write_list("192.0.2.1\n");
-	assert_int_equal(rg_check_files(&conf, &error), 0);
-	write_list("192.0.2.1\nnonsense\n");
-	assert_true(rg_check_files(&conf, &error) < 0);
-	assert_non_null(strstr(error.text, "a.list:2"));
-	assert_true(rg_check_files(&conf, NULL) < 0);
+	write_list(list);
+	assert_string_equal(check(&conf, &good), "");
+	assert_true(good);
+	for (int i = 0; i < 50; i++)
+		strcat(list, "nonsense\n");
+	write_list(list);
+	said = check(&conf, &good);
+	assert_false(good);
+	assert_non_null(strstr(said, "a.list:2: \"nonsense\" is not"));
+	assert_non_null(strstr(said, "a.list:51: \"nonsense\" is not"));
+	assert_non_null(strstr(said, "a.list: 50 of 51 lines are bad"));
 }
 
 /* The key in a zone's name stands in the wrong file: the error does not repeat it. */
 static void test_key_is_masked(void **state)
 {
 	const struct rg_conf conf = make_conf();
-	struct rg_error error = {};
+	const char *said;
+	bool good;
 
 	(void)state;
 	write_list(KEY "\n");
-	assert_true(rg_check_files(&conf, &error) < 0);
-	assert_non_null(strstr(error.text, "a.list:1"));
-	assert_null(strstr(error.text, KEY));
+	said = check(&conf, &good);
+	assert_false(good);
+	assert_non_null(strstr(said, "a.list:1"));
+	assert_null(strstr(said, KEY));
 }
 
 static int listen_on(uint16_t port)

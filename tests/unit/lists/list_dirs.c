@@ -27,7 +27,10 @@ int list_dirs_set_up(void **state)
 	if (mkdir(dirs->approved, 0755) || mkdir(dirs->blocked, 0755) || mkdir(dirs->state, 0755))
 		return -1;
 	dirs->paths =
-		(struct rg_list_paths){ dirs->approved, dirs->blocked, dirs->state, MAX_ENTRIES };
+		(struct rg_list_paths){ .approved_dir = dirs->approved,
+					.blocked_dir = dirs->blocked,
+					.state_dir = dirs->state,
+					.max_entries = MAX_ENTRIES };
 	*state = dirs;
 	return 0;
 }
@@ -69,11 +72,26 @@ void write_text(const char *dir, const char *name, const char *text)
 struct rg_lists *load_lists(const struct list_dirs *dirs)
 {
 	struct rg_lists *lists = NULL;
-	struct rg_error error = {};
 
-	if (rg_lists_load(&lists, &dirs->paths, &error))
-		fail_msg("%s", error.text);
+	assert_int_equal(rg_lists_load(&lists, &dirs->paths), 0);
 	return lists;
+}
+
+const char *first_fault(const struct rg_lists *lists)
+{
+	static char text[1024];
+	size_t count;
+	const struct rg_list_file *files = rg_lists_files(lists, &count);
+
+	*text = '\0';
+	for (size_t i = 0; i < count && !*text; i++) {
+		if (files[i].bad_shown)
+			snprintf(text, sizeof(text), "%s:%u: %s", files[i].path,
+				 files[i].bad[0].line, files[i].bad[0].why);
+		else if (*files[i].fault)
+			snprintf(text, sizeof(text), "%s: %s", files[i].path, files[i].fault);
+	}
+	return text;
 }
 
 enum rg_class class_at(const struct rg_lists *lists, const struct rg_addr *addr, uint64_t now)

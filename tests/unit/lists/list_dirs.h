@@ -32,4 +32,10 @@ struct rg_lists *load_lists(const struct list_dirs *dirs);
 enum rg_class class_at(const struct rg_lists *lists, const struct rg_addr *addr, uint64_t now);
 enum rg_class class_of(const struct rg_lists *lists, const char *text);
 
+/*
+ * What is wrong with the files, the first of it: "PATH:LINE: reason" or "PATH: fault". "": nothing. In a buffer
+ * that the next call overwrites.
+ */
+const char *first_fault(const struct rg_lists *lists);
+
 #endif
