@@ -28,7 +28,7 @@
 	X(AGENT_SILENT, agent_silent, "the filter saw no sign of life from the agent: unknown peers passed unjudged") \
 	X(HELD_SYNS, held_syns, "one peer had as many held SYNs as it may have, or no more could be held") \
 	X(VERDICTS, verdicts, "the map of verdicts was full: the verdicts nearest to their end were removed") \
-	X(PREFIX_SURPLUS, prefix_surplus, "more than 64 addresses of one IPv6 prefix were known: the first of them were forgotten") \
+	X(PREFIX_SURPLUS, prefix_surplus, "more than 64 addresses of one IPv6 prefix were known: some of them were forgotten") \
 	X(SESSIONS, sessions, "the responder had max_sessions sessions: others got 421") \
 	X(SESSIONS_PER_PEER, sessions_per_peer, "a peer had max_sessions_per_peer sessions: more of them got 421") \
 	X(DESCRIPTORS, descriptors, "the responder had no descriptor or memory for a connection: it paused for a second") \

@@ -14,6 +14,7 @@ struct slot {
 	uint32_t end; /* rg_expiry_tick(); 0: the slot is empty */
 	uint32_t turn; /* when it was put: neighbours->turn; wraps */
 	bool is_listed;
+	bool is_settled; /* others of its prefix do not push it out */
 };
 
 /* A hash table with linear probing. There is always an empty slot, which ends a search. */
@@ -124,13 +125,19 @@ static size_t index_of(const struct rg_neighbours *neighbours, const struct slot
 /* ---- one prefix ---- */
 
 struct members {
-	size_t count;
+	size_t count, settled;
 	struct slot *first; /* the one that rg_neighbours_take_surplus() takes; NULL: none but the last */
 };
 
+/* What is pushed out last has the highest rank. */
+static int rank_of(const struct slot *slot)
+{
+	return slot->is_listed ? 2 : slot->is_settled;
+}
+
 static bool goes_before(const struct slot *a, const struct slot *b)
 {
-	return a->is_listed == b->is_listed ? (int32_t)(a->turn - b->turn) < 0 : b->is_listed;
+	return rank_of(a) == rank_of(b) ? (int32_t)(a->turn - b->turn) < 0 : rank_of(a) < rank_of(b);
 }
 
 static struct members members_of(const struct rg_neighbours *neighbours,
@@ -146,6 +153,7 @@ static struct members members_of(const struct rg_neighbours *neighbours,
 		if (slot->hash != hash || !rg_prefix_covers(prefix, &slot->addr))
 			continue;
 		members.count++;
+		members.settled += slot->is_settled;
 		if (slot->turn + 1 != neighbours->turn &&
 		    (!members.first || goes_before(slot, members.first)))
 			members.first = slot;
@@ -158,15 +166,21 @@ bool rg_neighbours_put(struct rg_neighbours *neighbours, const struct rg_addr *a
 {
 	const struct rg_prefix prefix = rg_peer_of(addr, neighbours->prefix_len);
 	const uint32_t hash = hash_of(&prefix), end = rg_expiry_tick(expiry);
+	struct members members;
 	struct slot *slot;
+	bool is_settled;
 
 	if (neighbours->count >= neighbours->size / 8 * 5 &&
 	    resize(neighbours, 2 * neighbours->size) && neighbours->count + 1 == neighbours->size)
 		return false;
 	slot = find_slot(neighbours, addr, hash);
 	neighbours->count += !slot->end;
-	*slot = (struct slot){ *addr, hash, end ? end : 1, neighbours->turn++, is_listed };
-	return members_of(neighbours, &prefix).count > RG_NEIGHBOURS;
+	is_settled = slot->end && slot->is_settled;
+	*slot = (struct slot){ *addr, hash, end ? end : 1, neighbours->turn++, is_listed, is_settled };
+	members = members_of(neighbours, &prefix);
+	if (!is_settled && members.settled < RG_NEIGHBOURS / 2)
+		slot->is_settled = true;
+	return members.count > RG_NEIGHBOURS;
 }
 
 bool rg_neighbours_remove(struct rg_neighbours *neighbours, const struct rg_addr *addr)

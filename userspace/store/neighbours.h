@@ -38,9 +38,10 @@ size_t rg_neighbours_listed(const struct rg_neighbours *neighbours, const struct
 			    struct rg_addr *ret, size_t max);
 
 /*
- * Takes one out of a prefix that has more than RG_NEIGHBOURS: of those that are not listed the one that was
- * put first; if all are listed, the first of these. Never the last one: its SYN may be on its way. False: the
- * prefix has no more.
+ * Takes one out of a prefix that has more than RG_NEIGHBOURS. The half that was put first stays, so that somebody
+ * who goes through the prefix does not push a known sender out: of the others that are not listed, the one that
+ * was put first is taken; if there is none, of that half; if all are listed, the first of these. Never the last one:
+ * its SYN may be on its way. False: the prefix has no more.
  */
 bool rg_neighbours_take_surplus(struct rg_neighbours *neighbours, const struct rg_prefix *prefix,
 				struct rg_addr *ret);

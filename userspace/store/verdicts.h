@@ -51,8 +51,8 @@ const char *rg_verdicts_zone(const struct rg_verdicts *verdicts, uint32_t slot);
  * 0 or a negative error, which is counted as failed.
  *
  * If zones list two IPv6 addresses of a prefix (ipv6_prefix), there is a verdict on the prefix, too, as long
- * as both listings last. Of each prefix RG_NEIGHBOURS addresses are remembered: one more, and the clean one
- * that was judged first is forgotten.
+ * as both listings last. Of each prefix RG_NEIGHBOURS addresses are remembered: one more, and a clean one is
+ * forgotten, as rg_neighbours_take_surplus() says.
  */
 int rg_verdicts_put(struct rg_verdicts *verdicts, const struct rg_addr *addr,
 		    const struct rg_outcome *outcome, uint32_t slot, uint64_t now);

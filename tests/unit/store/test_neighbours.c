@@ -62,7 +62,10 @@ static void test_listed(void **state)
 	rg_neighbours_free(NULL);
 }
 
-/* The clean one that was put first goes, though it ends last; listed ones only when there are no others. */
+/*
+ * The half that was put first stays. Of the other clean ones the one that was put first goes, though it ends last;
+ * listed ones only when there are no others.
+ */
 static void test_surplus(void **state)
 {
 	struct rg_neighbours *neighbours = new_neighbours(64);
@@ -82,10 +85,33 @@ static void test_surplus(void **state)
 		assert_true(rg_neighbours_put(neighbours, &addr, 2000 * SECOND, true));
 		assert_true(rg_neighbours_take_surplus(neighbours, &net, &ret));
 		assert_false(rg_neighbours_take_surplus(neighbours, &net, &ret));
-		/* ::0 to ::3e; then the listed ::3f. */
-		assert_int_equal(ret.bytes[15], i - 1);
+		/* ::20 to ::3e; then the first half, ::0 to ::1f; then the listed ::3f. */
+		assert_int_equal(ret.bytes[15], i <= 31 ? 0x1f + i : i <= 63 ? i - 32 : 0x3f);
 	}
 	assert_int_equal(rg_neighbours_count(neighbours), 2 * RG_NEIGHBOURS);
+	rg_neighbours_free(neighbours);
+}
+
+/* A flood of addresses of one prefix does not push out who was known before, also if it is renewed meanwhile. */
+static void test_flood(void **state)
+{
+	struct rg_neighbours *neighbours = new_neighbours(64);
+	const struct rg_prefix net = prefix_of(5);
+	const struct rg_addr known = at(5, 1);
+	struct rg_addr addr, ret;
+
+	(void)state;
+	assert_false(rg_neighbours_put(neighbours, &known, 1000 * SECOND, false));
+	for (uint16_t i = 2; i < 10000; i++) {
+		addr = at(5, i);
+		if (rg_neighbours_put(neighbours, &addr, 1000 * SECOND, false)) {
+			assert_true(rg_neighbours_take_surplus(neighbours, &net, &ret));
+			assert_int_not_equal(rg_addr_compare(&ret, &known), 0);
+		}
+		if (i % 1000 == 0)
+			assert_false(rg_neighbours_put(neighbours, &known, 1000 * SECOND, false));
+	}
+	assert_int_equal(rg_neighbours_count(neighbours), RG_NEIGHBOURS);
 	rg_neighbours_free(neighbours);
 }
 
@@ -174,9 +200,9 @@ static void test_alone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_listed),		cmocka_unit_test(test_surplus),
-		cmocka_unit_test(test_flush_and_sweep), cmocka_unit_test(test_random),
-		cmocka_unit_test(test_alone),
+		cmocka_unit_test(test_listed), cmocka_unit_test(test_surplus),
+		cmocka_unit_test(test_flood),  cmocka_unit_test(test_flush_and_sweep),
+		cmocka_unit_test(test_random), cmocka_unit_test(test_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
