@@ -244,6 +244,32 @@ saved() {
 	zones_start
 }
 
+# An interface that is not there at the start does not keep the others from being filtered.
+late() {
+	local said status=0 before=${CONF[interfaces]}
+	CONF[interfaces]='[ "late0", "mx0" ]'
+	repgate_config
+	repgate_start
+	same "beside one that is missing, the other one is filtered" timeout "$(met $LISTED)"
+	same "the missing one is shown" missing "$(state_of late0)"
+	check "with the reason" grep -q 'late0 IS NOT FILTERED: it is not there' <(ctl status)
+	check "and in the metrics" grep -qx 'repgate_interface_state{interface="late0",state="missing"} 1' \
+		<(scrape | tr -d '\r')
+	ip link add late0 netns mail type veth peer name late1 netns clients
+	check "it is filtered once it is there" wait_for 5 state_is late0 attached
+	check "the metrics follow" grep -qx 'repgate_interface_state{interface="late0",state="missing"} 0' \
+		<(scrape | tr -d '\r')
+	repgate_stop
+	in_mail ip link del late0
+	CONF[interfaces]='[ "late0" ]'
+	repgate_config
+	said=$(in_mail timeout 20 "$BUILD/repgated" --config "$REPGATE_CONF" 2>&1) || status=$?
+	same "with nothing to filter there is no start" 1 "$status"
+	check "and it says why" grep -q 'interface late0: No such device' <<<"$said"
+	CONF[interfaces]=$before
+	repgate_config
+}
+
 main() {
 	testbed_up
 	ers_zone standard <<-END
@@ -262,6 +288,7 @@ main() {
 	detached_by_others
 	mtu
 	second
+	late
 	privileges
 	saved
 	repgate_stop

@@ -138,6 +138,6 @@ for mode in native generic; do
 	changed_meanwhile "$mode" "$number"
 	back_to_monitor "$mode"
 	repgate_stop || not_ok "$mode: repgated stops" "status $?"
-	rm -f "$TESTBED/repgate/state/"*
+	rm -rf "$TESTBED/repgate/state"/*
 done
 finish

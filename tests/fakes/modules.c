@@ -95,19 +95,26 @@ bool rg_loader_can_hold(const struct rg_loader *loader)
 
 const struct rg_attachment *rg_attach_info(const struct rg_loader *loader, unsigned int index)
 {
-	static const struct rg_attachment attachment = {
-		"lo", 1, RG_XDP_GENERIC, false, RG_LINK_KIND_ETHERNET, 7, "lo9"
+	static const struct rg_attachment attachments[] = {
+		{ .name = "lo",
+		  .ifindex = 1,
+		  .mode = RG_XDP_GENERIC,
+		  .link_kind = RG_LINK_KIND_ETHERNET,
+		  .program = 7,
+		  .present_name = "lo9" },
+		{ .name = "eth9", .reason = "it is not there" },
 	};
 
 	(void)loader;
-	return index ? NULL : &attachment;
+	return index < ARRAY_SIZE(attachments) ? &attachments[index] : NULL;
 }
 
 const struct rg_path_info *rg_paths_get(const struct rg_paths *paths, size_t number)
 {
-	static const struct rg_path_info path = {
-		.name = "eth7", .ifindex = 7, .lookups = 5, .unseen = 3
-	};
+	static const struct rg_path_info path = { .name = "eth7",
+						  .ifindex = 7,
+						  .lookups = 5,
+						  .unseen = 3 };
 
 	(void)paths;
 	return number ? NULL : &path;

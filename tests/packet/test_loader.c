@@ -473,6 +473,20 @@ static void test_attach_refused(void **state)
 	assert_non_null(strstr(error.text, "interface eth77"));
 	rg_attach_refresh(loader);
 	assert_int_equal(rg_attach_info(loader, 0)->ifindex, 0);
+	assert_string_equal(rg_attach_info(loader, 0)->reason, "it is not there");
+	rg_loader_free(loader);
+
+	/* Beside one that is there, it is waited for. */
+	conf.interfaces[0] = (char *)"lo";
+	conf.interfaces[1] = (char *)"eth77";
+	conf.interface_count = 2;
+	loader = open_loader(&conf);
+	assert_int_equal(rg_attach_all(loader, &error), 0);
+	assert_int_not_equal(rg_attach_info(loader, 0)->ifindex, 0);
+	assert_string_equal(rg_attach_info(loader, 0)->reason, "");
+	assert_int_equal(rg_attach_info(loader, 1)->ifindex, 0);
+	assert_string_equal(rg_attach_info(loader, 1)->reason, "it is not there");
+	rg_attach_detach_all(loader);
 	rg_loader_free(loader);
 
 	/* lo has no native mode. */

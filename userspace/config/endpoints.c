@@ -81,6 +81,14 @@ int rg_endpoints_read_resolver(struct rg_reader *reader, const struct rg_key *ke
 	return 0;
 }
 
+/* "::1" is an address without a port, though it has colons; "[::1]:9125" has one. */
+static bool has_port(const char *text)
+{
+	const char *colon = strrchr(text, ':');
+
+	return colon && (colon == strchr(text, ':') || (colon > text && colon[-1] == ']'));
+}
+
 int rg_endpoints_read_metrics(struct rg_reader *reader, const struct rg_key *key,
 			      const struct rg_node *node)
 {
@@ -89,7 +97,7 @@ int rg_endpoints_read_metrics(struct rg_reader *reader, const struct rg_key *key
 
 	if (err || !*conf->metrics_listen)
 		return err;
-	if (!strchr(conf->metrics_listen, ':') ||
+	if (!has_port(conf->metrics_listen) ||
 	    rg_value_parse_endpoint(conf->metrics_listen, &conf->metrics_address))
 		return rg_reader_refuse(
 			reader, node,

@@ -133,6 +133,11 @@ int rg_zones_add(struct rg_reader *reader, const struct rg_node *node, const cha
 	if (strlen(alias) >= RG_ALIAS_SIZE)
 		return rg_reader_refuse(reader, node, "zone name \"%s\" is longer than %d characters",
 					alias, RG_ALIAS_SIZE - 1);
+	/* Log lines name local lists so; `flush all` forgets everything. */
+	if (!strcmp(alias, "local") || !strcmp(alias, "all"))
+		return rg_reader_refuse(reader, node,
+					"zone name \"%s\" has another meaning: choose another one",
+					alias);
 	if (rg_conf_zone_by_alias(conf, alias))
 		return rg_reader_refuse(reader, node, "zone name \"%s\" is taken", alias);
 	if (zone->ttl_min > zone->ttl_max)

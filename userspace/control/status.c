@@ -23,10 +23,10 @@ static json_t *describe_interfaces(const struct rg_modules *modules)
 	for (unsigned int i = 0; (at = rg_attach_info(modules->loader, i)); i++)
 		json_array_append_new(
 			interfaces,
-			json_pack("{s:s, s:o, s:i, s:s, s:s, s:s, s:b, s:i}", "name", at->name,
+			json_pack("{s:s, s:o, s:i, s:s, s:o, s:s, s:s, s:b, s:i}", "name", at->name,
 				  "present_name", rg_describe_text(at->present_name), "ifindex",
 				  (int)at->ifindex, "state", at->ifindex ? "attached" : "missing",
-				  "mode", at->mode == RG_XDP_GENERIC ? "generic" : "native", "link",
+				  "reason", rg_describe_text(at->reason), "mode", at->mode == RG_XDP_GENERIC ? "generic" : "native", "link",
 				  rg_link_kind_name(at->link_kind), "frags", at->frags, "program",
 				  (int)at->program));
 	return interfaces;

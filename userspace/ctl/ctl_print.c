@@ -409,6 +409,17 @@ static void print_renamed(FILE *to, const json_t *interfaces)
 				text_of(interface, "present_name"));
 }
 
+static void print_missing(FILE *to, const json_t *interfaces)
+{
+	const json_t *interface;
+	size_t i;
+
+	json_array_foreach(interfaces, i, interface)
+		if (has_text(interface, "reason"))
+			fprintf(to, "%s IS NOT FILTERED: %s\n", text_of(interface, "name"),
+				text_of(interface, "reason"));
+}
+
 /* By which interfaces connections arrive, and whether the filter sees them. */
 static void print_paths(FILE *to, const json_t *paths)
 {
@@ -447,6 +458,7 @@ static void print_status(FILE *to, const json_t *result)
 	fputc('\n', to);
 	print_table(to, "", interfaces, json_object_get(result, "interfaces"));
 	print_renamed(to, json_object_get(result, "interfaces"));
+	print_missing(to, json_object_get(result, "interfaces"));
 	print_paths(to, json_object_get(result, "paths"));
 	fputc('\n', to);
 	print_zones(to, result);

@@ -324,20 +324,41 @@ int rg_attach_steering(struct rg_loader *loader)
 	return rg_pin_put(loader->pin_path, STEER_PIN, loader->steer_link);
 }
 
+static void note_missing(struct rg_loader_interface *at, const char *why)
+{
+	if (at->info.ifindex || strcmp(at->info.reason, why) != 0)
+		rg_log_warning("interface %s: not filtered: %s", at->info.name, why);
+	snprintf(at->info.reason, sizeof(at->info.reason), "%s", why);
+	at->info.ifindex = 0;
+	*at->info.present_name = '\0';
+}
+
+/* What stands in the log and in `status` if there is no such interface. */
+#define NOT_THERE "it is not there"
+
 int rg_attach_all(struct rg_loader *loader, struct rg_error *error)
 {
+	unsigned int attached = 0;
+	int first = 0;
+
 	for (unsigned int i = 0; i < loader->interface_count; i++) {
 		struct rg_loader_interface *at = &loader->interfaces[i];
-		int err = attach_interface(loader, at, error);
+		struct rg_error why;
+		int err = attach_interface(loader, at, &why);
 
 		if (err) {
-			at->info.ifindex = 0;
-			return err;
+			note_missing(at, err == -ENODEV ? NOT_THERE : why.text);
+			if (!first)
+				first = rg_fail(error, err, "%s", why.text);
+			continue;
 		}
+		attached++;
 		note_present_name(at);
 		rg_log_info("interface %s: filtering in %s mode", at->info.name,
 			    at->info.mode == RG_XDP_NATIVE ? "native" : "generic");
 	}
+	if (!attached)
+		return first;
 	rg_pin_each(loader->pin_path, RG_LINK_PREFIX, detach_other, loader);
 	return 0;
 }
@@ -366,15 +387,6 @@ static bool is_attached(const struct rg_loader *loader, const struct rg_loader_i
 	return !bpf_obj_get_info_by_fd(at->link, &info, &len) && info.xdp.ifindex == at->info.ifindex;
 }
 
-static void note_missing(struct rg_loader_interface *at, const char *why)
-{
-	if (at->info.ifindex || strcmp(at->reason, why) != 0)
-		rg_log_warning("interface %s: not filtered: %s", at->info.name, why);
-	snprintf(at->reason, sizeof(at->reason), "%s", why);
-	at->info.ifindex = 0;
-	*at->info.present_name = '\0';
-}
-
 void rg_attach_refresh(struct rg_loader *loader)
 {
 	for (unsigned int i = 0; i < loader->interface_count; i++) {
@@ -388,11 +400,11 @@ void rg_attach_refresh(struct rg_loader *loader)
 		rg_closep(&at->link);
 		at->link = -1;
 		if (!find_interface(loader, at)) {
-			note_missing(at, "it is not there");
+			note_missing(at, NOT_THERE);
 		} else if (attach_interface(loader, at, &error)) {
 			note_missing(at, error.text);
 		} else {
-			*at->reason = '\0';
+			*at->info.reason = '\0';
 			note_present_name(at);
 			rg_log_info("interface %s: filtering again in %s mode", at->info.name,
 				    at->info.mode == RG_XDP_NATIVE ? "native" : "generic");

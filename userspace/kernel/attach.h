@@ -19,9 +19,10 @@
 int rg_attach_steering(struct rg_loader *loader);
 
 /*
- * Attaches the filter to every interface of the configuration, and detaches an earlier agent's from all
- * others. 0, or a negative error with a reason: an interface does not exist, its driver refuses, or
- * another program is on it. Logs each interface.
+ * Attaches the filter to the interfaces of the configuration, and detaches an earlier agent's from all others.
+ * Where that is not possible (an interface does not exist, its driver refuses, another program is on it) it is
+ * tried again by rg_attach_refresh(). 0; or, if nothing could be attached, the negative error of the first
+ * interface, with the reason. Logs each interface.
  */
 int rg_attach_all(struct rg_loader *loader, struct rg_error *error);
 
@@ -44,6 +45,7 @@ struct rg_attachment {
 	bool frags; /* the program takes frames in several buffers */
 	enum rg_link_kind link_kind;
 	uint32_t program; /* id, as `bpftool prog show` has it */
+	char reason[sizeof(struct rg_error)]; /* why it is not attached, as the log has it; "": it is */
 	char present_name[IF_NAMESIZE]; /* other than name: the interface was renamed. "": not attached */
 };
 /* The interface with this number, from 0; owned by loader. NULL: past the last. */

@@ -19,7 +19,6 @@
 struct rg_loader_interface {
 	struct rg_attachment info; /* the name is allocated */
 	int link; /* descriptor, -1: none */
-	char reason[sizeof(struct rg_error)]; /* why it is not attached, as the log has it; "": it is */
 };
 
 struct rg_loader {

@@ -2,6 +2,7 @@
 #include "lists/list_edit.h"
 
 #include "base/addr.h"
+#include "lists/country_code.h"
 #include "lists/list_parse.h"
 
 char *rg_list_edit_path(const char *state_dir, enum rg_class peer_class)
@@ -18,7 +19,11 @@ int rg_list_edit_check(const char *text, struct rg_error *error)
 	size_t len = strlen(text);
 	char shown[RG_LIST_SHOWN];
 
-	if (rg_list_parse_country(text, len) >= 0 || !rg_list_parse_bounds(text, len, &first, &last))
+	if (rg_list_parse_country(text, len) >= 0)
+		return rg_country_code_exists(text) ? 0 :
+						      rg_fail(error, -EINVAL, "\"%s\" %s", text,
+							      rg_list_parse_no_country(text, shown));
+	if (!rg_list_parse_bounds(text, len, &first, &last))
 		return 0;
 	return rg_fail(error, -EINVAL,
 		       "\"%s\" is not an address, a range, a prefix or a country code",

@@ -2,6 +2,7 @@
 #include "lists/list_parse.h"
 
 #include "base/addr.h"
+#include "lists/country_code.h"
 
 #include <ctype.h>
 
@@ -129,6 +130,15 @@ static int bad_entry(const struct line *line, const char *text, size_t len, cons
 	return -EINVAL;
 }
 
+const char *rg_list_parse_no_country(const char *code, char why[RG_LIST_SHOWN])
+{
+	const char *meant = rg_country_code_meant(code);
+
+	snprintf(why, RG_LIST_SHOWN, "is no country code of ISO 3166%s%s%s", meant ? "; " : "",
+		 meant ? meant : "", meant ? " is meant?" : "");
+	return why;
+}
+
 static int add_entry(const char *text, size_t len, struct line *line)
 {
 	struct rg_addr first, last;
@@ -136,6 +146,10 @@ static int add_entry(const char *text, size_t len, struct line *line)
 	int err, country = rg_list_parse_country(text, len);
 
 	if (country >= 0) {
+		char why[RG_LIST_SHOWN];
+
+		if (!rg_country_code_exists(text))
+			return bad_entry(line, text, len, rg_list_parse_no_country(text, why));
 		if (line->from->no_countries)
 			return bad_entry(line, text, len,
 					 "is a country, but country_database is not set");

@@ -70,6 +70,9 @@ int rg_list_parse(struct rg_list_parser *parser, const struct rg_list_text *from
 /* The number of a country code of len bytes, below RG_LIST_COUNTRIES; -1: not two letters. */
 int rg_list_parse_country(const char *text, size_t len);
 
+/* What is wrong with a code of two letters that is none, as in "UK" is no country code. Returns why. */
+const char *rg_list_parse_no_country(const char *code, char why[RG_LIST_SHOWN]);
+
 /* First and last address of an entry that is no country. 0 or -EINVAL. */
 int rg_list_parse_bounds(const char *text, size_t len, struct rg_addr *first, struct rg_addr *last);
 

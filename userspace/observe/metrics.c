@@ -2,6 +2,7 @@
 #include "observe/metrics.h"
 
 #include "base/names.h"
+#include "kernel/attach.h"
 #include "kernel/stats.h"
 
 #include "observe/metrics_server.h"
@@ -101,6 +102,19 @@ static void add_states(struct evbuffer *page, const struct rg_modules *modules)
 					    conf->zones[i].alias, rg_zone_health_name(state),
 					    health->state == state);
 	}
+}
+
+static void add_interfaces(struct evbuffer *page, const struct rg_modules *modules)
+{
+	static const char *const states[] = { "missing", "attached" };
+	const struct rg_attachment *at;
+
+	begin(page, "interface_state", "gauge", "1 for the state that the interface is in.");
+	for (unsigned int i = 0; (at = rg_attach_info(modules->loader, i)); i++)
+		for (unsigned int state = 0; state < ARRAY_SIZE(states); state++)
+			evbuffer_add_printf(page,
+					    "repgate_interface_state{interface=\"%s\",state=\"%s\"} %d\n",
+					    at->name, states[state], (at->ifindex != 0) == state);
 }
 
 static void add_zones(struct evbuffer *page, const struct rg_modules *modules)
@@ -258,6 +272,7 @@ static int write_page(void *arg, struct evbuffer *page)
 	add_guards(page, modules);
 	add_zones(page, modules);
 	add_states(page, modules);
+	add_interfaces(page, modules);
 	add_responder(page, modules);
 	add_paths(page, modules);
 	add_index(page, modules);

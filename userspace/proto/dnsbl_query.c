@@ -61,6 +61,27 @@ static int parse_bit_mask(const char *text, const char *ampersand, struct rg_dns
 	return 0;
 }
 
+/*
+ * 127.0.0.1 is what a list must never answer (RFC 5782, 5), 127.255.255.0/24 are the error codes of
+ * large lists (.252 typing error, .254 open resolver, .255 too many queries), the rest of the world
+ * is a parked or hijacked domain (RFC 6471, 3.4).
+ */
+static bool is_error_code(uint32_t record)
+{
+	return (record & 0xff000000U) != LOOPBACK_NET || record == 0x7f000001U ||
+	       (record & 0xffffff00U) == 0x7fffff00U;
+}
+
+/* Whether all addresses of a rule mean an error: such a rule never lists anybody. */
+static bool has_only_errors(const struct rg_dnsbl_code_rule *rule)
+{
+	uint32_t last = rule->last | ~rule->mask;
+
+	if (rule->bits)
+		return false;
+	return is_error_code(rule->first) && is_error_code(last) && last - rule->first < 256;
+}
+
 int rg_dnsbl_codes_add(struct rg_dnsbl_codes *codes, const char *text, struct rg_error *error)
 {
 	struct rg_dnsbl_code_rule rule = {};
@@ -87,6 +108,11 @@ int rg_dnsbl_codes_add(struct rg_dnsbl_codes *codes, const char *text, struct rg
 			       text);
 	if ((rule.first & 0xff000000U) != LOOPBACK_NET || (rule.last & 0xff000000U) != LOOPBACK_NET)
 		return rg_fail(error, -EINVAL, "code \"%s\" is outside 127.0.0.0/8 (RFC 5782, 2.1)",
+			       text);
+	if (has_only_errors(&rule))
+		return rg_fail(error, -EINVAL,
+			       "code \"%s\" can never list a peer: 127.0.0.1 and 127.255.255.0/24 are "
+			       "answers that mean an error",
 			       text);
 	codes->rules[codes->count++] = rule;
 	return 0;
@@ -147,17 +173,6 @@ int rg_dnsbl_name(const struct rg_addr *addr, const char *suffix, char name[RG_D
 	for (int i = 3; i >= 0; i--)
 		out = put_octet(out, quad[i]);
 	return join(name, (size_t)(out - name), suffix);
-}
-
-/*
- * 127.0.0.1 is what a list must never answer (RFC 5782, 5), 127.255.255.0/24 are the error codes of
- * large lists (.252 typing error, .254 open resolver, .255 too many queries), the rest of the world
- * is a parked or hijacked domain (RFC 6471, 3.4).
- */
-static bool is_error_code(uint32_t record)
-{
-	return (record & 0xff000000U) != LOOPBACK_NET || record == 0x7f000001U ||
-	       (record & 0xffffff00U) == 0x7fffff00U;
 }
 
 static bool rule_matches(const struct rg_dnsbl_code_rule *rule, uint32_t record)

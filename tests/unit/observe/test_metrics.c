@@ -194,6 +194,10 @@ static void test_page(void **state)
 		strstr(page, "\nrepgate_packets_total{class=\"standard\",action=\"drop\"} 3\n"));
 	assert_non_null(strstr(page, "\nrepgate_losses_total{cause=\"ring_full\"} 9\n"));
 	assert_non_null(strstr(page, "\nrepgate_zone_state{zone=\"one\",state=\"open\"} 1\n"));
+	assert_non_null(
+		strstr(page, "\nrepgate_interface_state{interface=\"lo\",state=\"attached\"} 1\n"));
+	assert_non_null(
+		strstr(page, "\nrepgate_interface_state{interface=\"eth9\",state=\"missing\"} 1\n"));
 	assert_non_null(strstr(page, "\nrepgate_path_lookups_total{interface=\"eth7\"} 5\n"));
 	assert_non_null(strstr(page, "\nrepgate_path_unseen_total{interface=\"eth7\"} 3\n"));
 	assert_non_null(strstr(page, "\nrepgate_zone_asked_total{zone=\"two\"} 5\n"));
