@@ -31,7 +31,7 @@ endif
 PACKAGES := build-essential pkg-config clang llvm libbpf-dev libxdp-dev libelf-dev zlib1g-dev bpftool \
 	libc-ares-dev libevent-dev libconfig-dev libjansson-dev libmaxminddb-dev libsystemd-dev uthash-dev
 TEST_PACKAGES := libcmocka-dev iproute2 ethtool procps rbldnsd unbound postfix swaks \
-	libio-socket-inet6-perl perl bind9-dnsutils jq tcpdump nftables libidn12 libgnutls-dane0 m4
+	libio-socket-inet6-perl perl bind9-dnsutils jq tcpdump nftables libidn12 libgnutls-dane0 m4 ca-certificates
 
 LIBS := libbpf libxdp libcares libevent_core libevent_extra libconfig jansson libmaxminddb libsystemd
 WERROR ?= 1

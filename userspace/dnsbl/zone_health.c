@@ -69,24 +69,41 @@ static bool lists_too_much(const struct rg_zone_health *health, uint32_t window,
 bool rg_zone_health_answer(struct rg_zone_health *health, bool listed, uint32_t window,
 			   uint32_t jump, uint64_t now)
 {
-	char why[80];
-
 	health->failures = 0;
 	count_share(health, listed, window);
 	if (health->window_share - health->long_share < jump / 200.0)
 		health->usual_at = now;
 	if (health->state == RG_ZONE_HEALTH_FAILING)
 		return change(health, RG_ZONE_HEALTH_GOOD, "", now);
-	if (health->state == RG_ZONE_HEALTH_GOOD && lists_too_much(health, window, jump)) {
-		snprintf(why, sizeof(why), "lists %.0f %% of new peers, was %.0f %%",
-			 health->window_share * 100, health->long_share * 100);
-		return change(health, RG_ZONE_HEALTH_MONITOR, why, now);
+	if (health->state == RG_ZONE_HEALTH_GOOD && !health->is_suspect &&
+	    lists_too_much(health, window, jump)) {
+		health->is_suspect = true;
+		snprintf(health->suspicion, sizeof(health->suspicion),
+			 "lists %.0f %% of new peers, was %.0f %%", health->window_share * 100,
+			 health->long_share * 100);
 	}
 	/* Half of the jump, so that the state does not go back and forth. */
 	if (health->state == RG_ZONE_HEALTH_MONITOR &&
 	    (!jump || health->window_share - health->long_share < jump / 200.0))
 		return change(health, RG_ZONE_HEALTH_GOOD, "", now);
 	return false;
+}
+
+bool rg_zone_health_controlled(struct rg_zone_health *health, enum rg_zone_control_result result,
+			       uint64_t now)
+{
+	bool was_suspect = health->is_suspect;
+
+	health->is_suspect = false;
+	health->controlled_at = now;
+	if (result == RG_ZONE_CONTROL_CLEAN) {
+		health->long_share = health->window_share;
+		health->usual_at = now;
+		return health->state == RG_ZONE_HEALTH_MONITOR &&
+		       change(health, RG_ZONE_HEALTH_GOOD, "", now);
+	}
+	return was_suspect && health->state == RG_ZONE_HEALTH_GOOD &&
+	       change(health, RG_ZONE_HEALTH_MONITOR, health->suspicion, now);
 }
 
 bool rg_zone_health_failure(struct rg_zone_health *health, const char *why, bool silent, uint64_t now)

@@ -35,6 +35,10 @@ struct rg_zone_health {
 	/* Shares of listed peers, 0..1: of the window, and of a time twenty times as long. */
 	double window_share, long_share;
 	uint64_t usual_at; /* when the window's share was last near the long one */
+	/* It lists far more than it used to. The caller asks about the control group (zone_control.h). */
+	bool is_suspect;
+	char suspicion[80]; /* in words */
+	uint64_t controlled_at; /* when the last control group's answers were in; 0: never */
 	uint64_t answers; /* about peers, since the start */
 };
 
@@ -47,13 +51,20 @@ enum rg_zone_test_result {
 	RG_ZONE_TEST_INVALID, /* a record that can't be true: an error code, or outside 127/8 */
 };
 
+/* What a control group says (zone_control.h). */
+enum rg_zone_control_result {
+	RG_ZONE_CONTROL_UNKNOWN, /* too few addresses or answers */
+	RG_ZONE_CONTROL_CLEAN, /* most are not listed: the zone is right */
+	RG_ZONE_CONTROL_LISTED, /* most are listed: the zone is wrong */
+};
+
 /* Good, with a test due at once. */
 void rg_zone_health_init(struct rg_zone_health *health, uint64_t now);
 
 /*
  * The zone answered about a peer. listed: with a listing, whether it counts or not. window: answers of
- * the window; jump: percent by which the share must grow for RG_ZONE_HEALTH_MONITOR, 0: never
- * (hit_share_window, hit_share_jump). True if the state changed.
+ * the window; jump: percent by which the share must grow for a suspicion, 0: never (hit_share_window,
+ * hit_share_jump). True if the state changed.
  */
 bool rg_zone_health_answer(struct rg_zone_health *health, bool listed, uint32_t window,
 			   uint32_t jump, uint64_t now);
@@ -63,6 +74,13 @@ bool rg_zone_health_answer(struct rg_zone_health *health, bool listed, uint32_t 
  */
 bool rg_zone_health_failure(struct rg_zone_health *health, const char *why, bool silent,
 			    uint64_t now);
+/*
+ * What the control group said, after a suspicion or in RG_ZONE_HEALTH_MONITOR. If most of it is still not listed,
+ * the zone is right and the traffic has changed: the new share is the usual one now. If not, or if nobody could be
+ * asked, its listings pass. True if the state changed.
+ */
+bool rg_zone_health_controlled(struct rg_zone_health *health, enum rg_zone_control_result result,
+			       uint64_t now);
 /* A record about a peer can't be true. A test is due at once, unless there was one just now. */
 void rg_zone_health_invalid(struct rg_zone_health *health, uint64_t now);
 /*

@@ -3,6 +3,7 @@
 
 #include "base/addr.h"
 #include "base/log.h"
+#include "dnsbl/zone_control.h"
 
 /*
  * Least time between two quick tests of a zone, ns. Listings that come in this time share a test,
@@ -15,6 +16,9 @@
  * answer there would be no time for it.
  */
 #define SLOW_ANSWER (150 * 1000000ULL)
+
+/* While a zone's listings pass, its control group is asked about so often, ns. */
+#define CONTROL_GAP (60 * RG_NSEC_PER_SEC)
 
 /* The questions of a test (RFC 5782, 5). */
 enum point {
@@ -44,6 +48,7 @@ struct zone_state {
 	unsigned int open; /* points without an answer */
 	enum rg_zone_test_result result; /* so far */
 	char why[80];
+	struct rg_zone_control *control;
 	struct waiter_list waiting; /* for the next quick test */
 	struct waiter_list tested; /* by the quick test under way */
 	struct event *timer; /* until the next quick test */
@@ -379,6 +384,25 @@ const struct rg_zone_health *rg_zone_test_health(const struct rg_zone_test *test
 	return &tester->zones[slot].health;
 }
 
+static void on_controlled(void *arg, enum rg_zone_control_result result)
+{
+	struct zone_state *state = arg;
+	const struct rg_zone_conf *zone =
+		rg_conf_zone_by_slot(*state->tester->conf, (uint32_t)(state - state->tester->zones));
+
+	if (zone && state->health.is_suspect && result == RG_ZONE_CONTROL_CLEAN)
+		rg_log_info("zone %s: %s; but it does not list peers that it did not list before: the "
+			    "traffic has changed",
+			    zone->alias, state->health.suspicion);
+	report_change(state, rg_zone_health_controlled(&state->health, result, rg_now()));
+}
+
+static void ask_control_group(struct zone_state *state, const struct rg_zone_conf *zone)
+{
+	if (!rg_zone_control_ask(state->control, zone, rg_now()))
+		on_controlled(state, RG_ZONE_CONTROL_UNKNOWN);
+}
+
 void rg_zone_test_note_answer(struct rg_zone_test *tester, const struct rg_zone_conf *zone,
 			      bool listed)
 {
@@ -387,6 +411,18 @@ void rg_zone_test_note_answer(struct rg_zone_test *tester, const struct rg_zone_
 
 	report_change(state, rg_zone_health_answer(&state->health, listed, conf->hit_share_window,
 						   conf->hit_share_jump, rg_now()));
+	if (state->health.is_suspect)
+		ask_control_group(state, zone);
+}
+
+void rg_zone_test_note_clean(struct rg_zone_test *tester, const struct rg_zone_conf *zone,
+			     const struct rg_addr *addr, uint32_t ttl)
+{
+	struct zone_state *state = &tester->zones[zone->slot];
+
+	/* While it lists too much, what it does not list is no measure. */
+	if (state->health.state == RG_ZONE_HEALTH_GOOD && !state->health.is_suspect)
+		rg_zone_control_note(state->control, addr, ttl, rg_now());
 }
 
 void rg_zone_test_note_failure(struct rg_zone_test *tester, const struct rg_zone_conf *zone,
@@ -409,8 +445,13 @@ void rg_zone_test_tick(struct rg_zone_test *tester, uint64_t now)
 	for (uint32_t slot = 0; slot < RG_MAX_ZONES; slot++) {
 		struct zone_state *state = &tester->zones[slot];
 
+		const struct rg_zone_conf *zone = rg_conf_zone_by_slot(*tester->conf, slot);
+
 		if (!state->conf && state->health.test_at <= now)
 			begin_test(state, slot);
+		if (zone && state->health.state == RG_ZONE_HEALTH_MONITOR &&
+		    now - state->health.controlled_at >= CONTROL_GAP)
+			ask_control_group(state, zone);
 	}
 }
 
@@ -422,6 +463,8 @@ static void stop_tests(struct zone_state *state)
 	}
 	rg_dns_cancel(state->quick.query);
 	state->quick.query = NULL;
+	if (state->control)
+		rg_zone_control_reset(state->control);
 	state->open = 0;
 	rg_conf_unref(state->conf);
 	state->conf = NULL;
@@ -462,7 +505,7 @@ int rg_zone_test_new(struct rg_zone_test **ret, struct event_base *base, struct 
 		LIST_INIT(&state->waiting);
 		LIST_INIT(&state->tested);
 		state->timer = evtimer_new(base, on_quick_due, state);
-		if (!state->timer) {
+		if (!state->timer || rg_zone_control_new(&state->control, dns, on_controlled, state)) {
 			rg_zone_test_free(tester);
 			return -ENOMEM;
 		}
@@ -477,6 +520,7 @@ void rg_zone_test_free(struct rg_zone_test *tester)
 		return;
 	for (uint32_t slot = 0; slot < RG_MAX_ZONES; slot++) {
 		stop_tests(&tester->zones[slot]);
+		rg_zone_control_free(tester->zones[slot].control);
 		if (tester->zones[slot].timer)
 			event_free(tester->zones[slot].timer);
 	}

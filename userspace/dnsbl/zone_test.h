@@ -54,6 +54,9 @@ void rg_zone_test_note_latency(struct rg_zone_test *tester, const struct rg_zone
 /* The results of peers' questions, see rg_zone_health_answer() and so on. */
 void rg_zone_test_note_answer(struct rg_zone_test *tester, const struct rg_zone_conf *zone,
 			      bool listed);
+/* The zone did not list the peer; caches keep that for ttl s. It may be in a control group (zone_control.h). */
+void rg_zone_test_note_clean(struct rg_zone_test *tester, const struct rg_zone_conf *zone,
+			     const struct rg_addr *addr, uint32_t ttl);
 void rg_zone_test_note_failure(struct rg_zone_test *tester, const struct rg_zone_conf *zone,
 			       enum rg_dns_status status, uint64_t time);
 void rg_zone_test_note_invalid(struct rg_zone_test *tester, const struct rg_zone_conf *zone);

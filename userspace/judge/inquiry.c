@@ -165,6 +165,22 @@ static void note_listed(struct rg_inquiry *inquiry, unsigned int zone, bool conf
 
 static void on_tested(void *arg, bool confirmed);
 
+/* If the answer does not say for how long caches keep it. */
+#define CACHED_SECONDS 3600
+
+static void note_not_listed(struct rg_inquiry *inquiry, unsigned int zone,
+			    const struct rg_dns_answer *answer)
+{
+	struct rg_zone_test *tester = inquiry->context->tester;
+	const struct rg_zone_conf *conf = &inquiry->conf->zones[zone];
+
+	inquiry->evidence.zones[zone].state = RG_ZONE_NOT_LISTED;
+	count_of(inquiry, zone)->not_listed++;
+	rg_zone_test_note_answer(tester, conf, false);
+	rg_zone_test_note_clean(tester, conf, &inquiry->addr,
+				answer->has_ttl ? answer->ttl : CACHED_SECONDS);
+}
+
 /* By this an allow list says "too many queries". As a listing it would let everybody in. */
 #define ALLOW_REFUSES 0x7f0000ffU
 
@@ -193,9 +209,7 @@ static bool note_records(struct rg_inquiry *inquiry, unsigned int zone,
 		return false;
 	}
 	if (listed == RG_NOT_LISTED) {
-		rg_zone_test_note_answer(inquiry->context->tester, conf, false);
-		inquiry->evidence.zones[zone].state = RG_ZONE_NOT_LISTED;
-		count_of(inquiry, zone)->not_listed++;
+		note_not_listed(inquiry, zone, answer);
 		return false;
 	}
 	inquiry->evidence.zones[zone].code = code;
@@ -223,9 +237,7 @@ static bool note_answer(struct rg_inquiry *inquiry, unsigned int zone,
 	if (answer->status == RG_DNS_OK)
 		return note_records(inquiry, zone, answer);
 	if (answer->status == RG_DNS_NONE) {
-		finding->state = RG_ZONE_NOT_LISTED;
-		count_of(inquiry, zone)->not_listed++;
-		rg_zone_test_note_answer(inquiry->context->tester, conf, false);
+		note_not_listed(inquiry, zone, answer);
 	} else {
 		note_failure(inquiry, zone, answer->status);
 		rg_zone_test_note_failure(inquiry->context->tester, conf, answer->status,

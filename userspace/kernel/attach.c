@@ -357,7 +357,7 @@ int rg_attach_all(struct rg_loader *loader, struct rg_error *error)
 		rg_log_info("interface %s: filtering in %s mode", at->info.name,
 			    at->info.mode == RG_XDP_NATIVE ? "native" : "generic");
 	}
-	if (!attached)
+	if (first && !attached)
 		return first;
 	rg_pin_each(loader->pin_path, RG_LINK_PREFIX, detach_other, loader);
 	return 0;

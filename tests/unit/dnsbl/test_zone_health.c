@@ -188,14 +188,20 @@ static void check_invalid(void **state)
 	assert_true(health.test_at == NOW + SECONDS(10));
 }
 
+/* What the control group says if there is a suspicion. */
+static enum rg_zone_control_result control;
+
 static bool answers(struct rg_zone_health *health, unsigned int count, unsigned int listed_of_100,
 		    uint32_t jump)
 {
 	bool changed = false;
 
-	for (unsigned int i = 0; i < count && !changed; i++)
+	for (unsigned int i = 0; i < count && !changed; i++) {
 		changed = rg_zone_health_answer(health, i % 100 < listed_of_100, 200, jump,
 						NOW + health->answers);
+		if (health->is_suspect)
+			changed = rg_zone_health_controlled(health, control, NOW + health->answers);
+	}
 	return changed;
 }
 
@@ -229,6 +235,39 @@ static void check_share(void **state)
 	assert_false(answers(&health, 2000, 100, 0));
 }
 
+/* Most of the control group is not listed: not the zone has changed, but who sends. */
+static void check_control(void **state)
+{
+	struct rg_zone_health health;
+
+	(void)state;
+	for (control = RG_ZONE_CONTROL_UNKNOWN; control <= RG_ZONE_CONTROL_LISTED; control++) {
+		rg_zone_health_init(&health, SECONDS(1));
+		assert_false(answers(&health, 5000, 10, 40));
+		assert_int_equal(answers(&health, 600, 100, 40), control != RG_ZONE_CONTROL_CLEAN);
+		assert_int_equal(health.state, control == RG_ZONE_CONTROL_CLEAN ? GOOD : MONITOR);
+		assert_true(health.controlled_at > 0);
+		assert_false(health.is_suspect);
+	}
+	/* The share of now is the usual one: no further suspicion while it stays. */
+	control = RG_ZONE_CONTROL_CLEAN;
+	rg_zone_health_init(&health, SECONDS(1));
+	(void)answers(&health, 5000, 10, 40);
+	(void)answers(&health, 600, 100, 40);
+	control = RG_ZONE_CONTROL_LISTED;
+	assert_false(answers(&health, 5000, 100, 40));
+	/* Later, in the other direction. */
+	assert_false(answers(&health, 5000, 10, 40));
+	assert_true(answers(&health, 2000, 100, 40));
+	assert_int_equal(health.state, MONITOR);
+	/* A control group ends the state, too. */
+	assert_false(rg_zone_health_controlled(&health, RG_ZONE_CONTROL_LISTED, NOW));
+	assert_false(rg_zone_health_controlled(&health, RG_ZONE_CONTROL_UNKNOWN, NOW));
+	assert_true(rg_zone_health_controlled(&health, RG_ZONE_CONTROL_CLEAN, NOW));
+	assert_int_equal(health.state, GOOD);
+	control = RG_ZONE_CONTROL_UNKNOWN;
+}
+
 /* What a disabled zone answered is no part of its usual share. */
 static void check_share_after_disabled(void **state)
 {
@@ -248,13 +287,10 @@ static void check_share_after_disabled(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(check_rows),
-		cmocka_unit_test(check_asked),
-		cmocka_unit_test(check_burst),
-		cmocka_unit_test(check_times),
-		cmocka_unit_test(check_invalid),
-		cmocka_unit_test(check_share),
-		cmocka_unit_test(check_share_after_disabled),
+		cmocka_unit_test(check_rows),	 cmocka_unit_test(check_asked),
+		cmocka_unit_test(check_burst),	 cmocka_unit_test(check_times),
+		cmocka_unit_test(check_invalid), cmocka_unit_test(check_share),
+		cmocka_unit_test(check_control), cmocka_unit_test(check_share_after_disabled),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

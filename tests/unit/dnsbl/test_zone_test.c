@@ -237,6 +237,42 @@ static void check_results_of_peers(void **state)
 	assert_int_equal(open_queries(NEGATIVE), 3);
 }
 
+/* The share of listed peers jumps: the control group is asked about, and again while the listings pass. */
+static void check_control(void **state)
+{
+	struct rg_addr addr = { { [10] = 0xff, [11] = 0xff, 192, 0, 2, 1 } };
+	const struct rg_zone_conf *zone = &conf.zones[NEGATIVE];
+
+	(void)state;
+	pass_all();
+	conf.hit_share_jump = 40;
+	for (unsigned int i = 0; i < 1000; i++) {
+		addr.bytes[14] = (uint8_t)i;
+		rg_zone_test_note_answer(tester, zone, false);
+		rg_zone_test_note_clean(tester, zone, &addr, 60);
+	}
+	for (unsigned int i = 0; i < 400; i++)
+		rg_zone_test_note_answer(tester, zone, true);
+	assert_int_equal(state_of(NEGATIVE), RG_ZONE_HEALTH_GOOD);
+	assert_int_equal(open_queries(NEGATIVE), 16);
+	fake_answer_all(NEGATIVE, RG_DNS_OK, LISTED, 60);
+	assert_int_equal(state_of(NEGATIVE), RG_ZONE_HEALTH_MONITOR);
+	rg_zone_test_tick(tester, rg_now());
+	assert_int_equal(open_queries(NEGATIVE), 0);
+	fake_ahead += SECONDS(61);
+	rg_zone_test_tick(tester, rg_now());
+	assert_int_equal(open_queries(NEGATIVE), 16);
+	fake_answer_all(NEGATIVE, RG_DNS_NONE, 0, 60);
+	assert_int_equal(state_of(NEGATIVE), RG_ZONE_HEALTH_GOOD);
+	/* Under way when the slot gets another zone. */
+	for (unsigned int i = 0; i < 8000 && !open_queries(NEGATIVE); i++)
+		rg_zone_test_note_answer(tester, zone, i > 5000);
+	assert_int_equal(open_queries(NEGATIVE), 16);
+	rg_zone_test_reset(tester, NEGATIVE);
+	assert_int_equal(open_queries(NEGATIVE), 0);
+	conf.hit_share_jump = 0;
+}
+
 static void check_quick(void **state)
 {
 	const struct rg_zone_conf *zone = &conf.zones[FULL];
@@ -387,6 +423,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(check_points, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_rows, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_recovery, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(check_control, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_results_of_peers, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_quick, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_quick_exceptions, set_up, tear_down),
