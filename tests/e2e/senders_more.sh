@@ -96,7 +96,7 @@ opensmtpd_conf() {
 }
 
 opensmtpd_ctl() {
-	nsenter --target "${TESTBED_PID[opensmtpd]}" --mount --net -- /var/smtpctl "$@"
+	nsenter --target "${TESTBED_PID[opensmtpd]}" --mount --net --root -- /var/smtpctl "$@"
 }
 
 # Its own enqueue command does not take a sender; SMTP does.

@@ -103,9 +103,9 @@ refused() {
 	spawn rbldnsd rbldnsd -n -u rbldns -w "$TESTBED/zones" -c 3600 -b 127.0.0.1/5300 \
 		"$ERS_STANDARD:combined:$ERS_STANDARD" "$ERS_QIL:combined:$ERS_QIL"
 	zones_wait
-	# The resolver remembers for seconds that nobody answered.
-	unbound-control -q -c "$TESTBED/unbound.conf" flush_infra all >/dev/null
-	unbound-control -q -c "$TESTBED/unbound.conf" flush_zone . >/dev/null
+	# The resolver remembers for seconds that nobody answered, some versions whatever is flushed.
+	unbound-control -q -c "$TESTBED/unbound.conf" reload >/dev/null
+	zones_wait
 	rm "$SAVED"
 	mkdir "$SAVED"
 	says "where it can't be written it is not saved" "$WRONG_CODE" "it is not a regular file" 1
