@@ -137,6 +137,22 @@ static int open_listeners(struct kernel *kernel, const uint16_t *ports, size_t c
 	return 0;
 }
 
+/*
+ * A frame and the mark behind it go through the queue of the CPU that sends them. If the scheduler moved us to
+ * another one between the two, the mark could be answered first.
+ */
+static int stay_on_cpu(void)
+{
+	int cpu = sched_getcpu();
+	cpu_set_t set;
+
+	if (cpu < 0)
+		return -errno;
+	CPU_ZERO(&set);
+	CPU_SET((size_t)cpu, &set);
+	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
+}
+
 int kernel_open(struct kernel **ret, enum kernel_device device, const uint16_t *ports,
 		size_t port_count)
 {
@@ -147,7 +163,8 @@ int kernel_open(struct kernel **ret, enum kernel_device device, const uint16_t *
 		return err;
 	kernel->device = device;
 	kernel->fd = -1;
-	if (unshare(CLONE_NEWNET))
+	err = stay_on_cpu();
+	if (!err && unshare(CLONE_NEWNET))
 		err = -errno;
 	if (!err && device == KERNEL_TUN)
 		err = open_tun(kernel);

@@ -163,7 +163,9 @@ many() {
 	# In generic mode a SYN meets the filter again; if its address is forgotten by then, it is judged twice.
 	check "$1: the others are counted ($(ctl --json stats | jq .losses.prefix_surplus))" \
 		eval "ctl --json stats | jq -e '.losses.prefix_surplus >= 16 and .losses.prefix_surplus <= $2'"
-	same "$1: and the one that came last is known" true "$(lookup $MANY::50 .known)"
+	# All of them came at once, and were judged in any order.
+	same "$1: one that comes later gets in" connected "$(met $MANY::51)"
+	same "$1: and is known" true "$(lookup $MANY::51 .known)"
 }
 
 # qil_zone ADDRESS...
