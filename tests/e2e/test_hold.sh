@@ -14,9 +14,9 @@ testbed_reexec "$0" "$@"
 DNS_MS=50
 BURST=300
 # More than DNS may take one peer, in the median; and 300 at once, whose
-# questions also queue at the resolver and at what delays it: no measure, `make bench` has that (connect).
+# questions also queue at the resolver and at what delays it.
 ONE_SLACK_US=3000
-MANY_SLACK_US=60000
+MANY_SLACK_US=30000
 
 # burst FAMILY NUMBER KIND: addresses of a family; those of a number and kind
 # are used once only. KIND is 0 for clean, 1 for listed.
@@ -106,6 +106,7 @@ resolver_knows() {
 # at_once NAME NUMBER: 300 clean and 300 listed peers of each family
 at_once() {
 	local name=$1 number=$2 family clean=$TESTBED/clean listed=$TESTBED/listed took
+	local most=$((2 * DNS_MS * 1000 + MANY_SLACK_US))
 	for family in 4 6; do
 		burst "$family" "$number" 0 >"$clean"
 		burst "$family" "$number" 1 >"$listed"
@@ -116,8 +117,15 @@ at_once() {
 		same "$name, IPv$family: none by a retransmission" "1=$BURST" \
 			"$(column "$TESTBED/met" 4)"
 		took=$(median "$TESTBED/met")
+		if [ "$took" -ge $most ]; then
+			# Something else may have had the processor. The same peers, unknown again.
+			echo "# $name, IPv$family: median $took us: once more"
+			ctl flush all >/dev/null
+			connect "$clean" >"$TESTBED/met"
+			took=$(median "$TESTBED/met")
+		fi
 		check "$name, IPv$family: median $took us, highest $(highest "$TESTBED/met") us" \
-			test "$took" -lt $((2 * DNS_MS * 1000 + MANY_SLACK_US))
+			test "$took" -lt $most
 		connect "$listed" -t 1500 >"$TESTBED/met"
 		same "$name, IPv$family: listed peers do not" \
 			"refused=$((BURST / 2)) timeout=$((BURST / 2))" \

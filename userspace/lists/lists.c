@@ -96,6 +96,21 @@ static int is_list_file(const struct dirent *entry)
 	return entry->d_name[0] != '.' && len > 5 && !strcmp(entry->d_name + len - 5, ".list");
 }
 
+/* The length of the list's name in the name of its copy, or of what belongs to the copy. */
+static size_t name_of_copy(const char *name)
+{
+	static const char *const suffixes[] = { ".kept", ".new" };
+	size_t len = strlen(name);
+
+	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
+		size_t suffix = strlen(suffixes[i]);
+
+		if (len > suffix && !strcmp(name + len - suffix, suffixes[i]))
+			return len - suffix;
+	}
+	return len;
+}
+
 /* Removes the copies of files that are gone: who takes a file away means it. */
 static void forget_gone(const struct load *load, const char *dir)
 {
@@ -103,13 +118,12 @@ static void forget_gone(const struct load *load, const char *dir)
 	const struct dirent *entry;
 
 	while (copies && (entry = readdir(copies))) {
-		const char *list = strstr(entry->d_name, ".list");
 		RG_CLEANUP_FREE char *path = NULL;
 		struct stat st;
 
-		if (list &&
-		    asprintf(&path, "%s/%.*s", dir, (int)(list - entry->d_name + 5), entry->d_name) >
-			    0 &&
+		if (*entry->d_name != '.' &&
+		    asprintf(&path, "%s/%.*s", dir, (int)name_of_copy(entry->d_name),
+			     entry->d_name) > 0 &&
 		    lstat(path, &st) && errno == ENOENT)
 			(void)unlinkat(dirfd(copies), entry->d_name, 0);
 	}

@@ -200,6 +200,22 @@ static void test_taken_away(void **state)
 	rg_lists_free(lists);
 }
 
+/* A name may have ".list" in it twice. Its copy is its own: it is there when the file has a fault. */
+static void test_names(void **state)
+{
+	struct list_dirs *dirs = *state;
+	struct rg_lists *lists;
+
+	dirs->paths.keep = true;
+	write_text(dirs->blocked, "a.list.old.list", "10.0.0.1\n");
+	rg_lists_free(load_lists(dirs));
+	write_text(dirs->blocked, "a.list.old.list", "<html>\n");
+	lists = load_lists(dirs);
+	assert_true(rg_lists_faults(lists).kept == 1);
+	assert_int_equal(class_of(lists, "10.0.0.1"), BLOCKED);
+	rg_lists_free(lists);
+}
+
 /* repgatectl reload --force: the file is what the postmaster means, from now on. */
 static void test_force(void **state)
 {
@@ -299,9 +315,9 @@ static void test_same(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_rows),       TEST(test_since), TEST(test_unreadable),
-		TEST(test_taken_away), TEST(test_force), TEST(test_read_only),
-		TEST(test_shapes),     TEST(test_same),
+		TEST(test_rows),       TEST(test_since),  TEST(test_unreadable),
+		TEST(test_taken_away), TEST(test_names),  TEST(test_force),
+		TEST(test_read_only),  TEST(test_shapes), TEST(test_same),
 	};
 
 	return cmocka_run_group_tests_name("list_file", tests, NULL, NULL);
