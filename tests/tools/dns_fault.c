@@ -6,19 +6,22 @@
  * was told to. The faults are switched by datagrams to the control port, one
  * command each, which is answered "ok" once it is in force:
  *
- *   SUFFIX FAULT [ARGUMENT...]
+ *   SUFFIX[/4|/6] [every N] FAULT [ARGUMENT...]
  *
  *   none                         what the server says
  *   drop                         nothing
- *   servfail, refused            that instead of an answer
+ *   servfail, refused, notimp    that instead of an answer
  *   tc works|silent|closed       truncated by UDP; by TCP answered, not answered,
  *                                or the connection is closed
  *   wildcard ADDRESS [MS]        every name has this A record, said so much later
  *   garbage question|id|none     random bytes behind the query's question, behind
  *                                its id, or random from the first one on
- *   delay MS                     what the server says, so much later
+ *   delay MS [MS]                what the server says, so much later; a random
+ *                                time between the two
  *
  * SUFFIX is a zone's name, or "." for all names; the longest that fits counts.
+ * With /4 or /6 it is the zone's names for IPv4 or IPv6 addresses (RFC 5782), which
+ * count before the zone. "every 5": only each fifth query has the fault.
  * The server is always asked by UDP: its answers must be small ones.
  */
 #define _GNU_SOURCE 1 /* ppoll, accept4 */
@@ -51,6 +54,7 @@
 #define DNS_TC 0x02
 #define DNS_RA 0x80
 #define RCODE_SERVFAIL 2
+#define RCODE_NOTIMP 4
 #define RCODE_REFUSED 5
 /* A query with its question; none that is asked of a list is longer. */
 #define MESSAGE_MAX 1024
@@ -63,12 +67,12 @@
 /* Bytes that the kernel may hold for each socket: thousands of queries. */
 #define SOCKET_BUFFER (4 << 20)
 
-enum kind { NONE, DROP, SERVFAIL, REFUSED, TC, WILDCARD, GARBAGE, DELAY, KIND_MAX };
+enum kind { NONE, DROP, SERVFAIL, REFUSED, NOTIMP, TC, WILDCARD, GARBAGE, DELAY, KIND_MAX };
 enum tcp { TCP_WORKS, TCP_SILENT, TCP_CLOSED, TCP_MAX };
 enum garbage { GARBAGE_QUESTION, GARBAGE_ID, GARBAGE_NONE, GARBAGE_MAX };
 
 static const char *const kind_names[KIND_MAX] = {
-	"none", "drop", "servfail", "refused", "tc", "wildcard", "garbage", "delay",
+	"none", "drop", "servfail", "refused", "notimp", "tc", "wildcard", "garbage", "delay",
 };
 static const char *const tcp_names[TCP_MAX] = { "works", "silent", "closed" };
 static const char *const garbage_names[GARBAGE_MAX] = { "question", "id", "none" };
@@ -85,6 +89,10 @@ struct fault {
 	int choice; /* enum tcp or enum garbage */
 	struct in_addr address; /* WILDCARD */
 	uint64_t delay; /* DELAY, WILDCARD: nanoseconds */
+	uint64_t spread; /* DELAY: up to so many nanoseconds more */
+	int family; /* 4 or 6: only names for such addresses; 0: all names */
+	unsigned long every; /* 1: each query has the fault */
+	unsigned long queries; /* that could have had it */
 };
 
 /* Who asked: a UDP address, or a TCP connection. */
@@ -349,16 +357,47 @@ static bool is_under(const char *name, const char *suffix)
 	       (len == tail || name[len - tail - 1] == '.');
 }
 
-static const struct fault *find_fault(const struct proxy *p, const char *name)
+/* 6: the name begins with 32 hexadecimal digits, each a label; 4: with four numbers (RFC 5782). Else 0. */
+static int family_of(const char *name)
+{
+	int digits = 0, numbers = 0;
+
+	for (const char *at = name; isxdigit((unsigned char)at[0]) && at[1] == '.'; at += 2)
+		digits++;
+	while (isdigit((unsigned char)*name) && name[strspn(name, "0123456789")] == '.') {
+		name += strspn(name, "0123456789") + 1;
+		numbers++;
+	}
+	return digits >= 32 ? 6 : numbers >= 4 ? 4 : 0;
+}
+
+static bool fits(const struct fault *fault, const char *name)
+{
+	return is_under(name, fault->suffix) && (!fault->family || fault->family == family_of(name));
+}
+
+/* The fault that this query has. */
+static const struct fault *find_fault(struct proxy *p, const char *name)
 {
 	static const struct fault none = { .kind = NONE };
-	const struct fault *best = &none;
+	struct fault *best = NULL;
+	size_t len, best_len = 0;
 
-	for (size_t i = 0; i < p->fault_count; i++)
-		if (is_under(name, p->faults[i].suffix) &&
-		    strlen(p->faults[i].suffix) >= strlen(best->suffix))
-			best = &p->faults[i];
+	for (size_t i = 0; i < p->fault_count; i++) {
+		len = strlen(p->faults[i].suffix) * 2 + !!p->faults[i].family;
+		if (!fits(&p->faults[i], name) || (best && len < best_len))
+			continue;
+		best = &p->faults[i];
+		best_len = len;
+	}
+	if (!best || ++best->queries % best->every)
+		return &none;
 	return best;
+}
+
+static uint64_t delay_of(const struct fault *fault)
+{
+	return fault->delay + (fault->spread ? (uint64_t)random() % fault->spread : 0);
 }
 
 /* A slot whose id is free, NULL if 65536 queries are outstanding. */
@@ -424,6 +463,9 @@ static void take_query(struct proxy *p, uint8_t *data, size_t len, const struct 
 	case REFUSED:
 		answer_rcode(p, &query, client, 0, RCODE_REFUSED);
 		break;
+	case NOTIMP:
+		answer_rcode(p, &query, client, 0, RCODE_NOTIMP);
+		break;
 	case TC:
 		answer_tc(p, &query, client, (enum tcp)fault->choice);
 		break;
@@ -436,7 +478,7 @@ static void take_query(struct proxy *p, uint8_t *data, size_t len, const struct 
 	case DROP:
 		break;
 	default:
-		ask_server(p, &query, client, fault->delay);
+		ask_server(p, &query, client, delay_of(fault));
 	}
 }
 
@@ -579,7 +621,14 @@ static bool parse_arguments(struct fault *fault, const char *first, const char *
 		return first && inet_pton(AF_INET, first, &fault->address) == 1 &&
 		       (!second || parse_delay(second, &fault->delay));
 	case DELAY:
-		return first && parse_delay(first, &fault->delay) && !second;
+		if (!first || !parse_delay(first, &fault->delay))
+			return false;
+		if (!second)
+			return true;
+		if (!parse_delay(second, &fault->spread) || fault->spread < fault->delay)
+			return false;
+		fault->spread -= fault->delay;
+		return true;
 	default:
 		return !first;
 	}
@@ -589,7 +638,8 @@ static const char *set_fault(struct proxy *p, const struct fault *fault)
 {
 	size_t i = 0;
 
-	while (i < p->fault_count && strcmp(p->faults[i].suffix, fault->suffix))
+	while (i < p->fault_count && (strcmp(p->faults[i].suffix, fault->suffix) != 0 ||
+				      p->faults[i].family != fault->family))
 		i++;
 	if (i == MAX_FAULTS)
 		return "too many zones";
@@ -599,21 +649,60 @@ static const char *set_fault(struct proxy *p, const struct fault *fault)
 	return "ok";
 }
 
+static const char space[] = " \t\r\n";
+
+/* SUFFIX, SUFFIX/4 or SUFFIX/6 */
+static bool parse_suffix(struct fault *fault, char *text)
+{
+	char *slash = text ? strchr(text, '/') : NULL;
+
+	if (!text || strlen(text) > DNS_NAME_MAX)
+		return false;
+	if (slash) {
+		fault->family = slash[1] - '0';
+		if ((fault->family != 4 && fault->family != 6) || slash[2])
+			return false;
+		*slash = '\0';
+	}
+	if (strcmp(text, ".") != 0)
+		for (size_t i = 0; text[i]; i++)
+			fault->suffix[i] = (char)tolower((unsigned char)text[i]);
+	return true;
+}
+
+/* Reads "every N" if it stands before the fault, and returns the fault's name. NULL: malformed. */
+static const char *parse_every(struct fault *fault, char **save)
+{
+	const char *word = strtok_r(NULL, space, save), *number;
+	char *end;
+
+	fault->every = 1;
+	if (!word || strcmp(word, "every") != 0)
+		return word;
+	number = strtok_r(NULL, space, save);
+	if (!number || !isdigit((unsigned char)*number))
+		return NULL;
+	fault->every = strtoul(number, &end, 10);
+	return *end || !fault->every ? NULL : strtok_r(NULL, space, save);
+}
+
 static const char *obey(struct proxy *p, char *command)
 {
-	static const char space[] = " \t\r\n";
-	char *save, *suffix = strtok_r(command, space, &save);
-	int kind = find_word(kind_names, KIND_MAX, strtok_r(NULL, space, &save));
-	char *first = strtok_r(NULL, space, &save), *second = strtok_r(NULL, space, &save);
-	struct fault fault = { .kind = (enum kind)kind };
+	struct fault fault = { .kind = NONE };
+	const char *first, *second;
+	char *save;
+	int kind;
 
-	if (!suffix || strlen(suffix) > DNS_NAME_MAX || kind < 0)
-		return "want SUFFIX FAULT [ARGUMENT...]";
+	if (!parse_suffix(&fault, strtok_r(command, space, &save)))
+		return "want SUFFIX[/4|/6] [every N] FAULT [ARGUMENT...]";
+	kind = find_word(kind_names, KIND_MAX, parse_every(&fault, &save));
+	if (kind < 0)
+		return "want SUFFIX[/4|/6] [every N] FAULT [ARGUMENT...]";
+	fault.kind = (enum kind)kind;
+	first = strtok_r(NULL, space, &save);
+	second = strtok_r(NULL, space, &save);
 	if (!parse_arguments(&fault, first, second) || strtok_r(NULL, space, &save))
 		return "wrong argument";
-	if (strcmp(suffix, ".") != 0)
-		for (size_t i = 0; suffix[i]; i++)
-			fault.suffix[i] = (char)tolower((unsigned char)suffix[i]);
 	return set_fault(p, &fault);
 }
 
