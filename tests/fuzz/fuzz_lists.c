@@ -175,12 +175,12 @@ static void check_files(struct rg_lists *lists)
 static void add_and_remove(const struct part *part)
 {
 	char *entry = strndup((const char *)part->data, part->size);
+	const struct rg_list_edit_line line = { entry, 0, "fuzz", true };
 	struct rg_lists *lists = NULL;
 	struct rg_error error = {};
 
 	if (entry && !rg_list_edit_check(entry, &error)) {
-		must(!rg_list_edit_add(state_dir, RG_CLASS_APPROVED, entry, 0, "fuzz", &error),
-		     error.text);
+		must(!rg_list_edit_add(state_dir, RG_CLASS_APPROVED, &line, &error), error.text);
 		must(!rg_lists_load(&lists, &paths), "the lists can't be loaded");
 		rg_lists_free(lists);
 		must(rg_list_edit_remove(state_dir, RG_CLASS_APPROVED, entry, &error) == 1,

@@ -116,6 +116,46 @@ int rg_addr_parse(const char *text, size_t len, struct rg_addr *ret)
 	return 0;
 }
 
+/* Whether text is empty, or a port after a colon. */
+static bool is_port(const char *text, size_t len)
+{
+	if (!len)
+		return true;
+	if (*text != ':' || len < 2 || len > 6)
+		return false;
+	while (--len && *++text >= '0' && *text <= '9')
+		;
+	return !len;
+}
+
+const char *rg_addr_find(const char *text, size_t *len)
+{
+	static const char literal[] = "IPv6:"; /* as in an address literal of SMTP */
+	const char *open, *close, *colon;
+	struct rg_addr addr;
+
+	for (; *len && strchr(" \t\r\n", *text); text++)
+		--*len;
+	while (*len && strchr(" \t\r\n,;", text[*len - 1]))
+		--*len;
+	open = memchr(text, '[', *len);
+	close = open ? memchr(open, ']', *len - (size_t)(open - text)) : NULL;
+	if (close && is_port(close + 1, *len - (size_t)(close + 1 - text))) {
+		text = open + 1;
+		*len = (size_t)(close - text);
+		if (*len >= sizeof(literal) - 1 && !strncasecmp(text, literal, sizeof(literal) - 1)) {
+			text += sizeof(literal) - 1;
+			*len -= sizeof(literal) - 1;
+		}
+		return text;
+	}
+	colon = memchr(text, ':', *len);
+	if (colon && is_port(colon, *len - (size_t)(colon - text)) &&
+	    !rg_addr_parse(text, (size_t)(colon - text), &addr))
+		*len = (size_t)(colon - text);
+	return text;
+}
+
 int rg_addr_from_sockaddr(const struct sockaddr *from, struct rg_addr *ret)
 {
 	if (from->sa_family == AF_INET) {

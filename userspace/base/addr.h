@@ -20,6 +20,12 @@
 
 /* Parses len bytes of text, without a NUL. ::ffff:a.b.c.d is the IPv4 address. 0 or -EINVAL. */
 int rg_addr_parse(const char *text, size_t len, struct rg_addr *ret);
+/*
+ * Finds the address in what logs print around it: "[203.0.113.11]:18947", "unknown[2001:db8::1]:25,",
+ * "203.0.113.11:18947", "[IPv6:2001:db8::1]". Returns its start in text, and changes *len to its length. Other
+ * text is only trimmed. The caller checks the result, which may be a prefix, or no address at all.
+ */
+const char *rg_addr_find(const char *text, size_t *len);
 /* from: AF_INET or AF_INET6. 0 or -EAFNOSUPPORT. */
 int rg_addr_from_sockaddr(const struct sockaddr *from, struct rg_addr *ret);
 

@@ -5,6 +5,8 @@
 #include "base/log.h"
 #include "base/names.h"
 #include "lists/list_edit.h"
+#include "lists/list_extent.h"
+#include "lists/list_parse.h"
 
 /* What begin() returns if there is nothing to load after it (reload_queue.h). */
 #define NOTHING_TO_LOAD 1
@@ -108,11 +110,14 @@ static int begin_add(void *arg, struct rg_error *error)
 	const char *state_dir = change->modules->conf->state_dir;
 	const char *entry = get_string(change->request, "entry");
 	json_int_t seconds = get_seconds(change->request);
+	struct rg_list_edit_line line = { .entry = entry,
+					  .comment = get_string(change->request, "comment"),
+					  .force = json_is_true(
+						  json_object_get(change->request, "force")) };
 	struct rg_error ignored;
-	int64_t until = 0;
 	int err = 0;
 
-	if (rg_conf_has_key(change->modules->conf, get_string(change->request, "comment")))
+	if (rg_conf_has_key(change->modules->conf, line.comment))
 		return rg_fail(error, -EINVAL,
 			       "the comment must not show the key in a zone's real name");
 	if (change->peer_class == RG_CLASS_BLOCKED)
@@ -120,15 +125,26 @@ static int begin_add(void *arg, struct rg_error *error)
 	if (err)
 		return err;
 	if (seconds)
-		until = (int64_t)rg_wall_time(rg_now()) + seconds;
-	err = rg_list_edit_add(state_dir, change->peer_class, entry, until,
-			       get_string(change->request, "comment"), error);
+		line.until = (int64_t)rg_wall_time(rg_now()) + seconds;
+	err = rg_list_edit_add(state_dir, change->peer_class, &line, error);
 	if (err)
 		return err;
 	change->added = 1;
 	change->removed =
 		rg_list_edit_remove(state_dir, other_class(change->peer_class), entry, &ignored);
 	return 0;
+}
+
+/* What the entry comes to, e.g. "203.0.113.0/24, 256 addresses"; null for a single address or a country. */
+static json_t *describe_extent(const char *entry)
+{
+	char text[RG_LIST_EXTENT_TEXT];
+	struct rg_addr first, last;
+
+	if (rg_list_parse_bounds(entry, strlen(entry), &first, &last) ||
+	    !rg_addr_compare(&first, &last))
+		return json_null();
+	return json_string(rg_list_extent_describe(&first, &last, text));
 }
 
 static void end_add(void *arg, int err, const struct rg_error *error)
@@ -145,9 +161,10 @@ static void end_add(void *arg, int err, const struct rg_error *error)
 		rg_list_edit_undo(state_dir, other_class(change->peer_class));
 	if (!err) {
 		rg_log_info("%s %s by repgatectl", rg_class_name(change->peer_class), entry);
-		answer = json_pack("{s:s, s:s, s:o}", "entry", entry, "class",
+		answer = json_pack("{s:s, s:s, s:o, s:o}", "entry", entry, "class",
 				   rg_class_name(change->peer_class), "expires_in",
-				   seconds ? json_integer(seconds) : json_null());
+				   seconds ? json_integer(seconds) : json_null(), "comes_to",
+				   describe_extent(entry));
 	}
 	end_change(change, err, error, answer);
 }

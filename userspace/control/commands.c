@@ -32,13 +32,15 @@ rg_command_run *rg_commands_function(enum rg_command command)
 	return functions[command];
 }
 
-void rg_commands_run(struct rg_client *client, const json_t *request)
+void rg_commands_run(struct rg_client *client, json_t *request)
 {
 	enum rg_command command;
 	struct rg_error error;
 
-	if (rg_protocol_check(request, &command, &error))
+	if (rg_protocol_check(request, &command, &error)) {
 		rg_control_refuse(client, "%s", error.text);
-	else
-		functions[command](client, request);
+		return;
+	}
+	rg_protocol_strip(request, command);
+	functions[command](client, request);
 }

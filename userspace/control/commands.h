@@ -12,7 +12,7 @@ typedef void rg_command_run(struct rg_client *client, const json_t *request);
 /* The function of a command; NULL: repgatectl does it alone. */
 rg_command_run *rg_commands_function(enum rg_command command);
 
-/* Checks and runs a request, which stays the caller's. Answers client, now or later. */
-void rg_commands_run(struct rg_client *client, const json_t *request);
+/* Checks and runs a request, which stays the caller's, and may be changed. Answers client, now or later. */
+void rg_commands_run(struct rg_client *client, json_t *request);
 
 #endif

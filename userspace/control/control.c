@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "control/control.h"
 
+#include "base/addr.h"
 #include "base/log.h"
 #include "control/commands.h"
 #include "control/describe.h"
@@ -26,6 +27,7 @@ struct rg_client {
 	struct rg_control *control;
 	struct bufferevent *stream;
 	bool follows;
+	struct rg_prefix follows_within;
 	bool half_closed;
 	void *waits_for;
 	void (*cancel)(void *what);
@@ -113,9 +115,10 @@ void rg_control_refuse(struct rg_client *client, const char *format, ...)
 	send_line(client, json_pack("{s:b, s:s}", "ok", 0, "error", text));
 }
 
-void rg_control_set_follower(struct rg_client *client)
+void rg_control_set_follower(struct rg_client *client, const struct rg_prefix *within)
 {
 	client->follows = true;
+	client->follows_within = *within;
 	bufferevent_set_timeouts(client->stream, NULL, &idle_time);
 }
 
@@ -148,7 +151,7 @@ void rg_control_follow(struct rg_control *control, const struct rg_recent_event 
 
 	for (client = LIST_FIRST(&control->clients); client; client = next) {
 		next = LIST_NEXT(client, entry);
-		if (!client->follows)
+		if (!client->follows || !rg_prefix_covers(&client->follows_within, &event->addr))
 			continue;
 		if (unread(client) > MAX_BACKLOG) {
 			control->modules->clients->control_unread++;

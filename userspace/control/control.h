@@ -48,8 +48,8 @@ void rg_control_answer(struct rg_client *client, json_t *result);
 /* The other kind of answer: an error, as one line of text. */
 __attribute__((format(printf, 2, 3))) void rg_control_refuse(struct rg_client *client,
 							     const char *format, ...);
-/* The client gets all events from now on. */
-void rg_control_set_follower(struct rg_client *client);
+/* The client gets all events within `within` from now on; of all addresses with length 0. */
+void rg_control_set_follower(struct rg_client *client, const struct rg_prefix *within);
 
 /*
  * For a command that answers later: keeps `what`, and calls cancel(what) if the client disconnects first.

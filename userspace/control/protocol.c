@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "control/protocol.h"
 
-#define ENTRY                                                                                  \
-	{                                                                                      \
-		"entry", "IP|RANGE|PREFIX|CC", RG_ARGUMENT_TEXT, RG_FORM_REQUIRED, NULL, false \
+#include "base/addr.h"
+
+#define ENTRY                                                                                     \
+	{                                                                                         \
+		"entry", "IP|RANGE|PREFIX|CC", RG_ARGUMENT_ADDRESS, RG_FORM_REQUIRED, NULL, false \
 	}
 #define FOR                                                                     \
 	{                                                                       \
@@ -24,7 +26,7 @@ static const struct rg_command_info commands[RG_COMMANDS] = {
 	[RG_COMMAND_STATUS] = { "status", "what runs, and in which state", false, {} },
 	[RG_COMMAND_LOOKUP] = {
 		"lookup", "what is known of an address, and what happens to its next SYN", false,
-		{ { "address", "IP", RG_ARGUMENT_TEXT, RG_FORM_REQUIRED, NULL, false },
+		{ { "address", "IP", RG_ARGUMENT_ADDRESS, RG_FORM_REQUIRED, NULL, false },
 		  FLAG("store", false) } },
 	[RG_COMMAND_STATS] = {
 		"stats", "counters by class and action, and losses", false,
@@ -36,18 +38,21 @@ static const struct rg_command_info commands[RG_COMMANDS] = {
 		"list", "the local lists in force", false,
 		{ { "class", NULL, RG_ARGUMENT_WORD, RG_FORM_OPTIONAL, "approved|blocked", false } } },
 	[RG_COMMAND_APPROVE] = {
-		"approve", "let an address pass, always", false, { ENTRY, FOR, COMMENT } },
+		"approve", "let an address pass, always", false,
+		{ ENTRY, FOR, COMMENT, FLAG("force", false) } },
 	[RG_COMMAND_BLOCK] = {
-		"block", "refuse an address", false, { ENTRY, FOR, COMMENT } },
+		"block", "refuse an address", false,
+		{ ENTRY, FOR, COMMENT, FLAG("force", false) } },
 	[RG_COMMAND_UNLIST] = {
 		"unlist", "undo approve or block", false, { ENTRY } },
 	[RG_COMMAND_FLUSH] = {
 		"flush", "forget verdicts and known peers", false,
-		{ { "what", "IP|PREFIX|ZONE", RG_ARGUMENT_TEXT, RG_FORM_OPTIONAL, "all", false } } },
+		{ { "what", "IP|PREFIX|ZONE", RG_ARGUMENT_ADDRESS, RG_FORM_OPTIONAL, "all", false } } },
 	[RG_COMMAND_ZONES] = { "zones", "the DNS lists and their answers", false, {} },
 	[RG_COMMAND_EVENTS] = {
 		"events", "the latest verdicts and refused connections", false,
-		{ FLAG("follow", false) } },
+		{ { "address", "IP|PREFIX", RG_ARGUMENT_ADDRESS, RG_FORM_OPTIONAL, NULL, false },
+		  FLAG("follow", false) } },
 	[RG_COMMAND_DUMP] = { "dump", "all verdicts and known peers", false, {} },
 	[RG_COMMAND_RELOAD] = { "reload", "read configuration and lists again", false,
 		{ FLAG("force", false) } },
@@ -117,6 +122,7 @@ static int check_value(const struct rg_command_info *info, const struct rg_argum
 
 	switch (argument->type) {
 	case RG_ARGUMENT_TEXT:
+	case RG_ARGUMENT_ADDRESS:
 		wanted = json_is_string(value) ? NULL : "a string";
 		break;
 	case RG_ARGUMENT_WORD:
@@ -180,6 +186,22 @@ int rg_protocol_check(const json_t *request, enum rg_command *command, struct rg
 	if (*command == RG_COMMANDS || commands[*command].local)
 		return rg_fail(error, -EINVAL, "no such command: %.60s", name);
 	return check_arguments(&commands[*command], request, error);
+}
+
+void rg_protocol_strip(json_t *request, enum rg_command command)
+{
+	const struct rg_argument *arguments = commands[command].arguments;
+
+	for (size_t i = 0; i < RG_MAX_ARGUMENTS && arguments[i].name; i++) {
+		json_t *value = json_object_get(request, arguments[i].name);
+		size_t len = json_string_length(value);
+		const char *text;
+
+		if (arguments[i].type != RG_ARGUMENT_ADDRESS || !len)
+			continue;
+		text = rg_addr_find(json_string_value(value), &len);
+		json_object_set_new(request, arguments[i].name, json_stringn(text, len));
+	}
 }
 
 static void print_argument(FILE *to, const struct rg_argument *argument)

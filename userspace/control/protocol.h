@@ -40,6 +40,7 @@ enum rg_command {
 /* The type of an argument; in comments: in a request, and as repgatectl is given it. */
 enum rg_argument_type {
 	RG_ARGUMENT_TEXT, /* string; the same */
+	RG_ARGUMENT_ADDRESS, /* string; the same: may be an address as logs print it (rg_addr_find()) */
 	RG_ARGUMENT_WORD, /* string, one of `words`; the same */
 	RG_ARGUMENT_SECONDS, /* integer, 0: none; a duration such as "7d" */
 	RG_ARGUMENT_SWITCH, /* true or false; "on" or "off" */
@@ -55,7 +56,7 @@ enum rg_argument_form {
 	RG_FORM_INPUT,
 };
 
-#define RG_MAX_ARGUMENTS 3
+#define RG_MAX_ARGUMENTS 4
 #define RG_MAX_SECONDS 315360000 /* 10 years */
 
 struct rg_argument {
@@ -88,6 +89,9 @@ bool rg_protocol_has_word(const char *words, const char *word);
  * missing. 0 with *command set, or -EINVAL with the reason.
  */
 int rg_protocol_check(const json_t *request, enum rg_command *command, struct rg_error *error);
+
+/* Takes off what logs print around addresses (RG_ARGUMENT_ADDRESS) in a request that was checked. */
+void rg_protocol_strip(json_t *request, enum rg_command command);
 
 /* The arguments of a command for people, e.g. "IP [--store]". The caller frees it; NULL: no memory. */
 char *rg_protocol_usage(enum rg_command command);

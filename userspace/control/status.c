@@ -26,7 +26,8 @@ static json_t *describe_interfaces(const struct rg_modules *modules)
 			json_pack("{s:s, s:o, s:i, s:s, s:o, s:s, s:s, s:b, s:i}", "name", at->name,
 				  "present_name", rg_describe_text(at->present_name), "ifindex",
 				  (int)at->ifindex, "state", at->ifindex ? "attached" : "missing",
-				  "reason", rg_describe_text(at->reason), "mode", at->mode == RG_XDP_GENERIC ? "generic" : "native", "link",
+				  "reason", rg_describe_text(at->reason), "mode",
+				  at->mode == RG_XDP_GENERIC ? "generic" : "native", "link",
 				  rg_link_kind_name(at->link_kind), "frags", at->frags, "program",
 				  (int)at->program));
 	return interfaces;
@@ -386,19 +387,33 @@ void rg_status_run_dump(struct rg_client *client, const json_t *request)
 					    "peers", peers.entries, "truncated", more != 0));
 }
 
+struct wanted_events {
+	struct rg_prefix within; /* length 0: of all addresses */
+	json_t *events;
+};
+
 static void add_event(void *arg, const struct rg_recent_event *event)
 {
-	json_array_append_new(arg, rg_describe_event(event));
+	const struct wanted_events *wanted = arg;
+
+	if (rg_prefix_covers(&wanted->within, &event->addr))
+		json_array_append_new(wanted->events, rg_describe_event(event));
 }
 
 void rg_status_run_events(struct rg_client *client, const json_t *request)
 {
-	json_t *events = json_array();
+	const char *text = json_string_value(json_object_get(request, "address"));
+	struct wanted_events wanted = {};
 
-	rg_recent_events_each(rg_control_modules(client)->recent_events, add_event, events);
-	rg_control_answer(client, json_pack("{s:o}", "events", events));
+	if (text && rg_prefix_parse(text, strlen(text), &wanted.within)) {
+		rg_control_refuse(client, "\"%.60s\" is not an address or a prefix", text);
+		return;
+	}
+	wanted.events = json_array();
+	rg_recent_events_each(rg_control_modules(client)->recent_events, add_event, &wanted);
+	rg_control_answer(client, json_pack("{s:o}", "events", wanted.events));
 	if (json_is_true(json_object_get(request, "follow")))
-		rg_control_set_follower(client);
+		rg_control_set_follower(client, &wanted.within);
 }
 
 void rg_status_run_version(struct rg_client *client, const json_t *request)

@@ -216,6 +216,7 @@ static json_t *request_value(const struct rg_argument *argument, const char *val
 	case RG_ARGUMENT_FLAG:
 		return json_true();
 	case RG_ARGUMENT_TEXT:
+	case RG_ARGUMENT_ADDRESS:
 		if (argument->words && rg_protocol_has_word(argument->words, value))
 			return NULL;
 		return json_string(value);

@@ -3,6 +3,7 @@
 
 #include "base/addr.h"
 #include "lists/country_code.h"
+#include "lists/list_extent.h"
 #include "lists/list_parse.h"
 
 char *rg_list_edit_path(const char *state_dir, enum rg_class peer_class)
@@ -116,24 +117,43 @@ static int rewrite(const char *state_dir, enum rg_class peer_class, const char *
 	return removed;
 }
 
-int rg_list_edit_add(const char *state_dir, enum rg_class peer_class, const char *entry,
-		     int64_t until, const char *comment, struct rg_error *error)
+/* Whether the entry needs the word "force" in the file. 0, 1, or -EDOM: it does, and force is not set. */
+static int check_extent(const struct rg_list_edit_line *line, struct rg_error *error)
 {
-	RG_CLEANUP_FREE char *line = NULL;
-	char until_text[40] = "", clean[200] = "";
-	int err = rg_list_edit_check(entry, error);
+	char extent[RG_LIST_EXTENT_TEXT];
+	struct rg_addr first, last;
+
+	if (rg_list_parse_bounds(line->entry, strlen(line->entry), &first, &last) ||
+	    !rg_list_extent_is_wide(&first, &last))
+		return 0;
+	return line->force ? 1 :
+			     rg_fail(error, -EDOM,
+				     "%s comes to %s. What is " RG_LIST_WIDE_RULE " needs --force",
+				     line->entry, rg_list_extent_describe(&first, &last, extent));
+}
+
+int rg_list_edit_add(const char *state_dir, enum rg_class peer_class,
+		     const struct rg_list_edit_line *line, struct rg_error *error)
+{
+	RG_CLEANUP_FREE char *text = NULL;
+	char until[40] = "", comment[200] = "";
+	int err = rg_list_edit_check(line->entry, error), wide;
 
 	if (err)
 		return err;
-	if (until)
-		snprintf(until_text, sizeof(until_text), " until=%lld", (long long)until);
-	snprintf(clean, sizeof(clean), "%s", comment ? comment : "");
-	for (char *c = clean; *c; c++)
+	wide = check_extent(line, error);
+	if (wide < 0)
+		return wide;
+	if (line->until)
+		snprintf(until, sizeof(until), " until=%lld", (long long)line->until);
+	snprintf(comment, sizeof(comment), "%s", line->comment ? line->comment : "");
+	for (char *c = comment; *c; c++)
 		if ((unsigned char)*c < ' ')
 			*c = ' ';
-	if (asprintf(&line, "%s%s%s%s\n", entry, until_text, *clean ? " # " : "", clean) < 0)
+	if (asprintf(&text, "%s%s%s%s%s\n", line->entry, until, wide ? " force" : "",
+		     *comment ? " # " : "", comment) < 0)
 		return rg_fail(error, -ENOMEM, "out of memory");
-	err = rewrite(state_dir, peer_class, entry, line, error);
+	err = rewrite(state_dir, peer_class, line->entry, text, error);
 	return err < 0 ? err : 0;
 }
 

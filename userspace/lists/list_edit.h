@@ -15,12 +15,20 @@
 /* Checks one entry as people type it, without `until` and comment. 0, or -EINVAL with a reason. */
 int rg_list_edit_check(const char *text, struct rg_error *error);
 
+/* What is added. */
+struct rg_list_edit_line {
+	const char *entry;
+	int64_t until; /* s since 1970, 0: for good */
+	const char *comment; /* may be NULL */
+	bool force; /* a wide entry (list_extent.h) is meant */
+};
+
 /*
- * Adds entry to the class's file, in place of lines that name the same. until: s since 1970, 0: for
- * good. comment may be NULL. 0 or a negative error; then the file is as it was.
+ * Adds a line to the class's file, in place of lines that name the same. 0 or a negative error; then the file is
+ * as it was. -EDOM: the entry is wide, and force is not set.
  */
-int rg_list_edit_add(const char *state_dir, enum rg_class peer_class, const char *entry,
-		     int64_t until, const char *comment, struct rg_error *error);
+int rg_list_edit_add(const char *state_dir, enum rg_class peer_class,
+		     const struct rg_list_edit_line *line, struct rg_error *error);
 
 /*
  * Removes all lines that name entry, in whatever notation. Returns how many, or a negative error; then

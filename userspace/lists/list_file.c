@@ -173,7 +173,7 @@ struct notes {
 };
 
 /* Without memory the line is counted, and not quoted. */
-static void note_bad_line(void *arg, uint32_t line, const char *why)
+static void note_bad_line(void *arg, uint32_t line, const char *why, bool wide)
 {
 	const struct notes *notes = arg;
 	struct rg_list_file *file = notes->file;
@@ -181,6 +181,7 @@ static void note_bad_line(void *arg, uint32_t line, const char *why)
 	size_t count = file->bad_shown;
 
 	file->bad_lines++;
+	file->wide_lines += wide;
 	if (count == notes->most)
 		return;
 	if (!(count & (count - 1))) /* the array has room for a power of two, and is full */
@@ -221,11 +222,10 @@ static size_t count_kept(const struct rg_list_parser *like, const struct text *k
 static void judge(struct rg_list_file *file, size_t lines, const struct rg_list_parser *parser,
 		  const struct text *now, const struct text *kept)
 {
-	size_t good = lines - file->bad_lines, before;
+	size_t bad = file->bad_lines - file->wide_lines, good = lines - bad, before;
 
-	if (file->bad_lines * 10 > lines && (file->bad_lines >= BAD_MIN || !good)) {
-		snprintf(file->fault, sizeof(file->fault), "%zu of %zu lines are bad",
-			 file->bad_lines, lines);
+	if (bad * 10 > lines && (bad >= BAD_MIN || !good)) {
+		snprintf(file->fault, sizeof(file->fault), "%zu of %zu lines are bad", bad, lines);
 		return;
 	}
 	/* Fewer entries take fewer bytes, as a rule; the count is only needed then. */

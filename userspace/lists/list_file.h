@@ -11,7 +11,7 @@
 #include "lists/list_parse.h"
 
 #define RG_LIST_BAD_SHOWN 10 /* bad lines of a file that the log and `status` quote */
-#define RG_LIST_BAD_SIZE 160 /* bytes of a reason, with the NUL */
+#define RG_LIST_BAD_SIZE 240 /* bytes of a reason, with the NUL */
 
 struct rg_list_bad_line {
 	uint32_t line;
@@ -22,7 +22,8 @@ struct rg_list_file {
 	char *path;
 	enum rg_class peer_class; /* approved or blocked */
 	size_t entries; /* in force: of the file, or of its last good version */
-	size_t bad_lines; /* of the file as it is */
+	size_t bad_lines; /* of the file as it is; wide ones are among them */
+	size_t wide_lines; /* a wide entry without "force" (list_extent.h): it is no sign of a broken file */
 	struct rg_list_bad_line *bad; /* the first of them */
 	size_t bad_shown; /* how many */
 	char fault[RG_LIST_BAD_SIZE]; /* "": the file is in force as it is, but for its bad lines */

@@ -3,6 +3,7 @@
 
 #include "base/addr.h"
 #include "lists/country_code.h"
+#include "lists/list_extent.h"
 
 #include <ctype.h>
 
@@ -12,6 +13,7 @@ struct line {
 	const struct rg_list_text *from;
 	uint32_t number;
 	uint32_t until; /* s since 1970, 0: for good */
+	bool force; /* a wide entry is meant */
 };
 
 static int add_item(const struct rg_prefix *prefix, void *arg)
@@ -125,7 +127,24 @@ static int bad_entry(const struct line *line, const char *text, size_t len, cons
 	if (line->from->bad_line) {
 		snprintf(why, sizeof(why), "\"%s\" %s", rg_list_parse_printable(text, len, shown),
 			 what);
-		line->from->bad_line(line->from->arg, line->number, why);
+		line->from->bad_line(line->from->arg, line->number, why, false);
+	}
+	return -EINVAL;
+}
+
+/* 0: the entry may be in force. -EINVAL: it is wide, and the line has no "force". */
+static int check_extent(const struct line *line, const struct rg_addr *first,
+			const struct rg_addr *last)
+{
+	char extent[RG_LIST_EXTENT_TEXT], why[RG_LIST_EXTENT_TEXT + 80];
+
+	if (line->force || !rg_list_extent_is_wide(first, last))
+		return 0;
+	if (line->from->bad_line) {
+		snprintf(why, sizeof(why),
+			 "%s: " RG_LIST_WIDE_RULE "; write force after it if it is meant",
+			 rg_list_extent_describe(first, last, extent));
+		line->from->bad_line(line->from->arg, line->number, why, true);
 	}
 	return -EINVAL;
 }
@@ -164,6 +183,8 @@ static int add_entry(const char *text, size_t len, struct line *line)
 					 "or of another family");
 		if (err)
 			return bad_entry(line, text, len, "is not a range of two addresses");
+		if (check_extent(line, &first, &last))
+			return -EINVAL;
 		return rg_addr_is_v4(&first) ? add_range(&first, &last, line) :
 					       add_v6_range(&first, &last, line);
 	}
@@ -174,7 +195,8 @@ static int add_entry(const char *text, size_t len, struct line *line)
 	if (err)
 		return bad_entry(line, text, len,
 				 "is not an address, a range, a prefix or a country code");
-	return add_prefix(&prefix, line);
+	last = rg_prefix_last(&prefix);
+	return check_extent(line, &prefix.addr, &last) ? -EINVAL : add_prefix(&prefix, line);
 }
 
 /* Sets line->until from "until=SECONDS". 1: the entry has ended; or a negative error. */
@@ -186,7 +208,7 @@ static int parse_until(const char *text, size_t len, struct line *line)
 
 	if (len <= sizeof(key) - 1 || len > 20 || memcmp(text, key, sizeof(key) - 1))
 		return bad_entry(line, text, len,
-				 "after the entry is not until=SECONDS or a # comment");
+				 "after the entry is not until=SECONDS, force or a # comment");
 	for (size_t i = sizeof(key) - 1; i < len; i++) {
 		if (text[i] < '0' || text[i] > '9')
 			return bad_entry(line, text, len, "is not a number of seconds since 1970");
@@ -236,6 +258,32 @@ static size_t entry_length(const char *text, size_t len)
 	return len;
 }
 
+/* What stands after the entry: `until` and "force". 0; 1: the entry has ended; or a negative error. */
+static int parse_rest(const char *text, size_t len, struct line *line)
+{
+	static const char force[] = "force";
+	int ended = 0;
+
+	while (len) {
+		size_t word = 0;
+		int err = 0;
+
+		while (word < len && !is_blank(text[word]))
+			word++;
+		if (word == sizeof(force) - 1 && !memcmp(text, force, word))
+			line->force = true;
+		else
+			err = parse_until(text, word, line);
+		if (err < 0)
+			return err;
+		ended |= err;
+		text += word;
+		len -= word;
+		trim(&text, &len);
+	}
+	return ended;
+}
+
 /* How many bytes come before the comment, or len. */
 static size_t comment_at(const char *text, size_t len)
 {
@@ -259,12 +307,13 @@ static int parse_line(const char *text, size_t len, struct line *line)
 		return 0;
 	parser->lines++;
 	line->until = 0;
+	line->force = false;
 	entry_len = entry_length(text, len);
 	rest = text + entry_len;
 	rest_len = len - entry_len;
 	trim(&rest, &rest_len);
 	if (rest_len) {
-		err = parse_until(rest, rest_len, line);
+		err = parse_rest(rest, rest_len, line);
 		if (err)
 			return err > 0 ? 0 : err;
 	}
@@ -281,14 +330,15 @@ static int parse_line(const char *text, size_t len, struct line *line)
 /*
  * Most lines are only an address or prefix, perhaps with a comment, and this reads them in a third of
  * the time. Returns the line's length with its end, or 0: parse_line() must read it. Both accept the
- * same.
+ * same: a prefix that may be wide goes there.
  */
 static size_t plain_line(const char *text, const char *end, struct rg_prefix *prefix)
 {
 	size_t len = rg_prefix_scan(text, end, prefix);
 	const char *at = text + len;
 
-	if (!len)
+	if (!len || prefix->len < RG_LIST_WIDE_V6 ||
+	    (prefix->len >= RG_V4_PREFIX_BITS && prefix->len < RG_V4_PREFIX_BITS + RG_LIST_WIDE_V4))
 		return 0;
 	while (at < end && is_blank(*at))
 		at++;

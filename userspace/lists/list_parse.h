@@ -2,10 +2,10 @@
 /*
  * The text of the local lists. One entry a line:
  *
- *   ADDRESS | FIRST-LAST | PREFIX/LENGTH | CC   [until=SECONDS SINCE 1970]   [# comment]
+ *   ADDRESS | FIRST-LAST | PREFIX/LENGTH | CC   [until=SECONDS SINCE 1970] [force]   [# comment]
  *
  * A comment begins with # or ;. Empty lines and a byte order mark are ignored. A bad line is reported and left
- * out. A parser collects the entries of all files; lists.c sorts them and packs them. No file is opened here.
+ * out; so is a wide entry (list_extent.h) without "force". A parser collects the entries of all files; lists.c sorts them and packs them. No file is opened here.
  */
 #ifndef REPGATE_LISTS_LIST_PARSE_H
 #define REPGATE_LISTS_LIST_PARSE_H
@@ -55,8 +55,8 @@ struct rg_list_text {
 	uint16_t source; /* the number that its entries carry */
 	enum rg_class peer_class; /* approved or blocked */
 	bool no_countries; /* a country is a bad line: there is no database to look it up */
-	/* Called for each bad line; why quotes it. NULL: nobody wants to know. */
-	void (*bad_line)(void *arg, uint32_t line, const char *why);
+	/* Called for each line that is left out; why quotes it. wide: only "force" is missing. NULL: nobody wants to know. */
+	void (*bad_line)(void *arg, uint32_t line, const char *why, bool wide);
 	void *arg;
 };
 

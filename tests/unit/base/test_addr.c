@@ -733,6 +733,49 @@ static void test_peer(void **state)
 	check_peer("2001:db8:1:ffff::1", 61, "2001:db8:1:fff8::/61");
 }
 
+static void test_find(void **state)
+{
+	static const struct {
+		const char *text, *found;
+	} rows[] = {
+		{ "203.0.113.11", "203.0.113.11" },
+		{ "[203.0.113.11]:18947", "203.0.113.11" },
+		{ "[203.0.113.11]", "203.0.113.11" },
+		{ "203.0.113.11:18947", "203.0.113.11" },
+		{ "client=[203.0.113.12]:47369", "203.0.113.12" },
+		{ "unknown[198.51.100.32]:19969", "198.51.100.32" },
+		{ "unknown[198.51.100.32]:19969:", "unknown[198.51.100.32]:19969:" },
+		{ "mail.example.org[198.51.100.32]", "198.51.100.32" },
+		{ "[2001:db8::1]:25", "2001:db8::1" },
+		{ " [2001:db8::1]:25,\n", "2001:db8::1" },
+		{ "[IPv6:2001:db8::1]", "2001:db8::1" },
+		{ "2001:db8::1", "2001:db8::1" },
+		{ "2001:db8::", "2001:db8::" },
+		{ "::ffff:203.0.113.1", "::ffff:203.0.113.1" },
+		{ "203.0.113.0/24", "203.0.113.0/24" },
+		{ "203.0.113.1-203.0.113.9", "203.0.113.1-203.0.113.9" },
+		{ "DE", "DE" },
+		{ "203.0.113.11:", "203.0.113.11:" },
+		{ "203.0.113.11:smtp", "203.0.113.11:smtp" },
+		{ "203.0.113.11:123456", "203.0.113.11:123456" },
+		{ "[203.0.113.11", "[203.0.113.11" },
+		{ "[203.0.113.11]x", "[203.0.113.11]x" },
+		{ "zone:25", "zone:25" },
+		{ "[]", "" },
+		{ " ,", "" },
+		{ "", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		size_t len = strlen(rows[i].text);
+		const char *found = rg_addr_find(rows[i].text, &len);
+
+		if (len != strlen(rows[i].found) || memcmp(found, rows[i].found, len) != 0)
+			fail_msg("\"%s\" gave \"%.*s\"", rows[i].text, (int)len, found);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -743,7 +786,7 @@ int main(void)
 		cmocka_unit_test(test_range_text),   cmocka_unit_test(test_split_small),
 		cmocka_unit_test(test_split_random), cmocka_unit_test(test_split_limits),
 		cmocka_unit_test(test_special),	     cmocka_unit_test(test_peer),
-		cmocka_unit_test(test_scan),
+		cmocka_unit_test(test_scan),	     cmocka_unit_test(test_find),
 	};
 
 	return cmocka_run_group_tests_name("addr", tests, NULL, NULL);

@@ -624,6 +624,65 @@ static void test_unread_answers(void **state)
 	assert_int_equal(fake_limits.control_unread, 0);
 }
 
+/* An address as the logs print it, for each command that takes one. */
+static void test_logged_addresses(void **state)
+{
+	static const char *const commands[] = {
+		"{\"command\":\"lookup\",\"address\":\"[203.0.113.11]:18947\"}",
+		"{\"command\":\"approve\",\"entry\":\"unknown[203.0.113.11]:18947\"}",
+		"{\"command\":\"block\",\"entry\":\"203.0.113.11:18947\"}",
+		"{\"command\":\"unlist\",\"entry\":\"client=[203.0.113.11]:18947,\"}",
+		"{\"command\":\"flush\",\"what\":\"[2001:db8::1]:25\"}",
+		"{\"command\":\"events\",\"address\":\"[2001:db8::1]:25\"}",
+	};
+	static const char *const keys[] = { "address", "entry", "what" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		json_t *request = json_loads(commands[i], 0, NULL);
+		const char *text = NULL;
+		enum rg_command command;
+		struct rg_error error;
+
+		assert_int_equal(rg_protocol_check(request, &command, &error), 0);
+		rg_protocol_strip(request, command);
+		for (size_t k = 0; !text && k < ARRAY_SIZE(keys); k++)
+			text = json_string_value(json_object_get(request, keys[k]));
+		assert_string_equal(text, i < 4 ? "203.0.113.11" : "2001:db8::1");
+		json_decref(request);
+	}
+	check("{\"command\":\"flush\",\"what\":\"[203.0.113.11]:18947\"}", "{\"ok\":true}");
+}
+
+/* Those of one address, the ones that come later, too. */
+static void test_events_of(void **state)
+{
+	struct rg_recent_event event = {
+		.kind = RG_RECENT_JUDGED,
+		.addr = { .bytes = { [10] = 0xff, [11] = 0xff, 203, 0, 113, 1 } }
+	};
+
+	(void)state;
+	rg_recent_events_add(modules.recent_events, &event);
+	event.addr.bytes[15] = 2;
+	rg_recent_events_add(modules.recent_events, &event);
+	send_text(client, "{\"command\":\"events\",\"address\":\"203.0.113.2\",\"follow\":true}\n");
+	for (int i = 0; i < 3; i++) {
+		const char *line = read_line(client);
+
+		assert_non_null(strstr(line, "203.0.113.2"));
+		assert_null(strstr(line, "203.0.113.1\""));
+		for (uint8_t last = 1; i < 2 && last <= 2; last++) {
+			event.addr.bytes[15] = last;
+			rg_recent_events_add(modules.recent_events, &event);
+		}
+	}
+	close(client);
+	client = connect_client();
+	check("{\"command\":\"events\",\"address\":\"mail\"}",
+	      "{\"ok\":false,\"error\":\"\\\"mail\\\" is not an address or a prefix\"}");
+}
+
 /* A client that follows and does not read is closed, and counted. */
 static void test_unread_events(void **state)
 {
@@ -820,13 +879,29 @@ static void test_table(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_wrong_requests), TEST(test_lookup),	    TEST(test_explanations),
-		TEST(test_lists),	   TEST(test_list_files),   TEST(test_undo),
-		TEST(test_settings),	   TEST(test_status),	    TEST(test_follow),
-		TEST(test_half_closed),	   TEST(test_order),	    TEST(test_client_leaves),
-		TEST(test_long_line),	   TEST(test_many_clients), TEST(test_unread_answers),
-		TEST(test_unread_events),  TEST(test_activation),   TEST(test_activation_leaves),
-		TEST(test_masked),	   TEST(test_socket),	    TEST(test_table),
+		TEST(test_wrong_requests),
+		TEST(test_lookup),
+		TEST(test_explanations),
+		TEST(test_lists),
+		TEST(test_list_files),
+		TEST(test_undo),
+		TEST(test_settings),
+		TEST(test_status),
+		TEST(test_follow),
+		TEST(test_half_closed),
+		TEST(test_order),
+		TEST(test_client_leaves),
+		TEST(test_long_line),
+		TEST(test_many_clients),
+		TEST(test_unread_answers),
+		TEST(test_unread_events),
+		TEST(test_logged_addresses),
+		TEST(test_events_of),
+		TEST(test_activation),
+		TEST(test_activation_leaves),
+		TEST(test_masked),
+		TEST(test_socket),
+		TEST(test_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 
 #include "base/addr.h"
 #include "lists/list_edit.h"
+#include "lists/list_extent.h"
 
 #include <sys/stat.h>
 
@@ -17,9 +18,10 @@
 
 static void add(const struct list_dirs *dirs, const char *entry, int64_t until, const char *comment)
 {
+	const struct rg_list_edit_line line = { entry, until, comment, false };
 	struct rg_error error = {};
 
-	if (rg_list_edit_add(dirs->state, BLOCKED, entry, until, comment, &error))
+	if (rg_list_edit_add(dirs->state, BLOCKED, &line, &error))
 		fail_msg("%s: %s", entry, error.text);
 }
 
@@ -52,7 +54,9 @@ static void test_add(void **state)
 	rg_lists_free(lists);
 	assert_non_null(strstr(read_state(dirs, "blocked.list"), "again, two lines and a tab"));
 	assert_non_null(strstr(read_state(dirs, "blocked.list"), "# until tomorrow"));
-	assert_int_equal(rg_list_edit_add(dirs->state, APPROVED, "1.1.1.1", 0, NULL, NULL), 0);
+	assert_int_equal(rg_list_edit_add(dirs->state, APPROVED,
+					  &(struct rg_list_edit_line){ .entry = "1.1.1.1" }, NULL),
+			 0);
 	lists = load_lists(dirs);
 	assert_int_equal(class_of(lists, "1.1.1.1"), APPROVED);
 	rg_lists_free(lists);
@@ -67,14 +71,17 @@ static void test_add_refused(void **state)
 
 	add(dirs, "1.1.1.1", 0, NULL);
 	for (size_t i = 0; i < ARRAY_SIZE(entries); i++) {
-		assert_int_equal(rg_list_edit_add(dirs->state, BLOCKED, entries[i], 0, NULL, &error),
+		assert_int_equal(rg_list_edit_add(dirs->state, BLOCKED,
+						  &(struct rg_list_edit_line){ .entry = entries[i] },
+						  &error),
 				 -EINVAL);
 		assert_int_equal(rg_list_edit_remove(dirs->state, BLOCKED, entries[i], &error),
 				 -EINVAL);
 	}
 	assert_string_equal(read_state(dirs, "blocked.list"), "1.1.1.1\n");
 	rmdir(dirs->approved);
-	assert_int_equal(rg_list_edit_add("/nonexistent/repgate", BLOCKED, "1.1.1.1", 0, NULL, &error),
+	assert_int_equal(rg_list_edit_add("/nonexistent/repgate", BLOCKED,
+					  &(struct rg_list_edit_line){ .entry = "1.1.1.1" }, &error),
 			 -ENOENT);
 	assert_non_null(strstr(error.text, "/nonexistent/repgate"));
 }
@@ -158,7 +165,9 @@ static void test_undo(void **state)
 	assert_string_equal(read_state(dirs, "blocked.list"), "# mine\n1.1.1.1 # one\n");
 
 	/* Only the last change, and only of this class. */
-	assert_int_equal(rg_list_edit_add(dirs->state, APPROVED, "3.3.3.3", 0, NULL, NULL), 0);
+	assert_int_equal(rg_list_edit_add(dirs->state, APPROVED,
+					  &(struct rg_list_edit_line){ .entry = "3.3.3.3" }, NULL),
+			 0);
 	add(dirs, "4.4.4.4", 0, NULL);
 	add(dirs, "5.5.5.5", 0, NULL);
 	rg_list_edit_undo(dirs->state, BLOCKED);
@@ -200,7 +209,9 @@ static void test_failures(void **state)
 	/* The new file can't be made. */
 	snprintf(path, sizeof(path), "%s/blocked.list.new", dirs->state);
 	assert_int_equal(mkdir(path, 0700), 0);
-	assert_int_equal(rg_list_edit_add(dirs->state, BLOCKED, "2.2.2.2", 0, NULL, &error), -EISDIR);
+	assert_int_equal(rg_list_edit_add(dirs->state, BLOCKED,
+					  &(struct rg_list_edit_line){ .entry = "2.2.2.2" }, &error),
+			 -EISDIR);
 	assert_non_null(strstr(error.text, "blocked.list.new"));
 	assert_int_equal(rmdir(path), 0);
 	assert_string_equal(read_state(dirs, "blocked.list"), "1.1.1.1\n");
@@ -216,7 +227,9 @@ static void test_failures(void **state)
 	/* The list itself is a directory. */
 	snprintf(path, sizeof(path), "%s/approved.list", dirs->state);
 	assert_int_equal(mkdir(path, 0700), 0);
-	assert_int_equal(rg_list_edit_add(dirs->state, APPROVED, "2.2.2.2", 0, NULL, &error), -EIO);
+	assert_int_equal(rg_list_edit_add(dirs->state, APPROVED,
+					  &(struct rg_list_edit_line){ .entry = "2.2.2.2" }, &error),
+			 -EIO);
 	assert_false(exists(dirs, "approved.list.new"));
 }
 
@@ -253,6 +266,59 @@ static void test_check_entry(void **state)
 		check_entry(refused[i], -EINVAL);
 }
 
+/* What a slip makes wide is refused, and says what it comes to; with force the line says so. */
+static void test_wide(void **state)
+{
+	struct list_dirs *dirs = *state;
+	struct rg_list_edit_line line = { .entry = "203.0.113.0/2" };
+	struct rg_error error = {};
+	struct rg_lists *lists;
+
+	assert_int_equal(rg_list_edit_add(dirs->state, BLOCKED, &line, &error), -EDOM);
+	assert_string_equal(error.text, "203.0.113.0/2 comes to 192.0.0.0/2, 1,073,741,824 addresses. "
+					"What is wider than /8 (IPv6: /19) needs --force");
+	line.force = true;
+	line.comment = "meant";
+	assert_int_equal(rg_list_edit_add(dirs->state, BLOCKED, &line, &error), 0);
+	assert_string_equal(read_state(dirs, "blocked.list"), "203.0.113.0/2 force # meant\n");
+	lists = load_lists(dirs);
+	assert_int_equal(class_of(lists, "192.0.0.1"), BLOCKED);
+	rg_lists_free(lists);
+	drop(dirs, "192.0.0.0/2", 1);
+	add(dirs, "203.0.113.0/8", 0, NULL);
+	assert_string_equal(read_state(dirs, "blocked.list"), "203.0.113.0/8\n");
+}
+
+static void check_extent(const char *entry, const char *want, bool wide)
+{
+	char text[RG_LIST_EXTENT_TEXT];
+	struct rg_addr first, last;
+
+	assert_int_equal(rg_list_parse_bounds(entry, strlen(entry), &first, &last), 0);
+	assert_string_equal(rg_list_extent_describe(&first, &last, text), want);
+	assert_int_equal(rg_list_extent_is_wide(&first, &last), wide);
+}
+
+static void test_extents(void **state)
+{
+	(void)state;
+	check_extent("203.0.113.9", "203.0.113.9, 1 address", false);
+	check_extent("203.0.113.77/24", "203.0.113.0/24, 256 addresses", false);
+	check_extent("203.0.113.0-203.0.113.255", "203.0.113.0/24, 256 addresses", false);
+	check_extent("203.0.113.1-203.0.113.255", "203.0.113.1-203.0.113.255, 255 addresses", false);
+	check_extent("10.0.0.0/8", "10.0.0.0/8, 16,777,216 addresses", false);
+	check_extent("10.0.0.0/7", "10.0.0.0/7, 33,554,432 addresses", true);
+	check_extent("0.0.0.0/0", "0.0.0.0/0, 4,294,967,296 addresses", true);
+	check_extent("2001:db8::1", "2001:db8::1, 1 address", false);
+	check_extent("2001:db8::/120", "2001:db8::/120, 256 addresses", false);
+	check_extent("2001:db8::/65", "2001:db8::/65, 9,223,372,036,854,775,808 addresses", false);
+	check_extent("2001:db8::/64", "2001:db8::/64, 1 network of /64", false);
+	check_extent("2001:db8::/32", "2001:db8::/32, 4,294,967,296 networks of /64", false);
+	check_extent("2001:c000::/19", "2001:c000::/19, 35,184,372,088,832 networks of /64", false);
+	check_extent("2001:c000::/18", "2001:c000::/18, 70,368,744,177,664 networks of /64", true);
+	check_extent("::/0", "::/0, all of IPv6", true);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, list_dirs_set_up, list_dirs_tear_down)
 
 int main(void)
@@ -267,6 +333,8 @@ int main(void)
 		TEST(test_replaced_as_a_whole),
 		TEST(test_failures),
 		TEST(test_check_entry),
+		TEST(test_wide),
+		TEST(test_extents),
 	};
 
 	return cmocka_run_group_tests_name("list_edit", tests, NULL, NULL);

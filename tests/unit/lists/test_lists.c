@@ -46,7 +46,7 @@ static const struct {
 	  { { "123.123.123.123", BLOCKED }, { "123.123.123.122", NONE }, { "123.123.123.124", NONE } } },
 	{ "a range",
 	  "",
-	  "123.123.123.123-223.223.223.223\n",
+	  "123.123.123.123-223.223.223.223 force\n",
 	  { { "123.123.123.122", NONE },
 	    { "123.123.123.123", BLOCKED },
 	    { "200.0.0.1", BLOCKED },
@@ -93,21 +93,21 @@ static const struct {
 	    { "2001:db8::21", NONE } } },
 	{ "everything of IPv4",
 	  "",
-	  "0.0.0.0-255.255.255.255\n",
+	  "0.0.0.0-255.255.255.255 force\n",
 	  { { "0.0.0.0", BLOCKED },
 	    { "255.255.255.255", BLOCKED },
 	    { "2001:db8::1", NONE },
 	    { "::", NONE } } },
 	{ "0.0.0.0/0 is IPv4 only",
 	  "",
-	  "0.0.0.0/0\n",
+	  "0.0.0.0/0 force\n",
 	  { { "1.2.3.4", BLOCKED },
 	    { "2001:db8::1", NONE },
 	    { "::fffe:ffff:ffff", NONE },
 	    { "::1:0:0:0", NONE } } },
 	{ "::/0 is IPv6 only",
 	  "",
-	  "::/0\n",
+	  "::/0 until=4294967295 force # all\n",
 	  { { "1.2.3.4", NONE },
 	    { "0.0.0.0", NONE },
 	    { "255.255.255.255", NONE },
@@ -115,12 +115,12 @@ static const struct {
 	    { "::fffe:ffff:ffff", BLOCKED },
 	    { "::1:0:0:0", BLOCKED } } },
 	{ "::/0 approved lets no IPv4 in",
-	  "::/0\n",
-	  "0.0.0.0/0\n",
+	  "::/0 force\n",
+	  "0.0.0.0/0 force until=4294967295\n",
 	  { { "1.2.3.4", BLOCKED }, { "2001:db8::1", APPROVED } } },
 	{ "the whole of IPv6 as a range",
 	  "",
-	  "::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff\n",
+	  "::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff force\n",
 	  { { "1.2.3.4", NONE },
 	    { "::", BLOCKED },
 	    { "::1:0:0:0", BLOCKED },
@@ -138,6 +138,24 @@ static const struct {
 	  "::/80\n",
 	  { { "1.2.3.4", NONE }, { "::fffe:1:2", BLOCKED }, { "::1:0:0:0", NONE } } },
 
+	{ "as wide as is taken without force",
+	  "",
+	  "11.0.0.0/8\n12.0.0.7-13.0.0.6\n2001:c000::/19\n",
+	  { { "11.255.255.255", BLOCKED },
+	    { "12.0.0.6", NONE },
+	    { "12.0.0.7", BLOCKED },
+	    { "13.0.0.6", BLOCKED },
+	    { "13.0.0.7", NONE },
+	    { "2001:dfff::1", BLOCKED } } },
+	{ "wider",
+	  "4.0.0.0/7\n",
+	  "203.0.113.0/2\n12.0.0.7-13.0.0.7\n2001:c000::/18\n0.0.0.0/0\n::/0\n",
+	  { { "4.0.0.1", NONE },
+	    { "203.0.113.1", NONE },
+	    { "12.0.0.8", NONE },
+	    { "2001:dfff::1", NONE },
+	    { "1.2.3.4", NONE } } },
+	{ "force where it is not needed", "", "1.1.1.1 force\n", { { "1.1.1.1", BLOCKED } } },
 	{ "comments",
 	  "",
 	  "# 1.1.1.1\n 2.2.2.2 # 3.3.3.3\n4.4.4.4# x\n; 5.5.5.5\n#\n",
@@ -247,7 +265,14 @@ static const struct {
 	{ "1.2.3.4 until=tomorrow\n", ":1: \"until=tomorrow\"", "number" },
 	{ "1.2.3.4 until=-1\n", ":1: \"until=-1\"", "number" },
 	{ "1.2.3.4 until=99999999999999999999999\n", ":1: ", "until=" },
-	{ "1.2.3.4 until=4102444800 x\n", ":1: ", "until=4102444800 x" },
+	{ "1.2.3.4 until=4102444800 x\n", ":1: \"x\"", "until=" },
+	{ "1.2.3.4 forced\n", ":1: \"forced\"", "until=" },
+	{ "203.0.113.0/2\n", ":1: 192.0.0.0/2, 1,073,741,824 addresses: wider than /8", "force" },
+	{ "0.0.0.0/0\n", ":1: 0.0.0.0/0, 4,294,967,296 addresses: wider than /8", "force" },
+	{ "1.0.0.0-2.0.0.0 until=4294967295\n",
+	  ":1: 1.0.0.0-2.0.0.0, 16,777,217 addresses: ", "force" },
+	{ "2000::/3\n", ":1: 2000::/3, 2,305,843,009,213,693,952 networks of /64: ", "force" },
+	{ "::/0\n", ":1: ::/0, all of IPv6: ", "force" },
 	{ "1.2.3.4, 5.6.7.8\n", ":1: ", "until=" },
 	{ "1.2.3.4,5.6.7.8\n", ":1: ", "not an address" },
 	{ "1.2.3.4:25\n", ":1: ", "not an address" },
@@ -716,7 +741,7 @@ static void test_max_entries(void **state)
 	write_text(dirs->blocked, "b.list", "1.1.1.1\n2.2.2.2\n3.3.3.3\n4.4.4.4\n");
 	refuse_load(dirs, "b.list: with it the local lists have more than max_list = 3 entries");
 	/* A range counts with what it takes. */
-	write_text(dirs->blocked, "b.list", "1.1.1.1\n1.1.1.1-2.2.2.2\n");
+	write_text(dirs->blocked, "b.list", "1.1.1.1\n1.1.1.1-1.1.2.2\n");
 	refuse_load(dirs, "b.list: with it");
 	/* What comes behind it still has room. */
 	write_text(dirs->blocked, "c.list", "4.4.4.4\n");
@@ -812,7 +837,8 @@ static u128 random_address(bool v4, uint64_t *seed)
 /* One line of text, and what it means. */
 static void random_line(FILE *out, struct model_entry *entry, uint64_t *seed)
 {
-	static const char *const ends[] = { "\n", "\r\n", " # x\n", " until=4102444800\n" };
+	static const char *const ends[] = { " force\n", " force\r\n", " force # x\n",
+					    " until=4102444800 force\n" };
 	uint64_t random = next_random(seed);
 	bool v4 = random % 3;
 	unsigned int bits = v4 ? 32 : 128, len = bits;
@@ -987,6 +1013,7 @@ static const char *const pieces[] = {
 	".",
 	":",
 	"0",
+	" force",
 	"until=4102444800",
 	" until=1",
 };
