@@ -195,7 +195,7 @@ broken_lists() {
 		complains "list, $words" "$file" "$line" "$words"
 		check "reload, $words" ctl reload
 		check "reload, $words: status names the line" \
-			grep -qF "BAD LINE $file:$line: " <<<"$(ctl status)"
+			grep -qF "BAD LINE $file:$line: " <<<"$(ctl_lines status)"
 		rm "$file"
 	done < <(rows "$LISTS")
 	check "the lists are good again" ctl reload
@@ -241,7 +241,7 @@ reload_fails() {
 	try ctl --json reload
 	same "$1: in JSON, too" "1 false" \
 		"$STATUS $(jq .ok <<<"$SAID" 2>/dev/null || echo 'no JSON')"
-	check "$1: status shows it" grep -qF "$2" <<<"$(ctl status)"
+	check "$1: status shows it" grep -qF "$2" <<<"$(ctl_lines status)"
 	count=$(log_count "refused.*$2")
 	kill -HUP "${TESTBED_PID[repgated]}"
 	check "$1: SIGHUP logs it" wait_for 5 logged_more "refused.*$2" "$count"

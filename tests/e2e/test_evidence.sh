@@ -48,7 +48,7 @@ warnings() {
 # warned INTERFACE SENTENCE
 warned() {
 	check "$1: a path past the filter is noticed" wait_for 5 goes_past "$1"
-	check "$1: status has a line" grep -q "^path $1: .* GO PAST THE FILTER since .*: $2" <(ctl status)
+	check "$1: status has a line" grep -q "^path $1: .* GO PAST THE FILTER since .*: $2" <(ctl_lines status)
 	same "$1: one warning" 1 "$(warnings "$1")"
 	check "$1: it says what to do" grep -q "interface $1: .*: $2" "$TESTBED/repgated.log"
 }
@@ -62,7 +62,7 @@ filtered() {
 	same "mx0: the filter has seen them all" "0 null true" \
 		"$(path mx0 unseen) $(path mx0 unseen_since) $(path mx0 filtered)"
 	check "status has a line" grep -q '^path mx0: 4 connections, 0 of them not seen by the filter$' \
-		<(ctl status)
+		<(ctl_lines status)
 	same "the metrics have it" "4 0" "$(metric path_lookups_total mx0) $(metric path_unseen_total mx0)"
 	in_mail "$BUILD/tests/syn_client" -t 700 127.0.0.1 25 127.0.0.1 >/dev/null
 	same "lo is left out" null "$(path lo lookups)"

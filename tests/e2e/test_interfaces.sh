@@ -54,6 +54,14 @@ gone_and_back() {
 	check "and the log says so" grep -q "interface mx0: not filtered: it is not there" \
 		"$TESTBED/repgated.log"
 	make_link
+	check "status begins with it" grep -qE '^mx0 IS NOT FILTERED since 20[^ ]* [^ ]*: it is not there' \
+		<(ctl status | head -n 1)
+	same "and shows nothing of before" 'missing - - - -' \
+		"$(ctl status | awk '$1 == "mx0" && $2 == "missing" { print $2, $3, $4, $5, $6 }')"
+	same "nor do programs get it" 'null null null null' "$(ctl --json status |
+		jq -r '.interfaces[0] | "\(.mode) \(.link) \(.frags) \(.program)"')"
+	check "since when: a moment ago" jq -e --argjson now "$EPOCHSECONDS" \
+		'.interfaces[0].since | . > $now - 30 and . <= $now + 1' <<<"$(ctl --json status)"
 	check "when it comes back it is filtered again" wait_for 5 state_is mx0 attached
 	same "a listed peer is refused there" timeout "$(met $LISTED)"
 	same "a clean one connects" connected "$(met $CLEAN)"
@@ -252,7 +260,7 @@ late() {
 	repgate_start
 	same "beside one that is missing, the other one is filtered" timeout "$(met $LISTED)"
 	same "the missing one is shown" missing "$(state_of late0)"
-	check "with the reason" grep -q 'late0 IS NOT FILTERED: it is not there' <(ctl status)
+	check "with the reason" grep -qE '^late0 IS NOT FILTERED since 20[^ ]* [^ ]*: it is not there' <(ctl status | head -n 1)
 	check "and in the metrics" grep -qx 'repgate_interface_state{interface="late0",state="missing"} 1' \
 		<(scrape | tr -d '\r')
 	ip link add late0 netns mail type veth peer name late1 netns clients

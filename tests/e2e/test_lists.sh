@@ -52,7 +52,7 @@ start_with_bad_files() {
 	same "and named" '[1,"bad.list"]' "$(files bad.list '[.bad[0].line, (.path | split("/") | last)]')"
 	same "the directory" '"not a regular file"' "$(files directory.list .fault)"
 	same "the link" '"leads nowhere"' "$(files link.list .fault)"
-	check "the database" grep -q 'BAD COUNTRY DATABASE: .*countries.mmdb' <<<"$(ctl status)"
+	check "the database" grep -q 'BAD COUNTRY DATABASE: .*countries.mmdb' <<<"$(ctl_lines status)"
 	check "the log names the line" grep -q 'warning: .*bad.list:1: "203.0.113.5198' "$TESTBED/repgated.log"
 	check "the metrics" grep -qx 'repgate_list_bad_lines 1' <(scrape | tr -d '\r')
 	check "and for files" grep -qx 'repgate_list_bad_files 2' <(scrape | tr -d '\r')

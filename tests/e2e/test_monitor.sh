@@ -71,9 +71,9 @@ once() {
 	same "$1: events" 3 "$(ctl --json events | jq -s '[.[] | (.events? // [.])[] |
 		select(.event == "refused" and .monitored)] | length')"
 	check "$1: metrics" metric_is monitored_attempts_total standard drop 3
-	same "$1: lookup of a known one" "passes, as mode is monitor; would meet: drop" \
+	same "$1: lookup of a known one" "passes, as mode is monitor; else it would be dropped" \
 		"$(lookup "10.21.$n.1" .explanation)"
-	same "$1: lookup of an unknown one" "passes, as mode is monitor; would meet: drop" \
+	same "$1: lookup of an unknown one" "passes, as mode is monitor; else it would be dropped" \
 		"$(lookup "10.21.$n.99" .explanation)"
 	same "$1: lookup of an own address" "passes: it is never refused" \
 		"$(lookup "$MX4" .explanation)"

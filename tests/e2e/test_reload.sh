@@ -181,7 +181,7 @@ bad_line() {
 	before=$(entries)
 	printf 'not an address\n198.51.100.77\n' >"$BLOCKED/worse.list"
 	check "a bad line stops no reload" ctl reload
-	check "status names its file and line" grep -q 'BAD LINE .*worse.list:1: ' <<<"$(ctl status)"
+	check "status names its file and line" grep -q 'BAD LINE .*worse.list:1: ' <<<"$(ctl_lines status)"
 	same "the line below it is in force" $((before + 1)) "$(entries)"
 	rm "$BLOCKED/worse.list"
 	check "it goes" ctl reload

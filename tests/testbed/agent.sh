@@ -82,6 +82,11 @@ ctl() {
 	in_mail "$BUILD/repgatectl" --socket "$REPGATE_SOCKET" "$@"
 }
 
+# ctl_lines ARGUMENT...: repgatectl, with the lines joined that it broke at 80 columns
+ctl_lines() {
+	ctl "$@" | sed -z 's/\n  */ /g'
+}
+
 # scrape: prints what the metrics port answers, the HTTP header first
 scrape() {
 	in_mail timeout 5 bash -c "

@@ -19,7 +19,9 @@ struct change {
 	json_t *request;
 	enum rg_class peer_class; /* approve and block: the class of the entry */
 	int added; /* lines added to the file of peer_class */
-	int removed; /* lines removed: approve and block from the other class's file, unlist from both */
+	int64_t until; /* of approve and block: s since 1970; 0: for good */
+	/* Lines removed from the file of each class: approve and block from the other one, unlist from both. */
+	int unapproved, unblocked;
 };
 
 static const char *get_string(const json_t *request, const char *key)
@@ -103,6 +105,11 @@ static int check_approved(const struct rg_modules *modules, const char *entry, s
 		       rg_lists_source(modules->lists, item->source), item->line);
 }
 
+static int *removed_from(struct change *change, enum rg_class peer_class)
+{
+	return peer_class == RG_CLASS_APPROVED ? &change->unapproved : &change->unblocked;
+}
+
 /* Adds the entry to repgatectl's list of its class and removes it from the other list. */
 static int begin_add(void *arg, struct rg_error *error)
 {
@@ -115,7 +122,7 @@ static int begin_add(void *arg, struct rg_error *error)
 					  .force = json_is_true(
 						  json_object_get(change->request, "force")) };
 	struct rg_error ignored;
-	int err = 0;
+	int err = 0, removed;
 
 	if (rg_conf_has_key(change->modules->conf, line.comment))
 		return rg_fail(error, -EINVAL,
@@ -125,13 +132,13 @@ static int begin_add(void *arg, struct rg_error *error)
 	if (err)
 		return err;
 	if (seconds)
-		line.until = (int64_t)rg_wall_time(rg_now()) + seconds;
+		change->until = line.until = (int64_t)rg_wall_time(rg_now()) + seconds;
 	err = rg_list_edit_add(state_dir, change->peer_class, &line, error);
 	if (err)
 		return err;
 	change->added = 1;
-	change->removed =
-		rg_list_edit_remove(state_dir, other_class(change->peer_class), entry, &ignored);
+	removed = rg_list_edit_remove(state_dir, other_class(change->peer_class), entry, &ignored);
+	*removed_from(change, other_class(change->peer_class)) = removed > 0 ? removed : 0;
 	return 0;
 }
 
@@ -157,13 +164,15 @@ static void end_add(void *arg, int err, const struct rg_error *error)
 
 	if (err && change->added)
 		rg_list_edit_undo(state_dir, change->peer_class);
-	if (err && change->removed > 0)
+	if (err && change->unapproved + change->unblocked)
 		rg_list_edit_undo(state_dir, other_class(change->peer_class));
 	if (!err) {
 		rg_log_info("%s %s by repgatectl", rg_class_name(change->peer_class), entry);
-		answer = json_pack("{s:s, s:s, s:o, s:o}", "entry", entry, "class",
+		answer = json_pack("{s:s, s:s, s:o, s:o, s:i, s:o}", "entry", entry, "class",
 				   rg_class_name(change->peer_class), "expires_in",
-				   seconds ? json_integer(seconds) : json_null(), "comes_to",
+				   seconds ? json_integer(seconds) : json_null(), "until",
+				   seconds ? json_integer(change->until) : json_null(), "removed",
+				   change->unapproved + change->unblocked, "comes_to",
 				   describe_extent(entry));
 	}
 	end_change(change, err, error, answer);
@@ -210,20 +219,27 @@ static int begin_unlist(void *arg, struct rg_error *error)
 	blocked = rg_list_edit_remove(state_dir, RG_CLASS_BLOCKED, entry, error);
 	if (blocked < 0)
 		return blocked;
-	change->removed = approved + blocked;
-	return change->removed ? 0 : refuse_unlist(change->modules, entry, error);
+	change->unapproved = approved;
+	change->unblocked = blocked;
+	return approved + blocked ? 0 : refuse_unlist(change->modules, entry, error);
 }
 
 static void end_unlist(void *arg, int err, const struct rg_error *error)
 {
 	struct change *change = arg;
 	const char *entry = get_string(change->request, "entry");
-	json_t *answer = NULL;
+	json_t *answer = NULL, *classes = json_array();
 
+	if (change->unapproved)
+		json_array_append_new(classes, json_string(rg_class_name(RG_CLASS_APPROVED)));
+	if (change->unblocked)
+		json_array_append_new(classes, json_string(rg_class_name(RG_CLASS_BLOCKED)));
 	if (!err) {
 		rg_log_info("unlisted %s by repgatectl", entry);
-		answer = json_pack("{s:s, s:i}", "entry", entry, "removed", change->removed);
+		answer = json_pack("{s:s, s:i, s:O}", "entry", entry, "removed",
+				   change->unapproved + change->unblocked, "classes", classes);
 	}
+	json_decref(classes);
 	end_change(change, err, error, answer);
 }
 
@@ -345,6 +361,13 @@ void rg_change_run_flush(struct rg_client *client, const json_t *request)
 		return;
 	}
 	count = rg_verdicts_flush(modules->verdicts, within, zone ? zone->slot : RG_NO_ZONE);
+	if (what && !count) {
+		rg_control_refuse(client,
+				  zone ? "no verdict of zone %s is known: nothing is forgotten" :
+					 "nothing is known of %s: nothing is forgotten",
+				  what);
+		return;
+	}
 	rg_log_info("flushed %zu entries by repgatectl", count);
 	rg_control_answer(client, json_pack("{s:I}", "flushed", (json_int_t)count));
 }

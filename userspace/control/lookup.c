@@ -105,20 +105,62 @@ static enum rg_action next_syn(const struct rg_modules *modules, const struct rg
 	return rg_steering_action(&modules->steering, found->peer_class, found->action);
 }
 
-/* What becomes of a SYN by its verdict, to follow a subject: "passes", "meets: drop". */
+/* What an action does with a SYN, to follow a subject: "is dropped". */
+static const char *done_by(enum rg_action action)
+{
+	switch (action) {
+	case RG_ACTION_DROP:
+		return "is dropped";
+	case RG_ACTION_RESET:
+		return "is reset";
+	case RG_ACTION_TAG:
+		return "passes with tag_dscp, for the firewall";
+	case RG_ACTION_TEMPFAIL:
+		return "goes to the responder, which refuses the mail with 450";
+	case RG_ACTION_REJECT:
+		return "goes to the responder, which refuses the mail with 550";
+	case RG_ACTION_THROTTLE:
+		return "passes within the rate of qil_throttle, and is dropped above it";
+	case RG_ACTION_HOLD:
+		return "is held";
+	default:
+		return "passes";
+	}
+}
+
+/* The same with "would". */
+static const char *would_be_done_by(enum rg_action action)
+{
+	switch (action) {
+	case RG_ACTION_DROP:
+		return "would be dropped";
+	case RG_ACTION_RESET:
+		return "would be reset";
+	case RG_ACTION_TAG:
+		return "would pass with tag_dscp, for the firewall";
+	case RG_ACTION_TEMPFAIL:
+		return "would go to the responder, which refuses the mail with 450";
+	case RG_ACTION_REJECT:
+		return "would go to the responder, which refuses the mail with 550";
+	case RG_ACTION_THROTTLE:
+		return "would pass within the rate of qil_throttle, and be dropped above it";
+	default:
+		return "would pass";
+	}
+}
+
+/* What becomes of a SYN by its verdict, to follow a subject: "passes", "is dropped". */
 static void explain_verdict(const struct rg_modules *modules, const struct finding *found,
-			    const char *meets, char *text, size_t size)
+			    const char *(*words)(enum rg_action action), char *text, size_t size)
 {
 	enum rg_action action =
 		rg_steering_action(&modules->steering, found->peer_class, found->action);
 
-	if (found->action == RG_ACTION_PASS)
-		snprintf(text, size, "passes");
-	else if (action != found->action)
-		snprintf(text, size, "%s: %s, as %s can't work (see status)", meets,
-			 rg_action_name(action), rg_action_name(found->action));
+	if (action != found->action)
+		snprintf(text, size, "%s, as %s can't work (see status)", words(action),
+			 rg_action_name(found->action));
 	else
-		snprintf(text, size, "%s: %s", meets, rg_action_name(action));
+		snprintf(text, size, "%s", words(action));
 }
 
 /* The same for mode monitor. With unknown = pass, mode enforce would let the first connection in too. */
@@ -126,24 +168,24 @@ static void explain_monitor(const struct rg_modules *modules, const struct rg_co
 			    const struct finding *found, char *text, size_t size)
 {
 	bool first_passes = !found->known && conf->unknown == RG_ACTION_PASS;
-	char would[128];
+	char would[160];
 
-	explain_verdict(modules, found, "would meet", would, sizeof(would));
+	explain_verdict(modules, found, would_be_done_by, would, sizeof(would));
 	if (found->action == RG_ACTION_PASS)
 		snprintf(text, size, "passes%s",
 			 found->reason == RG_REASON_NEVER_BLOCK ? ": it is never refused" : "");
 	else
 		snprintf(text, size, "passes, as mode is monitor; %s%s",
-			 first_passes ? "once it is judged, the next one " : "", would);
+			 first_passes ? "once it is judged, the next one " : "else it ", would);
 }
 
 /* One sentence about the next SYN, whose subject is the SYN. */
 static void explain(const struct rg_modules *modules, const struct rg_conf *conf,
 		    const struct finding *found, char *text, size_t size)
 {
-	char then[128];
+	char then[160];
 
-	explain_verdict(modules, found, "meets", then, sizeof(then));
+	explain_verdict(modules, found, done_by, then, sizeof(then));
 	if (conf->mode == RG_MODE_MONITOR)
 		explain_monitor(modules, conf, found, text, size);
 	else if (found->reason == RG_REASON_NEVER_BLOCK &&

@@ -15,21 +15,30 @@
 #define RG_VERSION "unknown"
 #endif
 
+/* Of an interface that is not filtered, what was true when it was is null. */
+static json_t *describe_interface(const struct rg_attachment *at)
+{
+	bool attached = at->ifindex;
+
+	return json_pack("{s:s, s:o, s:i, s:s, s:f, s:o, s:o, s:o, s:o, s:o}", "name", at->name,
+			 "present_name", rg_describe_text(at->present_name), "ifindex",
+			 (int)at->ifindex, "state", attached ? "attached" : "missing", "since",
+			 rg_wall_time(at->since), "reason", rg_describe_text(at->reason), "mode",
+			 rg_describe_text(!attached		     ? NULL :
+					  at->mode == RG_XDP_GENERIC ? "generic" :
+								       "native"),
+			 "link", rg_describe_text(attached ? rg_link_kind_name(at->link_kind) : NULL),
+			 "frags", attached ? json_boolean(at->frags) : json_null(), "program",
+			 attached ? json_integer(at->program) : json_null());
+}
+
 static json_t *describe_interfaces(const struct rg_modules *modules)
 {
 	json_t *interfaces = json_array();
 	const struct rg_attachment *at;
 
 	for (unsigned int i = 0; (at = rg_attach_info(modules->loader, i)); i++)
-		json_array_append_new(
-			interfaces,
-			json_pack("{s:s, s:o, s:i, s:s, s:o, s:s, s:s, s:b, s:i}", "name", at->name,
-				  "present_name", rg_describe_text(at->present_name), "ifindex",
-				  (int)at->ifindex, "state", at->ifindex ? "attached" : "missing",
-				  "reason", rg_describe_text(at->reason), "mode",
-				  at->mode == RG_XDP_GENERIC ? "generic" : "native", "link",
-				  rg_link_kind_name(at->link_kind), "frags", at->frags, "program",
-				  (int)at->program));
+		json_array_append_new(interfaces, describe_interface(at));
 	return interfaces;
 }
 

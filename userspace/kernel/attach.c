@@ -328,6 +328,8 @@ static void note_missing(struct rg_loader_interface *at, const char *why)
 {
 	if (at->info.ifindex || strcmp(at->info.reason, why) != 0)
 		rg_log_warning("interface %s: not filtered: %s", at->info.name, why);
+	if (at->info.ifindex || !*at->info.reason)
+		at->info.since = rg_now();
 	snprintf(at->info.reason, sizeof(at->info.reason), "%s", why);
 	at->info.ifindex = 0;
 	*at->info.present_name = '\0';
@@ -353,6 +355,7 @@ int rg_attach_all(struct rg_loader *loader, struct rg_error *error)
 			continue;
 		}
 		attached++;
+		at->info.since = rg_now();
 		note_present_name(at);
 		rg_log_info("interface %s: filtering in %s mode", at->info.name,
 			    at->info.mode == RG_XDP_NATIVE ? "native" : "generic");
@@ -405,6 +408,7 @@ void rg_attach_refresh(struct rg_loader *loader)
 			note_missing(at, error.text);
 		} else {
 			*at->info.reason = '\0';
+			at->info.since = rg_now();
 			note_present_name(at);
 			rg_log_info("interface %s: filtering again in %s mode", at->info.name,
 				    at->info.mode == RG_XDP_NATIVE ? "native" : "generic");

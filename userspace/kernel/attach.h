@@ -45,6 +45,7 @@ struct rg_attachment {
 	bool frags; /* the program takes frames in several buffers */
 	enum rg_link_kind link_kind;
 	uint32_t program; /* id, as `bpftool prog show` has it */
+	uint64_t since; /* attached or missing since then: ns of CLOCK_BOOTTIME */
 	char reason[sizeof(struct rg_error)]; /* why it is not attached, as the log has it; "": it is */
 	char present_name[IF_NAMESIZE]; /* other than name: the interface was renamed. "": not attached */
 };

@@ -238,7 +238,7 @@ static void test_lookup(void **state)
 		{ "{\"command\":\"lookup\",\"address\":\"192.0.2.4\"}",
 		  OK("{\"class\":\"standard\",\"action\":\"drop\",\"zone\":\"one\",\"known\":false,"
 		     "\"since\":null,\"hits\":0,\"next_syn\":\"drop\",\"explanation\":"
-		     "\"is held until the zones have answered, then meets: drop\"}") },
+		     "\"is held until the zones have answered, then is dropped\"}") },
 		{ "{\"command\":\"lookup\",\"address\":\"192.0.2.4\",\"store\":true}",
 		  OK("{\"class\":\"standard\"}") },
 		{ "{\"command\":\"lookup\",\"address\":\"2001:db8::4d\"}",
@@ -256,11 +256,12 @@ static void test_lookup(void **state)
 	modules.conf->unknown = RG_ACTION_DROP;
 	check("{\"command\":\"lookup\",\"address\":\"192.0.2.4\"}",
 	      OK("{\"next_syn\":\"drop\",\"explanation\":"
-		 "\"is dropped, as unknown = drop; its retransmission meets: drop\"}"));
+		 "\"is dropped, as unknown = drop; its retransmission is dropped\"}"));
 	modules.conf->mode = RG_MODE_MONITOR;
 	check("{\"command\":\"lookup\",\"address\":\"192.0.2.2\"}",
 	      OK("{\"next_syn\":\"pass\",\"explanation\":"
-		 "\"passes, as mode is monitor; would meet: tempfail\"}"));
+		 "\"passes, as mode is monitor; else it would go to the responder, "
+		 "which refuses the mail with 450\"}"));
 }
 
 /* Every combination of what the sentence about the next SYN depends on. */
@@ -284,45 +285,49 @@ static const struct {
 #define DROPS RG_ACTION_DROP
 #define PASSES RG_ACTION_PASS
 #define BYPASSED RG_STEERING_BYPASSED
-	{ E, HOLDS, QIL, &none, 0, 0, "tempfail", "meets: tempfail" },
+	{ E, HOLDS, QIL, &none, 0, 0, "tempfail",
+	  "goes to the responder, which refuses the mail with 450" },
 	{ E, HOLDS, QIL, &none, 0, BYPASSED, "reset",
-	  "meets: reset, as tempfail can't work (see status)" },
+	  "is reset, as tempfail can't work (see status)" },
 	{ E, HOLDS, CLEAN, &none, 0, 0, "pass", "passes" },
 	{ E, HOLDS, CLEAN, &own, 0, 0, "pass", "passes" },
 	{ E, HOLDS, UNKNOWN, &none, LISTED, 0, "drop",
-	  "is held until the zones have answered, then meets: drop" },
+	  "is held until the zones have answered, then is dropped" },
 	{ E, HOLDS, UNKNOWN, &none, NOT, 0, "pass",
 	  "is held until the zones have answered, then passes" },
 	{ E, HOLDS, UNKNOWN, &none, LISTED << 2, BYPASSED, "reset",
-	  "is held until the zones have answered, then meets: reset, as tempfail can't work "
+	  "is held until the zones have answered, then is reset, as tempfail can't work "
 	  "(see status)" },
 	{ E, HOLDS, UNKNOWN, &country, 0, 0, "drop",
-	  "is held until the agent has judged it, without asking a zone, then meets: drop" },
+	  "is held until the agent has judged it, without asking a zone, then is dropped" },
 	{ E, HOLDS, UNKNOWN, &own, 0, 0, "pass", "passes: it is never refused" },
 	{ E, DROPS, UNKNOWN, &none, LISTED, 0, "drop",
-	  "is dropped, as unknown = drop; its retransmission meets: drop" },
+	  "is dropped, as unknown = drop; its retransmission is dropped" },
 	{ E, DROPS, UNKNOWN, &none, NOT, 0, "drop",
 	  "is dropped, as unknown = drop; its retransmission passes" },
 	{ E, DROPS, UNKNOWN, &own, 0, 0, "drop",
 	  "is dropped, as unknown = drop; its retransmission passes" },
 	{ E, PASSES, UNKNOWN, &none, LISTED, 0, "pass",
-	  "passes, as unknown = pass; once it is judged, the next one meets: drop" },
+	  "passes, as unknown = pass; once it is judged, the next one is dropped" },
 	{ E, PASSES, UNKNOWN, &none, NOT, 0, "pass",
 	  "passes, as unknown = pass; once it is judged, the next one passes" },
 	{ E, PASSES, UNKNOWN, &own, 0, 0, "pass", "passes: it is never refused" },
-	{ M, HOLDS, QIL, &none, 0, 0, "pass", "passes, as mode is monitor; would meet: tempfail" },
+	{ M, HOLDS, QIL, &none, 0, 0, "pass",
+	  "passes, as mode is monitor; else it would go to the responder, which "
+	  "refuses the mail with 450" },
 	{ M, HOLDS, QIL, &none, 0, BYPASSED, "pass",
-	  "passes, as mode is monitor; would meet: reset, as tempfail can't work (see status)" },
+	  "passes, as mode is monitor; else it would be reset, as tempfail can't work (see status)" },
 	{ M, HOLDS, CLEAN, &none, 0, 0, "pass", "passes" },
 	{ M, HOLDS, UNKNOWN, &none, LISTED, 0, "pass",
-	  "passes, as mode is monitor; would meet: drop" },
+	  "passes, as mode is monitor; else it would be dropped" },
 	{ M, DROPS, UNKNOWN, &none, LISTED, 0, "pass",
-	  "passes, as mode is monitor; would meet: drop" },
+	  "passes, as mode is monitor; else it would be dropped" },
 	{ M, PASSES, UNKNOWN, &none, LISTED, 0, "pass",
-	  "passes, as mode is monitor; once it is judged, the next one would meet: drop" },
+	  "passes, as mode is monitor; once it is judged, the next one would be dropped" },
 	{ M, HOLDS, UNKNOWN, &none, NOT, 0, "pass", "passes" },
 	{ M, DROPS, UNKNOWN, &none, NOT, 0, "pass", "passes" },
-	{ M, HOLDS, UNKNOWN, &country, 0, 0, "pass", "passes, as mode is monitor; would meet: drop" },
+	{ M, HOLDS, UNKNOWN, &country, 0, 0, "pass",
+	  "passes, as mode is monitor; else it would be dropped" },
 	{ M, HOLDS, UNKNOWN, &own, 0, 0, "pass", "passes: it is never refused" },
 	{ M, DROPS, UNKNOWN, &own, 0, 0, "pass", "passes: it is never refused" },
 	{ M, PASSES, UNKNOWN, &own, 0, 0, "pass", "passes: it is never refused" },
