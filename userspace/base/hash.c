@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/hash.h"
 
-#include <sys/random.h>
+#include "base/random.h"
 
 const uint64_t *rg_hash_key(void)
 {
 	static uint64_t key[2]; /* drawn once, before anything is hashed */
 
 	while (!key[0])
-		if (getrandom(key, sizeof(key), 0) != sizeof(key))
-			key[0] = 0;
+		rg_random_fill(key, sizeof(key));
 	return key;
 }
 

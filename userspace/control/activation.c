@@ -3,6 +3,7 @@
 
 #include "base/addr.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "config/ers.h"
 #include "config/saved_code.h"
 #include "control/describe.h"
@@ -211,7 +212,7 @@ static int ask(struct activation *activation, enum point point)
 	struct rg_addr addr = { { [10] = 0xff, [11] = 0xff } };
 	char suffix[RG_SECRET_MAX + sizeof(".r.mail-abuse.com")], name[RG_DNSBL_NAME_SIZE];
 	struct question *question = &activation->questions[point];
-	uint32_t random = arc4random();
+	uint32_t random = rg_random_number();
 	int err;
 
 	if (point == POINT_NEGATIVE) {

@@ -2,6 +2,7 @@
 #include "dnsbl/zone_control.h"
 
 #include "base/addr.h"
+#include "base/random.h"
 
 #define NOTE_GAP RG_NSEC_PER_SEC /* between two addresses that are taken */
 #define MOST_AGE    \
@@ -101,7 +102,7 @@ static struct rg_addr neighbour_of(const struct rg_addr *addr)
 	struct rg_addr neighbour = *addr;
 
 	do
-		arc4random_buf(neighbour.bytes + first, sizeof(neighbour.bytes) - first);
+		rg_random_fill(neighbour.bytes + first, sizeof(neighbour.bytes) - first);
 	while (!rg_addr_compare(&neighbour, addr));
 	return neighbour;
 }
@@ -151,7 +152,7 @@ bool rg_zone_control_ask(struct rg_zone_control *control, const struct rg_zone_c
 		return false;
 	control->codes = zone->codes;
 	control->listed = control->not_listed = 0;
-	first = arc4random() % control->count;
+	first = rg_random_number() % control->count;
 	for (size_t i = 0; i < RG_ZONE_CONTROL_ASKED && i < control->count; i++) {
 		const struct member *member = &control->group[(first + i) % control->count];
 		struct rg_addr addr = member->cached_until > now ? neighbour_of(&member->addr) :

@@ -3,6 +3,7 @@
 
 #include "base/addr.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "dnsbl/zone_control.h"
 
 /*
@@ -84,7 +85,7 @@ static void report_change(struct zone_state *state, bool changed)
 /* A random address of 127/8, mapped: no cache knows it. */
 static struct rg_addr random_loopback(void)
 {
-	uint32_t random = arc4random();
+	uint32_t random = rg_random_number();
 	struct rg_addr addr = { { [10] = 0xff, [11] = 0xff, 127 } };
 
 	addr.bytes[13] = (uint8_t)(1 + random % 254);
@@ -183,7 +184,7 @@ static enum rg_zone_test_result read_point(const struct rg_zone_conf *zone, enum
 
 static void end_test(struct zone_state *state)
 {
-	double jitter = arc4random() / (double)UINT32_MAX;
+	double jitter = rg_random_number() / (double)UINT32_MAX;
 
 	rg_conf_unref(state->conf);
 	state->conf = NULL;

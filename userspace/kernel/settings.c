@@ -2,8 +2,7 @@
 #include "kernel/settings.h"
 
 #include "base/addr.h"
-
-#include <sys/random.h>
+#include "base/random.h"
 
 /* A pending mark outlives any inquiry by this much; then the peer's next SYN asks again. */
 #define PENDING_SLACK (2 * RG_NSEC_PER_SEC)
@@ -121,12 +120,10 @@ void rg_settings_set_bounded(struct rg_settings *settings, bool bounded, uint32_
 }
 
 /* Peers choose their addresses, so they must not know where these lie in the index. */
-int rg_settings_draw_seed(struct rg_settings *settings)
+void rg_settings_draw_seed(struct rg_settings *settings)
 {
 	while (!settings->index_seed)
-		if (getrandom(&settings->index_seed, sizeof(settings->index_seed), 0) < 0)
-			return -errno;
-	return 0;
+		rg_random_fill(&settings->index_seed, sizeof(settings->index_seed));
 }
 
 void rg_settings_set_index(struct rg_settings *settings, enum rg_index_part part, uint32_t force)

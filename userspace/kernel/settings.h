@@ -35,9 +35,9 @@ void rg_settings_set_bounded(struct rg_settings *settings, bool bounded, uint32_
 
 /*
  * Draws the seed of all hashes in the index, unless there is one: an index that is in force depends on
- * it. 0 or -errno.
+ * it.
  */
-int rg_settings_draw_seed(struct rg_settings *settings);
+void rg_settings_draw_seed(struct rg_settings *settings);
 
 /* Puts one part's index in force. force: as RG_INDEX_IN_FORCE() has it, already shifted; 0: none. */
 void rg_settings_set_index(struct rg_settings *settings, enum rg_index_part part, uint32_t force);
