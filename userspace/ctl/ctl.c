@@ -20,7 +20,7 @@
 
 struct ctl {
 	struct rg_ctl_arguments arguments;
-	FILE *stream; /* to the agent; NULL: not connected */
+	FILE *stream; /* what the agent says; NULL: not connected */
 };
 
 __attribute__((format(printf, 1, 2))) static int fail(const char *format, ...)
@@ -51,23 +51,53 @@ static int connect_agent(struct ctl *ctl)
 		return fail("%s: %s%s", path, strerror(errno),
 			    errno == ENOENT || errno == ECONNREFUSED ? " (is repgated running?)" :
 								       "");
-	ctl->stream = fdopen(fd, "r+");
+	ctl->stream = fdopen(fd, "r");
 	return ctl->stream ? 0 : fail("%s", strerror(errno));
+}
+
+/*
+ * Sends the request, not through the stream: one that both reads and writes needs a seek in between (ISO C,
+ * 7.21.5.3), which a socket does not have. 0 or -errno. -EPIPE: the agent has closed the connection, and may
+ * have said why.
+ */
+static int send_request(const struct ctl *ctl)
+{
+	json_t *request = rg_ctl_arguments_request(&ctl->arguments);
+	RG_CLEANUP_FREE char *text = json_dumps(request, JSON_COMPACT), *line = NULL;
+	int len = text ? asprintf(&line, "%s\n", text) : -1, err = 0;
+
+	json_decref(request);
+	if (len < 0) {
+		line = NULL;
+		return -ENOMEM;
+	}
+	for (int at = 0; !err && at < len;) {
+		ssize_t sent = send(fileno(ctl->stream), line + at, (size_t)(len - at), MSG_NOSIGNAL);
+
+		if (sent < 0 && errno != EINTR)
+			err = -errno;
+		at += sent > 0 ? (int)sent : 0;
+	}
+	/* It may have an activation code. */
+	explicit_bzero(text, strlen(text));
+	explicit_bzero(line, (size_t)len);
+	return err;
 }
 
 /* Sends the request of the command line. The result, a new reference, or NULL with *code set. */
 static json_t *ask(struct ctl *ctl, int *code)
 {
-	json_t *request, *answer, *result;
+	json_t *answer, *result;
+	int err;
 
 	*code = ctl->stream ? 0 : connect_agent(ctl);
 	if (*code)
 		return NULL;
-	request = rg_ctl_arguments_request(&ctl->arguments);
-	json_dumpf(request, ctl->stream, JSON_COMPACT);
-	fputc('\n', ctl->stream);
-	fflush(ctl->stream);
-	json_decref(request);
+	err = send_request(ctl);
+	if (err && err != -EPIPE) {
+		*code = fail("the request can't be sent to repgated: %s", strerror(-err));
+		return NULL;
+	}
 	answer = rg_ctl_answer_read(ctl->stream);
 	if (!answer) {
 		*code = fail("no answer from repgated");
