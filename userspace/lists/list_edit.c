@@ -81,6 +81,45 @@ static int flush(FILE *file)
 	return fflush(file) || fsync(fileno(file)) ? -errno : 0;
 }
 
+/* Copies the rest of in. 0 or -errno. */
+static int copy_all(FILE *in, FILE *out)
+{
+	char buffer[BUFSIZ];
+	size_t len;
+
+	while ((len = fread(buffer, 1, sizeof(buffer), in)))
+		if (fwrite(buffer, 1, len, out) != len)
+			return -errno;
+	return ferror(in) ? -EIO : 0;
+}
+
+/*
+ * Keeps the file as it is now under a second name, by a copy where the file system has no hard links (vfat,
+ * many of FUSE, some network shares). 0 or -errno.
+ */
+static int keep_before(const char *path, const char *before)
+{
+	RG_CLEANUP_FCLOSE FILE *in = NULL, *out = NULL;
+	int err;
+
+	(void)unlink(before);
+	if (!link(path, before))
+		return 0;
+	if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS && errno != EMLINK &&
+	    errno != EINVAL)
+		return -errno;
+	in = fopen(path, "re");
+	out = in ? fopen(before, "we") : NULL;
+	if (!out)
+		return -errno;
+	err = copy_all(in, out);
+	if (!err)
+		err = flush(out);
+	if (err)
+		(void)unlink(before);
+	return err;
+}
+
 /*
  * Writes the class's file anew: its lines without those that name entry, then extra (may be NULL).
  * Returns how many lines were removed, or a negative error.
@@ -105,9 +144,10 @@ static int rewrite(const char *state_dir, enum rg_class peer_class, const char *
 	if (extra)
 		fputs(extra, out);
 	err = removed < 0 ? removed : flush(out);
-	(void)unlink(before);
-	if (!err && in && link(path, before))
-		err = -errno;
+	if (!in)
+		(void)unlink(before);
+	else if (!err)
+		err = keep_before(path, before);
 	if (!err && rename(fresh, path))
 		err = -errno;
 	if (err) {

@@ -12,9 +12,20 @@
 #include "lists/list_edit.h"
 #include "lists/list_extent.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #define HOUR 3600
+
+static int link_error; /* errno of link(); 0: it works */
+
+int link(const char *from, const char *to)
+{
+	if (!link_error)
+		return linkat(AT_FDCWD, from, AT_FDCWD, to, 0);
+	errno = link_error;
+	return -1;
+}
 
 static void add(const struct list_dirs *dirs, const char *entry, int64_t until, const char *comment)
 {
@@ -176,6 +187,34 @@ static void test_undo(void **state)
 	assert_false(exists(dirs, "blocked.list.new"));
 }
 
+/* File systems without hard links say so with different errors. */
+static void test_no_links(void **state)
+{
+	static const int errors[] = { EPERM, EOPNOTSUPP, ENOSYS, EMLINK, EINVAL };
+	struct list_dirs *dirs = *state;
+	struct rg_error error = {};
+
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
+		link_error = 0;
+		write_text(dirs->state, "blocked.list", "# mine\n1.1.1.1 # one\n");
+		link_error = errors[i];
+		add(dirs, "2.2.2.2", 0, NULL);
+		assert_string_equal(read_state(dirs, "blocked.list"),
+				    "# mine\n1.1.1.1 # one\n2.2.2.2\n");
+		drop(dirs, "1.1.1.1", 1);
+		assert_string_equal(read_state(dirs, "blocked.list"), "# mine\n2.2.2.2\n");
+		rg_list_edit_undo(dirs->state, BLOCKED);
+		assert_string_equal(read_state(dirs, "blocked.list"),
+				    "# mine\n1.1.1.1 # one\n2.2.2.2\n");
+	}
+	/* Other errors stay errors. */
+	link_error = EACCES;
+	assert_int_equal(rg_list_edit_remove(dirs->state, BLOCKED, "1.1.1.1", &error), -EACCES);
+	assert_string_equal(read_state(dirs, "blocked.list"), "# mine\n1.1.1.1 # one\n2.2.2.2\n");
+	assert_false(exists(dirs, "blocked.list.new"));
+	link_error = 0;
+}
+
 /* A reader that has opened the file goes on with the old one, whole. */
 static void test_replaced_as_a_whole(void **state)
 {
@@ -330,6 +369,7 @@ int main(void)
 		TEST(test_remove),
 		TEST(test_remove_other_notation),
 		TEST(test_undo),
+		TEST(test_no_links),
 		TEST(test_replaced_as_a_whole),
 		TEST(test_failures),
 		TEST(test_check_entry),
