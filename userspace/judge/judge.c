@@ -240,10 +240,25 @@ static struct suspect *new_suspect(struct rg_judge *judge, const struct rg_event
 /* Decides at once, by on_overload. */
 static void judge_overloaded(struct suspect *suspect, struct rg_evidence *evidence)
 {
-	suspect->judge->count.overload++;
 	evidence->overload = true;
 	conclude(suspect, evidence);
 	free_suspect(suspect);
+}
+
+/* 0 or -ENOMEM: then the suspect is as it was. */
+static int inquire(struct suspect *suspect, const struct rg_evidence *evidence)
+{
+	struct rg_judge *judge = suspect->judge;
+	int err;
+
+	HASH_ADD(hh, judge->suspects, addr, sizeof(suspect->addr), suspect);
+	if (!suspect->hh.tbl)
+		return -ENOMEM;
+	err = rg_inquiry_start(&suspect->inquiry, judge->deps.inquiries, suspect->conf,
+			       &suspect->addr, evidence, on_evidence, suspect);
+	if (err)
+		HASH_DEL(judge->suspects, suspect);
+	return err;
 }
 
 static void begin(struct rg_judge *judge, const struct rg_event_syn *syn)
@@ -257,15 +272,16 @@ static void begin(struct rg_judge *judge, const struct rg_event_syn *syn)
 		return;
 	}
 	rg_judge_local(judge, &suspect->addr, &evidence, country);
-	if (judge->count.open >= suspect->conf->max_inquiries ||
-	    rg_inquiry_start(&suspect->inquiry, judge->deps.inquiries, suspect->conf,
-			     &suspect->addr, &evidence, on_evidence, suspect)) {
+	if (judge->count.open >= suspect->conf->max_inquiries) {
+		judge->count.overload++;
 		judge_overloaded(suspect, &evidence);
-		return;
+	} else if (inquire(suspect, &evidence)) {
+		judge->count.no_memory++;
+		judge_overloaded(suspect, &evidence);
+	} else {
+		judge->count.inquiries++;
+		judge->count.open++;
 	}
-	judge->count.inquiries++;
-	judge->count.open++;
-	HASH_ADD(hh, judge->suspects, addr, sizeof(suspect->addr), suspect);
 }
 
 /*

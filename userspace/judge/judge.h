@@ -42,6 +42,7 @@ struct rg_judge_count {
 	uint64_t release_failed; /* not sent: their retransmission is judged */
 	uint64_t held_lost; /* held SYNs dropped, because there was no memory or no room */
 	uint64_t overload; /* peers not asked about, because of max_inquiries */
+	uint64_t no_memory; /* peers not asked about, for want of memory */
 	uint64_t open; /* inquiries open now */
 };
 

@@ -66,7 +66,22 @@ static void release_peer(struct rg_responder *responder, struct peer *peer)
 	free(peer);
 }
 
-/* Counts one more session of addr's peer. NULL: it has as many as it may, or no memory. */
+/* A peer without sessions. NULL: no memory. */
+static struct peer *add_peer(struct rg_responder *responder, const struct rg_addr *key)
+{
+	struct peer *peer = calloc(1, sizeof(*peer));
+
+	if (!peer)
+		return NULL;
+	peer->key = *key;
+	HASH_ADD(hh, responder->peers, key, sizeof(peer->key), peer);
+	if (peer->hh.tbl)
+		return peer;
+	free(peer);
+	return NULL;
+}
+
+/* Counts one more session of addr's peer. NULL: it has as many as it may, or no memory; counted. */
 static struct peer *take_peer(struct rg_responder *responder, const struct rg_addr *addr)
 {
 	const struct rg_conf *conf = *responder->conf;
@@ -74,16 +89,16 @@ static struct peer *take_peer(struct rg_responder *responder, const struct rg_ad
 	struct peer *peer;
 
 	HASH_FIND(hh, responder->peers, &prefix.addr, sizeof(prefix.addr), peer);
-	if (peer && peer->open >= conf->max_sessions_per_peer)
+	if (peer && peer->open >= conf->max_sessions_per_peer) {
+		responder->count.over_peer++;
 		return NULL;
-	if (!peer) {
-		peer = calloc(1, sizeof(*peer));
-		if (!peer)
-			return NULL;
-		peer->key = prefix.addr;
-		HASH_ADD(hh, responder->peers, key, sizeof(peer->key), peer);
 	}
-	peer->open++;
+	if (!peer)
+		peer = add_peer(responder, &prefix.addr);
+	if (peer)
+		peer->open++;
+	else
+		responder->count.no_memory++;
 	return peer;
 }
 
@@ -143,9 +158,12 @@ static void flush_replies(struct session *session)
 
 		sent = len > 0 ? (size_t)len : 0;
 	}
-	if (sent < responder->out_len)
-		(void)bufferevent_write(session->io, responder->out + sent,
-					responder->out_len - sent);
+	/* A dialogue that lacks a reply is no use to the peer. */
+	if (sent < responder->out_len &&
+	    bufferevent_write(session->io, responder->out + sent, responder->out_len - sent)) {
+		responder->count.no_memory++;
+		session->smtp.state = RG_SMTP_CLOSING;
+	}
 	responder->out_len = 0;
 }
 
@@ -193,13 +211,16 @@ static bool finish_replies(struct session *session)
 static void take_input(struct session *session)
 {
 	struct evbuffer *input = bufferevent_get_input(session->io);
+	const char *piece;
 	size_t len, taken;
 
 	while ((len = evbuffer_get_length(input))) {
 		if (len > INPUT_PIECE)
 			len = INPUT_PIECE;
-		taken = rg_smtp_feed(&session->smtp,
-				     (const char *)evbuffer_pullup(input, (ssize_t)len), len);
+		piece = (const char *)evbuffer_pullup(input, (ssize_t)len);
+		if (!piece)
+			break; /* no memory: the next input or the timeout goes on */
+		taken = rg_smtp_feed(&session->smtp, piece, len);
 		evbuffer_drain(input, taken);
 		if (!taken)
 			break;
@@ -390,9 +411,10 @@ static void on_accepted(void *arg, int fd, const struct sockaddr_storage *from, 
 	peer = take_peer(responder, &addr);
 	session = peer ? new_session(responder, fd, &addr, peer, action) : NULL;
 	if (!session) {
-		responder->count.over_peer++;
-		if (peer)
+		if (peer) {
+			responder->count.no_memory++;
 			release_peer(responder, peer);
+		}
 		refuse_connection(responder, fd);
 		return;
 	}

@@ -52,6 +52,7 @@ struct rg_responder_count {
 	uint64_t timeouts;
 	uint64_t early; /* talked before the greeting */
 	uint64_t over_sessions, over_peer; /* got a 421 instead of a session */
+	uint64_t no_memory; /* got a 421 instead, or were closed, for want of memory */
 	uint64_t not_steered; /* from local users to the sockets themselves: closed */
 	uint64_t accept_failed; /* no descriptor or memory: accepting paused for a second */
 	struct rg_smtp_oddities odd;

@@ -8,7 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "judge/judge.h"
+#include "../../fakes/memory.h"
+#include "judge/judge.c"
 #include "kernel/release.h"
 
 #include "maps/limits.h"
@@ -434,13 +435,68 @@ static void check_overload(void **state)
 	assert_int_equal(put_count, 1);
 	assert_int_equal(release_count, 1);
 	assert_true(rg_judge_count(judge).overload == 2);
-	/* No memory for an inquiry is the same. */
+	/* No memory for an inquiry has the same outcome, and is counted as what it is. */
 	conf.on_overload = RG_ACTION_PASS;
 	answer(0, RG_ZONE_NOT_LISTED, RG_ZONE_NOT_LISTED);
 	inquiry_error = -ENOMEM;
 	judge_syn(6, 1);
-	assert_true(rg_judge_count(judge).overload == 3);
+	assert_true(rg_judge_count(judge).overload == 2);
+	assert_true(rg_judge_count(judge).no_memory == 1);
 	assert_true(rg_judge_count(judge).open == 2);
+}
+
+/* Whatever allocation fails: the judge goes on, and the next SYN of the peer is asked about. */
+static void check_no_memory(void **state)
+{
+	const long allocations =
+		4; /* the suspect, its held SYN, the table of suspects and its buckets */
+
+	(void)state;
+	for (long left = 0; left < allocations; left++) {
+		struct rg_judge_count before = rg_judge_count(judge), count;
+
+		memory_left = left;
+		judge_syn(1, (uint32_t)left + 1);
+		memory_left = -1;
+		count = rg_judge_count(judge);
+		assert_true(count.open == 0);
+		assert_true(count.held_lost == before.held_lost + (left < 2));
+		assert_true(count.no_memory == before.no_memory + (left > 0));
+		assert_true(count.overload == 0);
+	}
+	assert_int_equal(inquiry_count, 0);
+	assert_int_equal(judged.reason, RG_REASON_OVERLOAD);
+	judge_syn(2, 9);
+	assert_int_equal(inquiry_count, 1);
+	assert_true(rg_judge_count(judge).open == 1);
+	answer(0, RG_ZONE_NOT_LISTED, RG_ZONE_NOT_LISTED);
+	assert_true(rg_judge_count(judge).open == 0);
+}
+
+/* The table of suspects can't grow: who finds no room is decided about, the others stay. */
+static void check_no_memory_to_grow(void **state)
+{
+	const uint32_t before = conf.max_inquiries;
+	unsigned int count = 0;
+
+	(void)state;
+	conf.max_inquiries = 100000;
+	for (uint32_t i = 0; !rg_judge_count(judge).no_memory && i < 100000; i++) {
+		struct rg_event_syn syn = syn_of(1, i);
+
+		memcpy(syn.head.source.bytes + 12, &i, sizeof(i));
+		memory_left = 2; /* for the suspect and its SYN */
+		if (!i)
+			memory_left = -1;
+		rg_judge_syn(judge, &syn);
+		memory_left = -1;
+		count = (unsigned int)rg_judge_count(judge).open;
+		inquiry_count = 0; /* the test has room for few */
+		put_count = release_count = 0;
+	}
+	assert_true(rg_judge_count(judge).no_memory == 1);
+	assert_true(count > 10);
+	conf.max_inquiries = before;
 }
 
 /* A zone that a reload changed counts as it is now; one that has gone says nothing any more. */
@@ -576,6 +632,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(check_monitored, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_no_room, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_overload, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(check_no_memory, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(check_no_memory_to_grow, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_reload, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_list_meanwhile, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_never_block, set_up, tear_down),

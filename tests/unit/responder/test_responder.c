@@ -8,7 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "responder/responder.h"
+#include "../../fakes/memory.h"
+#include "responder/responder.c"
 
 #include "maps/types.h"
 
@@ -226,6 +227,30 @@ static void check_linger(void **state)
 	close(fd);
 }
 
+/* Whatever allocation fails, the peer gets 421, and that counts as no limit. */
+static void check_no_memory(void **state)
+{
+	const long allocations = 4; /* the peer, the table of peers and its buckets, the session */
+	struct rg_responder_count count;
+
+	(void)state;
+	for (long left = 0; left < allocations; left++) {
+		int fd;
+
+		memory_left = left;
+		fd = dial(RG_RESPONDER_TEMPFAIL4);
+		memory_left = -1;
+		starts(heard(fd), "421 4.7.0 mx.test Too many connections");
+		assert_string_equal(heard(fd), "EOF");
+		close(fd);
+		count = rg_responder_count(responder);
+		assert_true(count.no_memory == (uint64_t)left + 1);
+		assert_true(count.over_peer == 0 && count.over_sessions == 0 && count.open == 0);
+	}
+	for (unsigned int i = 0; i < 3; i++) /* no peer has kept a count */
+		starts(heard(dial(RG_RESPONDER_TEMPFAIL4)), "220 ");
+}
+
 static void check_limits(void **state)
 {
 	int fds[4], fd;
@@ -405,6 +430,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(check_session, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_many_commands, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_linger, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(check_no_memory, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_limits, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_files, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_no_descriptor, set_up, tear_down),
