@@ -23,10 +23,15 @@ static int is_bpffs(const char *path)
 	return !statfs(path, &fs) && fs.f_type == BPF_FS_MAGIC;
 }
 
+bool rg_pin_lacks_bpffs(const char *path)
+{
+	return !strncmp(path, BPFFS_ROOT "/", sizeof(BPFFS_ROOT)) && !is_bpffs(BPFFS_ROOT);
+}
+
 /* Under `ip netns exec` and in containers /sys/fs/bpf is there, but bare. 1: mounted, 0: it was. */
 static int mount_bpffs(const char *path)
 {
-	if (strncmp(path, BPFFS_ROOT "/", sizeof(BPFFS_ROOT)) || is_bpffs(BPFFS_ROOT))
+	if (!rg_pin_lacks_bpffs(path))
 		return 0;
 	return mount("bpf", BPFFS_ROOT, "bpf", 0, "mode=0700") ? -errno : 1;
 }

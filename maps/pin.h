@@ -21,6 +21,9 @@
  */
 int rg_pin_open(const char *path, bool *private);
 
+/* Whether path lies on /sys/fs/bpf and no bpffs is mounted there: rg_pin_open() could not mount one. */
+bool rg_pin_lacks_bpffs(const char *path);
+
 /*
  * Makes the directory if need be, and gives it and its pins to another user, who can then reach it
  * under /sys/fs/bpf: for an agent that is not root. Call as root. Follows no link in the directory. 0,

@@ -12,6 +12,7 @@
 #include "kernel/attach.h"
 #include "kernel/host_facts.h"
 #include "kernel/netlink.h"
+#include "kernel/obstacle.h"
 #include "kernel/settings.h"
 #include "kernel/stats.h"
 #include "observe/history_file.h"
@@ -632,6 +633,17 @@ static struct event_base *new_base(void)
 	return base;
 }
 
+/* Without descriptors anything may fail, and its own message does not say what to do. */
+static void add_advice(int err, struct rg_error *error)
+{
+	char advice[RG_OBSTACLE_TEXT];
+	size_t len = strlen(error->text);
+
+	if ((err != -EMFILE && err != -ENFILE) || strstr(error->text, "RLIMIT_NOFILE"))
+		return;
+	snprintf(error->text + len, sizeof(error->text) - len, "%s", rg_obstacle_advice(err, advice));
+}
+
 int rg_agent_new(struct rg_agent **ret, struct rg_conf *conf, struct rg_error *error)
 {
 	struct rg_agent *agent = calloc(1, sizeof(*agent));
@@ -640,17 +652,26 @@ int rg_agent_new(struct rg_agent **ret, struct rg_conf *conf, struct rg_error *e
 
 	if (!agent)
 		return rg_fail(error, -ENOMEM, "out of memory");
+	err = rg_obstacle_check_files(error);
+	if (err) {
+		free(agent);
+		return err;
+	}
 	modules = &agent->modules;
 	modules->started = rg_now();
 	modules->clients = &agent->clients;
 	modules->conf = rg_conf_ref(conf);
+	errno = ENOMEM;
 	modules->base = new_base();
-	if (!modules->base || rg_guards_new(&modules->guards) ||
-	    rg_recent_events_new(&modules->recent_events, on_event, agent))
+	if (!modules->base)
+		err = rg_fail(error, -errno, "event loop: %m");
+	else if (rg_guards_new(&modules->guards) ||
+		 rg_recent_events_new(&modules->recent_events, on_event, agent))
 		err = rg_fail(error, -ENOMEM, "out of memory");
 	else
 		err = build(agent, error);
 	if (err) {
+		add_advice(err, error);
 		rg_conf_mask(conf, error->text);
 		/* An earlier agent's filter may be in force with these pins. */
 		bool keep = !modules->loader || rg_loader_was_attached(modules->loader);

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "kernel/dispatcher.h"
 #include "kernel/loader_private.h"
+#include "kernel/obstacle.h"
 
 #include "maps/pin.h"
 
@@ -236,9 +237,18 @@ static int find_link_kind(const struct rg_loader *loader, struct rg_loader_inter
 	return 0;
 }
 
+/* What to do about an interface that refuses the program. */
+static const char *hint_of(const struct rg_loader *loader, int err, char advice[RG_OBSTACLE_TEXT])
+{
+	if (err == -EPERM || err == -EMFILE || err == -ENFILE)
+		return rg_obstacle_advice(err, advice);
+	return loader->xdp_mode == RG_XDP_NATIVE ? "; xdp_mode = \"auto\" allows generic mode" : "";
+}
+
 static int attach_interface(struct rg_loader *loader, struct rg_loader_interface *at,
 			    struct rg_error *error)
 {
+	char advice[RG_OBSTACLE_TEXT];
 	int err;
 
 	at->info.ifindex = find_interface(loader, at);
@@ -261,10 +271,7 @@ static int attach_interface(struct rg_loader *loader, struct rg_loader_interface
 	if (err)
 		return rg_fail(error, err, "interface %s refuses %s XDP: %s%s", at->info.name,
 			       loader->xdp_mode == RG_XDP_GENERIC ? "generic" : "native",
-			       strerror(-err),
-			       loader->xdp_mode == RG_XDP_NATIVE ?
-				       "; xdp_mode = \"auto\" allows generic mode" :
-				       "");
+			       strerror(-err), hint_of(loader, err, advice));
 	return 0;
 }
 

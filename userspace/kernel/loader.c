@@ -4,6 +4,7 @@
 #include "kernel/dispatcher.h"
 #include "kernel/link_kind.h"
 #include "kernel/loader_private.h"
+#include "kernel/obstacle.h"
 #include "kernel/settings.h"
 #include "base/log.h"
 
@@ -45,6 +46,14 @@ static struct bpf_map *const *pinned_maps(const struct filter_bpf *skeleton,
 
 	memcpy(maps, all, sizeof(all));
 	return maps;
+}
+
+/* "WHAT: reason; what is missing". Returns err. */
+static int fail(struct rg_error *error, int err, const char *what)
+{
+	char advice[RG_OBSTACLE_TEXT];
+
+	return rg_fail(error, err, "%s: %s%s", what, strerror(-err), rg_obstacle_advice(err, advice));
 }
 
 static void close_all(int *fds, size_t count)
@@ -147,6 +156,12 @@ static void carry_stats(const struct rg_loader *loader)
 			(void)bpf_map_update_elem(loader->maps.stats, &i, each, BPF_ANY);
 }
 
+/* Whether the reason that a pin can't be opened says nothing about the pin. */
+static bool is_obstacle(int err)
+{
+	return err == -EMFILE || err == -ENFILE || err == -ENOMEM || err == -EPERM || err == -EACCES;
+}
+
 /* Takes over all pinned maps or none: half a set would be misread. */
 static int take_over_maps(struct rg_loader *loader)
 {
@@ -157,6 +172,11 @@ static int take_over_maps(struct rg_loader *loader)
 	pinned_maps(loader->skeleton, maps);
 	for (; maps[count]; count++) {
 		fds[count] = rg_pin_get(loader->pin_path, bpf_map__name(maps[count]));
+		if (is_obstacle(fds[count])) {
+			err = fds[count];
+			close_all(fds, count);
+			return err;
+		}
 		if (fds[count] < 0 || !same_shape(maps[count], fds[count]) ||
 		    (!count && !layout_fits(fds[0]))) {
 			if (count || fds[0] >= 0)
@@ -215,8 +235,9 @@ static int map_all(struct rg_loader *loader)
 
 	maps->settings = map_memory(bpf_map__fd(skeleton->maps.settings),
 				    (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE);
-	if (!maps->settings || rg_settings_draw_seed(maps->settings))
+	if (!maps->settings)
 		return -errno;
+	rg_settings_draw_seed(maps->settings);
 	maps->presence = map_memory(bpf_map__fd(skeleton->maps.presence), sizeof(*maps->presence),
 				    PROT_READ | PROT_WRITE);
 	if (!maps->presence)
@@ -309,14 +330,11 @@ static int load(struct rg_loader *loader, const struct rg_conf *conf, struct rg_
 	if (!err)
 		err = take_over_maps(loader);
 	if (err)
-		return rg_fail(error, err, "maps: %s", strerror(-err));
+		return fail(error, err, "maps");
 	err = filter_bpf__load(loader->skeleton);
 	if (err)
-		return rg_fail(
-			error, err,
-			"the kernel refuses the programs: %s%s (--log-level debug shows more)",
-			strerror(-err),
-			err == -EPERM ? "; CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON are needed" : "");
+		return fail(error, err,
+			    "the kernel refuses maps or programs (--log-level debug shows more)");
 	name_maps(loader);
 	err = map_all(loader);
 	if (loader->has_old)
@@ -325,9 +343,7 @@ static int load(struct rg_loader *loader, const struct rg_conf *conf, struct rg_
 		err = pin_maps(loader);
 	if (!err)
 		err = pin_programs(loader);
-	if (err)
-		return rg_fail(error, err, "%s: %s", loader->pin_path, strerror(-err));
-	return 0;
+	return err ? fail(error, err, loader->pin_path) : 0;
 }
 
 /* Messages of libbpf and libxdp are debug messages; what matters is returned as an error. */
@@ -363,10 +379,20 @@ static int lock_pins(struct rg_loader *loader, struct rg_error *error)
 		return rg_fail(error, -EBUSY, "another repgated runs with pin_path %s",
 			       loader->pin_path);
 	if (loader->lock == -ENOTSUP)
-		return rg_fail(error, -ENOTSUP, "pin_path %s is not on a BPF file system",
+		return rg_fail(error, -ENOTSUP,
+			       "pin_path %s is not on a BPF file system: mount one (mount -t bpf bpf DIR), "
+			       "or use /sys/fs/bpf",
 			       loader->pin_path);
-	return rg_fail(error, loader->lock, "pin_path %s: %s", loader->pin_path,
-		       strerror(-loader->lock));
+	if (rg_pin_lacks_bpffs(loader->pin_path))
+		return rg_fail(error, loader->lock,
+			       "pin_path %s: no BPF file system is mounted on /sys/fs/bpf, and it can't be "
+			       "mounted (%s); as root: mount -t bpf bpf /sys/fs/bpf",
+			       loader->pin_path, strerror(-loader->lock));
+	if (loader->lock == -EACCES || loader->lock == -EPERM)
+		return rg_fail(error, loader->lock,
+			       "pin_path %s: %s; as root, repgated --prepare USER gives it to USER",
+			       loader->pin_path, strerror(-loader->lock));
+	return fail(error, loader->lock, loader->pin_path);
 }
 
 static void name_interfaces(struct rg_loader *loader, const struct rg_conf *conf)
