@@ -56,6 +56,7 @@ int rg_zones_read_kind(struct rg_reader *reader, const struct rg_key *key, const
 
 	if (!err)
 		reader->zone.peer_class = (enum rg_class)peer_class;
+	reader->zone.codes.is_allow = reader->zone.peer_class == RG_CLASS_APPROVED;
 	return err;
 }
 

@@ -7,6 +7,7 @@
 #include "config/ers.h"
 #include "config/saved_code.h"
 #include "control/describe.h"
+#include "dnsbl/zone_answer.h"
 
 /* What begin() returns if there is nothing to load after it (reload_queue.h). */
 #define NOTHING_TO_LOAD 1
@@ -24,8 +25,7 @@ struct question {
 	struct activation *activation;
 	struct rg_dns_query *query; /* NULL: not under way */
 	enum rg_dns_status status;
-	enum rg_listed listed; /* if status is RG_DNS_OK */
-	uint32_t code; /* the record that decided, host order; 0: none */
+	struct rg_zone_answer answer;
 };
 
 /* A command under way. */
@@ -68,13 +68,18 @@ static void end(struct activation *activation, int err, const struct rg_error *e
 
 static const char *answer_name(const struct question *question)
 {
-	if (question->status == RG_DNS_NONE)
+	switch (question->answer.meaning) {
+	case RG_ZONE_SAYS_NOT_LISTED:
 		return "not listed";
-	if (question->status != RG_DNS_OK)
+	case RG_ZONE_SAYS_OTHER:
+		return "other address";
+	case RG_ZONE_SAYS_LISTED:
+		return "listed";
+	case RG_ZONE_SAYS_ERROR:
+		return "error code";
+	default:
 		return rg_dns_status_name(question->status);
-	return question->listed == RG_LIST_BROKEN ? "error code" :
-	       question->listed == RG_LISTED	  ? "listed" :
-						    "other address";
+	}
 }
 
 static json_t *describe(const struct activation *activation)
@@ -84,10 +89,13 @@ static json_t *describe(const struct activation *activation)
 
 	for (enum point point = 0; point < POINTS; point++) {
 		const struct question *question = &activation->questions[point];
+		const struct rg_zone_answer *answer = &question->answer;
+		bool has_code = answer->meaning == RG_ZONE_SAYS_LISTED ||
+				answer->meaning == RG_ZONE_SAYS_ERROR;
 
 		json_array_append_new(all, json_pack("{s:s, s:s, s:o}", "asked", names[point],
 						     "answer", answer_name(question), "code",
-						     rg_describe_code(question->code)));
+						     rg_describe_code(has_code, answer->code)));
 	}
 	return all;
 }
@@ -100,17 +108,17 @@ static int judge(const struct activation *activation, struct rg_error *error)
 	for (enum point point = 0; point < POINTS; point++) {
 		const struct question *question = &activation->questions[point];
 
-		if (question->status != RG_DNS_OK && question->status != RG_DNS_NONE)
+		if (question->answer.meaning == RG_ZONE_SAYS_NOTHING)
 			return rg_fail(error, -EIO,
 				       "the Standard zone gives no answer (%s); --force saves it all the "
 				       "same",
 				       answer_name(question));
-		if (question->status == RG_DNS_OK && question->listed == RG_LIST_BROKEN)
+		if (question->answer.meaning == RG_ZONE_SAYS_ERROR)
 			return rg_fail(error, -EIO,
 				       "the Standard zone answers with an error code; --force saves it "
 				       "all the same");
 	}
-	if (negative->status == RG_DNS_OK && negative->listed == RG_LISTED)
+	if (negative->answer.meaning == RG_ZONE_SAYS_LISTED)
 		return rg_fail(error, -EIO,
 			       "the Standard zone lists addresses of 127.0.0.0/8 with it, so it would "
 			       "list everybody; --force saves it all the same");
@@ -189,9 +197,7 @@ static void on_answer(void *arg, const struct rg_dns_answer *answer)
 
 	question->query = NULL;
 	question->status = answer->status;
-	if (answer->status == RG_DNS_OK)
-		question->listed = rg_dnsbl_match(zone ? &zone->codes : &none, answer->records,
-						  answer->count, &question->code);
+	question->answer = rg_zone_answer_read(zone ? &zone->codes : &none, answer);
 	if (!--activation->open)
 		on_all_answered(activation);
 }

@@ -25,12 +25,12 @@ json_t *rg_describe_prefix(const struct rg_prefix *prefix)
 	return json_string(rg_prefix_format(prefix, text));
 }
 
-json_t *rg_describe_code(uint32_t code)
+json_t *rg_describe_code(bool has_code, uint32_t code)
 {
 	struct in_addr in = { .s_addr = htonl(code) };
 	char text[INET_ADDRSTRLEN];
 
-	return code ? json_string(inet_ntop(AF_INET, &in, text, sizeof(text))) : json_null();
+	return has_code ? json_string(inet_ntop(AF_INET, &in, text, sizeof(text))) : json_null();
 }
 
 json_t *rg_describe_seconds_left(uint64_t expiry)
@@ -72,7 +72,8 @@ json_t *rg_describe_event(const struct rg_recent_event *event)
 		json_object_set_new(json, "evidence_address", rg_describe_addr(&event->evidence));
 	if (judged) {
 		json_object_set_new(json, "reason", json_string(rg_reason_name(event->reason)));
-		json_object_set_new(json, "code", rg_describe_code(event->code));
+		json_object_set_new(json, "code",
+				    rg_describe_code(event->reason == RG_REASON_ZONE, event->code));
 		json_object_set_new(json, "ttl", json_integer(event->ttl));
 	} else {
 		json_object_set_new(json, "port", json_integer(event->port));

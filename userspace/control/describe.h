@@ -15,8 +15,8 @@
 json_t *rg_describe_text(const char *text);
 json_t *rg_describe_addr(const struct rg_addr *addr);
 json_t *rg_describe_prefix(const struct rg_prefix *prefix);
-/* A zone's answer, e.g. "127.0.0.2"; null for 0. code: host order. */
-json_t *rg_describe_code(uint32_t code);
+/* A zone's answer, e.g. "127.0.0.2"; null if there is none. code: host order. */
+json_t *rg_describe_code(bool has_code, uint32_t code);
 /* Seconds until expiry (ns of CLOCK_BOOTTIME), 0 if it has passed; null for 0, which never expires. */
 json_t *rg_describe_seconds_left(uint64_t expiry);
 /* The kind of a zone, as in the configuration: "standard", "qil" or "allow". Not a JSON value. */

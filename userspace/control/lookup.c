@@ -57,6 +57,8 @@ static json_t *describe_lists(const struct rg_lists *lists, const struct lookup 
 
 static const char *answer_text(const struct rg_finding *finding)
 {
+	if (finding->is_error)
+		return "error code";
 	if (finding->status == RG_DNS_OFF)
 		return rg_dns_status_name(RG_DNS_OFF);
 	switch (finding->state) {
@@ -65,7 +67,7 @@ static const char *answer_text(const struct rg_finding *finding)
 	case RG_ZONE_NOT_LISTED:
 		return "not listed";
 	case RG_ZONE_FAILED:
-		return finding->code ? "error code" : rg_dns_status_name(finding->status);
+		return rg_dns_status_name(finding->status);
 	default:
 		return "not asked";
 	}
@@ -82,14 +84,17 @@ static json_t *describe_zones(const struct rg_conf *conf, const struct lookup *l
 
 		/* A stored verdict is the answer that this zone gave then. */
 		if (found->known && !strcmp(found->zone, zone->alias))
-			finding = (struct rg_finding){ .state = RG_ZONE_LISTED, .code = found->code };
+			finding = (struct rg_finding){ .state = RG_ZONE_LISTED,
+						       .code = found->code,
+						       .has_code = true };
 		else if (found->known && found->reason == RG_REASON_NOT_LISTED)
 			finding.state = RG_ZONE_NOT_LISTED;
 		json_array_append_new(
-			zones, json_pack("{s:s, s:s, s:s, s:o, s:o}", "zone", zone->alias, "kind",
-					 rg_describe_kind(zone), "answer", answer_text(&finding),
-					 "code", rg_describe_code(finding.code), "ttl",
-					 finding.has_ttl ? json_integer(finding.ttl) : json_null()));
+			zones,
+			json_pack("{s:s, s:s, s:s, s:o, s:o}", "zone", zone->alias, "kind",
+				  rg_describe_kind(zone), "answer", answer_text(&finding), "code",
+				  rg_describe_code(finding.has_code, finding.code), "ttl",
+				  finding.has_ttl ? json_integer(finding.ttl) : json_null()));
 	}
 	return zones;
 }
@@ -246,11 +251,12 @@ static json_t *describe_lookup(const struct rg_modules *modules, const struct lo
 		rg_class_name(found->peer_class), "action", rg_action_name(found->action), "zone",
 		rg_describe_text(found->zone), "reason", rg_reason_name(found->reason), "since",
 		found->since ? json_real(rg_wall_time(found->since)) : json_null(), "expires_in",
-		rg_describe_seconds_left(found->expiry), "hits", (json_int_t)found->hits,
-		"next_syn", rg_action_name(next_syn(modules, conf, found)), "explanation", why,
-		"known", found->known, "code", rg_describe_code(found->code), "country",
-		rg_describe_text(lookup->country), "url", url_of(conf, lookup, found), "lists",
-		describe_lists(modules->lists, lookup), "zones", describe_zones(conf, lookup, found));
+		rg_describe_seconds_left(found->expiry), "hits", (json_int_t)found->hits, "next_syn",
+		rg_action_name(next_syn(modules, conf, found)), "explanation", why, "known",
+		found->known, "code", rg_describe_code(found->reason == RG_REASON_ZONE, found->code),
+		"country", rg_describe_text(lookup->country), "url", url_of(conf, lookup, found),
+		"lists", describe_lists(modules->lists, lookup), "zones",
+		describe_zones(conf, lookup, found));
 	if (found->network.len)
 		json_object_set_new(json, "evidence_address", rg_describe_addr(&found->evidence[0]));
 	return json;

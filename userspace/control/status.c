@@ -359,8 +359,9 @@ static int dump_verdict(void *arg, const struct rg_prefix *key, const struct rg_
 		"class", rg_class_name(value->peer_class), "action", rg_action_name(value->action),
 		"reason", rg_reason_name(value->reason), "zone",
 		rg_describe_text(rg_verdicts_zone(verdicts, value->zone)), "code",
-		rg_describe_code(value->code), "since", rg_wall_time(value->since), "expires_in",
-		rg_describe_seconds_left(value->expiry), "hits", (json_int_t)value->hits);
+		rg_describe_code(value->reason == RG_REASON_ZONE, value->code), "since",
+		rg_wall_time(value->since), "expires_in", rg_describe_seconds_left(value->expiry),
+		"hits", (json_int_t)value->hits);
 
 	if (key->len < RG_ADDR_BITS)
 		json_object_set_new(entry, "evidence_addresses", describe_evidence(verdicts, key));

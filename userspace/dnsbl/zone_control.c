@@ -3,6 +3,7 @@
 
 #include "base/addr.h"
 #include "base/random.h"
+#include "dnsbl/zone_answer.h"
 
 #define NOTE_GAP RG_NSEC_PER_SEC /* between two addresses that are taken */
 #define MOST_AGE    \
@@ -121,22 +122,19 @@ static void on_answer(void *arg, const struct rg_dns_answer *answer)
 {
 	struct control_query *query = arg;
 	struct rg_zone_control *control = query->control;
-	uint32_t code;
 
 	query->query = NULL;
-	if (answer->status == RG_DNS_NONE)
+	switch (rg_zone_answer_read(&control->codes, answer).meaning) {
+	case RG_ZONE_SAYS_LISTED:
+		control->listed++;
+		break;
+	case RG_ZONE_SAYS_NOT_LISTED:
+	case RG_ZONE_SAYS_OTHER:
 		control->not_listed++;
-	else if (answer->status == RG_DNS_OK)
-		switch (rg_dnsbl_match(&control->codes, answer->records, answer->count, &code)) {
-		case RG_LISTED:
-			control->listed++;
-			break;
-		case RG_NOT_LISTED:
-			control->not_listed++;
-			break;
-		default:
-			break; /* an error: as no answer */
-		}
+		break;
+	default:
+		break; /* an error: as no answer */
+	}
 	if (!--control->open)
 		finish(control);
 }

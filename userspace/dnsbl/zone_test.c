@@ -4,6 +4,7 @@
 #include "base/addr.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "dnsbl/zone_answer.h"
 #include "dnsbl/zone_control.h"
 
 /*
@@ -125,18 +126,6 @@ static int ask(struct zone_state *state, const struct rg_zone_conf *zone, struct
 	return err;
 }
 
-/* The record of an answer that can't be true (RG_LIST_BROKEN), or 0. */
-static uint32_t invalid_record(const struct rg_dns_answer *answer)
-{
-	const struct rg_dnsbl_codes none = {};
-	uint32_t code;
-
-	return answer->status == RG_DNS_OK && rg_dnsbl_match(&none, answer->records, answer->count,
-							     &code) == RG_LIST_BROKEN ?
-		       code :
-		       0;
-}
-
 static const char *code_text(uint32_t code, char text[RG_ADDR_TEXT])
 {
 	struct rg_addr addr = { { [10] = 0xff,
@@ -153,31 +142,32 @@ static const char *code_text(uint32_t code, char text[RG_ADDR_TEXT])
 static enum rg_zone_test_result read_point(const struct rg_zone_conf *zone, enum point point,
 					   const struct rg_dns_answer *answer, char why[80])
 {
-	uint32_t code = invalid_record(answer), listed;
+	const struct rg_zone_answer got = rg_zone_answer_read(&zone->codes, answer);
 	char text[RG_ADDR_TEXT];
 
-	if (code) {
-		snprintf(why, 80, "answers %s", code_text(code, text));
+	switch (got.meaning) {
+	case RG_ZONE_SAYS_ERROR:
+		snprintf(why, 80, "answers %s", code_text(got.code, text));
 		return RG_ZONE_TEST_INVALID;
-	}
-	if (answer->status != RG_DNS_OK && answer->status != RG_DNS_NONE) {
+	case RG_ZONE_SAYS_NOTHING:
 		snprintf(why, 80, "%s", rg_dns_status_name(answer->status));
 		return RG_ZONE_TEST_UNANSWERED;
-	}
-	if (point == POINT_POSITIVE && answer->status == RG_DNS_NONE) {
-		snprintf(why, 80, "does not list 127.0.0.2");
-		return RG_ZONE_TEST_LISTS_NOTHING;
-	}
-	/* A list may answer about everybody; then its codes tell which answers are listings. */
-	if (point != POINT_POSITIVE && answer->status == RG_DNS_OK &&
-	    rg_dnsbl_match(&zone->codes, answer->records, answer->count, &listed) == RG_LISTED) {
+	case RG_ZONE_SAYS_LISTED:
+		if (point == POINT_POSITIVE)
+			return RG_ZONE_TEST_PASSED;
 		snprintf(why, 80, "lists %s",
 			 point == POINT_RANDOM	  ? "addresses of 127.0.0.0/8" :
 			 point == POINT_NEGATIVE6 ? "::ffff:127.0.0.1" :
 						    "127.0.0.1");
 		return RG_ZONE_TEST_LISTS_ALL;
+	case RG_ZONE_SAYS_NOT_LISTED:
+		if (point != POINT_POSITIVE)
+			return RG_ZONE_TEST_PASSED;
+		snprintf(why, 80, "does not list 127.0.0.2");
+		return RG_ZONE_TEST_LISTS_NOTHING;
+	default: /* a list may answer about everybody; its codes tell which answers are listings */
+		return RG_ZONE_TEST_PASSED;
 	}
-	return RG_ZONE_TEST_PASSED;
 }
 
 /* ------------------------------------------------------------------ whole tests */

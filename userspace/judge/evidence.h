@@ -19,8 +19,9 @@ enum rg_zone_state {
 /* What one zone answered. */
 struct rg_finding {
 	enum rg_zone_state state;
-	uint32_t code; /* LISTED: the record that counts; else the record that can't be true, 0: none.
-			  Host order */
+	uint32_t code; /* if has_code: the record that decided. Host order; 0.0.0.0 is a record, too */
+	bool has_code; /* LISTED, or is_error */
+	bool is_error; /* an error code, or a record that can't be true: NOT_LISTED */
 	uint32_t ttl; /* s, as the zone gave it */
 	bool has_ttl;
 	bool doubted; /* the zone lists the peer, but its test failed: NOT_LISTED */

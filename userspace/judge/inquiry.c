@@ -3,6 +3,7 @@
 
 #include "base/addr.h"
 #include "base/log.h"
+#include "dnsbl/zone_answer.h"
 
 #include <event2/event_struct.h>
 
@@ -134,6 +135,8 @@ static void note_impossible(struct rg_inquiry *inquiry, unsigned int zone, uint3
 	note_failure(inquiry, zone, RG_DNS_OK);
 	note_doubtful(inquiry, zone);
 	inquiry->evidence.zones[zone].code = code;
+	inquiry->evidence.zones[zone].has_code = true;
+	inquiry->evidence.zones[zone].is_error = true;
 	rg_zone_test_note_invalid(inquiry->context->tester, &inquiry->conf->zones[zone]);
 }
 
@@ -181,38 +184,14 @@ static void note_not_listed(struct rg_inquiry *inquiry, unsigned int zone,
 				answer->has_ttl ? answer->ttl : CACHED_SECONDS);
 }
 
-/* By this an allow list says "too many queries". As a listing it would let everybody in. */
-#define ALLOW_REFUSES 0x7f0000ffU
-
-static bool allow_list_refuses(const struct rg_zone_conf *conf, const struct rg_dns_answer *answer)
-{
-	for (size_t i = 0; i < answer->count; i++)
-		if (conf->peer_class == RG_CLASS_APPROVED && answer->records[i] == ALLOW_REFUSES)
-			return true;
-	return false;
-}
-
-/* True if the answer is a listing that waits for a test of its zone. */
-static bool note_records(struct rg_inquiry *inquiry, unsigned int zone,
-			 const struct rg_dns_answer *answer)
+/* A listing. True if it waits for a test of its zone. */
+static bool note_listing(struct rg_inquiry *inquiry, unsigned int zone, uint32_t code)
 {
 	const struct rg_zone_conf *conf = &inquiry->conf->zones[zone];
 	struct question *question = &inquiry->questions[zone];
-	enum rg_listed listed;
-	uint32_t code = ALLOW_REFUSES;
 
-	listed = allow_list_refuses(conf, answer) ?
-			 RG_LIST_BROKEN :
-			 rg_dnsbl_match(&conf->codes, answer->records, answer->count, &code);
-	if (listed == RG_LIST_BROKEN) {
-		note_impossible(inquiry, zone, code);
-		return false;
-	}
-	if (listed == RG_NOT_LISTED) {
-		note_not_listed(inquiry, zone, answer);
-		return false;
-	}
 	inquiry->evidence.zones[zone].code = code;
+	inquiry->evidence.zones[zone].has_code = true;
 	if (conf->selftest == RG_SELFTEST_OFF) {
 		note_listed(inquiry, zone, true);
 		return false;
@@ -229,19 +208,27 @@ static bool note_answer(struct rg_inquiry *inquiry, unsigned int zone,
 			const struct rg_dns_answer *answer)
 {
 	const struct rg_zone_conf *conf = &inquiry->conf->zones[zone];
+	const struct rg_zone_answer got = rg_zone_answer_read(&conf->codes, answer);
 	struct rg_finding *finding = &inquiry->evidence.zones[zone];
 
 	finding->status = answer->status;
 	finding->ttl = answer->ttl;
 	finding->has_ttl = answer->has_ttl;
-	if (answer->status == RG_DNS_OK)
-		return note_records(inquiry, zone, answer);
-	if (answer->status == RG_DNS_NONE) {
+	switch (got.meaning) {
+	case RG_ZONE_SAYS_LISTED:
+		return note_listing(inquiry, zone, got.code);
+	case RG_ZONE_SAYS_NOT_LISTED:
+	case RG_ZONE_SAYS_OTHER:
 		note_not_listed(inquiry, zone, answer);
-	} else {
+		break;
+	case RG_ZONE_SAYS_ERROR:
+		note_impossible(inquiry, zone, got.code);
+		break;
+	default:
 		note_failure(inquiry, zone, answer->status);
 		rg_zone_test_note_failure(inquiry->context->tester, conf, answer->status,
 					  rg_now() - inquiry->questions[zone].asked_at);
+		break;
 	}
 	return false;
 }

@@ -6,6 +6,8 @@
 #include <arpa/inet.h>
 
 #define MAX_NAME 253 /* as text: 255 octets with the first length and the root (RFC 1035, 2.3.4) */
+/* By this an allow list says "too many queries". As a listing it would let everybody in. */
+#define ALLOW_REFUSES 0x7f0000ffU
 #define LOOPBACK_NET 0x7f000000U /* 127.0.0.0/8: every answer of a DNSBL (RFC 5782, 2.1) */
 
 /* One IPv4 address, whole string of len bytes; host order. */
@@ -66,20 +68,23 @@ static int parse_bit_mask(const char *text, const char *ampersand, struct rg_dns
  * large lists (.252 typing error, .254 open resolver, .255 too many queries), the rest of the world
  * is a parked or hijacked domain (RFC 6471, 3.4).
  */
-static bool is_error_code(uint32_t record)
+static bool is_error_code(uint32_t record, bool is_allow)
 {
+	if (is_allow && record == ALLOW_REFUSES)
+		return true;
 	return (record & 0xff000000U) != LOOPBACK_NET || record == 0x7f000001U ||
 	       (record & 0xffffff00U) == 0x7fffff00U;
 }
 
 /* Whether all addresses of a rule mean an error: such a rule never lists anybody. */
-static bool has_only_errors(const struct rg_dnsbl_code_rule *rule)
+static bool has_only_errors(const struct rg_dnsbl_code_rule *rule, bool is_allow)
 {
 	uint32_t last = rule->last | ~rule->mask;
 
 	if (rule->bits)
 		return false;
-	return is_error_code(rule->first) && is_error_code(last) && last - rule->first < 256;
+	return is_error_code(rule->first, is_allow) && is_error_code(last, is_allow) &&
+	       last - rule->first < 256;
 }
 
 int rg_dnsbl_codes_add(struct rg_dnsbl_codes *codes, const char *text, struct rg_error *error)
@@ -109,11 +114,11 @@ int rg_dnsbl_codes_add(struct rg_dnsbl_codes *codes, const char *text, struct rg
 	if ((rule.first & 0xff000000U) != LOOPBACK_NET || (rule.last & 0xff000000U) != LOOPBACK_NET)
 		return rg_fail(error, -EINVAL, "code \"%s\" is outside 127.0.0.0/8 (RFC 5782, 2.1)",
 			       text);
-	if (has_only_errors(&rule))
+	if (has_only_errors(&rule, codes->is_allow))
 		return rg_fail(error, -EINVAL,
-			       "code \"%s\" can never list a peer: 127.0.0.1 and 127.255.255.0/24 are "
+			       "code \"%s\" can never list a peer: 127.0.0.1, 127.255.255.0/24%s are "
 			       "answers that mean an error",
-			       text);
+			       text, codes->is_allow ? " and, of an allow list, 127.0.0.255" : "");
 	codes->rules[codes->count++] = rule;
 	return 0;
 }
@@ -187,7 +192,7 @@ enum rg_listed rg_dnsbl_match(const struct rg_dnsbl_codes *codes, const uint32_t
 {
 	/* With one error code the whole answer does not count. */
 	for (size_t i = 0; i < count; i++) {
-		if (is_error_code(records[i])) {
+		if (is_error_code(records[i], codes->is_allow)) {
 			*code = records[i];
 			return RG_LIST_BROKEN;
 		}

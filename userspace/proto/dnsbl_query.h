@@ -27,6 +27,7 @@ struct rg_dnsbl_code_rule {
 struct rg_dnsbl_codes {
 	struct rg_dnsbl_code_rule rules[RG_MAX_CODES];
 	unsigned int count;
+	bool is_allow; /* of an allow list: 127.0.0.255 means an error, whatever the rules say */
 };
 
 /*
@@ -36,7 +37,7 @@ struct rg_dnsbl_codes {
  */
 int rg_dnsbl_codes_add(struct rg_dnsbl_codes *codes, const char *text, struct rg_error *error);
 
-/* Adds 127.0.0.2-127.0.0.254 and 127.1.0.0/24, for zones without codes in the configuration. */
+/* Removes all rules; adds 127.0.0.2-127.0.0.254 and 127.1.0.0/24, for zones without codes in the configuration. */
 void rg_dnsbl_codes_default(struct rg_dnsbl_codes *codes);
 
 /*

@@ -89,13 +89,13 @@ static inline struct rg_dns_query *fake_find(unsigned int lane, const char *star
 	return NULL;
 }
 
-/* record: 0 for an answer without; host order. */
+/* record: of an answer with RG_DNS_OK; host order. */
 static inline void fake_answer(struct rg_dns_query *query, enum rg_dns_status status,
 			       uint32_t record, uint32_t ttl)
 {
 	struct rg_dns_answer answer = { .status = status, .ttl = ttl, .has_ttl = ttl > 0 };
 
-	if (record)
+	if (status == RG_DNS_OK)
 		answer.records[answer.count++] = record;
 	query->open = false;
 	fake_open--;

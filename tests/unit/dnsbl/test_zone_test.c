@@ -61,7 +61,7 @@ static int set_up(void **state)
 	in_force = &conf;
 	conf.zone_count = ZONES;
 	for (unsigned int i = 0; i < ZONES; i++) {
-		conf.zones[i].codes = (struct rg_dnsbl_codes){};
+		conf.zones[i].codes = (struct rg_dnsbl_codes){ .is_allow = i == ALLOW };
 		rg_dnsbl_codes_default(&conf.zones[i].codes);
 	}
 	changes = confirmed = disproved = 0;
@@ -166,6 +166,18 @@ static const struct row {
 	  "answers 127.255.255.255" },
 	{ "an address outside 127/8", OFF, "", RG_DNS_OK, 0x0a000001, RG_ZONE_HEALTH_DISABLED,
 	  "answers 10.0.0.1" },
+	{ "0.0.0.0, to the random address", NEGATIVE, "", RG_DNS_OK, 0, RG_ZONE_HEALTH_DISABLED,
+	  "answers 0.0.0.0" },
+	{ "0.0.0.0, to 127.0.0.1", FULL, "1.0.0.127.", RG_DNS_OK, 0, RG_ZONE_HEALTH_DISABLED,
+	  "answers 0.0.0.0" },
+	{ "0.0.0.0, where a listing should be", FULL, "2.0.0.127.", RG_DNS_OK, 0,
+	  RG_ZONE_HEALTH_DISABLED, "answers 0.0.0.0" },
+	{ "an allow list's error code", ALLOW, "", RG_DNS_OK, 0x7f0000ff, RG_ZONE_HEALTH_DISABLED,
+	  "answers 127.0.0.255" },
+	{ "the same record of another list is no error", NEGATIVE, "", RG_DNS_OK, 0x7f0000ff,
+	  RG_ZONE_HEALTH_GOOD, "" },
+	{ "127.0.0.2 has another code than the zone's", FULL, "2.0.0.127.", RG_DNS_OK, 0x7f020001,
+	  RG_ZONE_HEALTH_GOOD, "" },
 	{ "no answer about the random address", NEGATIVE, "", RG_DNS_TIMEOUT, 0,
 	  RG_ZONE_HEALTH_FAILING, "timeout" },
 	{ "no answer about another point", NEGATIVE, "1.0.0.127.", RG_DNS_SERVFAIL, 0,

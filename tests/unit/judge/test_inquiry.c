@@ -70,7 +70,7 @@ static int set_up(void **state)
 	inquiry = NULL;
 	for (unsigned int i = 0; i < ZONES; i++) {
 		conf.zones[i].selftest = RG_SELFTEST_OFF;
-		conf.zones[i].codes = (struct rg_dnsbl_codes){};
+		conf.zones[i].codes = (struct rg_dnsbl_codes){ .is_allow = i == ALLOW };
 		rg_dnsbl_codes_default(&conf.zones[i].codes);
 	}
 	fake_ahead += 10000 * RG_NSEC_PER_SEC;
@@ -287,13 +287,15 @@ static void check_invalid(void **state)
 	start();
 	answer(STANDARD, RG_DNS_OK, ERROR_CODE);
 	answer(ALLOW, RG_DNS_OK, 0x7f0000ff); /* an allow list's "too many queries" */
-	answer(QIL, RG_DNS_OK, 0x0a000001);
+	answer(QIL, RG_DNS_OK, 0); /* 0.0.0.0 */
 	assert_int_equal(calls, 1);
 	for (unsigned int zone = 0; zone < ZONES; zone++) {
 		assert_int_equal(got.zones[zone].state, RG_ZONE_NOT_LISTED);
 		assert_false(got.zones[zone].has_ttl);
 		assert_true(count_of(zone)->failed[RG_DNS_OK] == 1);
+		assert_true(got.zones[zone].is_error && got.zones[zone].has_code);
 	}
+	assert_int_equal(got.zones[QIL].code, 0);
 	assert_int_equal(got.zones[STANDARD].code, ERROR_CODE);
 	assert_int_equal(got.zones[ALLOW].code, 0x7f0000ff);
 	rg_zone_test_tick(tester, rg_now());

@@ -351,6 +351,25 @@ static void test_bad_codes(void **state)
 	}
 }
 
+/* 127.0.0.255 of an allow list: too many queries, whatever its codes say. */
+static void test_allow_list(void **state)
+{
+	struct rg_dnsbl_codes codes = { .is_allow = true };
+	uint32_t records[] = { ip("127.0.2.1"), ip("127.0.0.255") }, code = 0;
+	struct rg_error error = {};
+
+	(void)state;
+	assert_int_equal(rg_dnsbl_codes_add(&codes, "127.0.0.255", &error), -EINVAL);
+	assert_non_null(strstr(error.text, "can never list a peer"));
+	assert_int_equal(rg_dnsbl_codes_add(&codes, "127.0.0.0/16", &error), 0);
+	assert_int_equal(rg_dnsbl_match(&codes, records, 1, &code), RG_LISTED);
+	assert_int_equal(rg_dnsbl_match(&codes, records, 2, &code), RG_LIST_BROKEN);
+	assert_int_equal(code, records[1]);
+	codes.is_allow = false;
+	assert_int_equal(rg_dnsbl_match(&codes, records + 1, 1, &code), RG_LISTED);
+	assert_int_equal(rg_dnsbl_codes_add(&codes, "127.0.0.255", &error), 0);
+}
+
 static void test_too_many_codes(void **state)
 {
 	struct rg_dnsbl_codes codes = {};
@@ -381,10 +400,11 @@ static void test_ttl(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),	       cmocka_unit_test(test_name_lengths),
-		cmocka_unit_test(test_matches),	       cmocka_unit_test(test_bit_masks),
-		cmocka_unit_test(test_random_rules),   cmocka_unit_test(test_bad_codes),
-		cmocka_unit_test(test_too_many_codes), cmocka_unit_test(test_ttl),
+		cmocka_unit_test(test_names),	     cmocka_unit_test(test_name_lengths),
+		cmocka_unit_test(test_matches),	     cmocka_unit_test(test_bit_masks),
+		cmocka_unit_test(test_random_rules), cmocka_unit_test(test_bad_codes),
+		cmocka_unit_test(test_allow_list),   cmocka_unit_test(test_too_many_codes),
+		cmocka_unit_test(test_ttl),
 	};
 
 	return cmocka_run_group_tests_name("dnsbl", tests, NULL, NULL);
