@@ -4,6 +4,7 @@
 #include "base/addr.h"
 #include "base/log.h"
 #include "base/names.h"
+#include "control/block_check.h"
 #include "lists/list_edit.h"
 #include "lists/list_extent.h"
 #include "lists/list_parse.h"
@@ -129,6 +130,8 @@ static int begin_add(void *arg, struct rg_error *error)
 			       "the comment must not show the key in a zone's real name");
 	if (change->peer_class == RG_CLASS_BLOCKED)
 		err = check_approved(change->modules, entry, error);
+	if (!err && change->peer_class == RG_CLASS_BLOCKED)
+		err = rg_block_check(change->modules, entry, error);
 	if (err)
 		return err;
 	if (seconds)
@@ -168,12 +171,15 @@ static void end_add(void *arg, int err, const struct rg_error *error)
 		rg_list_edit_undo(state_dir, other_class(change->peer_class));
 	if (!err) {
 		rg_log_info("%s %s by repgatectl", rg_class_name(change->peer_class), entry);
-		answer = json_pack("{s:s, s:s, s:o, s:o, s:i, s:o}", "entry", entry, "class",
+		answer = json_pack("{s:s, s:s, s:o, s:o, s:i, s:o, s:o}", "entry", entry, "class",
 				   rg_class_name(change->peer_class), "expires_in",
 				   seconds ? json_integer(seconds) : json_null(), "until",
 				   seconds ? json_integer(change->until) : json_null(), "removed",
 				   change->unapproved + change->unblocked, "comes_to",
-				   describe_extent(entry));
+				   describe_extent(entry), "warnings",
+				   change->peer_class == RG_CLASS_BLOCKED ?
+					   rg_block_check_warnings(change->modules, entry) :
+					   json_array());
 	}
 	end_change(change, err, error, answer);
 }

@@ -4,6 +4,8 @@
 #include "base/names.h"
 #include "control/describe.h"
 
+#define COVERINGS_SHOWN 10
+
 /* ---- the part of `status` ---- */
 
 static json_t *describe_bad_lines(const struct rg_list_file *file)
@@ -42,17 +44,83 @@ static json_t *describe_list_files(const struct rg_lists *lists)
 	return all;
 }
 
+/* Blocked entries that cover what is never blocked, and countries that are this host's own. */
+static json_t *describe_coverings(const struct rg_modules *modules)
+{
+	const struct rg_lists *lists = modules->lists;
+	const struct rg_list_coverings *coverings = rg_lists_coverings(lists);
+	json_t *all = json_array();
+
+	for (size_t i = 0; i < coverings->count && i < COVERINGS_SHOWN; i++) {
+		const struct rg_list_covering *covering = &coverings->all[i];
+		char text[RG_LIST_COVERING_TEXT];
+
+		json_array_append_new(all, json_pack("{s:s, s:I, s:o, s:o, s:s, s:b}", "path",
+						     rg_lists_source(lists, covering->source),
+						     "line", (json_int_t)covering->line, "entry",
+						     rg_describe_prefix(&covering->entry), "covers",
+						     rg_describe_prefix(&covering->own.prefix),
+						     "reason", rg_list_own_describe(covering, text),
+						     "dropped", covering->dropped));
+	}
+	return all;
+}
+
+static json_t *describe_own_country(const struct rg_modules *modules, const char *code)
+{
+	const struct rg_list_item *item = rg_lists_find_country(modules->lists, code);
+	const struct rg_own_network *own = NULL;
+	char text[RG_OWN_TEXT], reason[RG_OWN_TEXT + 20];
+
+	if (item && item->peer_class == RG_CLASS_BLOCKED && modules->countries)
+		own = rg_country_db_find_own(modules->countries, rg_lists_own(modules->lists), code);
+	if (!own)
+		return NULL;
+	snprintf(reason, sizeof(reason), "%s covers %s", code, rg_own_networks_describe(own, text));
+	return json_pack("{s:s, s:I, s:s, s:o, s:s, s:b}", "path",
+			 rg_lists_source(modules->lists, item->source), "line",
+			 (json_int_t)item->line, "entry", code, "covers",
+			 rg_describe_prefix(&own->prefix), "reason", reason, "dropped", 0);
+}
+
+static void add_own_countries(const struct rg_modules *modules, json_t *all)
+{
+	for (char a = 'A'; a <= 'Z' && rg_lists_countries(modules->lists); a++)
+		for (char b = 'A'; b <= 'Z'; b++) {
+			json_t *one = describe_own_country(modules, (char[]){ a, b, '\0' });
+
+			if (one)
+				json_array_append_new(all, one);
+		}
+}
+
+static json_t *describe_unread(const struct rg_list_unread *unread)
+{
+	json_t *paths = json_array();
+
+	for (size_t i = 0; i < unread->shown; i++)
+		json_array_append_new(paths,
+				      json_stringn(unread->paths[i], strlen(unread->paths[i])));
+	return paths;
+}
+
 json_t *rg_list_status_describe(const struct rg_modules *modules)
 {
 	struct rg_list_faults faults = rg_lists_faults(modules->lists);
+	json_t *coverings = describe_coverings(modules);
 	size_t entries;
 
+	add_own_countries(modules, coverings);
 	(void)rg_lists_items(modules->lists, &entries);
-	return json_pack("{s:I, s:I, s:I, s:I, s:o, s:o}", "entries", (json_int_t)entries,
-			 "written", (json_int_t)rg_lists_written(modules->lists), "countries",
-			 (json_int_t)rg_lists_countries(modules->lists), "bad_lines",
+	return json_pack("{s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:I, s:o, s:I}", "entries",
+			 (json_int_t)entries, "written", (json_int_t)rg_lists_written(modules->lists),
+			 "countries", (json_int_t)rg_lists_countries(modules->lists), "bad_lines",
 			 (json_int_t)faults.bad_lines, "files", describe_list_files(modules->lists),
-			 "country_fault", rg_describe_text(modules->country_fault.text));
+			 "country_fault", rg_describe_text(modules->country_fault.text),
+			 "never_blocked", coverings, "never_blocked_count",
+			 (json_int_t)rg_lists_coverings(modules->lists)->count, "not_read",
+			 describe_unread(rg_lists_unread(modules->lists)), "not_read_count",
+			 (json_int_t)rg_lists_unread(modules->lists)->count);
 }
 
 /* ---- the command list ---- */

@@ -166,6 +166,8 @@ static void print_added(FILE *to, const json_t *result)
 	bool ends = json_is_number(json_object_get(result, "until")),
 	     removed = rg_ctl_int_of(result, "removed");
 	char until[RG_CTL_TEXT_SIZE], extent[160];
+	const json_t *warning;
+	size_t i;
 
 	describe_extent(result, extent, sizeof(extent));
 	rg_ctl_line(to, INDENT, "%s%s %s%s%s%s%s.", rg_ctl_text_of(result, "entry"), extent,
@@ -175,6 +177,9 @@ static void print_added(FILE *to, const json_t *result)
 		    !removed			    ? "" :
 		    !strcmp(peer_class, "approved") ? "blocked" :
 						      "approved");
+	json_array_foreach(json_object_get(result, "warnings"), i, warning)
+		if (json_is_string(warning))
+			rg_ctl_line(to, INDENT, "%s.", json_string_value(warning));
 }
 
 static void print_unlisted(FILE *to, const json_t *result)

@@ -240,6 +240,18 @@ static void print_list_files(FILE *to, const json_t *lists)
 		if (rg_ctl_has_text(file, "fault"))
 			print_text(to, describe_file_fault(file));
 	}
+	json_array_foreach(json_object_get(lists, "never_blocked"), i, file)
+		rg_ctl_line(to, INDENT, "NEVER BLOCKED %s:%lld: %s", rg_ctl_text_of(file, "path"),
+			    rg_ctl_int_of(file, "line"), rg_ctl_text_of(file, "reason"));
+	if (rg_ctl_int_of(lists, "never_blocked_count") > (long long)i)
+		rg_ctl_line(to, INDENT, "NEVER BLOCKED: %lld more entries",
+			    rg_ctl_int_of(lists, "never_blocked_count") - (long long)i);
+	json_array_foreach(json_object_get(lists, "not_read"), i, file)
+		rg_ctl_line(to, INDENT, "NOT READ %s: its name does not end in .list",
+			    json_is_string(file) ? json_string_value(file) : "-");
+	if (rg_ctl_int_of(lists, "not_read_count") > (long long)i)
+		rg_ctl_line(to, INDENT, "NOT READ: %lld more files",
+			    rg_ctl_int_of(lists, "not_read_count") - (long long)i);
 	if (rg_ctl_has_text(lists, "country_fault"))
 		rg_ctl_line(to, INDENT, "BAD COUNTRY DATABASE: %s",
 			    rg_ctl_text_of(lists, "country_fault"));

@@ -212,12 +212,15 @@ static void refresh_host_facts(struct rg_loader *loader)
 /* Interfaces or addresses of this host changed. Also called regularly, as some changes send no message. */
 static void on_links_changed(void *arg)
 {
-	struct rg_modules *modules = arg;
+	struct rg_agent *agent = arg;
+	struct rg_modules *modules = &agent->modules;
 
 	rg_attach_refresh(modules->loader);
 	refresh_host_facts(modules->loader);
 	(void)rg_paths_refresh(modules->paths); /* tried again soon */
 	(void)rg_exempt_refresh(&modules->exempt, &modules->conf->resolver);
+	if (rg_lists_needs_cut(modules->lists, &modules->exempt.own))
+		rg_reload_lists(agent->reload);
 }
 
 static void on_lists_changed(void *arg)
@@ -287,7 +290,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	check_evidence(agent, now);
 	rg_guards_tick(modules->guards, modules, uses_responder(modules->conf), now);
 	if (++agent->ticks % OWN_ADDRESS_TICKS == 0) {
-		on_links_changed(modules);
+		on_links_changed(agent);
 		rg_dir_watch_refresh(agent->dir_watch);
 	}
 	if (rg_history_counts_needs_sample(modules->history, rg_moment_now()))
@@ -517,7 +520,7 @@ static int build_loop(struct rg_agent *agent, struct rg_error *error)
 	    rg_verdict_file_new(&agent->verdict_file, modules->base, modules->verdicts,
 				modules->conf->state_dir))
 		return rg_fail(error, -ENOMEM, "out of memory");
-	err = rg_netlink_new(&agent->netlink, modules->base, on_links_changed, modules);
+	err = rg_netlink_new(&agent->netlink, modules->base, on_links_changed, agent);
 	if (err)
 		rg_log_warning("interfaces are not watched (%s), but checked every %d s",
 			       strerror(-err), OWN_ADDRESS_TICKS);

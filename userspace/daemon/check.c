@@ -14,6 +14,23 @@ static bool check_file(const struct rg_list_file *file, FILE *to)
 	return !file->bad_lines && !*file->fault;
 }
 
+/* What is no fault, but may be another thing than people think. */
+static void tell_notes(const struct rg_lists *lists, FILE *to)
+{
+	const struct rg_list_coverings *coverings = rg_lists_coverings(lists);
+	const struct rg_list_unread *unread = rg_lists_unread(lists);
+	char text[RG_LIST_COVERING_TEXT];
+
+	for (size_t i = 0; i < coverings->count; i++)
+		fprintf(to, "%s:%u: %s\n", rg_lists_source(lists, coverings->all[i].source),
+			coverings->all[i].line, rg_list_own_describe(&coverings->all[i], text));
+	for (size_t i = 0; i < unread->shown; i++)
+		fprintf(to, "%s is not read: its name does not end in .list\n", unread->paths[i]);
+	if (unread->count > unread->shown)
+		fprintf(to, "%zu more files in the list directories are not read\n",
+			unread->count - unread->shown);
+}
+
 bool rg_check_files(const struct rg_conf *conf, FILE *to)
 {
 	struct rg_list_load_result result = {};
@@ -28,6 +45,7 @@ bool rg_check_files(const struct rg_conf *conf, FILE *to)
 	files = rg_lists_files(result.lists, &count);
 	for (size_t i = 0; i < count; i++)
 		good = check_file(&files[i], to) && good;
+	tell_notes(result.lists, to);
 	if (*result.country_fault.text) {
 		fprintf(to, "%s\n", result.country_fault.text);
 		good = false;

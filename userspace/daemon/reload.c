@@ -7,6 +7,7 @@
 #include "config/live.h"
 #include "config/saved_code.h"
 #include "daemon/last_mode.h"
+#include "daemon/list_log.h"
 #include "kernel/settings.h"
 
 /* A timed entry has expired, but the lists could not be loaded: try again after this time. */
@@ -40,68 +41,10 @@ void rg_reload_log_warnings(const struct rg_conf *conf)
 
 /* -------------------------------------------------------------------- lists */
 
-static void warn_of_countries(const struct rg_lists *lists)
-{
-	if (rg_lists_countries(lists))
-		rg_log_warning("the lists name %zu countries; an approved country lets its spammers in",
-			       rg_lists_countries(lists));
-}
-
 static struct rg_list_map list_map(const struct rg_modules *modules)
 {
 	return (struct rg_list_map){ .loader = modules->loader,
 				     .indexes = rg_verdicts_index_maps(modules->verdicts) };
-}
-
-static void warn_of_file(const struct rg_list_file *file)
-{
-	for (size_t i = 0; i < file->bad_shown; i++)
-		rg_log_warning("%s:%u: %s", file->path, file->bad[i].line, file->bad[i].why);
-	if (file->bad_lines > file->bad_shown)
-		rg_log_warning("%s: %zu more bad lines", file->path,
-			       file->bad_lines - file->bad_shown);
-	if (*file->fault)
-		rg_log_warning("%s: %s; %s", file->path, file->fault,
-			       file->kept    ? "its last good version stays in force" :
-			       file->entries ? "its good lines are in force" :
-					       "nothing of it is in force");
-}
-
-/* hint: where it may be, as the order of files seldom changes; set to the place behind it. */
-static const struct rg_list_file *find_file(const struct rg_lists *lists, const char *path,
-					    size_t *hint)
-{
-	size_t count = 0;
-	const struct rg_list_file *files = lists ? rg_lists_files(lists, &count) : NULL;
-
-	for (size_t i = 0; i < count; i++) {
-		size_t at = (*hint + i) % count;
-
-		if (!strcmp(files[at].path, path)) {
-			*hint = at + 1;
-			return &files[at];
-		}
-	}
-	return NULL;
-}
-
-/* Reports what is wrong with files, once: not what was wrong in the same way before. */
-static void warn_of_files(const struct rg_lists *before, const struct rg_lists *lists)
-{
-	size_t count, hint = 0;
-	const struct rg_list_file *files = rg_lists_files(lists, &count);
-
-	for (size_t i = 0; i < count; i++) {
-		const struct rg_list_file *old = find_file(before, files[i].path, &hint);
-		bool was_bad = old && (old->bad_lines || *old->fault);
-
-		if (!files[i].bad_lines && !*files[i].fault) {
-			if (was_bad)
-				rg_log_info("%s: good again", files[i].path);
-		} else if (!old || !rg_list_file_same(old, &files[i])) {
-			warn_of_file(&files[i]);
-		}
-	}
 }
 
 /* The database that can't be read does not take the one in force away. */
@@ -131,17 +74,17 @@ static int adopt_lists(struct rg_modules *modules, struct rg_list_load_result *f
 
 	if (err)
 		return err;
-	if (!same) {
-		/* A verdict by the old countries may be wrong now, so every peer is judged again. */
-		if (modules->lists)
-			rg_verdicts_flush(modules->verdicts, NULL, RG_NO_ZONE);
-		warn_of_countries(fresh->lists);
-	}
-	warn_of_files(modules->lists, fresh->lists);
+	/* A verdict by the old countries may be wrong now, so every peer is judged again. */
+	if (!same && modules->lists)
+		rg_verdicts_flush(modules->verdicts, NULL, RG_NO_ZONE);
+	rg_list_log_changes(modules->lists, fresh->lists);
+	rg_list_log_connected(fresh);
 	rg_lists_free(modules->lists);
 	modules->lists = fresh->lists;
 	fresh->lists = NULL;
 	adopt_countries(modules, fresh);
+	if (!same)
+		rg_list_log_countries(modules->lists, modules->countries);
 	return 0;
 }
 

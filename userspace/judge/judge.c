@@ -109,7 +109,8 @@ void rg_judge_local(const struct rg_judge *judge, const struct rg_addr *addr,
 	evidence->never_block = rg_exempt_has(judge->deps.exempt, addr);
 	if (countries && rg_country_db_find(countries, addr, country)) {
 		item = rg_lists_find_country(lists, country);
-		if (item)
+		if (item && (item->peer_class == RG_CLASS_APPROVED ||
+			     !rg_exempt_has_network(judge->deps.exempt, addr)))
 			evidence->country = item->peer_class;
 	}
 }

@@ -167,3 +167,16 @@ bool rg_country_db_find(const struct rg_country_db *country_db, const struct rg_
 	}
 	return false;
 }
+
+const struct rg_own_network *rg_country_db_find_own(const struct rg_country_db *country_db,
+						    const struct rg_own_networks *own,
+						    const char *code)
+{
+	char found[3];
+
+	for (size_t i = 0; i < own->count; i++)
+		if (rg_country_db_find(country_db, &own->all[i].prefix.addr, found) &&
+		    !strcasecmp(found, code))
+			return &own->all[i];
+	return NULL;
+}

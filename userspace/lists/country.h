@@ -3,9 +3,7 @@
 #ifndef REPGATE_LISTS_COUNTRY_H
 #define REPGATE_LISTS_COUNTRY_H
 
-#include "base/util.h"
-
-#include "maps/types.h"
+#include "kernel/own_networks.h"
 
 struct rg_country_db;
 
@@ -20,5 +18,9 @@ void rg_country_db_free(struct rg_country_db *country_db);
 /* Sets code to the ISO 3166-1 alpha-2 code of addr's country. False: the database has none. */
 bool rg_country_db_find(const struct rg_country_db *country_db, const struct rg_addr *addr,
 			char code[3]);
+/* The first of own that is in the country with this code; NULL: none. */
+const struct rg_own_network *rg_country_db_find_own(const struct rg_country_db *country_db,
+						    const struct rg_own_networks *own,
+						    const char *code);
 
 #endif

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One subject: what is in force of all list files, as one sorted array; loaded here, and searched. */
 #include "lists/lists.h"
 
 #include "base/addr.h"
@@ -30,6 +31,9 @@ struct rg_lists {
 	uint64_t now; /* ns of CLOCK_BOOTTIME, when the load began */
 	int64_t wall_offset; /* then: ns from CLOCK_BOOTTIME to CLOCK_REALTIME */
 	uint32_t next_until; /* 0: none */
+	struct rg_own_networks own; /* that blocked entries were cut around */
+	struct rg_list_coverings coverings;
+	struct rg_list_unread unread;
 };
 
 void rg_lists_free(struct rg_lists *lists)
@@ -39,6 +43,9 @@ void rg_lists_free(struct rg_lists *lists)
 	for (uint32_t i = 0; i < lists->file_count; i++)
 		rg_list_file_clear(&lists->files[i]);
 	free(lists->files);
+	rg_own_networks_clear(&lists->own);
+	rg_list_names_clear_unread(&lists->unread);
+	free(lists->coverings.all);
 	free(lists->countries);
 	free(lists->items);
 	free(lists);
@@ -89,28 +96,6 @@ static int load_file(struct load *load, const char *dir, const char *name, bool 
 				 load->paths->no_countries, missing_ok);
 }
 
-static int is_list_file(const struct dirent *entry)
-{
-	size_t len = strlen(entry->d_name);
-
-	return entry->d_name[0] != '.' && len > 5 && !strcmp(entry->d_name + len - 5, ".list");
-}
-
-/* The length of the list's name in the name of its copy, or of what belongs to the copy. */
-static size_t name_of_copy(const char *name)
-{
-	static const char *const suffixes[] = { ".kept", ".new" };
-	size_t len = strlen(name);
-
-	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
-		size_t suffix = strlen(suffixes[i]);
-
-		if (len > suffix && !strcmp(name + len - suffix, suffixes[i]))
-			return len - suffix;
-	}
-	return len;
-}
-
 /* Removes the copies of files that are gone: who takes a file away means it. */
 static void forget_gone(const struct load *load, const char *dir)
 {
@@ -122,7 +107,7 @@ static void forget_gone(const struct load *load, const char *dir)
 		struct stat st;
 
 		if (*entry->d_name != '.' &&
-		    asprintf(&path, "%s/%.*s", dir, (int)name_of_copy(entry->d_name),
+		    asprintf(&path, "%s/%.*s", dir, (int)rg_list_names_of_copy(entry->d_name),
 			     entry->d_name) > 0 &&
 		    lstat(path, &st) && errno == ENOENT)
 			(void)unlinkat(dirfd(copies), entry->d_name, 0);
@@ -134,7 +119,7 @@ static void forget_gone(const struct load *load, const char *dir)
 /* The names of the files in dir; if it can't be read, of those whose last good versions are kept. */
 static int find_files(struct load *load, const char *dir, struct dirent ***names)
 {
-	int count = scandir(dir, names, is_list_file, alphasort);
+	int count = scandir(dir, names, rg_list_names_is_list, alphasort);
 	struct rg_list_file *file;
 
 	if (count >= 0 || errno == ENOENT) {
@@ -147,7 +132,7 @@ static int find_files(struct load *load, const char *dir, struct dirent ***names
 	if (!file)
 		return -ENOMEM;
 	snprintf(file->fault, sizeof(file->fault), "%m");
-	count = load->keep.dir ? scandir(load->keep.dir, names, is_list_file, alphasort) : 0;
+	count = load->keep.dir ? scandir(load->keep.dir, names, rg_list_names_is_list, alphasort) : 0;
 	return count < 0 ? 0 : count;
 }
 
@@ -156,6 +141,8 @@ static int load_directory(struct load *load, const char *dir)
 	struct dirent **names = NULL;
 	int count = find_files(load, dir, &names), err = count < 0 ? count : 0;
 
+	if (!err)
+		err = rg_list_names_add_unread(&load->lists->unread, dir);
 	for (int i = 0; i < count; i++) {
 		if (!err)
 			err = load_file(load, dir, names[i]->d_name, false);
@@ -286,6 +273,9 @@ static int load_all(struct load *load)
 	if (load_class(load, RG_CLASS_APPROVED) || load_class(load, RG_CLASS_BLOCKED))
 		return -ENOMEM;
 	parser->count = rg_list_sort_resolve(parser->entries, parser->count);
+	if (load->paths->own && (rg_own_networks_copy(&lists->own, load->paths->own) ||
+				 rg_list_own_cut(parser, &lists->own, &lists->coverings)))
+		return -ENOMEM;
 	lists->countries = calloc(RG_LIST_COUNTRIES, sizeof(*lists->countries));
 	if (!lists->countries || pack(lists, parser->entries, parser->count))
 		return -ENOMEM;
@@ -458,6 +448,62 @@ const struct rg_list_item *rg_lists_find(const struct rg_lists *lists, const str
 			return item;
 	}
 	return NULL;
+}
+
+/* Whether a blocked entry covers the whole of prefix. */
+static bool is_blocked(const struct rg_lists *lists, struct rg_prefix prefix)
+{
+	const struct rg_addr addr = prefix.addr;
+
+	for (unsigned int len = prefix.len + 1; len--;) {
+		const struct rg_list_item *item;
+
+		if (!lists->lengths[len])
+			continue;
+		prefix.len = len;
+		rg_prefix_mask(&prefix);
+		item = find_last(lists, &prefix);
+		if (item && item->len == len && item->peer_class == RG_CLASS_BLOCKED &&
+		    is_around(item, &addr))
+			return true;
+	}
+	return false;
+}
+
+static bool has_own(const struct rg_own_networks *own, const struct rg_prefix *prefix)
+{
+	for (size_t i = 0; i < own->count; i++)
+		if (!rg_prefix_compare(&own->all[i].prefix, prefix))
+			return true;
+	return false;
+}
+
+const struct rg_list_unread *rg_lists_unread(const struct rg_lists *lists)
+{
+	return &lists->unread;
+}
+
+const struct rg_own_networks *rg_lists_own(const struct rg_lists *lists)
+{
+	return &lists->own;
+}
+
+const struct rg_list_coverings *rg_lists_coverings(const struct rg_lists *lists)
+{
+	return &lists->coverings;
+}
+
+bool rg_lists_needs_cut(const struct rg_lists *lists, const struct rg_own_networks *own)
+{
+	for (size_t i = 0; i < own->count; i++)
+		if (!has_own(&lists->own, &own->all[i].prefix) &&
+		    is_blocked(lists, own->all[i].prefix))
+			return true;
+	/* What is this host's no longer may be blocked now. */
+	for (size_t i = 0; lists->coverings.count && i < lists->own.count; i++)
+		if (!has_own(own, &lists->own.all[i].prefix))
+			return true;
+	return false;
 }
 
 const struct rg_list_item *rg_lists_find_country(const struct rg_lists *lists, const char *code)

@@ -5,12 +5,14 @@
  * (list_edit.h); list_parse.h has their syntax.
  *
  * Lists do not change after they are loaded. A bad line or file costs what list_file.h says, and nothing else.
- * Approved always wins over blocked, whatever the prefix lengths.
+ * Approved always wins over blocked, whatever the prefix lengths. What list_own.h names is never blocked.
  */
 #ifndef REPGATE_LISTS_LISTS_H
 #define REPGATE_LISTS_LISTS_H
 
 #include "lists/list_file.h"
+#include "lists/list_names.h"
+#include "lists/list_own.h"
 
 struct rg_lists;
 
@@ -59,6 +61,7 @@ struct rg_list_paths {
 	const char *approved_dir;
 	const char *blocked_dir;
 	const char *state_dir; /* with repgatectl's approved.list and blocked.list, and last good versions */
+	const struct rg_own_networks *own; /* never blocked; copied; NULL: everything may be blocked */
 	size_t max_entries; /* prefixes that the files may come to; a file with which there are more has a fault */
 	bool no_countries; /* there is no database: a country is a bad line */
 	bool keep; /* good files are copied to state_dir/lists/ */
@@ -91,6 +94,16 @@ bool rg_lists_same_ends(const struct rg_lists *a, const struct rg_lists *b);
 
 /* Every file that was found, or could not be; owned by lists. */
 const struct rg_list_file *rg_lists_files(const struct rg_lists *lists, size_t *count);
+
+/* Files of the two directories that are not read, because of their names; owned by lists. */
+const struct rg_list_unread *rg_lists_unread(const struct rg_lists *lists);
+
+/* What is never blocked, as it was when the lists were loaded; owned by lists. */
+const struct rg_own_networks *rg_lists_own(const struct rg_lists *lists);
+/* Blocked entries that cover what is never blocked, in the order of prefixes; owned by lists. */
+const struct rg_list_coverings *rg_lists_coverings(const struct rg_lists *lists);
+/* Whether what is in force would be another thing with these own networks, so that the lists must be loaded again. */
+bool rg_lists_needs_cut(const struct rg_lists *lists, const struct rg_own_networks *own);
 
 /* Calls change for each text that quotes a line, to take out what must not be shown. */
 void rg_lists_mask(struct rg_lists *lists, void (*change)(const void *arg, char *text),

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "store/list_load.h"
 
+#include "base/addr.h"
 #include "base/thread.h"
+#include "kernel/connected.h"
 
 #include <sys/eventfd.h>
 
@@ -26,23 +28,54 @@ static void mask(const void *conf, char *text)
 
 int rg_list_load_files(const struct rg_conf *conf, unsigned int how, struct rg_list_load_result *ret)
 {
+	struct rg_own_networks own = {};
 	const struct rg_list_paths paths = { .approved_dir = conf->approved_dir,
 					     .blocked_dir = conf->blocked_dir,
 					     .state_dir = conf->state_dir,
+					     .own = &own,
 					     .max_entries = conf->max_list,
 					     .no_countries = !conf->country_database,
 					     .keep = how & RG_LIST_LOAD_KEEP,
 					     .all_bad = how & RG_LIST_LOAD_ALL_BAD,
 					     .force = how & RG_LIST_LOAD_FORCE };
 
+	int err;
+
 	*ret->country_fault.text = '\0';
-	if (rg_lists_load(&ret->lists, &paths))
+	/* Without them, what the lists name is blocked. It is tried again when addresses are read the next time. */
+	(void)rg_own_networks_read(&own, &conf->resolver);
+	err = rg_lists_load(&ret->lists, &paths);
+	rg_own_networks_clear(&own);
+	if (err)
 		return rg_fail(&ret->error, -ENOMEM, "out of memory");
 	rg_lists_mask(ret->lists, mask, conf);
 	if (conf->country_database &&
 	    rg_country_db_new(&ret->countries, conf->country_database, &ret->country_fault))
 		ret->countries = NULL;
 	return 0;
+}
+
+static bool is_blocked(const struct rg_lists *lists, const struct rg_addr *addr,
+		       const struct rg_list_item **item)
+{
+	*item = rg_lists_find(lists, addr, rg_now());
+	return *item && (*item)->peer_class == RG_CLASS_BLOCKED;
+}
+
+/* Nonzero: no more peers are wanted. */
+static int take_connected(void *arg, const struct rg_addr *addr)
+{
+	const struct rg_list_load *load = arg;
+	struct rg_list_load_result *result = &((struct rg_list_load *)arg)->result;
+	const struct rg_list_item *item, *old;
+
+	if (!is_blocked(result->lists, addr, &item) || is_blocked(load->old, addr, &old))
+		return 0;
+	for (size_t i = 0; i < result->connected_count; i++)
+		if (!rg_addr_compare(&result->connected[i].addr, addr))
+			return 0;
+	result->connected[result->connected_count++] = (struct rg_list_load_peer){ *addr, item };
+	return result->connected_count == RG_LIST_LOAD_CONNECTED;
 }
 
 /* In the thread, or in the loop if no thread can be made. */
@@ -55,6 +88,9 @@ static void *work(void *arg)
 	if (!result->err)
 		result->err = rg_list_map_stage(&result->staged, &load->map, load->old,
 						result->lists, &load->stop, &result->error);
+	if (!result->err && load->old)
+		(void)rg_connected_each(result->conf->ports, result->conf->port_count,
+					take_connected, load);
 	(void)eventfd_write(load->ready, 1); /* the first write can't fail */
 	return NULL;
 }

@@ -32,6 +32,14 @@ struct rg_list_load_request {
 	const struct rg_lists *old; /* the lists in force */
 };
 
+#define RG_LIST_LOAD_CONNECTED 10
+
+/* A peer that is connected now, and that the lists block, but did not block before. */
+struct rg_list_load_peer {
+	struct rg_addr addr;
+	const struct rg_list_item *item; /* of lists */
+};
+
 /* done takes over a member by setting it to NULL here; the rest is freed when done returns. */
 struct rg_list_load_result {
 	int err; /* 0, or negative: then only error is set */
@@ -41,6 +49,8 @@ struct rg_list_load_result {
 	struct rg_country_db *countries; /* NULL: no country_database, or country_fault */
 	struct rg_error country_fault; /* why the country database can't be read; "": it can, or there is none */
 	struct rg_staged_lists *staged; /* refers to lists */
+	struct rg_list_load_peer connected[RG_LIST_LOAD_CONNECTED];
+	size_t connected_count;
 };
 
 /*

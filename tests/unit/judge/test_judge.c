@@ -39,7 +39,7 @@ static struct rg_conf conf = {
 static struct rg_conf *in_force = &conf;
 static struct rg_lists *lists;
 static struct rg_country_db *countries;
-static struct rg_addr own_addrs[1];
+static struct rg_own_network own_address[1];
 static struct rg_exempt exempt;
 static struct rg_judge *judge;
 
@@ -544,9 +544,11 @@ static void check_never_block(void **state)
 	struct rg_event_syn syn = syn_of(1, 1);
 
 	(void)state;
-	own_addrs[0] = (struct rg_addr){ { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 } };
-	exempt = (struct rg_exempt){ own_addrs, 1 };
-	syn.head.source = own_addrs[0];
+	own_address[0].prefix =
+		(struct rg_prefix){ .len = RG_ADDR_BITS,
+				    .addr = { { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 } } };
+	exempt = (struct rg_exempt){ { own_address, 1 } };
+	syn.head.source = own_address[0].prefix.addr;
 	rg_judge_syn(judge, &syn);
 	assert_true(inquiries[0].evidence.never_block);
 	answer(0, RG_ZONE_NOT_ASKED, RG_ZONE_NOT_ASKED);

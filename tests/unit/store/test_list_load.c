@@ -168,7 +168,7 @@ static void test_load(void **state)
 	size_t count;
 
 	(void)state;
-	write_list("192.0.2.1\n192.0.2.7\n");
+	write_list("198.51.100.1\n198.51.100.7\n");
 	start(&outcome);
 	assert_int_equal(outcome.done, 0); /* only the loop calls it */
 	event_base_dispatch(base);
@@ -208,8 +208,8 @@ static void test_errors(void **state)
 		int stage_error, err;
 		const char *error;
 	} rows[] = {
-		{ "192.0.2.1\n", NULL, -ENOMEM, -ENOMEM, "no memory for a trie" },
-		{ "192.0.2.\n", NULL, 0, 0, "" },
+		{ "198.51.100.1\n", NULL, -ENOMEM, -ENOMEM, "no memory for a trie" },
+		{ "198.51.100.\n", NULL, 0, 0, "" },
 		{ "DE\n", NULL, 0, 0, "" },
 		{ "", "/nonexistent.mmdb", 0, 0, "/nonexistent.mmdb" },
 	};
@@ -261,14 +261,14 @@ static void test_files(void **state)
 	struct rg_list_load_result result = {};
 
 	(void)state;
-	write_list("192.0.2.1\n");
+	write_list("198.51.100.1\n");
 	assert_int_equal(rg_list_load_files(&conf, 0, &result), 0);
 	assert_null(result.countries);
 	assert_string_equal(result.country_fault.text, "");
 	assert_int_equal(rg_lists_written(result.lists), 1);
 	rg_lists_free(result.lists);
 	/* A country needs a database; the other line does not. */
-	write_list("FR\n192.0.2.1\n");
+	write_list("FR\n198.51.100.1\n");
 	assert_int_equal(rg_list_load_files(&conf, 0, &result), 0);
 	assert_int_equal(rg_lists_written(result.lists), 1);
 	assert_true(rg_lists_faults(result.lists).bad_lines == 1);
