@@ -359,12 +359,14 @@ int rg_judge_store(struct rg_verdicts *verdicts, const struct rg_conf *conf,
 	return 0;
 }
 
-size_t rg_verdicts_flush(struct rg_verdicts *verdicts, const struct rg_prefix *prefix, uint32_t slot)
+int rg_verdicts_flush(struct rg_verdicts *verdicts, const struct rg_prefix *prefix, uint32_t slot,
+		      rg_flush_done *done, void *arg)
 {
 	(void)verdicts;
 	must(!prefix || prefix->len <= RG_ADDR_BITS, "length");
 	must(slot < RG_MAX_ZONES || slot == RG_NO_ZONE, "slot");
-	return 1;
+	done(arg, 1, true);
+	return 0;
 }
 
 const char *rg_verdicts_zone(const struct rg_verdicts *verdicts, uint32_t slot)

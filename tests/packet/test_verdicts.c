@@ -144,13 +144,82 @@ static void drop_maps(struct rg_maps *maps)
 struct fixture {
 	struct rg_loader loader;
 	struct rg_conf conf;
+	struct rg_jobs *jobs;
 	struct rg_verdicts *verdicts;
 };
 
+/* Nothing is taken over yet. */
+static void agent_starts(struct fixture *fixture)
+{
+	assert_int_equal(rg_jobs_new(&fixture->jobs, NULL, NULL, NULL), 0);
+	assert_int_equal(rg_verdicts_new(&fixture->verdicts, &fixture->loader, &fixture->conf,
+					 fixture->jobs, NULL),
+			 0);
+}
+
 static void agent_begins(struct fixture *fixture)
 {
-	assert_int_equal(rg_verdicts_new(&fixture->verdicts, &fixture->loader, &fixture->conf, NULL),
-			 0);
+	agent_starts(fixture);
+	rg_jobs_finish(fixture->jobs);
+}
+
+static void agent_ends(struct fixture *fixture)
+{
+	rg_jobs_free(fixture->jobs);
+	rg_verdicts_free(fixture->verdicts);
+}
+
+static void add_count(void *arg, size_t count, bool complete)
+{
+	assert_true(complete);
+	*(size_t *)arg += count;
+}
+
+static void add_zone_count(void *arg, uint32_t slot, size_t count)
+{
+	(void)slot;
+	*(size_t *)arg += count;
+}
+
+/* The walks that are in slices in the agent, here in one go. */
+static size_t flush(const struct fixture *fixture, const struct rg_prefix *prefix, uint32_t slot)
+{
+	size_t count = 0;
+
+	assert_int_equal(rg_verdicts_flush(fixture->verdicts, prefix, slot, add_count, &count), 0);
+	rg_jobs_finish(fixture->jobs);
+	return count;
+}
+
+static size_t flush_zone(const struct fixture *fixture, uint32_t slot, uint64_t since)
+{
+	size_t count = 0;
+
+	rg_verdicts_flush_zone(fixture->verdicts, slot, since, add_zone_count, &count);
+	rg_jobs_finish(fixture->jobs);
+	return count;
+}
+
+static void sweep(const struct fixture *fixture, uint64_t now)
+{
+	rg_verdicts_sweep(fixture->verdicts, now);
+	rg_jobs_finish(fixture->jobs);
+}
+
+static void apply(const struct fixture *fixture, struct rg_conf *conf)
+{
+	struct rg_conf *const in_force = conf;
+
+	rg_verdicts_apply(fixture->verdicts, &in_force);
+	rg_jobs_finish(fixture->jobs);
+}
+
+static int name_zones(const struct fixture *fixture, struct rg_conf *conf)
+{
+	int ret = rg_verdicts_name_zones(fixture->verdicts, conf);
+
+	rg_jobs_finish(fixture->jobs);
+	return ret;
 }
 
 static struct fixture new_fixture(bool index)
@@ -166,7 +235,7 @@ static struct fixture new_fixture(bool index)
 /* The next agent has these maps. */
 static void agent_restarts(struct fixture *fixture)
 {
-	rg_verdicts_free(fixture->verdicts);
+	agent_ends(fixture);
 	fixture->loader.took_over = true;
 	agent_begins(fixture);
 }
@@ -174,7 +243,7 @@ static void agent_restarts(struct fixture *fixture)
 /* The next agent has new maps of another size. */
 static void agent_moves(struct fixture *fixture, uint32_t size)
 {
-	rg_verdicts_free(fixture->verdicts);
+	agent_ends(fixture);
 	fixture->loader.old = fixture->loader.maps;
 	fixture->loader.maps = make_maps(size);
 	fixture->loader.took_over = false;
@@ -186,7 +255,7 @@ static void agent_moves(struct fixture *fixture, uint32_t size)
 
 static void end_fixture(struct fixture *fixture)
 {
-	rg_verdicts_free(fixture->verdicts);
+	agent_ends(fixture);
 	drop_maps(&fixture->loader.maps);
 }
 
@@ -351,7 +420,7 @@ static void test_begins_at_nothing(void **state)
 	agent_begins(&fixture);
 	put(&fixture, 1, HOUR, rg_now());
 	details_of(&fixture, 1)->hits = 1234;
-	assert_int_equal(rg_verdicts_flush(fixture.verdicts, NULL, RG_NO_ZONE), 1);
+	assert_int_equal(flush(&fixture, NULL, RG_NO_ZONE), 1);
 	assert_int_equal(check_all(&fixture), 0);
 	assert_int_equal(
 		rg_verdicts_put(fixture.verdicts, &peer.addr, &country, RG_NO_ZONE, rg_now()), 0);
@@ -375,7 +444,7 @@ static void check_given_back(bool index)
 		for (uint32_t i = 0; i < SIZE; i++)
 			put(&fixture, round * 10 + i, HOUR, now);
 		assert_int_equal(check_all(&fixture), SIZE);
-		rg_verdicts_sweep(fixture.verdicts, now + 2 * HOUR * RG_NSEC_PER_SEC);
+		sweep(&fixture, now + 2 * HOUR * RG_NSEC_PER_SEC);
 		assert_int_equal(check_all(&fixture), 0);
 	}
 	assert_int_equal(rg_verdicts_count(fixture.verdicts).expired, 10 * SIZE);
@@ -439,12 +508,11 @@ static void step(struct fixture *fixture, uint64_t now)
 
 	switch (random() % 32) {
 	case 0:
-		(void)rg_verdicts_flush(fixture->verdicts, &peer, RG_NO_ZONE);
+		(void)flush(fixture, &peer, RG_NO_ZONE);
 		break;
 	case 1:
 		/* Those that end before it. */
-		rg_verdicts_sweep(fixture->verdicts,
-				  now + (HOUR + (uint64_t)random() % HOUR) * RG_NSEC_PER_SEC);
+		sweep(fixture, now + (HOUR + (uint64_t)random() % HOUR) * RG_NSEC_PER_SEC);
 		break;
 	case 2:
 		agent_restarts(fixture);
@@ -501,8 +569,7 @@ static void test_take_over(void **state)
 		assert_int_equal(full.since, second * RG_NSEC_PER_SEC);
 	}
 	/* None of them is given to anybody else. */
-	rg_verdicts_flush(fixture.verdicts, &(struct rg_prefix){ .len = 128, .addr = host(0).addr },
-			  RG_NO_ZONE);
+	flush(&fixture, &(struct rg_prefix){ .len = 128, .addr = host(0).addr }, RG_NO_ZONE);
 	put(&fixture, SIZE, HOUR, now);
 	assert_int_equal(check_all(&fixture), SIZE);
 	end_fixture(&fixture);
@@ -655,9 +722,8 @@ static void test_flush_since(void **state)
 	put(&fixture, 1, HOUR, second - 1);
 	put(&fixture, 2, HOUR, second);
 	put(&fixture, 3, HOUR, second + RG_NSEC_PER_SEC / 2);
-	assert_int_equal(rg_verdicts_flush_zone(fixture.verdicts, ZONE, second + RG_NSEC_PER_SEC), 0);
-	assert_int_equal(
-		rg_verdicts_flush_zone(fixture.verdicts, ZONE, second + RG_NSEC_PER_SEC / 2 - 1), 2);
+	assert_int_equal(flush_zone(&fixture, ZONE, second + RG_NSEC_PER_SEC), 0);
+	assert_int_equal(flush_zone(&fixture, ZONE, second + RG_NSEC_PER_SEC / 2 - 1), 2);
 	assert_int_equal(check_all(&fixture), 1);
 	must_get(&fixture, 1);
 	end_fixture(&fixture);
@@ -683,7 +749,7 @@ static void test_full_and_applied(void **state)
 						 rg_now()),
 				 0);
 	}
-	rg_verdicts_apply(fixture.verdicts, &conf);
+	apply(&fixture, &conf);
 	for (uint32_t i = 0; i < SIZE; i++)
 		assert_int_equal(must_get(&fixture, i).action, RG_ACTION_DROP);
 	assert_int_equal(rg_verdicts_count(fixture.verdicts).failed, 0);
@@ -771,13 +837,16 @@ static void check_clean(bool index)
 	agent_moves(&fixture, 2 * SIZE);
 	assert_int_equal(find_peer(&fixture, 2, &peer), 0);
 	one = host(2);
-	assert_int_equal(rg_verdicts_flush(fixture.verdicts, &one, RG_NO_ZONE), 1);
+	assert_int_equal(flush(&fixture, &one, RG_NO_ZONE), 1);
 	assert_int_equal(find_peer(&fixture, 2, &peer), -ENOENT);
 	put_clean(&fixture, 6, now);
 	put(&fixture, 7, HOUR, now);
-	assert_int_equal(rg_verdicts_flush_countries(fixture.verdicts, false), 0);
+	rg_verdicts_flush_countries(fixture.verdicts, false);
+	rg_jobs_finish(fixture.jobs);
 	assert_int_equal(find_peer(&fixture, 6, &peer), 0);
-	assert_true(rg_verdicts_flush_countries(fixture.verdicts, true) >= 1);
+	rg_verdicts_flush_countries(fixture.verdicts, true);
+	rg_verdicts_flush_countries(fixture.verdicts, false); /* the peers go all the same */
+	rg_jobs_finish(fixture.jobs);
 	assert_int_equal(find_peer(&fixture, 6, &peer), -ENOENT);
 	assert_int_equal(check_all(&fixture), 1); /* no country decided it */
 	end_fixture(&fixture);
@@ -808,7 +877,7 @@ static void test_zone_of_a_verdict(void **state)
 	conf->zone_count = 2;
 	conf->zones[0] = (struct rg_zone_conf){ .alias = "a", .peer_class = RG_CLASS_STANDARD };
 	conf->zones[1] = (struct rg_zone_conf){ .alias = "b", .peer_class = RG_CLASS_STANDARD };
-	assert_int_equal(rg_verdicts_name_zones(fixture.verdicts, conf), 1);
+	assert_int_equal(name_zones(&fixture, conf), 1);
 	assert_string_equal(rg_verdicts_zone(fixture.verdicts, conf->zones[1].slot), "b");
 	assert_int_equal(rg_verdicts_put(fixture.verdicts, &one.addr, &outcome, conf->zones[0].slot,
 					 rg_now()),
@@ -819,7 +888,7 @@ static void test_zone_of_a_verdict(void **state)
 	/* The first zone is gone, and its verdict with it. */
 	conf->zones[0] = conf->zones[1];
 	conf->zone_count = 1;
-	assert_int_equal(rg_verdicts_name_zones(fixture.verdicts, conf), 0);
+	assert_int_equal(name_zones(&fixture, conf), 0);
 	assert_int_equal(rg_verdicts_count(fixture.verdicts).entries, 1);
 	assert_int_equal(rg_verdicts_count(fixture.verdicts).removed, 1);
 	/* Names go with the verdicts to other maps. */
@@ -861,7 +930,7 @@ static void test_applied(void **state)
 						.peer_class = RG_CLASS_STANDARD,
 						.action = RG_ACTION_RESET };
 	assert_int_equal(rg_dnsbl_codes_add(&conf->zones[0].codes, "127.1.0.1", NULL), 0);
-	assert_int_equal(rg_verdicts_name_zones(fixture.verdicts, conf), 1);
+	assert_int_equal(name_zones(&fixture, conf), 1);
 	for (uint32_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		const struct rg_prefix peer = host(i);
 		const struct rg_outcome outcome = { .peer_class = rows[i].peer_class,
@@ -875,7 +944,7 @@ static void test_applied(void **state)
 						 now),
 				 0);
 	}
-	rg_verdicts_apply(fixture.verdicts, conf);
+	apply(&fixture, conf);
 	for (uint32_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct rg_full_verdict full = { .action = RG_ACTION_NONE };
 
@@ -885,7 +954,7 @@ static void test_applied(void **state)
 	}
 	/* DNS failures pass now. */
 	conf->on_dns_failure = RG_ACTION_PASS;
-	rg_verdicts_apply(fixture.verdicts, conf);
+	apply(&fixture, conf);
 	assert_int_equal(rg_verdicts_count(fixture.verdicts).removed, 2);
 	end_fixture(&fixture);
 }
@@ -1066,7 +1135,7 @@ static void check_neighbours(bool index)
 	/* It ends with the first of them. */
 	expect(&fixture, 0x99, now + hour, 0);
 	expect(&fixture, 0x26, now + hour, 128);
-	rg_verdicts_sweep(fixture.verdicts, now + hour + RG_NSEC_PER_SEC);
+	sweep(&fixture, now + hour + RG_NSEC_PER_SEC);
 	assert_int_equal(rg_verdicts_count(fixture.verdicts).entries, 1);
 	list_at(&fixture, 0x27, RG_CLASS_STANDARD, HOUR, now + hour);
 	expect(&fixture, 0x99, now + hour, 64);
@@ -1145,20 +1214,20 @@ static void test_neighbours_gone(void **state)
 	/* its zone is flushed, */
 	list_at(&fixture, 2, RG_CLASS_STANDARD, HOUR, now);
 	expect(&fixture, 9, now, 64);
-	rg_verdicts_flush(fixture.verdicts, NULL, zone_of(2));
+	flush(&fixture, NULL, zone_of(2));
 	expect(&fixture, 9, now, 0);
 	expect(&fixture, 1, now, 128);
 	/* or an address of the prefix: with it all that has it refused. */
 	list_at(&fixture, 2, RG_CLASS_STANDARD, HOUR, now);
 	one.addr = at(9);
-	assert_int_equal(rg_verdicts_flush(fixture.verdicts, &one, RG_NO_ZONE), 6);
+	assert_int_equal(flush(&fixture, &one, RG_NO_ZONE), 6);
 	expect(&fixture, 1, now, 0);
 	/* Where the prefix is not refused, the address alone. */
 	list_at(&fixture, 1, RG_CLASS_STANDARD, HOUR, now);
 	clean_at(&fixture, 2, HOUR, now);
-	assert_int_equal(rg_verdicts_flush(fixture.verdicts, &one, RG_NO_ZONE), 0);
+	assert_int_equal(flush(&fixture, &one, RG_NO_ZONE), 0);
 	one.addr = at(1);
-	assert_int_equal(rg_verdicts_flush(fixture.verdicts, &one, RG_NO_ZONE), 1);
+	assert_int_equal(flush(&fixture, &one, RG_NO_ZONE), 1);
 	assert_true(is_clean(&fixture, 2));
 	end_fixture(&fixture);
 }
@@ -1219,7 +1288,7 @@ static void check_bound(bool index)
 	clean_at(&fixture, 201, HOUR, now);
 	assert_true(is_clean(&fixture, 200) && is_clean(&fixture, 201));
 	/* Once they have ended there is room again. */
-	rg_verdicts_sweep(fixture.verdicts, now + 4 * HOUR * RG_NSEC_PER_SEC);
+	sweep(&fixture, now + 4 * HOUR * RG_NSEC_PER_SEC);
 	clean_at(&fixture, 202, HOUR, now);
 	assert_int_equal(rg_verdicts_count(fixture.verdicts).surplus, 2);
 	end_fixture(&fixture);
@@ -1249,9 +1318,9 @@ static void test_by_number(void **state)
 	for (uint32_t i = 0; i < 3; i++) {
 		const struct rg_prefix peer = host(i);
 
-		rg_verdicts_flush(fixture.verdicts, &peer, RG_NO_ZONE);
+		flush(&fixture, &peer, RG_NO_ZONE);
 	}
-	for (size_t i = 0; (err = rg_verdicts_at(fixture.verdicts, i, &key, &full)) != -ERANGE; i++) {
+	for (uint32_t i = 0; (err = rg_verdicts_next(fixture.verdicts, &i, &key, &full)) != -ERANGE;) {
 		const struct rg_prefix want = host(full.code - code_of(0));
 
 		if (err)
@@ -1260,7 +1329,6 @@ static void test_by_number(void **state)
 		found++;
 	}
 	assert_int_equal(found, 7);
-	assert_int_equal(rg_verdicts_renumbered(fixture.verdicts), 0);
 	assert_non_null(rg_verdicts_index_maps(fixture.verdicts));
 	end_fixture(&fixture);
 }
@@ -1275,10 +1343,235 @@ static void test_renewed_often(void **state)
 	agent_begins(&fixture);
 	for (uint32_t i = 0; i < 70000; i++)
 		put(&fixture, i % 8, HOUR + i % 100, now);
-	assert_true(rg_verdicts_renumbered(fixture.verdicts) > 0);
+	rg_jobs_finish(fixture.jobs);
+	assert_true(rg_verdicts_count(fixture.verdicts).queued < 10000);
 	assert_int_equal(check_all(&fixture), 8);
-	rg_verdicts_sweep(fixture.verdicts, now + 2 * HOUR * RG_NSEC_PER_SEC);
+	sweep(&fixture, now + 2 * HOUR * RG_NSEC_PER_SEC);
 	assert_int_equal(check_all(&fixture), 0);
+	end_fixture(&fixture);
+}
+
+/* ---- walks in slices ---- */
+
+/* One step of the job that runs now, about 64 verdicts. */
+static void job_step(const struct fixture *fixture)
+{
+	struct rg_job *job = (struct rg_job *)rg_jobs_first(fixture->jobs, RG_LANE_VERDICTS);
+
+	assert_non_null(job);
+	(void)job->step(job);
+}
+
+static size_t flush_at_once(const struct fixture *fixture, const struct rg_prefix *address)
+{
+	size_t count = 0;
+
+	assert_int_equal(
+		rg_verdicts_flush(fixture->verdicts, address, RG_NO_ZONE, add_count, &count), 0);
+	return count;
+}
+
+/* What is stored and removed while an earlier agent's verdicts are still to be taken over. */
+static void check_taken_over_in_steps(bool index)
+{
+	struct fixture fixture = new_fixture(index);
+	const struct rg_prefix three = host(3);
+	struct rg_full_verdict full;
+	uint64_t now = rg_now();
+
+	agent_begins(&fixture);
+	for (uint32_t i = 0; i < SIZE - 4; i++)
+		put(&fixture, i, HOUR + i, now);
+	details_of(&fixture, 5)->hits = 50;
+	details_of(&fixture, 6)->hits = 60;
+	agent_ends(&fixture);
+	fixture.loader.took_over = true;
+	agent_starts(&fixture);
+	assert_true(rg_verdicts_count(fixture.verdicts).is_adopting);
+	assert_int_equal(rg_verdicts_count(fixture.verdicts).entries, 0);
+
+	/* All are in force, and each keeps its details. */
+	assert_int_equal(must_get(&fixture, 4).code, code_of(4));
+	put(&fixture, 5, 2 * HOUR, now); /* renewed */
+	assert_int_equal(must_get(&fixture, 5).hits, 50);
+	assert_int_equal(flush_at_once(&fixture, &three), 1);
+	assert_int_equal(get(&fixture, 3, &full), -ENOENT);
+	for (uint32_t i = 0; i < 4; i++)
+		put(&fixture, SIZE + i, HOUR, now); /* none of the slots that are still to be claimed */
+	assert_int_equal(must_get(&fixture, 6).hits, 60);
+	assert_true(rg_verdicts_count(fixture.verdicts).is_adopting);
+
+	rg_jobs_finish(fixture.jobs);
+	assert_false(rg_verdicts_count(fixture.verdicts).is_adopting);
+	assert_int_equal(check_all(&fixture), SIZE - 1);
+	assert_int_equal(must_get(&fixture, 5).hits, 50);
+	assert_int_equal(must_get(&fixture, 6).hits, 60);
+	assert_int_equal(rg_verdicts_count(fixture.verdicts).failed, 0);
+	end_fixture(&fixture);
+}
+
+static void test_taken_over_in_steps(void **state)
+{
+	(void)state;
+	check_taken_over_in_steps(false);
+	check_taken_over_in_steps(true);
+}
+
+/* A map that is full when it is taken over still takes new verdicts. */
+static void test_full_when_taken_over(void **state)
+{
+	struct fixture fixture = new_fixture(true);
+	uint64_t now = rg_now();
+
+	(void)state;
+	agent_begins(&fixture);
+	for (uint32_t i = 0; i < SIZE; i++)
+		put(&fixture, i, HOUR + i, now);
+	agent_ends(&fixture);
+	fixture.loader.took_over = true;
+	agent_starts(&fixture);
+	job_step(&fixture);
+	for (uint32_t i = 0; i < 10; i++)
+		put(&fixture, SIZE + i, HOUR, now);
+	rg_jobs_finish(fixture.jobs);
+	assert_int_equal(check_all(&fixture), SIZE);
+	end_fixture(&fixture);
+}
+
+/* The walk stands on a key that is removed: it goes on behind it, and does not begin again. */
+static void test_removed_under_the_walk(void **state)
+{
+	const uint32_t size = 1024;
+	struct fixture fixture = new_fixture(false);
+	unsigned int steps = 0;
+	uint64_t now = rg_now();
+
+	(void)state;
+	drop_maps(&fixture.loader.maps);
+	fixture.loader.maps = make_maps(size);
+	agent_begins(&fixture);
+	for (uint32_t i = 0; i < size; i++)
+		put(&fixture, i, HOUR, now);
+	agent_ends(&fixture);
+	fixture.loader.took_over = true;
+	agent_starts(&fixture);
+	while (rg_verdicts_count(fixture.verdicts).entries < size / 2) {
+		job_step(&fixture);
+		assert_true(++steps < 2 * size / 64);
+	}
+	for (uint32_t i = 0; i < size; i++) {
+		const struct rg_prefix peer = host(i);
+
+		assert_int_equal(flush_at_once(&fixture, &peer), 1);
+	}
+	for (uint32_t i = 0; i < 20; i++)
+		put(&fixture, i, HOUR, now);
+	rg_jobs_finish(fixture.jobs);
+	assert_int_equal(check_all(&fixture), 20);
+	end_fixture(&fixture);
+}
+
+/* A flush removes all that was there when it began, and nothing that came later. */
+static void check_flush_in_steps(bool index)
+{
+	struct fixture fixture = new_fixture(index);
+	const uint32_t size = 1024;
+	size_t first = 0, second = 0;
+	uint64_t now = rg_now();
+	struct rg_peer peer;
+
+	drop_maps(&fixture.loader.maps);
+	fixture.loader.maps = make_maps(size);
+	agent_begins(&fixture);
+	for (uint32_t i = 0; i < 800; i++)
+		put(&fixture, i, HOUR, now);
+	put_clean(&fixture, 900, now);
+	assert_int_equal(rg_verdicts_flush(fixture.verdicts, NULL, RG_NO_ZONE, add_count, &first), 0);
+	job_step(&fixture);
+	job_step(&fixture);
+	job_step(&fixture);
+	put(&fixture, 0, 2 * HOUR, now); /* before and behind the walk */
+	put(&fixture, 799, 2 * HOUR, now);
+	put(&fixture, 950, HOUR, now);
+	put_clean(&fixture, 901, rg_now());
+	put_clean(&fixture, 902, rg_now());
+	/* A second flush, meanwhile, is for all that is there when it begins: after the first. */
+	assert_int_equal(rg_verdicts_flush(fixture.verdicts, NULL, zone_of(77), add_count, &second),
+			 0);
+	rg_jobs_finish(fixture.jobs);
+	assert_int_equal(second, 0);
+	assert_int_equal(check_all(&fixture), 3);
+	assert_int_equal(must_get(&fixture, 950).code, code_of(950));
+	assert_int_equal(find_peer(&fixture, 900, &peer), -ENOENT);
+	assert_int_equal(find_peer(&fixture, 901, &peer), 0);
+	assert_true(first >= 799);
+	assert_int_equal(flush(&fixture, NULL, RG_NO_ZONE), index ? 5 : 5);
+	assert_int_equal(check_all(&fixture), 0);
+	end_fixture(&fixture);
+}
+
+static void test_flush_in_steps(void **state)
+{
+	(void)state;
+	check_flush_in_steps(false);
+	check_flush_in_steps(true);
+}
+
+/* The agent stops in the middle: whoever waits is told. */
+static void note_end(void *arg, size_t count, bool complete)
+{
+	(void)count;
+	*(int *)arg = complete ? 1 : -1;
+}
+
+static void test_stopped_in_a_walk(void **state)
+{
+	struct fixture fixture = new_fixture(true);
+	uint64_t now = rg_now();
+	int end = 0;
+
+	(void)state;
+	agent_begins(&fixture);
+	for (uint32_t i = 0; i < SIZE; i++)
+		put(&fixture, i, HOUR, now);
+	assert_int_equal(rg_verdicts_flush(fixture.verdicts, NULL, RG_NO_ZONE, note_end, &end), 0);
+	job_step(&fixture);
+	assert_int_equal(end, 0);
+	end_fixture(&fixture);
+	assert_int_equal(end, -1);
+}
+
+/* A zone's slot is not given to another zone before its verdicts are gone. */
+static void test_slot_of_a_zone_that_left(void **state)
+{
+	struct fixture fixture = new_fixture(true);
+	struct rg_conf *conf = &fixture.conf;
+	uint32_t old;
+
+	(void)state;
+	agent_begins(&fixture);
+	conf->zone_count = 1;
+	conf->zones[0] = (struct rg_zone_conf){ .alias = "a", .peer_class = RG_CLASS_STANDARD };
+	assert_int_equal(name_zones(&fixture, conf), 1);
+	old = conf->zones[0].slot;
+	snprintf(conf->zones[0].alias, sizeof(conf->zones[0].alias), "b");
+	assert_int_equal(rg_verdicts_name_zones(fixture.verdicts, conf), 1);
+	assert_int_not_equal(conf->zones[0].slot, old);
+	assert_string_equal(rg_verdicts_zone(fixture.verdicts, old), "a");
+	/* It comes back before the walk has ended: it is new, and keeps its slot. */
+	snprintf(conf->zones[0].alias, sizeof(conf->zones[0].alias), "a");
+	assert_int_equal(name_zones(&fixture, conf), 1);
+	assert_int_equal(conf->zones[0].slot, old);
+	assert_string_equal(rg_verdicts_zone(fixture.verdicts, old), "a");
+	/* All others than before: they wait until the slots are free. */
+	conf->zone_count = RG_MAX_ZONES;
+	for (uint32_t i = 0; i < RG_MAX_ZONES; i++) {
+		conf->zones[i] = (struct rg_zone_conf){ .peer_class = RG_CLASS_QIL };
+		snprintf(conf->zones[i].alias, sizeof(conf->zones[i].alias), "zone%u", i);
+	}
+	assert_int_equal(rg_verdicts_name_zones(fixture.verdicts, conf), -EAGAIN);
+	rg_jobs_finish(fixture.jobs);
+	assert_int_equal(name_zones(&fixture, conf), 1);
 	end_fixture(&fixture);
 }
 
@@ -1309,6 +1602,12 @@ int main(void)
 		cmocka_unit_test(test_bound),
 		cmocka_unit_test(test_by_number),
 		cmocka_unit_test(test_renewed_often),
+		cmocka_unit_test(test_taken_over_in_steps),
+		cmocka_unit_test(test_full_when_taken_over),
+		cmocka_unit_test(test_removed_under_the_walk),
+		cmocka_unit_test(test_flush_in_steps),
+		cmocka_unit_test(test_stopped_in_a_walk),
+		cmocka_unit_test(test_slot_of_a_zone_that_left),
 	};
 	int fd = new_map(BPF_MAP_TYPE_ARRAY, 4, 4, 1, 0);
 

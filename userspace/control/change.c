@@ -350,13 +350,51 @@ void rg_change_run_set(struct rg_client *client, const json_t *request)
 
 /* --------------------------------------------------------------------- flush */
 
+static void end_flush(void *arg, size_t count, bool complete)
+{
+	struct change *change = arg;
+	const char *what = get_string(change->request, "what");
+	struct rg_error error = { "repgated stops" };
+	int err = complete ? 0 : -ECANCELED;
+	struct rg_prefix prefix;
+
+	if (!err && what && !count)
+		err = rg_fail(&error, -ENOENT,
+			      rg_prefix_parse(what, strlen(what), &prefix) ?
+				      "no verdict of zone %s is known: nothing is forgotten" :
+				      "nothing is known of %s: nothing is forgotten",
+			      what);
+	else if (!err)
+		rg_log_info("flushed %zu entries by repgatectl", count);
+	end_change(change, err, &error,
+		   err ? NULL : json_pack("{s:I}", "flushed", (json_int_t)count));
+}
+
+/* The client is answered when no packet meets any of it. */
+static void flush(struct rg_client *client, const json_t *request, const struct rg_prefix *within,
+		  uint32_t slot)
+{
+	const struct rg_modules *modules = rg_control_modules(client);
+	struct change *change = calloc(1, sizeof(*change));
+	const struct rg_error error = { "out of memory" };
+
+	if (!change) {
+		rg_control_refuse(client, "%s", error.text);
+		return;
+	}
+	change->client = client;
+	change->request = json_incref((json_t *)request);
+	rg_control_wait(client, change, forget_client);
+	if (rg_verdicts_flush(modules->verdicts, within, slot, end_flush, change))
+		end_change(change, -ENOMEM, &error, NULL);
+}
+
 void rg_change_run_flush(struct rg_client *client, const json_t *request)
 {
 	const struct rg_modules *modules = rg_control_modules(client);
 	const char *what = get_string(request, "what");
 	const struct rg_zone_conf *zone = NULL;
 	struct rg_prefix prefix, *within = NULL;
-	size_t count;
 
 	if (what && !rg_prefix_parse(what, strlen(what), &prefix))
 		within = &prefix;
@@ -366,14 +404,5 @@ void rg_change_run_flush(struct rg_client *client, const json_t *request)
 		rg_control_refuse(client, "\"%.60s\" is not an address, a prefix or a zone", what);
 		return;
 	}
-	count = rg_verdicts_flush(modules->verdicts, within, zone ? zone->slot : RG_NO_ZONE);
-	if (what && !count) {
-		rg_control_refuse(client,
-				  zone ? "no verdict of zone %s is known: nothing is forgotten" :
-					 "nothing is known of %s: nothing is forgotten",
-				  what);
-		return;
-	}
-	rg_log_info("flushed %zu entries by repgatectl", count);
-	rg_control_answer(client, json_pack("{s:I}", "flushed", (json_int_t)count));
+	flush(client, request, within, zone ? zone->slot : RG_NO_ZONE);
 }

@@ -6,6 +6,7 @@
 struct entry {
 	STAILQ_ENTRY(entry) next;
 	struct rg_reload_request request;
+	uint64_t group; /* rg_reload_queue_release() answers those of one group together */
 };
 
 STAILQ_HEAD(entries, entry);
@@ -13,13 +14,12 @@ STAILQ_HEAD(entries, entry);
 struct rg_reload_queue {
 	struct entries waiting;
 	struct entries current; /* requests of the load in progress; empty: there is none */
-	int (*load)(void *arg, enum rg_reload_kind kind, struct rg_error *error);
-	void *arg;
+	struct entries held; /* until rg_reload_queue_release() */
+	uint64_t groups; /* so far */
+	struct rg_reload_queue_calls calls;
 };
 
-int rg_reload_queue_new(struct rg_reload_queue **ret,
-			int (*load)(void *arg, enum rg_reload_kind kind, struct rg_error *error),
-			void *arg)
+int rg_reload_queue_new(struct rg_reload_queue **ret, const struct rg_reload_queue_calls *calls)
 {
 	struct rg_reload_queue *queue = calloc(1, sizeof(*queue));
 
@@ -27,8 +27,8 @@ int rg_reload_queue_new(struct rg_reload_queue **ret,
 		return -ENOMEM;
 	STAILQ_INIT(&queue->waiting);
 	STAILQ_INIT(&queue->current);
-	queue->load = load;
-	queue->arg = arg;
+	STAILQ_INIT(&queue->held);
+	queue->calls = *calls;
 	*ret = queue;
 	return 0;
 }
@@ -48,9 +48,30 @@ static void answer(struct entries *entries, int err, const struct rg_error *erro
 static void answer_current(struct rg_reload_queue *queue, int err, const struct rg_error *error)
 {
 	struct entries ended = STAILQ_HEAD_INITIALIZER(ended);
+	struct entry *entry;
 
+	if (!err && queue->calls.must_wait && queue->calls.must_wait(queue->calls.arg)) {
+		queue->groups++;
+		STAILQ_FOREACH(entry, &queue->current, next)
+		entry->group = queue->groups;
+		STAILQ_CONCAT(&queue->held, &queue->current);
+		return;
+	}
 	STAILQ_CONCAT(&ended, &queue->current); /* done() may add requests */
 	answer(&ended, err, error);
+}
+
+void rg_reload_queue_release(struct rg_reload_queue *queue)
+{
+	struct entries ended = STAILQ_HEAD_INITIALIZER(ended);
+	struct entry *entry = STAILQ_FIRST(&queue->held);
+	uint64_t group = entry ? entry->group : 0;
+
+	for (; entry && entry->group == group; entry = STAILQ_FIRST(&queue->held)) {
+		STAILQ_REMOVE_HEAD(&queue->held, next);
+		STAILQ_INSERT_TAIL(&ended, entry, next);
+	}
+	answer(&ended, 0, NULL);
 }
 
 /*
@@ -83,7 +104,7 @@ static void start_next(struct rg_reload_queue *queue)
 		int err = request->begin ? request->begin(request->arg, &error) : 0;
 
 		if (!err)
-			err = queue->load(queue->arg, request->kind, &error);
+			err = queue->calls.load(queue->calls.arg, request->kind, &error);
 		if (err)
 			answer_current(queue, err > 0 ? 0 : err, &error);
 	}
@@ -116,6 +137,7 @@ void rg_reload_queue_free(struct rg_reload_queue *queue)
 	if (!queue)
 		return;
 	(void)rg_fail(&error, -ECANCELED, "repgated stops");
+	STAILQ_CONCAT(&queue->current, &queue->held);
 	STAILQ_CONCAT(&queue->current, &queue->waiting);
 	answer(&queue->current, -ECANCELED, &error);
 	free(queue);

@@ -34,13 +34,22 @@ struct rg_reload_request {
 	void *arg;
 };
 
-/*
- * load starts a load. It returns 0, and rg_reload_queue_done() is called later; or negative with error,
- * which is the answer to the request. 0 or -ENOMEM.
- */
-int rg_reload_queue_new(struct rg_reload_queue **ret,
-			int (*load)(void *arg, enum rg_reload_kind kind, struct rg_error *error),
-			void *arg);
+struct rg_reload_queue_calls {
+	/*
+	 * Starts a load. It returns 0, and rg_reload_queue_done() is called later; or negative with error,
+	 * which is the answer to the request.
+	 */
+	int (*load)(void *arg, enum rg_reload_kind kind, struct rg_error *error);
+	/*
+	 * Called when requests have succeeded. True: the stored verdicts still have to follow. Then these requests are answered by
+	 * rg_reload_queue_release(), once for each true; meanwhile the next ones are served. NULL: never.
+	 */
+	bool (*must_wait)(void *arg);
+	void *arg;
+};
+
+/* 0 or -ENOMEM. */
+int rg_reload_queue_new(struct rg_reload_queue **ret, const struct rg_reload_queue_calls *calls);
 /* Answers all requests with -ECANCELED; they must not add any. queue may be NULL. */
 void rg_reload_queue_free(struct rg_reload_queue *queue);
 
@@ -49,5 +58,7 @@ void rg_reload_queue_add(struct rg_reload_queue *queue, const struct rg_reload_r
 
 /* The load has ended, with err and error. Answers its requests, then starts the next load. */
 void rg_reload_queue_done(struct rg_reload_queue *queue, int err, const struct rg_error *error);
+/* Answers the requests that have waited longest since must_wait() was true for them. */
+void rg_reload_queue_release(struct rg_reload_queue *queue);
 
 #endif

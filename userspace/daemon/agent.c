@@ -49,6 +49,9 @@ struct rg_agent {
 	struct rg_verdict_file *verdict_file;
 	struct event *signals[3];
 	struct event *tick;
+	struct rg_job taken_over; /* the end of the take-over */
+	struct event *work; /* runs the jobs, a slice in each turn of the loop */
+	bool is_stopping; /* the loop ends once the verdicts are saved */
 	uint64_t ticks; /* since the start */
 	unsigned int hangups; /* SIGHUPs whose reload has not ended */
 	int save_error, history_error; /* of the last write; a change is logged */
@@ -189,6 +192,49 @@ static void reload_for_systemd(struct rg_agent *agent)
 	rg_reload_add(agent->reload, &request);
 }
 
+static void on_saved(void *arg, int err)
+{
+	struct rg_agent *agent = arg;
+
+	if (err && err != agent->save_error)
+		rg_log_warning("verdicts can't be saved in %s: %s", agent->modules.conf->state_dir,
+			       strerror(-err));
+	agent->save_error = err;
+}
+
+/* While verdicts are taken over or loaded, the file has more of them. */
+static bool may_save(const struct rg_agent *agent)
+{
+	const struct rg_job *job = rg_jobs_first(agent->modules.jobs, RG_LANE_VERDICTS);
+
+	return agent->verdict_file &&
+	       !(job && (job->work == RG_LOOP_TAKE_OVER || job->work == RG_LOOP_RESTORE));
+}
+
+static void on_last_save(void *arg, int err)
+{
+	struct rg_agent *agent = arg;
+
+	on_saved(agent, err);
+	event_base_loopbreak(agent->modules.base);
+}
+
+/*
+ * Peers are judged until the verdicts are saved, which takes a second for each million. A second signal stops the agent
+ * at once.
+ */
+static void stop(struct rg_agent *agent)
+{
+	bool was_stopping = agent->is_stopping;
+
+	agent->is_stopping = true;
+	rg_notify_stopping();
+	if (!was_stopping && may_save(agent))
+		rg_verdict_file_save(agent->verdict_file, true, on_last_save, agent);
+	else
+		event_base_loopbreak(agent->modules.base);
+}
+
 static void on_signal(evutil_socket_t signal, short what, void *arg)
 {
 	struct rg_agent *agent = arg;
@@ -197,7 +243,7 @@ static void on_signal(evutil_socket_t signal, short what, void *arg)
 	if (signal == SIGHUP)
 		reload_for_systemd(agent);
 	else
-		event_base_loopbreak(agent->modules.base);
+		stop(agent);
 }
 
 /* Without facts about this host, all SYNs that arrive count as its own. */
@@ -228,16 +274,6 @@ static void on_lists_changed(void *arg)
 	const struct rg_agent *agent = arg;
 
 	rg_reload_lists(agent->reload);
-}
-
-static void on_saved(void *arg, int err)
-{
-	struct rg_agent *agent = arg;
-
-	if (err && err != agent->save_error)
-		rg_log_warning("verdicts can't be saved in %s: %s", agent->modules.conf->state_dir,
-			       strerror(-err));
-	agent->save_error = err;
 }
 
 static void write_history(struct rg_agent *agent, bool sync)
@@ -296,12 +332,14 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	if (rg_history_counts_needs_sample(modules->history, rg_moment_now()))
 		(void)rg_modules_sample(modules); /* a failure is made good by the next sample */
 	if (agent->ticks % SAVE_TICKS == 0) {
-		rg_verdict_file_save(agent->verdict_file, on_saved, agent);
+		if (may_save(agent) && !agent->is_stopping)
+			rg_verdict_file_save(agent->verdict_file, false, on_saved, agent);
 		write_history(agent, false);
 	}
 	if (agent->ticks % TRIM_TICKS == 0)
 		trim_memory(modules);
 	rg_reload_tick(agent->reload, now);
+	rg_loop_times_add(&modules->loop, RG_LOOP_TICK, now);
 }
 
 static int make_state_dir(const struct rg_conf *conf, struct rg_error *error)
@@ -404,29 +442,45 @@ static void build_responder(struct rg_agent *agent)
 	check_steering(modules, rg_now());
 }
 
-/* Adapts the verdicts of an earlier agent to this configuration. */
-static void take_over(struct rg_modules *modules, bool new_zone)
+static void on_taken_over(struct rg_job *job, bool complete)
 {
-	rg_verdicts_apply(modules->verdicts, modules->conf);
+	const struct rg_agent *agent =
+		(struct rg_agent *)(void *)((char *)job - offsetof(struct rg_agent, taken_over));
+
+	if (complete)
+		rg_log_info("took over %llu verdicts from before",
+			    (unsigned long long)rg_verdicts_count(agent->modules.verdicts).entries);
+}
+
+/* Adapts the verdicts of an earlier agent to this configuration, once they are taken over. */
+static void take_over(struct rg_agent *agent, bool new_zone)
+{
+	struct rg_modules *modules = &agent->modules;
+
+	rg_verdicts_apply(modules->verdicts, &modules->conf);
 	rg_verdicts_flush_countries(modules->verdicts,
 				    new_zone || rg_lists_countries(modules->lists) > 0);
-	rg_log_info("took over %llu verdicts from before",
-		    (unsigned long long)rg_verdicts_count(modules->verdicts).entries);
+	agent->taken_over = (struct rg_job){ .work = RG_LOOP_TAKE_OVER, .end = on_taken_over };
+	rg_jobs_add(modules->jobs, RG_LANE_VERDICTS, &agent->taken_over);
+}
+
+static void on_loaded(void *arg, const struct rg_verdict_file_count *count)
+{
+	(void)arg;
+	if (count->bad)
+		rg_log_warning("saved verdicts: %zu lines are bad, ignoring them", count->bad);
+	if (count->loaded)
+		rg_log_info("loaded %zu saved verdicts, %zu are over", count->loaded, count->ended);
 }
 
 /* Loads the saved verdicts: after a reboot, or after a change of the maps' layout. */
 static void load_saved(struct rg_modules *modules)
 {
-	struct rg_verdict_file_count count;
-	int err = rg_verdict_file_load(modules->conf->state_dir, modules->verdicts, modules->conf,
-				       &count);
+	int err = rg_verdict_file_load(modules->conf->state_dir, modules->verdicts, modules->jobs,
+				       &modules->conf, on_loaded, modules);
 
-	if (err)
+	if (err < 0)
 		rg_log_warning("saved verdicts can't be read: %s", strerror(-err));
-	if (count.bad)
-		rg_log_warning("saved verdicts: %zu lines are bad, ignoring them", count.bad);
-	if (count.loaded)
-		rg_log_info("loaded %zu saved verdicts, %zu are over", count.loaded, count.ended);
 }
 
 static uint32_t map_id(int fd)
@@ -475,7 +529,8 @@ static int build_maps(struct rg_agent *agent, struct rg_error *error)
 		return rg_fail(error, err, "%s", fresh.error.text);
 	err = rg_loader_new(&modules->loader, modules->conf, error);
 	if (!err)
-		err = rg_verdicts_new(&modules->verdicts, modules->loader, modules->conf, error);
+		err = rg_verdicts_new(&modules->verdicts, modules->loader, modules->conf,
+				      modules->jobs, error);
 	if (!err)
 		err = rg_reload_first_lists(modules, &fresh, error);
 	rg_lists_free(fresh.lists); /* NULL on success */
@@ -483,6 +538,11 @@ static int build_maps(struct rg_agent *agent, struct rg_error *error)
 	if (err)
 		return err;
 	new_zone = rg_verdicts_name_zones(modules->verdicts, modules->conf);
+	if (new_zone ==
+	    -EAGAIN) { /* nearly all zones are others than before: wait until their slots are free */
+		rg_jobs_finish(modules->jobs);
+		new_zone = rg_verdicts_name_zones(modules->verdicts, modules->conf);
+	}
 	if (new_zone < 0)
 		return rg_fail(error, new_zone, "zones map: %s", strerror(-new_zone));
 	err = rg_exempt_refresh(&modules->exempt, &modules->conf->resolver);
@@ -490,7 +550,7 @@ static int build_maps(struct rg_agent *agent, struct rg_error *error)
 		rg_log_warning("own addresses unknown: %s", strerror(-err));
 	rg_reload_write_settings(modules);
 	if (rg_loader_took_over(modules->loader) || rg_loader_old_maps(modules->loader))
-		take_over(modules, new_zone);
+		take_over(agent, new_zone);
 	else
 		load_saved(modules);
 	return 0;
@@ -517,8 +577,8 @@ static int build_loop(struct rg_agent *agent, struct rg_error *error)
 
 	agent->tick = event_new(modules->base, -1, EV_PERSIST, on_tick, agent);
 	if (!agent->tick || event_add(agent->tick, &tick_time) ||
-	    rg_verdict_file_new(&agent->verdict_file, modules->base, modules->verdicts,
-				modules->conf->state_dir))
+	    rg_verdict_file_new(&agent->verdict_file, modules->base, modules->jobs,
+				modules->verdicts, modules->conf->state_dir))
 		return rg_fail(error, -ENOMEM, "out of memory");
 	err = rg_netlink_new(&agent->netlink, modules->base, on_links_changed, agent);
 	if (err)
@@ -543,6 +603,7 @@ static int set_setting(void *arg, const char *key, const char *value, struct rg_
 {
 	struct rg_agent *agent = arg;
 
+	rg_reload_mark(agent->reload);
 	return rg_reload_set(&agent->modules, key, value, error);
 }
 
@@ -550,6 +611,7 @@ static void set_mode(void *arg, enum rg_mode mode)
 {
 	struct rg_agent *agent = arg;
 
+	rg_reload_mark(agent->reload);
 	rg_reload_set_mode(&agent->modules, mode);
 }
 
@@ -557,6 +619,7 @@ static int set_code(void *arg, const char *code, struct rg_error *error)
 {
 	struct rg_agent *agent = arg;
 
+	rg_reload_mark(agent->reload);
 	return rg_reload_set_code(&agent->modules, code, error);
 }
 
@@ -647,6 +710,34 @@ static void add_advice(int err, struct rg_error *error)
 	snprintf(error->text + len, sizeof(error->text) - len, "%s", rg_obstacle_advice(err, advice));
 }
 
+static const struct timeval no_time = {};
+
+static void on_work(evutil_socket_t fd, short what, void *arg)
+{
+	struct rg_agent *agent = arg;
+
+	(void)fd;
+	(void)what;
+	if (rg_jobs_run(agent->modules.jobs))
+		evtimer_add(agent->work, &no_time);
+}
+
+static void on_jobs(void *arg)
+{
+	struct rg_agent *agent = arg;
+
+	evtimer_add(agent->work, &no_time);
+}
+
+/* A timer, because it comes once in each turn: after a slice the loop looks at everything else. */
+static int build_jobs(struct rg_agent *agent)
+{
+	agent->work = evtimer_new(agent->modules.base, on_work, agent);
+	if (!agent->work)
+		return -ENOMEM;
+	return rg_jobs_new(&agent->modules.jobs, on_jobs, agent, &agent->modules.loop);
+}
+
 int rg_agent_new(struct rg_agent **ret, struct rg_conf *conf, struct rg_error *error)
 {
 	struct rg_agent *agent = calloc(1, sizeof(*agent));
@@ -668,7 +759,7 @@ int rg_agent_new(struct rg_agent **ret, struct rg_conf *conf, struct rg_error *e
 	modules->base = new_base();
 	if (!modules->base)
 		err = rg_fail(error, -errno, "event loop: %m");
-	else if (rg_guards_new(&modules->guards) ||
+	else if (build_jobs(agent) || rg_guards_new(&modules->guards) ||
 		 rg_recent_events_new(&modules->recent_events, on_event, agent))
 		err = rg_fail(error, -ENOMEM, "out of memory");
 	else
@@ -698,8 +789,6 @@ int rg_agent_run(struct rg_agent *agent)
 	rg_log_info("ready");
 	if (event_base_dispatch(agent->modules.base) < 0)
 		return -EIO;
-	rg_notify_stopping();
-	on_saved(agent, rg_verdict_file_save_now(agent->verdict_file));
 	(void)rg_modules_sample(&agent->modules);
 	write_history(agent, true);
 	return 0;
@@ -719,10 +808,13 @@ void rg_agent_free(struct rg_agent *agent, bool keep_pins)
 	rg_reload_free(agent->reload);
 	rg_netlink_free(agent->netlink);
 	rg_dir_watch_free(agent->dir_watch);
+	rg_jobs_free(modules->jobs);
 	rg_verdict_file_free(agent->verdict_file);
 	rg_history_counts_free(modules->history);
 	if (agent->tick)
 		event_free(agent->tick);
+	if (agent->work)
+		event_free(agent->work);
 	for (size_t i = 0; i < ARRAY_SIZE(agent->signals); i++)
 		if (agent->signals[i])
 			event_free(agent->signals[i]);

@@ -116,11 +116,18 @@ void rg_event_log_session(void *arg, const struct rg_session_report *report)
 	rg_refusals_log(&modules->refusals, report, modules->conf->log_per_second, rg_now());
 }
 
+static void on_flushed(void *arg, uint32_t slot, size_t count)
+{
+	const struct rg_modules *modules = arg;
+
+	rg_log_warning("zone %s: %zu entries removed", rg_verdicts_zone(modules->verdicts, slot),
+		       count);
+}
+
 void rg_event_log_health(void *arg, const struct rg_zone_conf *zone,
 			 const struct rg_zone_health *health)
 {
 	struct rg_modules *modules = arg;
-	size_t count;
 
 	if (health->state == RG_ZONE_HEALTH_FAILING || health->before == RG_ZONE_HEALTH_FAILING)
 		rg_log_debug("zone %s: %s: %s", zone->alias, rg_zone_health_name(health->state),
@@ -134,8 +141,7 @@ void rg_event_log_health(void *arg, const struct rg_zone_conf *zone,
 	if (health->state == RG_ZONE_HEALTH_OPEN)
 		return;
 	/* A zone that lists too much loses only its verdicts since it began to. */
-	count = rg_verdicts_flush_zone(modules->verdicts, zone->slot,
-				       health->state == RG_ZONE_HEALTH_MONITOR ? health->usual_at :
-										 0);
-	rg_log_warning("zone %s: %zu entries removed", zone->alias, count);
+	rg_verdicts_flush_zone(modules->verdicts, zone->slot,
+			       health->state == RG_ZONE_HEALTH_MONITOR ? health->usual_at : 0,
+			       on_flushed, modules);
 }

@@ -18,6 +18,13 @@ struct rg_reload {
 	struct rg_reload_queue *queue;
 	struct rg_list_load *load; /* in progress, or NULL */
 	uint64_t retry_at; /* do not load expired lists again before; ns of CLOCK_BOOTTIME */
+	uint64_t jobs; /* walks over the verdicts that were added until rg_reload_mark() */
+};
+
+/* At the end of the walks that a request wanted. */
+struct waiting {
+	struct rg_job job;
+	struct rg_reload *reload;
 };
 
 void rg_reload_write_settings(const struct rg_modules *modules)
@@ -76,7 +83,7 @@ static int adopt_lists(struct rg_modules *modules, struct rg_list_load_result *f
 		return err;
 	/* A verdict by the old countries may be wrong now, so every peer is judged again. */
 	if (!same && modules->lists)
-		rg_verdicts_flush(modules->verdicts, NULL, RG_NO_ZONE);
+		rg_verdicts_flush_all(modules->verdicts);
 	rg_list_log_changes(modules->lists, fresh->lists);
 	rg_list_log_connected(fresh);
 	rg_lists_free(modules->lists);
@@ -146,9 +153,9 @@ static void adopt_conf(struct rg_modules *modules, struct rg_conf *conf)
 	modules->conf = conf;
 	rg_reload_write_settings(modules);
 	if (has_new_zone(old, conf))
-		rg_verdicts_flush(modules->verdicts, NULL, RG_NO_ZONE);
+		rg_verdicts_flush_all(modules->verdicts);
 	else if (rg_conf_changes_actions(&before, conf))
-		rg_verdicts_apply(modules->verdicts, conf);
+		rg_verdicts_apply(modules->verdicts, &modules->conf);
 	reset_counts(modules, old);
 	(void)rg_modules_sample(modules);
 	rg_conf_unref(old);
@@ -161,7 +168,12 @@ static void adopt_conf(struct rg_modules *modules, struct rg_conf *conf)
 /* The new lists are in force already. Only a map that can't be written stops it now. */
 static int finish_conf(struct rg_modules *modules, struct rg_conf *conf, struct rg_error *error)
 {
-	if (rg_verdicts_name_zones(modules->verdicts, conf) < 0)
+	int err = rg_verdicts_name_zones(modules->verdicts, conf);
+
+	if (err == -EAGAIN)
+		return rg_fail(error, err,
+			       "verdicts of zones that left before are still removed; try again soon");
+	if (err < 0)
 		return rg_fail(error, -EIO, "%s: the zones map can't be written",
 			       modules->conf->pin_path);
 	adopt_conf(modules, rg_conf_ref(conf));
@@ -196,7 +208,7 @@ int rg_reload_set(struct rg_modules *modules, const char *key, const char *value
 		return err;
 	rg_reload_write_settings(modules);
 	if (rg_conf_changes_actions(&before, modules->conf))
-		rg_verdicts_apply(modules->verdicts, modules->conf);
+		rg_verdicts_apply(modules->verdicts, &modules->conf);
 	(void)rg_last_mode_note(modules->conf);
 	rg_log_info("%s is %s, set by repgatectl", key, value);
 	return 0;
@@ -213,7 +225,7 @@ int rg_reload_set_code(struct rg_modules *modules, const char *code, struct rg_e
 
 	if (err)
 		return err;
-	rg_verdicts_flush(modules->verdicts, NULL, RG_NO_ZONE);
+	rg_verdicts_flush_all(modules->verdicts);
 	for (unsigned int i = 0; i < conf->zone_count; i++)
 		if (rg_ers_has_zone(&conf->zones[i]))
 			rg_zone_test_reset(modules->zone_test, conf->zones[i].slot);
@@ -256,11 +268,13 @@ static void on_loaded(void *arg, struct rg_list_load_result *fresh)
 {
 	struct rg_reload *reload = arg;
 	struct rg_modules *modules = reload->modules;
+	const uint64_t start = rg_now();
 	int err = fresh->err;
 
 	reload->load = NULL; /* freed by its owner when this returns */
 	if (err && fresh->conf)
 		rg_conf_mask(fresh->conf, fresh->error.text); /* by its own keys, which may be new */
+	rg_reload_mark(reload);
 	if (!err)
 		err = adopt_lists(modules, fresh, &fresh->error);
 	if (!err && fresh->conf != modules->conf)
@@ -268,7 +282,39 @@ static void on_loaded(void *arg, struct rg_list_load_result *fresh)
 	else if (!err)
 		finish_lists(reload);
 	count_reload(modules, err, &fresh->error);
+	rg_loop_times_add(&modules->loop, RG_LOOP_RELOAD, start);
 	rg_reload_queue_done(reload->queue, err, &fresh->error);
+}
+
+static void on_walked(struct rg_job *job, bool complete)
+{
+	struct waiting *waiting = (struct waiting *)(void *)job;
+
+	/* Else the agent stops: rg_reload_free() answers. */
+	if (complete)
+		rg_reload_queue_release(waiting->reload->queue);
+	free(waiting);
+}
+
+/*
+ * Called by the queue: whether a request that succeeded has to wait until the stored verdicts follow. Without memory it
+ * is answered at once.
+ */
+static bool must_wait(void *arg)
+{
+	struct rg_reload *reload = arg;
+	uint64_t jobs = rg_jobs_added(reload->modules->jobs, RG_LANE_VERDICTS);
+	struct waiting *waiting;
+
+	if (jobs == reload->jobs)
+		return false;
+	waiting = calloc(1, sizeof(*waiting));
+	if (!waiting)
+		return false;
+	waiting->reload = reload;
+	waiting->job = (struct rg_job){ .work = RG_LOOP_RELOAD, .end = on_walked };
+	rg_jobs_add(reload->modules->jobs, RG_LANE_VERDICTS, &waiting->job);
+	return true;
 }
 
 /* Called by the queue for each load. */
@@ -300,11 +346,14 @@ static int start_load(void *arg, enum rg_reload_kind kind, struct rg_error *erro
 int rg_reload_new(struct rg_reload **ret, struct rg_modules *modules)
 {
 	struct rg_reload *reload = calloc(1, sizeof(*reload));
+	const struct rg_reload_queue_calls calls = { .load = start_load,
+						     .must_wait = must_wait,
+						     .arg = reload };
 
 	if (!reload)
 		return -ENOMEM;
 	reload->modules = modules;
-	if (rg_reload_queue_new(&reload->queue, start_load, reload)) {
+	if (rg_reload_queue_new(&reload->queue, &calls)) {
 		free(reload);
 		return -ENOMEM;
 	}
@@ -319,6 +368,11 @@ void rg_reload_free(struct rg_reload *reload)
 	rg_list_load_cancel(reload->load);
 	rg_reload_queue_free(reload->queue);
 	free(reload);
+}
+
+void rg_reload_mark(struct rg_reload *reload)
+{
+	reload->jobs = rg_jobs_added(reload->modules->jobs, RG_LANE_VERDICTS);
 }
 
 void rg_reload_add(struct rg_reload *reload, const struct rg_reload_request *request)

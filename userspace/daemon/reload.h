@@ -28,6 +28,11 @@ void rg_reload_free(struct rg_reload *reload);
  * without begin() share a load. See control/reload_queue.h.
  */
 void rg_reload_add(struct rg_reload *reload, const struct rg_reload_request *request);
+/*
+ * Call before a change from a request's begin(): the request is answered when the walks over the verdicts that are
+ * added from now on have ended.
+ */
+void rg_reload_mark(struct rg_reload *reload);
 /* Loads the lists, because their files changed or an entry has expired; logs an error. */
 void rg_reload_lists(struct rg_reload *reload);
 /* Once a second: loads the lists if a timed entry has expired. now: ns of CLOCK_BOOTTIME. */

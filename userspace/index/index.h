@@ -75,6 +75,16 @@ void rg_index_remove(struct rg_index *index, const struct rg_prefix *prefix);
  */
 size_t rg_index_flush(struct rg_index *index, const struct rg_prefix *prefix);
 
+/* Where a walk over all slots is that goes on later. All zero: at the beginning. */
+struct rg_index_cursor {
+	const struct rg_index *index; /* the one that is walked; another one is walked from the beginning */
+	bool is4; /* in the table of IPv4 */
+	uint32_t line;
+};
+/* rg_index_flush() in steps of 0.1 ms; adds to *count. False: that was the last step. */
+bool rg_index_flush_part(struct rg_index *index, const struct rg_prefix *prefix,
+			 struct rg_index_cursor *cursor, size_t *count);
+
 /* Removes what is over at now, as far as the index knows. Returns how many. */
 size_t rg_index_sweep(struct rg_index *index, uint64_t now);
 /* Advances the epoch to now, if that is worth it: times are the more exact the later it is. */

@@ -15,7 +15,7 @@ struct rg_index_maps {
 	struct rg_index_presence *presence; /* the loader's */
 	struct rg_index_generation parts[RG_INDEXES];
 	bool on; /* else every call does nothing */
-	bool is_active; /* packets use it */
+	bool is_active[RG_INDEXES]; /* packets use the part, as soon as it has an index */
 	size_t max_peers;
 	uint64_t next_sweep; /* ns of CLOCK_BOOTTIME, and retry_at, too */
 	uint64_t retry_at[RG_INDEXES]; /* after a renewal without memory: when to try again */
@@ -77,14 +77,14 @@ static int put_in_force(const struct rg_index_maps *indexes, enum rg_index_part 
 static void replace(struct rg_index_maps *indexes, enum rg_index_part which,
 		    struct rg_index_generation *fresh)
 {
-	if (indexes->is_active && put_in_force(indexes, which, fresh)) {
+	if (indexes->is_active[which] && put_in_force(indexes, which, fresh)) {
 		rg_index_maps_drop(fresh);
 		give_up(indexes, which);
 		return;
 	}
 	rg_index_maps_drop(&indexes->parts[which]);
 	indexes->parts[which] = *fresh;
-	if (indexes->is_active)
+	if (indexes->is_active[which])
 		rg_index_retire_previous(fresh->index);
 }
 
@@ -109,7 +109,8 @@ int rg_index_maps_new(struct rg_index_maps **ret, struct rg_loader *loader, bool
 			give_up(indexes, i);
 	}
 	indexes->on = on;
-	indexes->is_active = !on;
+	for (int i = 0; i < RG_INDEXES; i++)
+		indexes->is_active[i] = !on || i == RG_INDEX_LISTS;
 	*ret = indexes;
 	return 0;
 }
@@ -123,17 +124,25 @@ void rg_index_maps_free(struct rg_index_maps *indexes)
 	free(indexes);
 }
 
+void rg_index_maps_withdraw(struct rg_index_maps *indexes)
+{
+	for (int i = RG_INDEX_HOSTS; i < RG_INDEXES; i++)
+		(void)rg_inner_maps_set_index(indexes->loader, i, -1, 0);
+}
+
 void rg_index_maps_activate(struct rg_index_maps *indexes)
 {
-	for (int i = 0; i < RG_INDEXES && !indexes->is_active; i++) {
-		if (!indexes->parts[i].index)
+	for (int i = RG_INDEX_HOSTS; i < RG_INDEXES; i++) {
+		bool was_active = indexes->is_active[i];
+
+		indexes->is_active[i] = true;
+		if (was_active || !indexes->parts[i].index)
 			continue;
 		if (put_in_force(indexes, i, &indexes->parts[i]))
 			give_up(indexes, i);
 		else
 			rg_index_retire_previous(indexes->parts[i].index);
 	}
-	indexes->is_active = true;
 }
 
 static size_t half_more(size_t count, size_t min)
@@ -224,18 +233,21 @@ void rg_index_maps_remove(struct rg_index_maps *indexes, const struct rg_prefix 
 		rg_index_remove(index, prefix);
 }
 
-size_t rg_index_maps_flush(struct rg_index_maps *indexes, const struct rg_prefix *prefix)
+bool rg_index_maps_flush(struct rg_index_maps *indexes, const struct rg_prefix *prefix,
+			 struct rg_index_cursor *cursor, size_t *count)
 {
 	struct rg_index *index = indexes->parts[RG_INDEX_PEERS].index;
 
-	return index ? rg_index_flush(index, prefix) : 0;
+	return index && rg_index_flush_part(index, prefix, cursor, count);
 }
 
 bool rg_index_maps_may_have(const struct rg_index_maps *indexes, const struct rg_addr *addr)
 {
 	const struct rg_index *index = indexes->parts[RG_INDEX_HOSTS].index;
 
-	return !index || rg_index_find(index, addr, 0) != RG_INDEX_NONE;
+	/* Until packets use it, not all verdicts are in it. */
+	return !index || !indexes->is_active[RG_INDEX_HOSTS] ||
+	       rg_index_find(index, addr, 0) != RG_INDEX_NONE;
 }
 
 static int put_list(struct rg_index *index, const struct rg_lists *lists)

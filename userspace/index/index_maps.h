@@ -25,6 +25,11 @@ int rg_index_maps_new(struct rg_index_maps **ret, struct rg_loader *loader, bool
 void rg_index_maps_free(struct rg_index_maps *indexes);
 
 /*
+ * Takes an earlier agent's indexes of hosts and peers out of force, because they would not know what is stored from now
+ * on: the tries answer until rg_index_maps_activate().
+ */
+void rg_index_maps_withdraw(struct rg_index_maps *indexes);
+/*
  * Lets packets use the indexes of hosts and peers. Call once all entries of the tries have been put. A
  * second call does nothing.
  */
@@ -34,8 +39,9 @@ void rg_index_maps_activate(struct rg_index_maps *indexes);
 void rg_index_maps_put(struct rg_index_maps *indexes, const struct rg_index_entry *entry);
 /* Removes a clean peer, or, if not clean, a verdict. Call after the map itself has lost it. */
 void rg_index_maps_remove(struct rg_index_maps *indexes, const struct rg_prefix *prefix, bool clean);
-/* Removes clean peers within prefix (NULL: all). Returns how many. */
-size_t rg_index_maps_flush(struct rg_index_maps *indexes, const struct rg_prefix *prefix);
+/* Removes clean peers within prefix (NULL: all): a step of it, as rg_index_flush_part(). */
+bool rg_index_maps_flush(struct rg_index_maps *indexes, const struct rg_prefix *prefix,
+			 struct rg_index_cursor *cursor, size_t *count);
 /* Returns false if certainly no verdict covers this address; saves a system call or two. */
 bool rg_index_maps_may_have(const struct rg_index_maps *indexes, const struct rg_addr *addr);
 

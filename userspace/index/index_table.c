@@ -421,23 +421,39 @@ int rg_index_table_put(struct rg_index_table *table, rg_index_key key, uint32_t 
 	return table->count > rg_index_table_room(table);
 }
 
+static void walk_line(const struct rg_index_table *table, struct rg_index_line *line,
+		      void (*visit)(void *arg, struct rg_index_slot *slot), void *arg)
+{
+	struct rg_index_slot slot = { .line = line };
+	uint64_t first = 0;
+
+	for (slot.at = 0; slot.at < slots_of(table); slot.at++) {
+		uint64_t word = load(table, line, slot.at);
+
+		if (!is_taken(word))
+			continue;
+		if (!first)
+			first = first_hash(table, line);
+		slot.key = key_of(table, line, slot.at, first, word);
+		slot.payload = (uint32_t)word & RG_INDEX_PAYLOAD_MASK;
+		visit(arg, &slot);
+	}
+}
+
+bool rg_index_table_walk_part(struct rg_index_table *table, uint32_t *line, uint32_t most,
+			      void (*visit)(void *arg, struct rg_index_slot *slot), void *arg)
+{
+	uint32_t count = rg_index_table_lines(table->buckets);
+
+	for (; most && *line < count; most--)
+		walk_line(table, &table->lines[(*line)++], visit, arg);
+	return *line < count;
+}
+
 void rg_index_table_walk(struct rg_index_table *table,
 			 void (*visit)(void *arg, struct rg_index_slot *slot), void *arg)
 {
-	for (uint32_t i = 0; i < rg_index_table_lines(table->buckets); i++) {
-		struct rg_index_slot slot = { .line = &table->lines[i] };
-		uint64_t first = 0;
+	uint32_t line = 0;
 
-		for (slot.at = 0; slot.at < slots_of(table); slot.at++) {
-			uint64_t word = load(table, slot.line, slot.at);
-
-			if (!is_taken(word))
-				continue;
-			if (!first)
-				first = first_hash(table, slot.line);
-			slot.key = key_of(table, slot.line, slot.at, first, word);
-			slot.payload = (uint32_t)word & RG_INDEX_PAYLOAD_MASK;
-			visit(arg, &slot);
-		}
-	}
+	(void)rg_index_table_walk_part(table, &line, UINT32_MAX, visit, arg);
 }

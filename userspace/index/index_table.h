@@ -72,5 +72,11 @@ void rg_index_table_forget(struct rg_index_table *table, rg_index_key key);
 /* Visits each taken slot once. The callback may set or remove that slot, and nothing else. */
 void rg_index_table_walk(struct rg_index_table *table,
 			 void (*visit)(void *arg, struct rg_index_slot *slot), void *arg);
+/*
+ * The same for the next `most` lines from *line on, which becomes the next one. A slot stays where it is until it is
+ * removed, so a walk in parts visits each slot that is there all the while. False: that was the last line.
+ */
+bool rg_index_table_walk_part(struct rg_index_table *table, uint32_t *line, uint32_t most,
+			      void (*visit)(void *arg, struct rg_index_slot *slot), void *arg);
 
 #endif

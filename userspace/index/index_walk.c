@@ -26,6 +26,25 @@ static void walk_all(struct walk *walk, void (*visit)(void *walk, struct rg_inde
 	}
 }
 
+#define PART 512 /* lines: 0.1 ms */
+
+/* False: that was the last part. */
+static bool walk_part(struct walk *walk, struct rg_index_cursor *cursor,
+		      void (*visit)(void *walk, struct rg_index_slot *slot))
+{
+	if (cursor->index != walk->index)
+		*cursor = (struct rg_index_cursor){ .index = walk->index };
+	walk->table = rg_index_table_of(walk->index, cursor->is4);
+	if (walk->table->buckets &&
+	    rg_index_table_walk_part(walk->table, &cursor->line, PART, visit, walk))
+		return true;
+	if (cursor->is4)
+		return false;
+	cursor->is4 = true;
+	cursor->line = 0;
+	return true;
+}
+
 static void remove_visited(struct walk *walk, const struct rg_index_slot *slot)
 {
 	rg_index_entries_remove(walk->index, walk->table, slot);
@@ -64,14 +83,27 @@ static void flush_slot(void *arg, struct rg_index_slot *slot)
 		remove_visited(walk, slot);
 }
 
-size_t rg_index_flush(struct rg_index *index, const struct rg_prefix *prefix)
+bool rg_index_flush_part(struct rg_index *index, const struct rg_prefix *prefix,
+			 struct rg_index_cursor *cursor, size_t *count)
 {
 	struct walk walk = { .index = index, .prefix = prefix };
+	bool more;
 
 	if (prefix && prefix->len == RG_ADDR_BITS && !rg_addr_is_v4(&prefix->addr))
 		walk.host6 = rg_index_entries_host6(index, &prefix->addr);
-	walk_all(&walk, flush_slot);
-	return walk.count;
+	more = walk_part(&walk, cursor, flush_slot);
+	*count += walk.count;
+	return more;
+}
+
+size_t rg_index_flush(struct rg_index *index, const struct rg_prefix *prefix)
+{
+	struct rg_index_cursor cursor = {};
+	size_t count = 0;
+
+	while (rg_index_flush_part(index, prefix, &cursor, &count))
+		;
+	return count;
 }
 
 static void sweep_slot(void *arg, struct rg_index_slot *slot)

@@ -8,6 +8,7 @@
 #ifndef REPGATE_OBSERVE_MODULES_H
 #define REPGATE_OBSERVE_MODULES_H
 
+#include "base/jobs.h"
 #include "dnsbl/zone_test.h"
 #include "judge/judge.h"
 #include "kernel/ring.h"
@@ -28,6 +29,8 @@ struct rg_client_limits {
 struct rg_modules {
 	struct event_base *base;
 	struct rg_conf *conf; /* in force */
+	struct rg_jobs *jobs; /* walks in slices */
+	struct rg_loop_times loop; /* how long each kind of work keeps the event loop */
 	struct rg_loader *loader;
 	struct rg_verdicts *verdicts;
 	struct rg_lists *lists; /* in force */

@@ -224,16 +224,31 @@ bool rg_neighbours_take_surplus(struct rg_neighbours *neighbours, const struct r
 
 /* ---- all ---- */
 
-/* A slot that is emptied may get another one's address, which is looked at next. */
-void rg_neighbours_remove_unlisted(struct rg_neighbours *neighbours, const struct rg_prefix *prefix)
-{
-	for (size_t at = 0; at < neighbours->size; at++) {
-		const struct slot *slot = &neighbours->slots[at];
+#define REMOVED_AT_ONCE 2048 /* slots */
 
-		while (slot->end && !slot->is_listed &&
+static void begin_walk(const struct rg_neighbours *neighbours, struct rg_neighbours_walk *walk)
+{
+	if (!walk->is_under_way)
+		walk->turn = neighbours->turn;
+	walk->is_under_way = true;
+	if (walk->size != neighbours->size)
+		walk->next = 0;
+	walk->size = neighbours->size;
+}
+
+/* A slot that is emptied may get another one's address, which is looked at next. */
+bool rg_neighbours_remove_unlisted(struct rg_neighbours *neighbours, const struct rg_prefix *prefix,
+				   struct rg_neighbours_walk *walk)
+{
+	begin_walk(neighbours, walk);
+	for (int i = 0; i < REMOVED_AT_ONCE && walk->next < walk->size; i++, walk->next++) {
+		const struct slot *slot = &neighbours->slots[walk->next];
+
+		while (slot->end && !slot->is_listed && (int32_t)(slot->turn - walk->turn) < 0 &&
 		       (!prefix || rg_prefix_covers(prefix, &slot->addr)))
-			empty_slot(neighbours, at);
+			empty_slot(neighbours, walk->next);
 	}
+	return walk->next < walk->size;
 }
 
 void rg_neighbours_sweep(struct rg_neighbours *neighbours, uint64_t now)

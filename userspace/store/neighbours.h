@@ -30,8 +30,18 @@ bool rg_neighbours_put(struct rg_neighbours *neighbours, const struct rg_addr *a
 		       uint64_t expiry, bool is_listed);
 /* True if the address was there, and listed. */
 bool rg_neighbours_remove(struct rg_neighbours *neighbours, const struct rg_addr *addr);
-/* Removes addresses within prefix (NULL: all) that are not listed. */
-void rg_neighbours_remove_unlisted(struct rg_neighbours *neighbours, const struct rg_prefix *prefix);
+/* A walk over all addresses, in steps. All zero: at the beginning. */
+struct rg_neighbours_walk {
+	size_t next, size; /* slot; of the table */
+	uint32_t turn;
+	bool is_under_way;
+};
+/*
+ * Removes addresses within prefix (NULL: all) that are not listed and were put before the walk began: a step of it,
+ * 0.1 ms at most. False: that was the last one. If the table changes its size meanwhile, the walk begins again.
+ */
+bool rg_neighbours_remove_unlisted(struct rg_neighbours *neighbours, const struct rg_prefix *prefix,
+				   struct rg_neighbours_walk *walk);
 
 /* The listed addresses of a prefix, of prefix_len bits, in no order. Returns how many, max at most. */
 size_t rg_neighbours_listed(const struct rg_neighbours *neighbours, const struct rg_prefix *prefix,

@@ -2,7 +2,6 @@
 #include "store/peers.h"
 
 #include "base/addr.h"
-#include "store/map_walk.h"
 
 #include <bpf/bpf.h>
 
@@ -23,48 +22,37 @@ static void put_into_index(struct rg_peers *peers, const struct rg_addr *addr, u
 	rg_index_maps_put(peers->indexes, &entry);
 }
 
-static int adopt_peer(void *arg, const void *key)
+/* Reads the next entries. Returns how many; *more: whether there are others behind them. */
+static uint32_t next_batch(int fd, struct rg_peers_walk *walk, bool *more)
 {
-	struct rg_peers *peers = arg;
-	struct rg_peer value;
+	uint32_t count = RG_PEERS_BATCH;
 
-	if (bpf_map_lookup_elem(peers->fd, key, &value))
-		return 0;
-	if (value.state == RG_PEER_PENDING)
-		(void)bpf_map_delete_elem(peers->fd, key);
-	else if (value.expiry > rg_now())
-		put_into_index(peers, key, value.expiry);
-	return 0;
+	*more = !bpf_map_lookup_batch(fd, walk->is_under_way ? &walk->next : NULL, &walk->next,
+				      walk->keys, walk->values, &count, NULL);
+	walk->is_under_way = true;
+	/* ENOENT: these are the last ones. Whatever the walk misses is asked about again. */
+	return *more || errno == ENOENT ? count : 0;
 }
 
-/* Whatever the walk misses is asked about again. */
-void rg_peers_adopt(struct rg_peers *peers)
+bool rg_peers_adopt(struct rg_peers *peers, int from, uint64_t since, struct rg_peers_walk *walk,
+		    void (*put)(void *arg, const struct rg_addr *addr, uint64_t expiry), void *arg)
 {
-	(void)rg_map_walk(peers->fd, adopt_peer, peers);
-}
+	const uint64_t now = rg_now();
+	bool more;
+	uint32_t count = next_batch(from < 0 ? peers->fd : from, walk, &more);
 
-struct copy {
-	struct rg_peers *peers;
-	int from;
-};
+	for (uint32_t i = 0; i < count; i++) {
+		const struct rg_peer *value = &walk->values[i];
 
-static int copy_peer(void *arg, const void *key)
-{
-	struct copy *copy = arg;
-	struct rg_peer value;
-
-	if (bpf_map_lookup_elem(copy->from, key, &value) || value.state != RG_PEER_CLEAN ||
-	    bpf_map_update_elem(copy->peers->fd, key, &value, BPF_NOEXIST))
-		return 0;
-	put_into_index(copy->peers, key, value.expiry);
-	return 0;
-}
-
-void rg_peers_copy(struct rg_peers *peers, int from)
-{
-	struct copy copy = { .peers = peers, .from = from };
-
-	(void)rg_map_walk(from, copy_peer, &copy);
+		if (value->state == RG_PEER_PENDING && from < 0 && value->since < since)
+			(void)bpf_map_delete_elem(peers->fd, &walk->keys[i]);
+		if (value->state != RG_PEER_CLEAN || value->expiry <= now ||
+		    (from >= 0 && bpf_map_update_elem(peers->fd, &walk->keys[i], value, BPF_NOEXIST)))
+			continue;
+		put_into_index(peers, &walk->keys[i], value->expiry);
+		put(arg, &walk->keys[i], value->expiry);
+	}
+	return more;
 }
 
 int rg_peers_put(struct rg_peers *peers, const struct rg_addr *addr, enum rg_reason reason,
@@ -90,30 +78,18 @@ int rg_peers_remove(struct rg_peers *peers, const struct rg_addr *addr)
 	return err;
 }
 
-struct flush {
-	struct rg_peers *peers;
-	const struct rg_prefix *prefix; /* NULL: everything */
-	size_t count;
-};
-
-static int flush_peer(void *arg, const void *key)
+bool rg_peers_flush(struct rg_peers *peers, const struct rg_prefix *prefix, uint64_t before,
+		    struct rg_peers_walk *walk, size_t *count)
 {
-	struct flush *flush = arg;
+	bool more;
+	uint32_t found = next_batch(peers->fd, walk, &more);
 
-	if (flush->prefix && !rg_prefix_covers(flush->prefix, key))
-		return 0;
-	if (!rg_peers_remove(flush->peers, key))
-		flush->count++;
-	return 0;
-}
-
-size_t rg_peers_flush(struct rg_peers *peers, const struct rg_prefix *prefix)
-{
-	struct flush flush = { .peers = peers, .prefix = prefix };
-
-	(void)rg_map_walk(peers->fd, flush_peer, &flush);
-	/* The index may have some that the map has lost. */
-	return flush.count + rg_index_maps_flush(peers->indexes, prefix);
+	for (uint32_t i = 0; i < found; i++)
+		if (walk->values[i].since < before &&
+		    (!prefix || rg_prefix_covers(prefix, &walk->keys[i])) &&
+		    !rg_peers_remove(peers, &walk->keys[i]))
+			++*count;
+	return more;
 }
 
 int rg_peers_find(const struct rg_peers *peers, const struct rg_addr *addr, uint64_t now,

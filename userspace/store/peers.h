@@ -16,14 +16,23 @@ struct rg_peers {
 	struct rg_index_maps *indexes; /* the owner's */
 };
 
-/*
- * Takes over what an earlier agent left in the map: clean peers go into the index. Pending marks are
- * removed, because that agent held their SYNs; the retransmission is judged at once.
- */
-void rg_peers_adopt(struct rg_peers *peers);
+#define RG_PEERS_BATCH 128
 
-/* Copies the clean peers of an earlier agent's map. */
-void rg_peers_copy(struct rg_peers *peers, int from);
+/* A walk over a map of peers, in steps: a number of the kernel's, which stands any change. All zero: the beginning. */
+struct rg_peers_walk {
+	uint32_t next;
+	bool is_under_way;
+	struct rg_addr keys[RG_PEERS_BATCH];
+	struct rg_peer values[RG_PEERS_BATCH];
+};
+
+/*
+ * Takes over what an earlier agent left in the map, or, if from is not -1, copies it from another map: a step
+ * of it. Clean peers go into the index. Pending marks are removed, if XDP made them before `since`: that agent held
+ * their SYNs. A peer that is stored meanwhile stays. put: called for each clean peer. False: that was the last step.
+ */
+bool rg_peers_adopt(struct rg_peers *peers, int from, uint64_t since, struct rg_peers_walk *walk,
+		    void (*put)(void *arg, const struct rg_addr *addr, uint64_t expiry), void *arg);
 
 /* Stores an address as clean; expiry and now: ns of CLOCK_BOOTTIME. 0 or -errno. */
 int rg_peers_put(struct rg_peers *peers, const struct rg_addr *addr, enum rg_reason reason,
@@ -32,8 +41,12 @@ int rg_peers_put(struct rg_peers *peers, const struct rg_addr *addr, enum rg_rea
 /* Removes a clean peer or a pending mark. 0 or -errno: -ENOENT if the map has none. */
 int rg_peers_remove(struct rg_peers *peers, const struct rg_addr *addr);
 
-/* Removes all within prefix (NULL: all) from the map and the index. Returns how many. */
-size_t rg_peers_flush(struct rg_peers *peers, const struct rg_prefix *prefix);
+/*
+ * Removes all within prefix (NULL: all) that was stored before `before`: a step of it. Adds to *count how many. False: that
+ * was the last step.
+ */
+bool rg_peers_flush(struct rg_peers *peers, const struct rg_prefix *prefix, uint64_t before,
+		    struct rg_peers_walk *walk, size_t *count);
 
 /*
  * The live entry of addr. One that only the index knows has no `since`: it gets now. 0 or -ENOENT.

@@ -13,6 +13,7 @@ struct rg_prefix_rule {
 	struct rg_prefix *changed; /* to look at in the next rg_prefix_rule_apply() */
 	size_t changed_count, changed_allocated;
 	bool is_applied; /* rg_prefix_rule_apply() is under way */
+	bool is_held;
 	uint64_t surplus;
 };
 
@@ -105,9 +106,21 @@ void rg_prefix_rule_on_clean(struct rg_prefix_rule *rule, const struct rg_addr *
 		queue_prefix_of(rule, addr);
 }
 
-void rg_prefix_rule_on_flush(struct rg_prefix_rule *rule, const struct rg_prefix *prefix)
+void rg_prefix_rule_forget(struct rg_prefix_rule *rule, const struct rg_addr *addr)
 {
-	rg_neighbours_remove_unlisted(rule->neighbours, prefix);
+	if (!rg_addr_is_v4(addr) && rg_neighbours_remove(rule->neighbours, addr))
+		queue_prefix_of(rule, addr);
+}
+
+bool rg_prefix_rule_on_flush(struct rg_prefix_rule *rule, const struct rg_prefix *prefix,
+			     struct rg_neighbours_walk *walk)
+{
+	return rg_neighbours_remove_unlisted(rule->neighbours, prefix, walk);
+}
+
+void rg_prefix_rule_hold(struct rg_prefix_rule *rule, bool on)
+{
+	rule->is_held = on;
 }
 
 /* ---- the verdict on a prefix ---- */
@@ -197,14 +210,18 @@ static void forget(struct rg_prefix_rule *rule, const struct rg_addr *addr, uint
 	rule->surplus++;
 }
 
-void rg_prefix_rule_apply(struct rg_prefix_rule *rule, uint64_t now)
+#define APPLY_STEP 64 /* prefixes */
+
+bool rg_prefix_rule_apply(struct rg_prefix_rule *rule, uint64_t now)
 {
 	struct rg_verdict stray;
 	struct rg_addr surplus;
 
+	if (rule->is_held)
+		return false;
 	rule->is_applied = true;
 	/* What is changed here is queued again. That ends: each round removes something or finds it right. */
-	while (rule->changed_count) {
+	for (int i = 0; i < APPLY_STEP && rule->changed_count; i++) {
 		const struct rg_prefix prefix = rule->changed[--rule->changed_count];
 
 		if (prefix.len != rule->prefix_len) {
@@ -218,6 +235,7 @@ void rg_prefix_rule_apply(struct rg_prefix_rule *rule, uint64_t now)
 			decide_prefix(rule, &prefix, now);
 	}
 	rule->is_applied = false;
+	return rule->changed_count > 0;
 }
 
 /* ---- reading ---- */

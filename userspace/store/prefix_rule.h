@@ -27,11 +27,19 @@ void rg_prefix_rule_on_verdict(void *arg, const struct rg_prefix *key,
 /* Call when `peers` has a clean address. expiry: ns of CLOCK_BOOTTIME. */
 void rg_prefix_rule_on_clean(struct rg_prefix_rule *rule, const struct rg_addr *addr,
 			     uint64_t expiry);
-/* Call when `peers` has lost the clean addresses within prefix; NULL: all. */
-void rg_prefix_rule_on_flush(struct rg_prefix_rule *rule, const struct rg_prefix *prefix);
+/* Call when the maps have lost an address. */
+void rg_prefix_rule_forget(struct rg_prefix_rule *rule, const struct rg_addr *addr);
+/* Call when `peers` has lost the clean addresses within prefix; as rg_neighbours_remove_unlisted(). */
+bool rg_prefix_rule_on_flush(struct rg_prefix_rule *rule, const struct rg_prefix *prefix,
+			     struct rg_neighbours_walk *walk);
 
-/* Brings the maps in line with what has changed since the last call. Not within a walk over a map. */
-void rg_prefix_rule_apply(struct rg_prefix_rule *rule, uint64_t now);
+/*
+ * Brings the maps in line with what has changed since the last call, what changed last first: a step of it, 0.2 ms.
+ * Returns whether there is more. Does nothing while the rule is held. Not within a walk over a map.
+ */
+bool rg_prefix_rule_apply(struct rg_prefix_rule *rule, uint64_t now);
+/* Holds the rule while verdicts are taken over, because the evidence for a prefix may come late; or ends that. */
+void rg_prefix_rule_hold(struct rg_prefix_rule *rule, bool on);
 
 /* The prefix of addr, if there is a verdict on it. 0 or -ENOENT. */
 int rg_prefix_rule_find(const struct rg_prefix_rule *rule, const struct rg_addr *addr,

@@ -2,26 +2,32 @@
 #include "store/verdict_file.h"
 
 #include "base/addr.h"
+#include "base/thread.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 
 #define FILE_NAME "verdicts"
 #define HEADER "# repgate verdicts 1: prefix zone code since until hits\n"
 
-/* Verdicts in one piece, 2 ms of work, and the pause for other events before the next. */
-#define PIECE 1000
-static const struct timeval pause_time = { .tv_usec = 10000 };
+#define PIECE 64 /* verdicts in a step: 0.1 ms */
 
 struct rg_verdict_file {
+	struct rg_job job;
+	struct rg_jobs *jobs;
+	struct event_base *base;
 	const struct rg_verdicts *verdicts;
 	char *path, *fresh;
 	FILE *stream; /* NULL: no save is under way */
-	size_t next; /* number of the next verdict */
-	uint64_t renumbered; /* rg_verdicts_renumbered() when the save began */
-	struct event *timer;
+	uint32_t next; /* number of the next verdict */
+	bool syncs; /* at its end the file is written to the disk, too: in a thread, as this blocks */
+	pthread_t thread;
+	int synced; /* eventfd, written when the thread is done; or -1 */
+	int sync_error;
+	struct event *event;
 	void (*done)(void *arg, int err);
 	void *arg;
 };
@@ -38,20 +44,8 @@ static int open_file(struct rg_verdict_file *file)
 		return -ENOMEM;
 	}
 	file->next = 0;
-	file->renumbered = rg_verdicts_renumbered(file->verdicts);
 	fputs(HEADER, file->stream);
 	return 0;
-}
-
-/* The verdicts have new numbers. */
-static void begin_again(struct rg_verdict_file *file)
-{
-	rewind(file->stream);
-	if (ftruncate(fileno(file->stream), 0))
-		return; /* a line that comes twice does no harm */
-	file->next = 0;
-	file->renumbered = rg_verdicts_renumbered(file->verdicts);
-	fputs(HEADER, file->stream);
 }
 
 static void write_entry(FILE *stream, const struct rg_verdicts *verdicts,
@@ -79,10 +73,8 @@ static int write_piece(struct rg_verdict_file *file, size_t count)
 	struct rg_prefix key;
 	int err = 0;
 
-	if (file->renumbered != rg_verdicts_renumbered(file->verdicts))
-		begin_again(file);
 	for (; count; count--) {
-		err = rg_verdicts_at(file->verdicts, file->next++, &key, &value);
+		err = rg_verdicts_next(file->verdicts, &file->next, &key, &value);
 		if (err == -ERANGE)
 			return 0;
 		if (!err)
@@ -91,7 +83,7 @@ static int write_piece(struct rg_verdict_file *file, size_t count)
 	return 1;
 }
 
-/* Ends a save. sync: also write to the disk, which blocks. 0 or -errno. */
+/* Closes the file and puts it in place. sync: also write it to the disk, which blocks. 0 or -errno. */
 static int close_file(struct rg_verdict_file *file, bool sync)
 {
 	FILE *stream = file->stream;
@@ -111,32 +103,89 @@ static int close_file(struct rg_verdict_file *file, bool sync)
 	return err;
 }
 
-static void on_timer(evutil_socket_t fd, short what, void *arg)
+/* ---- in the event loop ---- */
+
+static void end_save(struct rg_verdict_file *file, int err)
+{
+	void (*done)(void *arg, int err) = file->done;
+
+	file->done = NULL;
+	file->syncs = false;
+	if (done)
+		done(file->arg, err);
+}
+
+static void *sync_file(void *arg)
 {
 	struct rg_verdict_file *file = arg;
 
-	(void)fd;
-	(void)what;
-	if (write_piece(file, PIECE))
-		evtimer_add(file->timer, &pause_time);
-	else
-		file->done(file->arg, close_file(file, false));
+	file->sync_error = close_file(file, true);
+	(void)eventfd_write(file->synced, 1); /* the first write can't fail */
+	return NULL;
 }
 
-int rg_verdict_file_new(struct rg_verdict_file **ret, struct event_base *base,
+static void on_synced(evutil_socket_t fd, short what, void *arg)
+{
+	struct rg_verdict_file *file = arg;
+
+	(void)what;
+	pthread_join(file->thread, NULL);
+	event_free(file->event);
+	file->event = NULL;
+	close(fd);
+	file->synced = -1;
+	end_save(file, file->sync_error);
+}
+
+/* False: there is no thread. */
+static bool start_sync(struct rg_verdict_file *file)
+{
+	file->synced = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (file->synced >= 0)
+		file->event = event_new(file->base, file->synced, EV_READ, on_synced, file);
+	if (file->event && !event_add(file->event, NULL) &&
+	    !rg_thread_start(&file->thread, "verdicts", sync_file, file))
+		return true;
+	if (file->event)
+		event_free(file->event);
+	file->event = NULL;
+	rg_closep(&file->synced);
+	file->synced = -1;
+	return false;
+}
+
+static bool save_step(struct rg_job *job)
+{
+	struct rg_verdict_file *file = (struct rg_verdict_file *)(void *)job;
+
+	return file->stream && write_piece(file, PIECE); /* else it was given up */
+}
+
+static void save_ended(struct rg_job *job, bool complete)
+{
+	struct rg_verdict_file *file = (struct rg_verdict_file *)(void *)job;
+
+	if (!complete || !file->stream || (file->syncs && start_sync(file)))
+		return;
+	end_save(file, close_file(file, file->syncs));
+}
+
+int rg_verdict_file_new(struct rg_verdict_file **ret, struct event_base *base, struct rg_jobs *jobs,
 			const struct rg_verdicts *verdicts, const char *state_dir)
 {
 	struct rg_verdict_file *file = calloc(1, sizeof(*file));
 
 	if (!file)
 		return -ENOMEM;
+	file->base = base;
+	file->jobs = jobs;
 	file->verdicts = verdicts;
+	file->synced = -1;
 	if (asprintf(&file->path, "%s/%s", state_dir, FILE_NAME) < 0)
 		file->path = NULL;
 	if (asprintf(&file->fresh, "%s/%s.new", state_dir, FILE_NAME) < 0)
 		file->fresh = NULL;
-	file->timer = evtimer_new(base, on_timer, file);
-	if (!file->path || !file->fresh || !file->timer) {
+	if (!file->path || !file->fresh) {
 		rg_verdict_file_free(file);
 		return -ENOMEM;
 	}
@@ -144,28 +193,41 @@ int rg_verdict_file_new(struct rg_verdict_file **ret, struct event_base *base,
 	return 0;
 }
 
-void rg_verdict_file_save(struct rg_verdict_file *file, void (*done)(void *arg, int err), void *arg)
+void rg_verdict_file_save(struct rg_verdict_file *file, bool sync, void (*done)(void *arg, int err),
+			  void *arg)
 {
 	int err;
 
-	if (file->stream)
+	if (file->event || (file->stream && !sync))
 		return;
+	if (file->stream)
+		(void)fclose(file->stream);
+	file->stream = NULL;
 	file->done = done;
 	file->arg = arg;
+	file->syncs = sync;
 	err = open_file(file);
-	if (err)
-		done(arg, err);
-	else
-		evtimer_add(file->timer, &pause_time);
+	if (err) {
+		end_save(file, err);
+		return;
+	}
+	if (!file->job.is_queued)
+		file->job =
+			(struct rg_job){ .work = RG_LOOP_SAVE, .step = save_step, .end = save_ended };
+	rg_jobs_add(file->jobs, RG_LANE_SAVE, &file->job);
 }
 
 int rg_verdict_file_save_now(struct rg_verdict_file *file)
 {
 	int err;
 
-	evtimer_del(file->timer);
+	if (file->event) { /* a sync is under way, which is as good */
+		on_synced(file->synced, 0, file);
+		return file->sync_error;
+	}
 	if (file->stream)
 		(void)fclose(file->stream);
+	file->done = NULL;
 	err = open_file(file);
 	if (err)
 		return err;
@@ -178,12 +240,13 @@ void rg_verdict_file_free(struct rg_verdict_file *file)
 {
 	if (!file)
 		return;
+	file->done = NULL;
+	if (file->event)
+		on_synced(file->synced, 0, file);
 	if (file->stream) {
 		(void)fclose(file->stream);
 		(void)unlink(file->fresh);
 	}
-	if (file->timer)
-		event_free(file->timer);
 	free(file->path);
 	free(file->fresh);
 	free(file);
@@ -275,30 +338,83 @@ static void take_line(const struct saved_line *line, struct rg_verdicts *verdict
 		count->loaded++;
 }
 
-int rg_verdict_file_load(const char *state_dir, struct rg_verdicts *verdicts,
-			 const struct rg_conf *conf, struct rg_verdict_file_count *count)
-{
-	RG_CLEANUP_FREE char *path = NULL, *text = NULL;
-	RG_CLEANUP_FCLOSE FILE *stream = NULL;
-	size_t size = 0;
+#define LINES 32 /* in a step: 0.1 ms */
 
-	*count = (struct rg_verdict_file_count){};
-	if (asprintf(&path, "%s/%s", state_dir, FILE_NAME) < 0) {
-		path = NULL;
-		return -ENOMEM;
-	}
-	stream = fopen(path, "re");
-	if (!stream)
-		return errno == ENOENT ? 0 : -errno;
-	while (getline(&text, &size, stream) > 0) {
+struct load {
+	struct rg_job job;
+	FILE *stream;
+	char *text;
+	size_t size;
+	struct rg_verdicts *verdicts;
+	struct rg_conf *const *conf;
+	struct rg_verdict_file_count count;
+	void (*done)(void *arg, const struct rg_verdict_file_count *count);
+	void *arg;
+};
+
+static bool load_step(struct rg_job *job)
+{
+	struct load *load = (struct load *)(void *)job;
+
+	for (int i = 0; i < LINES; i++) {
 		struct saved_line line;
 
-		if (*text == '#')
+		if (getline(&load->text, &load->size, load->stream) <= 0)
+			return false;
+		if (*load->text == '#')
 			continue;
-		if (parse_line(text, &line))
-			count->bad++;
+		if (parse_line(load->text, &line))
+			load->count.bad++;
 		else
-			take_line(&line, verdicts, conf, count);
+			take_line(&line, load->verdicts, *load->conf, &load->count);
 	}
-	return 0;
+	return true;
+}
+
+static void load_end(struct rg_job *job, bool complete)
+{
+	struct load *load = (struct load *)(void *)job;
+
+	if (complete)
+		load->done(load->arg, &load->count);
+	fclose(load->stream);
+	free(load->text);
+	free(load);
+}
+
+static FILE *open_saved(const char *state_dir)
+{
+	RG_CLEANUP_FREE char *path = NULL;
+
+	if (asprintf(&path, "%s/%s", state_dir, FILE_NAME) < 0) {
+		path = NULL;
+		errno = ENOMEM;
+		return NULL;
+	}
+	return fopen(path, "re");
+}
+
+int rg_verdict_file_load(const char *state_dir, struct rg_verdicts *verdicts, struct rg_jobs *jobs,
+			 struct rg_conf *const *conf,
+			 void (*done)(void *arg, const struct rg_verdict_file_count *count),
+			 void *arg)
+{
+	FILE *stream = open_saved(state_dir);
+	struct load *load;
+
+	if (!stream)
+		return errno == ENOENT ? 0 : -errno;
+	load = calloc(1, sizeof(*load));
+	if (!load) {
+		fclose(stream);
+		return -ENOMEM;
+	}
+	*load = (struct load){ .job = { .work = RG_LOOP_RESTORE, .step = load_step, .end = load_end },
+			       .stream = stream,
+			       .verdicts = verdicts,
+			       .conf = conf,
+			       .done = done,
+			       .arg = arg };
+	rg_jobs_add(jobs, RG_LANE_VERDICTS, &load->job);
+	return 1;
 }

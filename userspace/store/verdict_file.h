@@ -7,27 +7,33 @@
 #ifndef REPGATE_STORE_VERDICT_FILE_H
 #define REPGATE_STORE_VERDICT_FILE_H
 
+#include "base/jobs.h"
 #include "store/verdicts.h"
 
 #include <event2/event.h>
 
 struct rg_verdict_file;
 
-/* The file is state_dir/verdicts. verdicts must outlive it. Nothing is written yet. 0 or -ENOMEM. */
-int rg_verdict_file_new(struct rg_verdict_file **ret, struct event_base *base,
+/*
+ * The file is state_dir/verdicts. verdicts and jobs must outlive it; the jobs are freed first. Nothing is written yet. 0 or
+ * -ENOMEM.
+ */
+int rg_verdict_file_new(struct rg_verdict_file **ret, struct event_base *base, struct rg_jobs *jobs,
 			const struct rg_verdicts *verdicts, const char *state_dir);
 /* A save that is under way is given up; the file is as it was. */
 void rg_verdict_file_free(struct rg_verdict_file *file);
 
 /*
- * Starts to save, unless a save is under way. done is called with 0 or -errno when it ends, perhaps
- * before this returns. The file is not synced to the disk.
+ * Starts to save, in a job. Each verdict that is there from the start to the end is in the file. sync: also writes the file
+ * to the disk, in a thread. If a save is under way, this one takes its place if sync is set, and is not begun otherwise.
+ * done is called with 0 or -errno when it ends, perhaps before this returns; not if another one takes its place.
  */
-void rg_verdict_file_save(struct rg_verdict_file *file, void (*done)(void *arg, int err), void *arg);
+void rg_verdict_file_save(struct rg_verdict_file *file, bool sync, void (*done)(void *arg, int err),
+			  void *arg);
 
 /*
- * Saves everything at once and syncs it to the disk; for the stop, as it blocks. A save that is under way
- * is given up, and its done is not called. 0 or -errno.
+ * Saves everything at once and syncs it to the disk; when the event loop has ended, as it blocks. A save that is
+ * under way is given up, and its done is not called. 0 or -errno.
  */
 int rg_verdict_file_save_now(struct rg_verdict_file *file);
 
@@ -40,11 +46,14 @@ struct rg_verdict_file_count {
 };
 
 /*
- * Stores the saved verdicts that conf would still make; call after rg_verdicts_name_zones(). A verdict
- * lasts no longer than its zone's ttl_max from now, even if the wall clock has jumped. Fills count. 0,
- * also if there is no file, or -errno.
+ * Stores the saved verdicts that the configuration in force would still make, in a job; call after
+ * rg_verdicts_name_zones(). A verdict lasts no longer than its zone's ttl_max from now, even if the wall clock has jumped. One
+ * that is stored meanwhile is newer, and stays. conf: where the configuration in force is found. done: called at the end, unless the agent
+ * stops before, with the counts. 0 if there is no file, then done is not called; 1; or -errno.
  */
-int rg_verdict_file_load(const char *state_dir, struct rg_verdicts *verdicts,
-			 const struct rg_conf *conf, struct rg_verdict_file_count *count);
+int rg_verdict_file_load(const char *state_dir, struct rg_verdicts *verdicts, struct rg_jobs *jobs,
+			 struct rg_conf *const *conf,
+			 void (*done)(void *arg, const struct rg_verdict_file_count *count),
+			 void *arg);
 
 #endif

@@ -5,21 +5,46 @@
 #include "store/expiry_queue.h"
 #include "store/map_walk.h"
 #include "store/slot_bitmap.h"
+#include "store/verdict_keys.h"
 
 #include <bpf/bpf.h>
+
+#define STEP 64 /* verdicts in a step of a job: 0.1 ms */
+
+/* A walk over the keys of a trie: of `verdicts` when it is adopted, or of other maps that are copied. */
+struct adoption {
+	struct rg_job job;
+	struct rg_verdict_map *map;
+	const struct rg_maps *from; /* copied; NULL: adopted */
+	struct rg_prefix key; /* the next one */
+	bool is_over; /* there is no next one */
+	uint32_t released; /* slots that release_unknown() has looked at */
+	struct rg_expiry_queue *strays; /* verdicts without details of their own, in no order */
+};
 
 struct rg_verdict_map {
 	const struct rg_maps *maps;
 	struct rg_index_maps *indexes;
+	struct rg_jobs *jobs;
 	struct rg_expiry_queue *queue; /* keys by expiry; an entry may be outdated, the map decides */
-	uint64_t rebuilds; /* of the queue */
+	struct rg_expiry_queue *next_queue; /* is filled to take its place; or NULL */
+	uint32_t next_number; /* of the entry that goes into next_queue */
+	struct rg_job rebuild; /* of the queue */
 	struct rg_slot_bitmap *slots; /* of `verdict_details`: each verdict has one of its own */
+	struct rg_verdict_keys *keys; /* of all verdicts, by slot; not of those that are still to be adopted */
+	uint32_t next_victim; /* where evict_any() looks */
+	struct adoption adoption;
 	struct rg_verdict_map_observer observer;
 	struct rg_verdict_map_count count;
 };
 
+#define MAP_OF(member_pointer, member)                                                              \
+	((struct rg_verdict_map *)(void *)((char *)(member_pointer)-offsetof(struct rg_verdict_map, \
+									     member)))
+
 int rg_verdict_map_new(struct rg_verdict_map **ret, const struct rg_maps *maps,
-		       struct rg_index_maps *indexes, const struct rg_verdict_map_observer *observer)
+		       struct rg_index_maps *indexes, struct rg_jobs *jobs,
+		       const struct rg_verdict_map_observer *observer)
 {
 	struct rg_verdict_map *map = calloc(1, sizeof(*map));
 
@@ -27,8 +52,11 @@ int rg_verdict_map_new(struct rg_verdict_map **ret, const struct rg_maps *maps,
 		return -ENOMEM;
 	map->maps = maps;
 	map->indexes = indexes;
+	map->jobs = jobs;
 	map->observer = *observer;
-	if (rg_expiry_queue_new(&map->queue) || rg_slot_bitmap_new(&map->slots, maps->details_count)) {
+	map->adoption.map = map;
+	if (rg_expiry_queue_new(&map->queue) || rg_slot_bitmap_new(&map->slots, maps->details_count) ||
+	    rg_verdict_keys_new(&map->keys, maps->details_count)) {
 		rg_verdict_map_free(map);
 		return -ENOMEM;
 	}
@@ -41,7 +69,10 @@ void rg_verdict_map_free(struct rg_verdict_map *map)
 	if (!map)
 		return;
 	rg_expiry_queue_free(map->queue);
+	rg_expiry_queue_free(map->next_queue);
+	rg_expiry_queue_free(map->adoption.strays);
 	rg_slot_bitmap_free(map->slots);
+	rg_verdict_keys_free(map->keys);
 	free(map);
 }
 
@@ -108,6 +139,22 @@ int rg_verdict_map_get(const struct rg_verdict_map *map, const struct rg_prefix 
 	return value->prefix_len == key->len ? 0 : -ENOENT;
 }
 
+/* The next agent's: a slot whose `since` is 0 is free. */
+static void release_details(struct rg_verdict_map *map, uint32_t slot)
+{
+	if (rg_slot_bitmap_is_taken(map->slots, slot))
+		map->maps->details[slot].since = 0;
+	rg_slot_bitmap_release(map->slots, slot);
+}
+
+/* Whether the slot is this key's. */
+static bool is_known(const struct rg_verdict_map *map, uint32_t slot, const struct rg_prefix *key)
+{
+	struct rg_prefix known;
+
+	return rg_verdict_keys_get(map->keys, slot, &known) && !rg_prefix_compare(&known, key);
+}
+
 /* The value that an entry of the queue is for. -ENOENT: it was removed, or ends at another time. */
 static int get_queued(const struct rg_verdict_map *map, const struct rg_expiry_entry *entry,
 		      struct rg_verdict *value)
@@ -125,17 +172,41 @@ int rg_verdict_map_get_indexed(const struct rg_verdict_map *map, const struct rg
 		       -ENOENT;
 }
 
+/* 0, 1: there is none, or a negative error. */
+static int next_key(int fd, const struct rg_prefix *key, struct rg_prefix *ret)
+{
+	struct rg_prefix next;
+
+	if (bpf_map_get_next_key(fd, key, &next))
+		return errno == ENOENT ? 1 : -errno;
+	*ret = next;
+	return 0;
+}
+
+/* The kernel starts a walk over if the key that it stands on is gone: call before it is removed. */
+static void step_over(struct adoption *adoption, const struct rg_prefix *key)
+{
+	if (adoption->job.is_queued && !adoption->from && !adoption->is_over &&
+	    !rg_prefix_compare(&adoption->key, key))
+		adoption->is_over = next_key(adoption->map->maps->verdicts, key, &adoption->key) != 0;
+}
+
 int rg_verdict_map_remove(struct rg_verdict_map *map, const struct rg_prefix *key,
 			  const struct rg_verdict *value)
 {
+	struct rg_prefix other;
+
 	if (!rg_index_maps_may_have(map->indexes, &key->addr))
 		return -ENOENT;
+	step_over(&map->adoption, key);
 	if (bpf_map_delete_elem(map->maps->verdicts, key))
 		return -errno;
 	rg_index_maps_remove(map->indexes, key, false);
-	/* Last: no packet finds these details any more. */
-	rg_slot_bitmap_release(map->slots, value->details);
-	map->count.entries--;
+	/* Last: no packet finds these details any more. A stray's are another verdict's. */
+	if (is_known(map, value->details, key))
+		rg_verdict_keys_clear(map->keys, value->details);
+	if (!rg_verdict_keys_get(map->keys, value->details, &other))
+		release_details(map, value->details);
 	map->observer.changed(map->observer.arg, key, NULL);
 	return 0;
 }
@@ -156,160 +227,269 @@ static void announce(struct rg_verdict_map *map, const struct rg_prefix *key,
 
 /* ---- the queue by expiry ---- */
 
-static int queue_entry(void *arg, const void *key)
-{
-	struct rg_verdict_map *map = arg;
-	struct rg_verdict value;
-
-	if (rg_verdict_map_get(map, key, &value))
-		return 0;
-	return rg_expiry_queue_add(map->queue, key, value.expiry);
-}
-
-/* Rebuilds the queue from the map. 0, or a negative error; then the old queue stays. */
-static int rebuild_queue(struct rg_verdict_map *map)
-{
-	struct rg_expiry_queue *old = map->queue;
-	int err = rg_expiry_queue_new(&map->queue);
-
-	if (!err)
-		err = rg_map_walk(map->maps->verdicts, queue_entry, map);
-	if (err) {
-		if (map->queue != old)
-			rg_expiry_queue_free(map->queue);
-		map->queue = old;
-		return err;
-	}
-	rg_expiry_queue_free(old);
-	map->count.entries = rg_expiry_queue_count(map->queue);
-	map->rebuilds++;
-	return 0;
-}
-
 /* The queue may have as many outdated entries as there are verdicts, and these. */
 #define OUTDATED_MAX 65536
 
+/* Returns whether there is more. A verdict that is stored meanwhile is in both queues, maybe twice. */
+static bool rebuild_step(struct rg_job *job)
+{
+	struct rg_verdict_map *map = MAP_OF(job, rebuild);
+	struct rg_prefix key;
+	struct rg_verdict value;
+
+	for (int i = 0; i < STEP; i++) {
+		int err = rg_verdict_map_next(map, &map->next_number, &key, &value);
+
+		if (err == -ERANGE)
+			return false;
+		/* Without memory, evict_any() finds what the queue lacks. */
+		if (!err)
+			(void)rg_expiry_queue_add(map->next_queue, &key, value.expiry);
+	}
+	return true;
+}
+
+static void rebuild_end(struct rg_job *job, bool complete)
+{
+	struct rg_verdict_map *map = MAP_OF(job, rebuild);
+
+	if (!complete)
+		return;
+	rg_expiry_queue_free(map->queue);
+	map->queue = map->next_queue;
+	map->next_queue = NULL;
+}
+
 /*
  * A verdict that is renewed, or removed before its end, leaves an outdated entry in the queue. When most
- * entries are outdated, the queue is rebuilt: 3 us a verdict. As many verdicts have changed since the
- * last rebuild, and each change took longer.
+ * entries are outdated, the queue is rebuilt, in a job.
  */
+static void check_queue(struct rg_verdict_map *map)
+{
+	if (map->next_queue ||
+	    rg_expiry_queue_count(map->queue) < 2 * rg_verdict_keys_count(map->keys) + OUTDATED_MAX)
+		return;
+	if (rg_expiry_queue_new(&map->next_queue))
+		return; /* the next verdict tries again */
+	map->next_number = 0;
+	map->rebuild =
+		(struct rg_job){ .work = RG_LOOP_EXPIRY, .step = rebuild_step, .end = rebuild_end };
+	rg_jobs_add(map->jobs, RG_LANE_UPKEEP, &map->rebuild);
+}
+
 static int enqueue(struct rg_verdict_map *map, const struct rg_prefix *key, uint64_t expiry)
 {
-	if (rg_expiry_queue_count(map->queue) >= 2 * map->count.entries + OUTDATED_MAX &&
-	    !rebuild_queue(map))
-		return 0; /* the map has the entry already */
+	check_queue(map);
+	if (map->next_queue)
+		(void)rg_expiry_queue_add(map->next_queue, key, expiry);
 	return rg_expiry_queue_add(map->queue, key, expiry);
 }
 
 /* ---- taking over from an earlier agent ---- */
 
-struct adoption {
-	struct rg_verdict_map *map;
-	struct rg_expiry_queue *strays; /* verdicts without details of their own, in no order */
-};
-
-static int adopt_entry(void *arg, const void *key)
+static void adopt_entry(struct rg_verdict_map *map, const struct rg_prefix *key)
 {
-	struct adoption *adoption = arg;
-	struct rg_verdict_map *map = adoption->map;
-	const struct rg_prefix *prefix = key;
+	struct adoption *adoption = &map->adoption;
 	struct rg_verdict value;
-	int err = 0;
+	struct rg_prefix other;
 
-	if (rg_verdict_map_get(map, prefix, &value))
-		return 0;
-	map->count.entries++;
-	if (!rg_slot_bitmap_claim(map->slots, value.details))
-		err = rg_expiry_queue_add(adoption->strays, prefix, 0);
-	announce(map, prefix, &value);
-	return err ? err : enqueue(map, prefix, value.expiry);
+	if (rg_verdict_map_get(map, key, &value) || is_known(map, value.details, key))
+		return; /* it was stored anew meanwhile */
+	if (value.details >= map->maps->details_count ||
+	    rg_verdict_keys_get(map->keys, value.details, &other)) {
+		(void)rg_expiry_queue_add(adoption->strays, key, 0);
+		return;
+	}
+	(void)rg_slot_bitmap_claim(map->slots, value.details);
+	if (rg_verdict_keys_set(map->keys, value.details, key) || enqueue(map, key, value.expiry)) {
+		map->count.failed++;
+		(void)rg_verdict_map_remove(map, key, &value);
+		return;
+	}
+	announce(map, key, &value);
 }
 
 /* The verdict gets details of its own, a copy of those it shares, but without the hits. */
 static void adopt_stray(struct rg_verdict_map *map, const struct rg_prefix *key)
 {
 	struct rg_full_verdict full;
-	struct rg_verdict value;
+	struct rg_verdict value, old;
 
-	if (rg_verdict_map_get(map, key, &value))
+	if (rg_verdict_map_get(map, key, &old) || is_known(map, old.details, key))
 		return;
-	full = full_verdict(map->maps, &value);
+	full = full_verdict(map->maps, &old);
 	full.since = rg_now();
 	full.hits = 0;
-	value.details = UINT32_MAX; /* the others are another verdict's */
-	if (take_details(map, &full, &value.details) ||
-	    bpf_map_update_elem(map->maps->verdicts, key, &value, BPF_EXIST)) {
+	value = old;
+	if (take_details(map, &full, &value.details)) {
 		map->count.failed++;
-		(void)rg_verdict_map_remove(map, key, &value);
+		(void)rg_verdict_map_remove(map, key, &old);
+		return;
 	}
+	if (rg_verdict_keys_set(map->keys, value.details, key) ||
+	    bpf_map_update_elem(map->maps->verdicts, key, &value, BPF_EXIST) ||
+	    enqueue(map, key, value.expiry)) {
+		rg_verdict_keys_clear(map->keys, value.details);
+		release_details(map, value.details);
+		map->count.failed++;
+		(void)rg_verdict_map_remove(map, key, &old);
+		return;
+	}
+	announce(map, key, &value);
 }
 
-/* Strays come last: the free details are known only after the walk. */
+static void copy_verdict(struct rg_verdict_map *map, const struct rg_maps *from,
+			 const struct rg_prefix *key)
+{
+	struct rg_full_verdict full;
+	struct rg_verdict value, newer;
+
+	if (bpf_map_lookup_elem(from->verdicts, key, &value) || value.prefix_len != key->len ||
+	    !rg_verdict_map_get_indexed(map, key, &newer))
+		return;
+	full = full_verdict(from, &value);
+	if (rg_prefix_has_v4(key) || rg_verdict_map_put(map, key, &full))
+		map->count.failed++;
+}
+
+#define RELEASE_STEP 16384 /* slots: 0.1 ms */
+
+/* Details that seemed to be taken, but no verdict has them, are free. Returns whether there is more. */
+static bool release_unknown(struct rg_verdict_map *map)
+{
+	struct adoption *adoption = &map->adoption;
+	struct rg_prefix key;
+
+	for (int i = 0; i < RELEASE_STEP && adoption->released < map->maps->details_count; i++) {
+		uint32_t slot = adoption->released++;
+
+		if (rg_slot_bitmap_is_taken(map->slots, slot) &&
+		    !rg_verdict_keys_get(map->keys, slot, &key))
+			release_details(map, slot);
+	}
+	return adoption->released < map->maps->details_count;
+}
+
+/* Strays come last: the free details are known only after the walk. Returns whether there is more. */
+static bool adopt_step(struct rg_job *job)
+{
+	struct adoption *adoption = (struct adoption *)(void *)job;
+	struct rg_verdict_map *map = adoption->map;
+	struct rg_expiry_entry stray;
+
+	for (int i = 0; i < STEP; i++) {
+		const struct rg_prefix key = adoption->key;
+
+		if (!adoption->is_over) {
+			/* First the next one: this one may be removed. */
+			adoption->is_over = next_key(adoption->from ? adoption->from->verdicts :
+								      map->maps->verdicts,
+						     &key, &adoption->key) != 0;
+			if (adoption->from)
+				copy_verdict(map, adoption->from, &key);
+			else
+				adopt_entry(map, &key);
+		} else if (adoption->strays &&
+			   rg_expiry_queue_pop(adoption->strays, UINT64_MAX, &stray)) {
+			adopt_stray(map, &stray.key);
+		} else {
+			return !adoption->from && release_unknown(map);
+		}
+	}
+	return true;
+}
+
+static void adopt_end(struct rg_job *job, bool complete)
+{
+	struct adoption *adoption = (struct adoption *)(void *)job;
+
+	if (!complete)
+		return;
+	rg_expiry_queue_free(adoption->strays);
+	adoption->strays = NULL;
+}
+
+static int start_adoption(struct rg_verdict_map *map, const struct rg_maps *from)
+{
+	struct adoption *adoption = &map->adoption;
+	int err = next_key(from ? from->verdicts : map->maps->verdicts, NULL, &adoption->key);
+
+	if (err < 0)
+		return err;
+	adoption->is_over = err;
+	adoption->released = 0;
+	adoption->from = from;
+	adoption->job =
+		(struct rg_job){ .work = RG_LOOP_TAKE_OVER, .step = adopt_step, .end = adopt_end };
+	rg_jobs_add(map->jobs, RG_LANE_VERDICTS, &adoption->job);
+	return 0;
+}
+
+/* Until the end of the walk all details that were ever written count as taken. */
 int rg_verdict_map_adopt(struct rg_verdict_map *map)
 {
-	struct adoption adoption = { .map = map };
-	struct rg_expiry_entry stray;
-	int err = rg_expiry_queue_new(&adoption.strays);
+	int err = rg_expiry_queue_new(&map->adoption.strays);
 
-	if (!err)
-		err = rg_map_walk(map->maps->verdicts, adopt_entry, &adoption);
-	while (!err && rg_expiry_queue_pop(adoption.strays, UINT64_MAX, &stray))
-		adopt_stray(map, &stray.key);
-	rg_expiry_queue_free(adoption.strays);
-	return err;
-}
-
-struct copy {
-	struct rg_verdict_map *map;
-	const struct rg_maps *from;
-};
-
-static int copy_verdict(void *arg, const void *key)
-{
-	struct copy *copy = arg;
-	struct rg_full_verdict full;
-	struct rg_verdict value;
-
-	if (bpf_map_lookup_elem(copy->from->verdicts, key, &value) ||
-	    value.prefix_len != ((const struct rg_prefix *)key)->len)
-		return 0;
-	full = full_verdict(copy->from, &value);
-	if (rg_prefix_has_v4(key) || rg_verdict_map_put(copy->map, key, &full))
-		copy->map->count.failed++;
-	return 0;
+	if (err)
+		return err;
+	for (uint32_t slot = 0; slot < map->maps->details_count; slot++)
+		if (map->maps->details[slot].since)
+			(void)rg_slot_bitmap_claim(map->slots, slot);
+	return start_adoption(map, NULL);
 }
 
 void rg_verdict_map_copy(struct rg_verdict_map *map, const struct rg_maps *from)
 {
-	struct copy copy = { .map = map, .from = from };
+	(void)start_adoption(map, from);
+}
 
-	(void)rg_map_walk(from->verdicts, copy_verdict, &copy);
+bool rg_verdict_map_is_adopting(const struct rg_verdict_map *map)
+{
+	return map->adoption.job.is_queued;
 }
 
 /* ---- storing ---- */
 
+#define OUTDATED_AT_ONCE 2048 /* entries of the queue that one eviction looks at: 2 ms */
+
+/* The verdict nearest to its expiry. */
 static bool evict_first(struct rg_verdict_map *map)
 {
 	struct rg_expiry_entry entry;
 	struct rg_verdict value;
 
-	while (rg_expiry_queue_pop(map->queue, UINT64_MAX, &entry))
+	for (int i = 0; i < OUTDATED_AT_ONCE && rg_expiry_queue_pop(map->queue, UINT64_MAX, &entry);
+	     i++)
 		if (!get_queued(map, &entry, &value) &&
-		    !rg_verdict_map_remove(map, &entry.key, &value)) {
-			map->count.evicted++;
+		    !rg_verdict_map_remove(map, &entry.key, &value))
 			return true;
-		}
 	return false;
 }
 
-/* Removes the verdict nearest to its expiry. 0 or -ENOSPC: there is none. */
+/* Any verdict: the queue has too many outdated entries in front, or for want of memory it lacks some. */
+static bool evict_any(struct rg_verdict_map *map)
+{
+	struct rg_verdict value;
+	struct rg_prefix key;
+	int err;
+
+	for (int i = 0; i < STEP; i++) {
+		err = rg_verdict_map_next(map, &map->next_victim, &key, &value);
+		if (err == -ERANGE)
+			map->next_victim = 0;
+		else if (!err && !rg_verdict_map_remove(map, &key, &value))
+			return true;
+	}
+	return false;
+}
+
+/* Removes a verdict to make room. 0 or -ENOSPC: there is none. */
 static int evict(struct rg_verdict_map *map)
 {
-	if (evict_first(map))
-		return 0;
-	/* For want of memory the queue may lack entries that the map has. */
-	return !rebuild_queue(map) && evict_first(map) ? 0 : -ENOSPC;
+	if (!evict_first(map) && !evict_any(map))
+		return -ENOSPC;
+	map->count.evicted++;
+	return 0;
 }
 
 /* A renewed verdict keeps its hits, and its beginning if it is the same and had not ended. */
@@ -318,6 +498,17 @@ static void keep_old(struct rg_full_verdict old, struct rg_full_verdict *full)
 	full->hits = old.hits;
 	if (old.expiry > full->since && old.peer_class == full->peer_class && old.zone == full->zone)
 		full->since = old.since;
+}
+
+/* Whether the details of an entry are its own; those of one that is still to be adopted may not be. */
+static bool has_details(const struct rg_verdict_map *map, const struct rg_verdict *value,
+			const struct rg_prefix *key)
+{
+	struct rg_prefix known;
+
+	return rg_verdict_keys_get(map->keys, value->details, &known) ?
+		       !rg_prefix_compare(&known, key) :
+		       rg_slot_bitmap_is_taken(map->slots, value->details);
 }
 
 /*
@@ -334,7 +525,7 @@ static int try_put(struct rg_verdict_map *map, const struct rg_prefix *key,
 					 .action = full->action,
 					 .zone = (uint8_t)full->zone };
 	bool known = !rg_verdict_map_get_indexed(map, key, &old);
-	bool renewed = known && rg_slot_bitmap_is_taken(map->slots, old.details);
+	bool renewed = known && has_details(map, &old, key);
 	int err;
 
 	if (renewed) {
@@ -344,14 +535,16 @@ static int try_put(struct rg_verdict_map *map, const struct rg_prefix *key,
 	} else if (take_details(map, full, &value.details)) {
 		return -ENOSPC;
 	}
-	if (bpf_map_update_elem(maps->verdicts, key, &value, BPF_ANY)) {
+	err = rg_verdict_keys_set(map->keys, value.details, key);
+	if (!err && bpf_map_update_elem(maps->verdicts, key, &value, BPF_ANY))
 		err = -errno;
-		if (!renewed)
-			rg_slot_bitmap_release(map->slots, value.details);
+	if (err) {
+		if (!renewed) {
+			rg_verdict_keys_clear(map->keys, value.details);
+			release_details(map, value.details);
+		}
 		return err;
 	}
-	if (!known)
-		map->count.entries++;
 	announce(map, key, &value);
 	return enqueue(map, key, value.expiry);
 }
@@ -381,20 +574,21 @@ int rg_verdict_map_set_action(struct rg_verdict_map *map, const struct rg_prefix
 	return 0;
 }
 
-size_t rg_verdict_map_expire(struct rg_verdict_map *map, uint64_t now)
+bool rg_verdict_map_expire(struct rg_verdict_map *map, uint64_t now, size_t *count)
 {
 	struct rg_expiry_entry entry;
 	struct rg_verdict value;
-	size_t count = 0;
 
-	while (rg_expiry_queue_pop(map->queue, now, &entry)) {
+	for (int i = 0; i < STEP; i++) {
+		if (!rg_expiry_queue_pop(map->queue, now, &entry))
+			return false;
 		/* A verdict that was renewed meanwhile is in the queue again, with its new end. */
 		if (rg_verdict_map_get(map, &entry.key, &value) || value.expiry > now)
 			continue;
 		if (!rg_verdict_map_remove(map, &entry.key, &value))
-			count++;
+			++*count;
 	}
-	return count;
+	return true;
 }
 
 /* ---- reading ---- */
@@ -416,30 +610,35 @@ int rg_verdict_map_find(const struct rg_verdict_map *map, const struct rg_addr *
 	}
 }
 
-int rg_verdict_map_at(const struct rg_verdict_map *map, size_t number, struct rg_prefix *key,
-		      struct rg_full_verdict *ret)
+int rg_verdict_map_next(const struct rg_verdict_map *map, uint32_t *number, struct rg_prefix *key,
+			struct rg_verdict *value)
 {
-	struct rg_expiry_entry entry;
-	struct rg_verdict value;
+	uint32_t at = *number;
 
-	if (!rg_expiry_queue_at(map->queue, number, &entry))
+	if (!rg_verdict_keys_next(map->keys, &at))
 		return -ERANGE;
-	if (get_queued(map, &entry, &value))
+	*number = at + 1;
+	if (!rg_verdict_keys_get(map->keys, at, key) || rg_verdict_map_get(map, key, value))
 		return -ENOENT;
-	*key = entry.key;
-	*ret = full_verdict(map->maps, &value);
 	return 0;
 }
 
-uint64_t rg_verdict_map_renumbered(const struct rg_verdict_map *map)
+void rg_verdict_map_age(struct rg_verdict_map *map)
 {
-	return map->rebuilds;
+	rg_verdict_keys_age(map->keys);
+}
+
+bool rg_verdict_map_is_fresh(const struct rg_verdict_map *map, const struct rg_verdict *value)
+{
+	return rg_verdict_keys_is_fresh(map->keys, value->details);
 }
 
 struct rg_verdict_map_count rg_verdict_map_count(const struct rg_verdict_map *map)
 {
 	struct rg_verdict_map_count count = map->count;
 
+	count.entries = rg_verdict_keys_count(map->keys);
 	count.details = rg_slot_bitmap_taken(map->slots);
+	count.queued = rg_expiry_queue_count(map->queue);
 	return count;
 }

@@ -7,6 +7,7 @@
 #ifndef REPGATE_STORE_VERDICT_MAP_H
 #define REPGATE_STORE_VERDICT_MAP_H
 
+#include "base/jobs.h"
 #include "index/index_maps.h"
 #include "kernel/loader.h"
 
@@ -27,8 +28,9 @@ struct rg_full_verdict {
 struct rg_verdict_map;
 
 struct rg_verdict_map_count {
-	uint64_t entries; /* in `verdicts` now */
+	uint64_t entries; /* in `verdicts` now; while verdicts are taken over, those that are */
 	uint64_t details; /* taken in `verdict_details`: as many */
+	uint64_t queued; /* entries of the queue by expiry, outdated ones too */
 	uint64_t evicted, failed; /* since the start, as in struct rg_verdicts_count */
 };
 
@@ -38,15 +40,26 @@ struct rg_verdict_map_observer {
 	void *arg;
 };
 
-/* maps and indexes stay the caller's. Nothing is taken over yet. 0 or -ENOMEM. */
+/* maps, indexes and jobs stay the caller's. Nothing is taken over yet. 0 or -ENOMEM. */
 int rg_verdict_map_new(struct rg_verdict_map **ret, const struct rg_maps *maps,
-		       struct rg_index_maps *indexes, const struct rg_verdict_map_observer *observer);
+		       struct rg_index_maps *indexes, struct rg_jobs *jobs,
+		       const struct rg_verdict_map_observer *observer);
+/* Call when the jobs are freed. */
 void rg_verdict_map_free(struct rg_verdict_map *map);
 
-/* Takes over what an earlier agent left in the maps. Call once, first. 0 or a negative error. */
+/*
+ * Takes over what an earlier agent left in the maps, in a job. Call once, first; or rg_verdict_map_copy(). What is
+ * not taken over yet is in force; it can be read, renewed and removed by its key. Only those who go by number, the
+ * count, and the queue by expiry do not know it yet. 0 or a negative error.
+ */
 int rg_verdict_map_adopt(struct rg_verdict_map *map);
-/* Copies the verdicts of other maps, of the same layout but of other sizes. */
+/*
+ * Copies the verdicts of other maps, of the same layout but of other sizes, in a job. from must stay until its end. A
+ * verdict that is stored meanwhile is newer, and stays.
+ */
 void rg_verdict_map_copy(struct rg_verdict_map *map, const struct rg_maps *from);
+/* Whether one of the two is under way. */
+bool rg_verdict_map_is_adopting(const struct rg_verdict_map *map);
 
 /* The entry under exactly this key, whether it has ended or not. 0 or -errno: -ENOENT if there is none. */
 int rg_verdict_map_get(const struct rg_verdict_map *map, const struct rg_prefix *key,
@@ -73,13 +86,18 @@ int rg_verdict_map_set_action(struct rg_verdict_map *map, const struct rg_prefix
 /* Removes the entry that was found under key. 0 or -errno. */
 int rg_verdict_map_remove(struct rg_verdict_map *map, const struct rg_prefix *key,
 			  const struct rg_verdict *value);
-/* Removes all that has ended at now. Returns how many. */
-size_t rg_verdict_map_expire(struct rg_verdict_map *map, uint64_t now);
+/* Removes what has ended at now, a step of it, and adds to *count how many. False: nothing is left. */
+bool rg_verdict_map_expire(struct rg_verdict_map *map, uint64_t now, size_t *count);
 
-/* See rg_verdicts_at() and rg_verdicts_renumbered(). */
-int rg_verdict_map_at(const struct rg_verdict_map *map, size_t number, struct rg_prefix *key,
-		      struct rg_full_verdict *ret);
-uint64_t rg_verdict_map_renumbered(const struct rg_verdict_map *map);
+/*
+ * The entry with the first number from *number on, which becomes the next number to ask for. A verdict keeps its number, so a
+ * walk from 0 on meets each one that is there all the while. 0; -ENOENT: skip this one; -ERANGE: there is no more.
+ */
+int rg_verdict_map_next(const struct rg_verdict_map *map, uint32_t *number, struct rg_prefix *key,
+			struct rg_verdict *value);
+/* From now on, entries that are stored or renewed are fresh. */
+void rg_verdict_map_age(struct rg_verdict_map *map);
+bool rg_verdict_map_is_fresh(const struct rg_verdict_map *map, const struct rg_verdict *value);
 
 struct rg_verdict_map_count rg_verdict_map_count(const struct rg_verdict_map *map);
 

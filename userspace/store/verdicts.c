@@ -8,23 +8,108 @@
 #include "store/prefix_rule.h"
 #include "store/zone_names.h"
 
+/* A flush of a zone's slot: because its listings are wrong, or because the zone has left. */
+struct zone_flush {
+	struct rg_flush flush;
+	struct rg_verdicts *verdicts;
+	uint32_t slot;
+	void (*done)(void *arg, uint32_t slot, size_t count); /* NULL: nobody wants to know */
+	void *arg;
+};
+
+/* Peers are taken over after the verdicts; then the rule for prefixes has its evidence. */
+struct peer_adoption {
+	struct rg_job job;
+	struct rg_verdicts *verdicts;
+	int from; /* copied from this map; -1: adopted */
+	bool are_over; /* the peers; then the rule is applied */
+	struct rg_peers_walk walk;
+};
+
+struct expiry {
+	struct rg_job job;
+	struct rg_verdicts *verdicts;
+	uint64_t now;
+};
+
 struct rg_verdicts {
 	const struct rg_maps *maps;
 	struct rg_index_maps *indexes;
+	struct rg_jobs *jobs;
 	struct rg_verdict_map *map;
 	struct rg_peers peers;
 	struct rg_prefix_rule *rule;
 	struct rg_zone_names zones;
 	struct rg_verdicts_count count; /* what is not counted in map */
+	uint64_t started; /* ns: pending marks before it are an earlier agent's */
+
+	struct rg_verdict_walk_deps deps; /* of the walks below */
+	struct rg_flush all, countries;
+	struct zone_flush of_zones[RG_MAX_ZONES];
+	struct rg_new_actions actions;
+	struct peer_adoption adoption;
+	struct expiry expiry;
 };
 
-/* From maps of an earlier agent that have this layout, but other sizes. */
-static void copy_maps(struct rg_verdicts *verdicts, const struct rg_maps *from)
+/* ---- taking over, copying ---- */
+
+static void note_clean(void *arg, const struct rg_addr *addr, uint64_t expiry)
 {
-	rg_zone_names_copy(&verdicts->zones, from->zones);
-	rg_verdict_map_copy(verdicts->map, from);
-	rg_peers_copy(&verdicts->peers, from->peers);
+	struct rg_verdicts *verdicts = arg;
+
+	rg_prefix_rule_on_clean(verdicts->rule, addr, expiry);
 }
+
+static bool adopt_peers_step(struct rg_job *job)
+{
+	struct peer_adoption *adoption = (struct peer_adoption *)(void *)job;
+	struct rg_verdicts *verdicts = adoption->verdicts;
+
+	if (adoption->are_over)
+		return rg_prefix_rule_apply(verdicts->rule, rg_now());
+	adoption->are_over = !rg_peers_adopt(&verdicts->peers, adoption->from, verdicts->started,
+					     &adoption->walk, note_clean, verdicts);
+	if (adoption->are_over) {
+		rg_prefix_rule_hold(verdicts->rule, false);
+		rg_index_maps_activate(verdicts->indexes);
+	}
+	return true;
+}
+
+static void begin_adoption(struct rg_verdicts *verdicts, int from)
+{
+	struct peer_adoption *adoption = &verdicts->adoption;
+
+	rg_prefix_rule_hold(verdicts->rule, true);
+	adoption->verdicts = verdicts;
+	adoption->from = from;
+	adoption->job = (struct rg_job){ .work = RG_LOOP_TAKE_OVER, .step = adopt_peers_step };
+	rg_jobs_add(verdicts->jobs, RG_LANE_VERDICTS, &adoption->job);
+}
+
+static int take_over(struct rg_verdicts *verdicts, const struct rg_loader *loader)
+{
+	const struct rg_maps *old = rg_loader_old_maps(loader);
+	int err;
+
+	if (rg_loader_took_over(loader)) {
+		rg_index_maps_withdraw(verdicts->indexes);
+		err = rg_verdict_map_adopt(verdicts->map);
+		if (!err)
+			begin_adoption(verdicts, -1);
+		return err;
+	}
+	if (old) {
+		rg_zone_names_copy(&verdicts->zones, old->zones);
+		rg_verdict_map_copy(verdicts->map, old);
+		begin_adoption(verdicts, old->peers);
+	} else {
+		rg_index_maps_activate(verdicts->indexes);
+	}
+	return 0;
+}
+
+/* ---- the whole ---- */
 
 static int build_map(struct rg_verdicts *verdicts, const struct rg_conf *conf)
 {
@@ -33,10 +118,28 @@ static int build_map(struct rg_verdicts *verdicts, const struct rg_conf *conf)
 	if (rg_prefix_rule_new(&verdicts->rule, conf->ipv6_prefix))
 		return -ENOMEM;
 	observer.arg = verdicts->rule;
-	if (rg_verdict_map_new(&verdicts->map, verdicts->maps, verdicts->indexes, &observer))
+	if (rg_verdict_map_new(&verdicts->map, verdicts->maps, verdicts->indexes, verdicts->jobs,
+			       &observer))
 		return -ENOMEM;
 	rg_prefix_rule_bind(verdicts->rule, verdicts->map, &verdicts->peers);
 	return 0;
+}
+
+static void prepare_walks(struct rg_verdicts *verdicts)
+{
+	verdicts->deps = (struct rg_verdict_walk_deps){ .map = verdicts->map,
+							.peers = &verdicts->peers,
+							.rule = verdicts->rule,
+							.jobs = verdicts->jobs,
+							.removed = &verdicts->count.removed,
+							.failed = &verdicts->count.failed };
+	verdicts->all.deps = verdicts->countries.deps = verdicts->actions.deps = &verdicts->deps;
+	for (uint32_t slot = 0; slot < RG_MAX_ZONES; slot++) {
+		verdicts->of_zones[slot].flush.deps = &verdicts->deps;
+		verdicts->of_zones[slot].verdicts = verdicts;
+		verdicts->of_zones[slot].slot = slot;
+	}
+	verdicts->expiry.verdicts = verdicts;
 }
 
 static int build(struct rg_verdicts *verdicts, struct rg_loader *loader, const struct rg_conf *conf,
@@ -54,41 +157,27 @@ static int build(struct rg_verdicts *verdicts, struct rg_loader *loader, const s
 	err = build_map(verdicts, conf);
 	if (err)
 		return rg_fail(error, err, "out of memory");
-	err = rg_verdict_map_adopt(verdicts->map);
+	prepare_walks(verdicts);
+	err = take_over(verdicts, loader);
 	return err ? rg_fail(error, err, "verdicts map: %s", strerror(-err)) : 0;
 }
 
-static int note_clean(void *arg, const struct rg_addr *addr, const struct rg_peer *value)
-{
-	struct rg_verdicts *verdicts = arg;
-
-	if (value->state == RG_PEER_CLEAN)
-		rg_prefix_rule_on_clean(verdicts->rule, addr, value->expiry);
-	return 0;
-}
-
 int rg_verdicts_new(struct rg_verdicts **ret, struct rg_loader *loader, const struct rg_conf *conf,
-		    struct rg_error *error)
+		    struct rg_jobs *jobs, struct rg_error *error)
 {
 	struct rg_verdicts *verdicts = calloc(1, sizeof(*verdicts));
 	int err;
 
 	if (!verdicts)
 		return rg_fail(error, -ENOMEM, "out of memory");
+	verdicts->jobs = jobs;
+	verdicts->started = rg_now();
 	err = build(verdicts, loader, conf, error);
-	if (err) {
+	if (err)
 		rg_verdicts_free(verdicts);
-		return err;
-	}
-	if (rg_loader_took_over(loader))
-		rg_peers_adopt(&verdicts->peers);
-	else if (rg_loader_old_maps(loader))
-		copy_maps(verdicts, rg_loader_old_maps(loader));
-	(void)rg_verdicts_each_peer(verdicts, note_clean, verdicts);
-	rg_prefix_rule_apply(verdicts->rule, rg_now());
-	rg_index_maps_activate(verdicts->indexes);
-	*ret = verdicts;
-	return 0;
+	else
+		*ret = verdicts;
+	return err;
 }
 
 void rg_verdicts_free(struct rg_verdicts *verdicts)
@@ -103,9 +192,36 @@ void rg_verdicts_free(struct rg_verdicts *verdicts)
 
 /* ---- the names of zones ---- */
 
+static void on_zone_flushed(void *arg, size_t count, bool complete)
+{
+	struct zone_flush *flush = arg;
+	void (*done)(void *arg, uint32_t slot, size_t count) = flush->done;
+
+	flush->done = NULL;
+	if (!complete)
+		return;
+	if (done)
+		done(flush->arg, flush->slot, count);
+	rg_zone_names_free(&flush->verdicts->zones, flush->slot);
+}
+
+static struct zone_flush *add_zone_flush(struct rg_verdicts *verdicts, uint32_t slot, uint64_t since)
+{
+	struct zone_flush *flush = &verdicts->of_zones[slot];
+
+	/* One that is under way begins again, with the earlier of both times. */
+	if (flush->flush.job.is_queued && flush->flush.what.since < since)
+		since = flush->flush.what.since;
+	flush->flush.what = (struct rg_flush_what){ .zone = slot, .since = since };
+	flush->flush.done = on_zone_flushed;
+	flush->flush.arg = flush;
+	rg_flush_add(&flush->flush);
+	return flush;
+}
+
 static void flush_slot(void *arg, uint32_t slot)
 {
-	rg_verdicts_flush(arg, NULL, slot);
+	(void)add_zone_flush(arg, slot, 0);
 }
 
 int rg_verdicts_name_zones(struct rg_verdicts *verdicts, struct rg_conf *conf)
@@ -132,7 +248,7 @@ int rg_verdicts_restore(struct rg_verdicts *verdicts, const struct rg_prefix *ke
 	if (!rg_verdict_map_get(verdicts->map, key, &old))
 		return 0;
 	err = rg_verdict_map_put(verdicts->map, key, value);
-	rg_prefix_rule_apply(verdicts->rule, rg_now());
+	(void)rg_prefix_rule_apply(verdicts->rule, rg_now()); /* what is left waits for the next one */
 	return err;
 }
 
@@ -176,7 +292,7 @@ int rg_verdicts_put(struct rg_verdicts *verdicts, const struct rg_addr *addr,
 		verdicts->count.stored++;
 	if (err)
 		verdicts->count.failed++;
-	rg_prefix_rule_apply(verdicts->rule, now);
+	(void)rg_prefix_rule_apply(verdicts->rule, now);
 	/* Last: until now the pending mark holds the address's other SYNs. */
 	if (outcome->peer_class != RG_CLASS_CLEAN || err)
 		(void)rg_peers_remove(&verdicts->peers, addr);
@@ -216,15 +332,15 @@ int rg_verdicts_find_peer(const struct rg_verdicts *verdicts, const struct rg_ad
 	return rg_peers_find(&verdicts->peers, addr, now, ret);
 }
 
-int rg_verdicts_at(const struct rg_verdicts *verdicts, size_t number, struct rg_prefix *key,
-		   struct rg_full_verdict *ret)
+int rg_verdicts_next(const struct rg_verdicts *verdicts, uint32_t *number, struct rg_prefix *key,
+		     struct rg_full_verdict *ret)
 {
-	return rg_verdict_map_at(verdicts->map, number, key, ret);
-}
+	struct rg_verdict value;
+	int err = rg_verdict_map_next(verdicts->map, number, key, &value);
 
-uint64_t rg_verdicts_renumbered(const struct rg_verdicts *verdicts)
-{
-	return rg_verdict_map_renumbered(verdicts->map);
+	if (!err)
+		*ret = rg_verdict_map_full(verdicts->map, &value);
+	return err;
 }
 
 struct each {
@@ -233,6 +349,7 @@ struct each {
 	int (*call_peer)(void *arg, const struct rg_addr *peer, const struct rg_peer *value);
 	void *arg;
 	uint64_t now;
+	unsigned int misses;
 };
 
 static int each_verdict(void *arg, const void *key)
@@ -242,7 +359,7 @@ static int each_verdict(void *arg, const void *key)
 	struct rg_verdict value;
 
 	if (rg_verdict_map_get(each->verdicts->map, key, &value) || value.expiry <= each->now)
-		return 0;
+		return ++each->misses > RG_EACH_MISSES;
 	full = rg_verdict_map_full(each->verdicts->map, &value);
 	return each->call(each->arg, key, &full);
 }
@@ -263,7 +380,7 @@ static int each_peer(void *arg, const void *key)
 	struct rg_peer value;
 
 	if (rg_peers_find(&each->verdicts->peers, key, each->now, &value))
-		return 0;
+		return ++each->misses > RG_EACH_MISSES;
 	return each->call_peer(each->arg, key, &value);
 }
 
@@ -279,143 +396,103 @@ int rg_verdicts_each_peer(const struct rg_verdicts *verdicts,
 
 /* ---- removing ---- */
 
-struct flush {
-	struct rg_verdicts *verdicts;
-	const struct rg_prefix *prefix;
-	uint32_t slot;
-	uint64_t since;
-	bool countries;
-	size_t count;
-};
-
-static bool flush_wants(const struct flush *flush, const struct rg_prefix *key,
-			const struct rg_full_verdict *value)
+/* One address needs no walk: it is let go at once, also while everything is flushed. */
+static size_t flush_host(struct rg_verdicts *verdicts, const struct rg_prefix *key)
 {
-	if (flush->countries)
-		return value->reason == RG_REASON_COUNTRY;
-	if (flush->slot != RG_NO_ZONE && value->zone != flush->slot)
-		return false;
-	if (value->since < flush->since)
-		return false;
-	return !flush->prefix ||
-	       (key->len >= flush->prefix->len && rg_prefix_covers(flush->prefix, &key->addr));
-}
-
-static int flush_verdict(void *arg, const void *key)
-{
-	struct flush *flush = arg;
-	struct rg_full_verdict full;
 	struct rg_verdict value;
+	bool was_clean = rg_index_maps_peer_until(verdicts->indexes, &key->addr, rg_now());
+	size_t count = 0;
 
-	if (rg_verdict_map_get(flush->verdicts->map, key, &value))
-		return 0;
-	full = rg_verdict_map_full(flush->verdicts->map, &value);
-	if (flush_wants(flush, key, &full) &&
-	    !rg_verdict_map_remove(flush->verdicts->map, key, &value))
-		flush->count++;
-	return 0;
-}
-
-static size_t run_flush(struct flush *flush, bool peers)
-{
-	struct rg_verdicts *verdicts = flush->verdicts;
-
-	(void)rg_map_walk(verdicts->maps->verdicts, flush_verdict, flush);
-	verdicts->count.removed += flush->count;
-	if (peers) {
-		flush->count += rg_peers_flush(&verdicts->peers, flush->prefix);
-		rg_prefix_rule_on_flush(verdicts->rule, flush->prefix);
+	if (!rg_verdict_map_get_indexed(verdicts->map, key, &value) &&
+	    !rg_verdict_map_remove(verdicts->map, key, &value)) {
+		verdicts->count.removed++;
+		count++;
 	}
-	rg_prefix_rule_apply(verdicts->rule, rg_now());
-	return flush->count;
+	/* The index may have one that the map has lost. */
+	count += !rg_peers_remove(&verdicts->peers, &key->addr) || was_clean;
+	rg_prefix_rule_forget(verdicts->rule, &key->addr);
+	(void)rg_prefix_rule_apply(verdicts->rule, rg_now());
+	return count;
 }
 
-size_t rg_verdicts_flush(struct rg_verdicts *verdicts, const struct rg_prefix *prefix, uint32_t slot)
+int rg_verdicts_flush(struct rg_verdicts *verdicts, const struct rg_prefix *prefix, uint32_t slot,
+		      rg_flush_done *done, void *arg)
 {
-	struct flush flush = { .verdicts = verdicts, .prefix = prefix, .slot = slot };
+	struct rg_flush *flush;
 	struct rg_prefix around;
 
 	/* An address whose prefix is refused is let go only with the evidence against the prefix. */
 	if (prefix && !rg_addr_is_v4(&prefix->addr) &&
 	    !rg_prefix_rule_find(verdicts->rule, &prefix->addr, &around) && prefix->len > around.len)
-		flush.prefix = &around;
-	return run_flush(&flush, slot == RG_NO_ZONE);
-}
-
-size_t rg_verdicts_flush_zone(struct rg_verdicts *verdicts, uint32_t slot, uint64_t since)
-{
-	/* A verdict's `since` is in whole seconds. */
-	struct flush flush = { .verdicts = verdicts,
-			       .slot = slot,
-			       .since = since - since % RG_NSEC_PER_SEC };
-
-	return run_flush(&flush, false);
-}
-
-size_t rg_verdicts_flush_countries(struct rg_verdicts *verdicts, bool peers)
-{
-	struct flush flush = { .verdicts = verdicts, .countries = true, .slot = RG_NO_ZONE };
-
-	return run_flush(&flush, peers);
-}
-
-struct apply {
-	struct rg_verdicts *verdicts;
-	const struct rg_conf *conf;
-};
-
-/* The action that conf gives to a verdict; NONE: conf would not make this verdict any more. */
-static enum rg_action wanted_action(const struct rg_conf *conf, const struct rg_full_verdict *value)
-{
-	const struct rg_zone_conf *zone;
-	uint32_t code;
-
-	if (value->peer_class == RG_CLASS_APPROVED && value->zone == RG_NO_ZONE)
-		return RG_ACTION_PASS;
-	if (value->reason == RG_REASON_DNS_FAILURE)
-		return conf->on_dns_failure == RG_ACTION_TEMPFAIL ? RG_ACTION_TEMPFAIL :
-								    RG_ACTION_NONE;
-	if (value->zone == RG_NO_ZONE)
-		return (enum rg_action)conf->blocked_action;
-	zone = rg_conf_zone_by_slot(conf, value->zone);
-	if (!zone || rg_dnsbl_match(&zone->codes, &value->code, 1, &code) != RG_LISTED)
-		return RG_ACTION_NONE;
-	return zone->action;
-}
-
-static int apply_to(void *arg, const void *key)
-{
-	struct apply *apply = arg;
-	struct rg_full_verdict full;
-	struct rg_verdict value;
-	enum rg_action action;
-
-	if (rg_verdict_map_get(apply->verdicts->map, key, &value))
+		prefix = &around;
+	if (prefix && prefix->len == RG_ADDR_BITS && slot == RG_NO_ZONE) {
+		done(arg, flush_host(verdicts, prefix), true);
 		return 0;
-	full = rg_verdict_map_full(apply->verdicts->map, &value);
-	action = wanted_action(apply->conf, &full);
-	if (action == RG_ACTION_NONE) {
-		if (!rg_verdict_map_remove(apply->verdicts->map, key, &value))
-			apply->verdicts->count.removed++;
-	} else if (action != value.action) {
-		if (rg_verdict_map_set_action(apply->verdicts->map, key, &value, action))
-			apply->verdicts->count.failed++;
 	}
+	flush = calloc(1, sizeof(*flush));
+	if (!flush)
+		return -ENOMEM;
+	*flush = (struct rg_flush){
+		.deps = &verdicts->deps,
+		.what = { .has_prefix = prefix, .zone = slot, .peers = slot == RG_NO_ZONE },
+		.done = done,
+		.arg = arg,
+		.is_owned = true
+	};
+	if (prefix)
+		flush->what.prefix = *prefix;
+	rg_flush_add(flush);
 	return 0;
 }
 
-void rg_verdicts_apply(struct rg_verdicts *verdicts, const struct rg_conf *conf)
+void rg_verdicts_flush_all(struct rg_verdicts *verdicts)
 {
-	struct apply apply = { .verdicts = verdicts, .conf = conf };
+	verdicts->all.what = (struct rg_flush_what){ .zone = RG_NO_ZONE, .peers = true };
+	rg_flush_add(&verdicts->all);
+}
 
-	rg_map_walk(verdicts->maps->verdicts, apply_to, &apply);
-	rg_prefix_rule_apply(verdicts->rule, rg_now());
+void rg_verdicts_flush_zone(struct rg_verdicts *verdicts, uint32_t slot, uint64_t since,
+			    void (*done)(void *arg, uint32_t slot, size_t count), void *arg)
+{
+	/* A verdict's `since` is in whole seconds. */
+	struct zone_flush *flush = add_zone_flush(verdicts, slot, since - since % RG_NSEC_PER_SEC);
+
+	flush->done = done;
+	flush->arg = arg;
+}
+
+void rg_verdicts_flush_countries(struct rg_verdicts *verdicts, bool peers)
+{
+	peers |= verdicts->countries.job.is_queued && verdicts->countries.what.peers;
+	verdicts->countries.what =
+		(struct rg_flush_what){ .zone = RG_NO_ZONE, .countries = true, .peers = peers };
+	rg_flush_add(&verdicts->countries);
+}
+
+void rg_verdicts_apply(struct rg_verdicts *verdicts, struct rg_conf *const *conf)
+{
+	verdicts->actions.conf = conf;
+	rg_new_actions_add(&verdicts->actions);
+}
+
+static bool expire_step(struct rg_job *job)
+{
+	struct expiry *expiry = (struct expiry *)(void *)job;
+	struct rg_verdicts *verdicts = expiry->verdicts;
+	size_t count = 0;
+	bool more = rg_verdict_map_expire(verdicts->map, expiry->now, &count);
+
+	verdicts->count.expired += count;
+	more |= rg_prefix_rule_apply(verdicts->rule, expiry->now);
+	return more;
 }
 
 void rg_verdicts_sweep(struct rg_verdicts *verdicts, uint64_t now)
 {
-	verdicts->count.expired += rg_verdict_map_expire(verdicts->map, now);
-	rg_prefix_rule_apply(verdicts->rule, now);
+	verdicts->expiry.now = now;
+	if (!verdicts->expiry.job.is_queued)
+		verdicts->expiry.job = (struct rg_job){ .work = RG_LOOP_EXPIRY, .step = expire_step };
+	rg_jobs_add(verdicts->jobs, RG_LANE_UPKEEP, &verdicts->expiry.job);
 	rg_prefix_rule_sweep(verdicts->rule, now);
 	rg_index_maps_sweep(verdicts->indexes, now);
 }
@@ -438,6 +515,8 @@ struct rg_verdicts_count rg_verdicts_count(const struct rg_verdicts *verdicts)
 	count.entries = map.entries;
 	count.details = map.details;
 	count.evicted = map.evicted;
+	count.queued = map.queued;
+	count.is_adopting = rg_verdict_map_is_adopting(verdicts->map);
 	count.failed += map.failed;
 	count.surplus = rg_prefix_rule_surplus(verdicts->rule);
 	return count;

@@ -4,6 +4,9 @@
  * and `verdict_details` are written by verdict_map.c, `peers` by peers.c, `zones` by zone_names.c, and
  * this module decides what they write. XDP writes two things: it counts hits and adds pending peers.
  *
+ * Everything that walks over all verdicts or peers is a job (base/jobs.h); store/verdict_walk.h says what may happen while
+ * it is under way.
+ *
  * All functions are for the event loop's thread. Times are ns of CLOCK_BOOTTIME.
  */
 #ifndef REPGATE_STORE_VERDICTS_H
@@ -14,6 +17,7 @@
 #include "kernel/loader.h"
 #include "store/outcome.h"
 #include "store/verdict_map.h"
+#include "store/verdict_walk.h"
 
 struct rg_verdicts;
 
@@ -27,19 +31,23 @@ struct rg_verdicts_count {
 	uint64_t removed; /* by a flush, a reload or a new verdict */
 	uint64_t failed; /* could not be stored */
 	uint64_t surplus; /* forgotten before their end: their IPv6 prefix had more than RG_NEIGHBOURS */
+	uint64_t queued; /* entries of the queue by expiry, outdated ones too */
+	bool is_adopting; /* an earlier agent's verdicts are taken over: not all are counted yet */
 };
 
 /*
- * Takes over what an earlier agent left in the maps, or copies it from maps of other sizes. loader is the
- * caller's and must outlive it. 0 or a negative error with a reason.
+ * Takes over what an earlier agent left in the maps, or copies it from maps of other sizes, in jobs: the packets
+ * meet it all the while. loader and jobs are the caller's and must outlive it; the jobs are freed first, which ends them.
+ * 0 or a negative error with a reason.
  */
 int rg_verdicts_new(struct rg_verdicts **ret, struct rg_loader *loader, const struct rg_conf *conf,
-		    struct rg_error *error);
+		    struct rg_jobs *jobs, struct rg_error *error);
 void rg_verdicts_free(struct rg_verdicts *verdicts);
 
 /*
  * Gives every zone of conf its slot, see rg_zone_names_assign(). Verdicts of zones that conf no longer
- * has are removed. 1: a zone is new, 0: none is, or a negative error.
+ * has are removed, by a job. 1: a zone is new, 0: none is, or a negative error: -EAGAIN until the verdicts of
+ * zones that left before are removed.
  */
 int rg_verdicts_name_zones(struct rg_verdicts *verdicts, struct rg_conf *conf);
 /* The alias of the zone in this slot; "" if the slot is free. */
@@ -76,13 +84,11 @@ int rg_verdicts_find_peer(const struct rg_verdicts *verdicts, const struct rg_ad
 			  uint64_t now, struct rg_peer *ret);
 
 /*
- * The verdict with this number, from 0, in no order: to read them piece by piece while they change. A
- * verdict may come twice. 0; -ENOENT: skip this number; -ERANGE: past the last.
+ * The first verdict with a number from *number on, which becomes the next to ask for: to read them piece by piece
+ * while they change. Each one that is there all the while comes once. 0; -ENOENT: go on; -ERANGE: there is no more.
  */
-int rg_verdicts_at(const struct rg_verdicts *verdicts, size_t number, struct rg_prefix *key,
-		   struct rg_full_verdict *ret);
-/* How often the verdicts got new numbers. When it changes, a reader begins again at 0. */
-uint64_t rg_verdicts_renumbered(const struct rg_verdicts *verdicts);
+int rg_verdicts_next(const struct rg_verdicts *verdicts, uint32_t *number, struct rg_prefix *key,
+		     struct rg_full_verdict *ret);
 /*
  * Stores a verdict from a file or other maps, with its hits and beginning, unless the map has one for
  * this prefix. 0 or a negative error, which is not counted.
@@ -92,8 +98,10 @@ int rg_verdicts_restore(struct rg_verdicts *verdicts, const struct rg_prefix *ke
 
 /*
  * Call for each verdict, and each peer, that has not ended. A nonzero return ends the walk and is
- * returned. The call must not change the map.
+ * returned. After RG_EACH_MISSES that have ended the walk ends, too, and returns 1, as the loop waits for it. The call
+ * must not change the map.
  */
+#define RG_EACH_MISSES 4096
 int rg_verdicts_each(const struct rg_verdicts *verdicts,
 		     int (*call)(void *arg, const struct rg_prefix *key,
 				 const struct rg_full_verdict *value),
@@ -106,21 +114,28 @@ int rg_verdicts_each_peer(const struct rg_verdicts *verdicts,
 /*
  * Removes the verdicts within prefix (NULL: anywhere) that the zone in slot decided. RG_NO_ZONE: all
  * verdicts there, and all peers. A part of an IPv6 prefix that is refused as a whole stands for the prefix.
- * Returns how many.
+ * done: called at the end, maybe before this returns: one address takes no job. 0, or -ENOMEM: done is not called.
  */
-size_t rg_verdicts_flush(struct rg_verdicts *verdicts, const struct rg_prefix *prefix, uint32_t slot);
-/* Removes the verdicts that the zone in slot decided since then, to the second. Returns how many. */
-size_t rg_verdicts_flush_zone(struct rg_verdicts *verdicts, uint32_t slot, uint64_t since);
-/* Removes the verdicts that a country decided, and all peers too if peers is set. Returns how many. */
-size_t rg_verdicts_flush_countries(struct rg_verdicts *verdicts, bool peers);
+int rg_verdicts_flush(struct rg_verdicts *verdicts, const struct rg_prefix *prefix, uint32_t slot,
+		      rg_flush_done *done, void *arg);
+/* Removes all verdicts and peers, for the agent itself. Never fails. */
+void rg_verdicts_flush_all(struct rg_verdicts *verdicts);
+/*
+ * Removes the verdicts that the zone in slot decided since then, to the second. done: if the zone is flushed already, with
+ * this done, it is called once.
+ */
+void rg_verdicts_flush_zone(struct rg_verdicts *verdicts, uint32_t slot, uint64_t since,
+			    void (*done)(void *arg, uint32_t slot, size_t count), void *arg);
+/* Removes the verdicts that a country decided, and all peers too if peers is set. */
+void rg_verdicts_flush_countries(struct rg_verdicts *verdicts, bool peers);
 
 /*
- * Gives every verdict the action that conf says, and removes those that conf would not make any more. Call
- * after rg_verdicts_name_zones(). Walks the whole map: 1 us a verdict.
+ * Gives every verdict the action that the configuration in force says, and removes those that it would not make any
+ * more. Call after rg_verdicts_name_zones(). conf: where the one in force is found, also later, until the jobs are freed.
  */
-void rg_verdicts_apply(struct rg_verdicts *verdicts, const struct rg_conf *conf);
+void rg_verdicts_apply(struct rg_verdicts *verdicts, struct rg_conf *const *conf);
 
-/* Removes verdicts that have ended at now. Call about once a second. */
+/* Removes verdicts that have ended at now, in a job. Call about once a second. */
 void rg_verdicts_sweep(struct rg_verdicts *verdicts, uint64_t now);
 
 /* The indexes, still owned by verdicts: for list_map.c. */

@@ -27,12 +27,12 @@ static uint32_t find_slot(const struct rg_zone_names *names, const struct rg_zon
 	return RG_NO_ZONE;
 }
 
-/* There is one: a configuration has no more zones than there are slots. */
+/* RG_MAX_ZONES: none, because zones that left still have theirs. */
 static uint32_t find_free_slot(const struct rg_zone_names *names)
 {
 	uint32_t slot = 0;
 
-	while (names->slots[slot].peer_class != RG_CLASS_NONE)
+	while (slot < RG_MAX_ZONES && names->slots[slot].peer_class != RG_CLASS_NONE)
 		slot++;
 	return slot;
 }
@@ -47,20 +47,49 @@ static int write_slot(struct rg_zone_names *names, uint32_t slot, const char *al
 	return bpf_map_update_elem(names->fd, &slot, &name, BPF_ANY) ? -errno : 0;
 }
 
-int rg_zone_names_assign(struct rg_zone_names *names, struct rg_conf *conf,
-			 void (*freed)(void *arg, uint32_t slot), void *arg)
+/* Slots that zones of conf have, and slots that are free or become free. */
+static bool has_room(const struct rg_zone_names *names, const struct rg_conf *conf)
 {
-	int err = 0, fresh = 0;
+	unsigned int fresh = 0, room = 0;
 
 	for (unsigned int i = 0; i < conf->zone_count; i++)
-		conf->zones[i].slot = find_slot(names, &conf->zones[i]);
-	for (uint32_t slot = 0; slot < RG_MAX_ZONES; slot++) {
-		if (names->slots[slot].peer_class == RG_CLASS_NONE ||
-		    rg_conf_zone_by_slot(conf, slot))
-			continue;
-		freed(arg, slot);
-		(void)write_slot(names, slot, "", RG_CLASS_NONE);
+		fresh += conf->zones[i].slot == RG_NO_ZONE;
+	for (uint32_t slot = 0; slot < RG_MAX_ZONES; slot++)
+		room += names->slots[slot].peer_class == RG_CLASS_NONE;
+	return fresh <= room;
+}
+
+/* Returns whether a zone has come back to a slot that it had left. */
+static bool find_slots(struct rg_zone_names *names, struct rg_conf *conf)
+{
+	bool is_back = false;
+
+	for (unsigned int i = 0; i < conf->zone_count; i++) {
+		uint32_t slot = find_slot(names, &conf->zones[i]);
+
+		conf->zones[i].slot = slot;
+		is_back |= slot != RG_NO_ZONE && names->is_leaving[slot];
 	}
+	return is_back;
+}
+
+int rg_zone_names_assign(struct rg_zone_names *names, struct rg_conf *conf,
+			 void (*leaves)(void *arg, uint32_t slot), void *arg)
+{
+	int err = 0, fresh = find_slots(names, conf);
+
+	for (uint32_t slot = 0; slot < RG_MAX_ZONES; slot++) {
+		bool is_used = rg_conf_zone_by_slot(conf, slot);
+
+		if (names->slots[slot].peer_class == RG_CLASS_NONE ||
+		    names->is_leaving[slot] == !is_used)
+			continue;
+		names->is_leaving[slot] = !is_used;
+		if (!is_used)
+			leaves(arg, slot);
+	}
+	if (!has_room(names, conf))
+		return -EAGAIN;
 	for (unsigned int i = 0; !err && i < conf->zone_count; i++) {
 		struct rg_zone_conf *zone = &conf->zones[i];
 
@@ -71,6 +100,14 @@ int rg_zone_names_assign(struct rg_zone_names *names, struct rg_conf *conf,
 		fresh = 1;
 	}
 	return err ? err : fresh;
+}
+
+void rg_zone_names_free(struct rg_zone_names *names, uint32_t slot)
+{
+	if (!names->is_leaving[slot])
+		return;
+	names->is_leaving[slot] = false;
+	(void)write_slot(names, slot, "", RG_CLASS_NONE);
 }
 
 const char *rg_zone_names_alias(const struct rg_zone_names *names, uint32_t slot)

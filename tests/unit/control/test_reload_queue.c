@@ -79,12 +79,25 @@ static void end(int err)
 	rg_reload_queue_done(queue, err, &error);
 }
 
+static bool waits;
+
+static bool must_wait(void *arg)
+{
+	assert_ptr_equal(arg, &load_fails);
+	return waits;
+}
+
+static const struct rg_reload_queue_calls calls = { .load = load,
+						    .must_wait = must_wait,
+						    .arg = &load_fails };
+
 static int set_up(void **state)
 {
 	(void)state;
 	*log = '\0';
 	load_fails = 0;
-	return rg_reload_queue_new(&queue, load, &load_fails);
+	waits = false;
+	return rg_reload_queue_new(&queue, &calls);
 }
 
 static int tear_down(void **state)
@@ -193,6 +206,38 @@ static void test_ask_again(void **state)
 	check_log("done:again");
 }
 
+/* Requests whose verdicts have to follow are answered later; the next ones are served meanwhile. */
+static void test_answered_later(void **state)
+{
+	(void)state;
+	ask("a", RG_RELOAD_CONF);
+	waits = true;
+	end(0);
+	check_log("load:conf");
+	ask("N", RG_RELOAD_LISTS);
+	check_log("begin:N");
+	ask("B", RG_RELOAD_LISTS);
+	waits = false;
+	end(0);
+	check_log("begin:B load:lists done:B");
+	rg_reload_queue_release(queue);
+	check_log("done:a");
+	rg_reload_queue_release(queue);
+	check_log("done:N");
+	rg_reload_queue_release(queue); /* nobody waits */
+	check_log("");
+	/* What failed has changed nothing. */
+	waits = true;
+	ask("X", RG_RELOAD_LISTS);
+	check_log("begin:X failed:X not begun");
+	ask("c", RG_RELOAD_CONF);
+	end(0);
+	check_log("load:conf");
+	rg_reload_queue_free(queue);
+	queue = NULL;
+	check_log("failed:c repgated stops");
+}
+
 static void test_stop(void **state)
 {
 	(void)state;
@@ -213,7 +258,7 @@ int main(void)
 		TEST(test_one),	       TEST(test_shared),
 		TEST(test_alone),      TEST(test_nothing_to_load),
 		TEST(test_load_fails), TEST(test_ask_again),
-		TEST(test_stop),
+		TEST(test_stop),       TEST(test_answered_later),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

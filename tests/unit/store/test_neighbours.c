@@ -115,6 +115,38 @@ static void test_flood(void **state)
 	rg_neighbours_free(neighbours);
 }
 
+static void remove_unlisted(struct rg_neighbours *neighbours, const struct rg_prefix *prefix)
+{
+	struct rg_neighbours_walk walk = {};
+
+	while (rg_neighbours_remove_unlisted(neighbours, prefix, &walk))
+		;
+}
+
+/* What is put while a flush is under way stays. */
+static void test_put_during_flush(void **state)
+{
+	struct rg_neighbours *neighbours = new_neighbours(64);
+	struct rg_neighbours_walk walk = {};
+	struct rg_addr addr;
+
+	(void)state;
+	for (uint16_t i = 0; i < 3000; i++) {
+		addr = at(i % 300, i / 300);
+		rg_neighbours_put(neighbours, &addr, 1000 * SECOND, false);
+	}
+	assert_true(rg_neighbours_remove_unlisted(neighbours, NULL, &walk));
+	for (uint16_t i = 0; i < 300; i++) {
+		addr = at(i, 77);
+		rg_neighbours_put(neighbours, &addr, 1000 * SECOND, false);
+	}
+	while (rg_neighbours_remove_unlisted(neighbours, NULL, &walk))
+		;
+	/* A few that moved to a slot behind the walk may be left, too. */
+	assert_true(rg_neighbours_count(neighbours) >= 300 && rg_neighbours_count(neighbours) < 310);
+	rg_neighbours_free(neighbours);
+}
+
 static void test_flush_and_sweep(void **state)
 {
 	struct rg_neighbours *neighbours = new_neighbours(64);
@@ -127,14 +159,14 @@ static void test_flush_and_sweep(void **state)
 		rg_neighbours_put(neighbours, &addr, (1 + i % 2) * 1000 * SECOND, i == 305);
 	}
 	assert_int_equal(rg_neighbours_count(neighbours), 3000);
-	rg_neighbours_remove_unlisted(neighbours, &net);
+	remove_unlisted(neighbours, &net);
 	assert_int_equal(rg_neighbours_count(neighbours), 2991);
 	assert_int_equal(rg_neighbours_listed(neighbours, &net, ret, 4), 1);
 	rg_neighbours_sweep(neighbours, 999 * SECOND);
 	assert_int_equal(rg_neighbours_count(neighbours), 2991);
 	rg_neighbours_sweep(neighbours, 1001 * SECOND);
 	assert_int_equal(rg_neighbours_count(neighbours), 1491);
-	rg_neighbours_remove_unlisted(neighbours, NULL);
+	remove_unlisted(neighbours, NULL);
 	assert_int_equal(rg_neighbours_count(neighbours), 1);
 	for (int i = 0; i < 10; i++)
 		rg_neighbours_sweep(neighbours, 1001 * SECOND);
@@ -200,9 +232,13 @@ static void test_alone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_listed), cmocka_unit_test(test_surplus),
-		cmocka_unit_test(test_flood),  cmocka_unit_test(test_flush_and_sweep),
-		cmocka_unit_test(test_random), cmocka_unit_test(test_alone),
+		cmocka_unit_test(test_listed),
+		cmocka_unit_test(test_surplus),
+		cmocka_unit_test(test_flood),
+		cmocka_unit_test(test_flush_and_sweep),
+		cmocka_unit_test(test_put_during_flush),
+		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

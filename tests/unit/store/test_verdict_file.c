@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 
 #define SIZE 5000
-#define PIECE 1000 /* verdicts that are written in one go */
+#define PIECE 64 /* verdicts that are written in one step */
 #define HOUR 3600
 #define SECOND RG_NSEC_PER_SEC
 
@@ -28,31 +28,26 @@
 static struct entry {
 	struct rg_prefix key;
 	struct rg_full_verdict full;
-	bool is_gone; /* rg_verdicts_at() skips it */
+	bool is_gone; /* rg_verdicts_next() skips it */
 } entries[SIZE];
 
 static size_t entry_count, restored_count, asked;
-static uint64_t numbering;
 static int restore_error;
 
-int rg_verdicts_at(const struct rg_verdicts *verdicts, size_t number, struct rg_prefix *key,
-		   struct rg_full_verdict *ret)
+int rg_verdicts_next(const struct rg_verdicts *verdicts, uint32_t *number, struct rg_prefix *key,
+		     struct rg_full_verdict *ret)
 {
+	uint32_t at = (*number)++;
+
 	assert_null(verdicts);
 	asked++;
-	if (number >= entry_count)
+	if (at >= entry_count)
 		return -ERANGE;
-	if (entries[number].is_gone)
+	if (entries[at].is_gone)
 		return -ENOENT;
-	*key = entries[number].key;
-	*ret = entries[number].full;
+	*key = entries[at].key;
+	*ret = entries[at].full;
 	return 0;
-}
-
-uint64_t rg_verdicts_renumbered(const struct rg_verdicts *verdicts)
-{
-	assert_null(verdicts);
-	return numbering;
 }
 
 const char *rg_verdicts_zone(const struct rg_verdicts *verdicts, uint32_t slot)
@@ -105,7 +100,6 @@ static int set_up(void **state)
 	memset(entries, 0, sizeof(entries));
 	entry_count = restored_count = asked = 0;
 	restore_error = 0;
-	numbering = 0;
 	for (unsigned int i = 0; i < conf.zone_count; i++) {
 		conf.zones[i].codes = (struct rg_dnsbl_codes){};
 		if (rg_dnsbl_codes_add(&conf.zones[i].codes, "127.1.0.1-127.1.0.9", NULL))
@@ -183,11 +177,23 @@ static void write_file(const char *text)
 	assert_int_equal(fclose(file), 0);
 }
 
+static struct rg_conf *const in_force = &conf;
+
+static void on_loaded(void *arg, const struct rg_verdict_file_count *count)
+{
+	*(struct rg_verdict_file_count *)arg = *count;
+}
+
 static struct rg_verdict_file_count load(void)
 {
-	struct rg_verdict_file_count count;
+	struct rg_verdict_file_count count = { .loaded = SIZE_MAX };
+	struct rg_jobs *jobs;
 
-	assert_int_equal(rg_verdict_file_load(dir, NULL, &conf, &count), 0);
+	assert_int_equal(rg_jobs_new(&jobs, NULL, NULL, NULL), 0);
+	assert_int_equal(rg_verdict_file_load(dir, NULL, jobs, &in_force, on_loaded, &count), 1);
+	assert_int_equal(restored_count, 0); /* nothing yet: others go first */
+	rg_jobs_finish(jobs);
+	rg_jobs_free(jobs);
 	assert_int_equal(count.loaded, restored_count);
 	return count;
 }
@@ -196,6 +202,7 @@ static struct rg_verdict_file_count load(void)
 
 struct save {
 	struct event_base *base;
+	struct rg_jobs *jobs;
 	struct rg_verdict_file *file;
 	unsigned int done;
 	int err;
@@ -213,20 +220,24 @@ static struct save new_save(void)
 {
 	struct save save = { .base = event_base_new() };
 
-	assert_int_equal(rg_verdict_file_new(&save.file, save.base, NULL, dir), 0);
+	assert_int_equal(rg_jobs_new(&save.jobs, NULL, NULL, NULL), 0);
+	assert_int_equal(rg_verdict_file_new(&save.file, save.base, save.jobs, NULL, dir), 0);
 	return save;
 }
 
 static void end_save(struct save *save)
 {
+	rg_jobs_free(save->jobs);
 	rg_verdict_file_free(save->file);
 	event_base_free(save->base);
 }
 
-/* One piece: the loop waits for its timer. */
-static void write_piece(struct save *save)
+/* One step. Returns whether there is more. */
+static bool write_piece(struct save *save)
 {
-	event_base_loop(save->base, EVLOOP_ONCE);
+	struct rg_job *job = (struct rg_job *)rg_jobs_first(save->jobs, RG_LANE_SAVE);
+
+	return job->step(job);
 }
 
 static void test_in_pieces(void **state)
@@ -235,45 +246,69 @@ static void test_in_pieces(void **state)
 	struct stat st;
 
 	(void)state;
-	fill(2 * PIECE + 500);
-	rg_verdict_file_save(save.file, on_done, &save);
+	fill(2 * PIECE + 50);
+	rg_verdict_file_save(save.file, false, on_done, &save);
 	assert_int_equal(asked, 0); /* nothing yet: others go first */
-	write_piece(&save);
+	assert_true(write_piece(&save));
 	assert_int_equal(asked, PIECE);
 	assert_int_equal(count_lines(path), -1);
-	rg_verdict_file_save(save.file, on_done, &save); /* one is under way */
-	write_piece(&save);
+	rg_verdict_file_save(save.file, false, on_done, &save); /* one is under way */
+	assert_true(write_piece(&save));
 	assert_int_equal(asked, 2 * PIECE);
 	assert_int_equal(save.done, 0);
-	write_piece(&save);
+	rg_jobs_finish(save.jobs);
 	assert_int_equal(save.done, 1);
 	assert_int_equal(save.err, 0);
-	assert_int_equal(count_lines(path), 2 * PIECE + 500);
+	assert_int_equal(count_lines(path), 2 * PIECE + 50);
 	assert_int_equal(count_lines(fresh), -1);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
 	end_save(&save);
 }
 
-/* Verdicts that go meanwhile are skipped; new numbers begin the file again. */
+/* Verdicts that go meanwhile are skipped; those that stay are all there, once. */
 static void test_changes_meanwhile(void **state)
 {
 	struct save save = new_save();
 
 	(void)state;
 	fill(3 * PIECE);
-	rg_verdict_file_save(save.file, on_done, &save);
-	write_piece(&save);
+	rg_verdict_file_save(save.file, false, on_done, &save);
+	assert_true(write_piece(&save));
 	for (size_t i = 0; i < 3 * PIECE; i += 2)
 		entries[i].is_gone = true;
-	write_piece(&save);
-	fill(PIECE + 1); /* fewer, in another order */
-	numbering++;
-	while (!save.done)
-		write_piece(&save);
+	rg_jobs_finish(save.jobs);
+	assert_int_equal(save.done, 1);
 	assert_int_equal(save.err, 0);
-	assert_int_equal(count_lines(path), PIECE + 1);
+	assert_int_equal(count_lines(path), 2 * PIECE);
 	end_save(&save);
+}
+
+/* The last save of an agent is written to the disk, too, and takes the place of one that is under way. */
+static void test_synced(void **state)
+{
+	struct save save = new_save(), other = {};
+
+	(void)state;
+	fill(2 * PIECE);
+	rg_verdict_file_save(save.file, false, on_done, &other);
+	assert_true(write_piece(&save));
+	rg_verdict_file_save(save.file, true, on_done, &save);
+	rg_jobs_finish(save.jobs);
+	assert_int_equal(save.done, 0); /* a thread does it */
+	event_base_loop(save.base, EVLOOP_ONCE);
+	assert_int_equal(save.done, 1);
+	assert_int_equal(save.err, 0);
+	assert_int_equal(other.done, 0);
+	assert_int_equal(count_lines(path), 2 * PIECE);
+
+	/* The agent ends before the thread. */
+	entry_count = 3;
+	rg_verdict_file_save(save.file, true, on_done, &save);
+	rg_jobs_finish(save.jobs);
+	end_save(&save);
+	assert_int_equal(save.done, 1);
+	assert_int_equal(count_lines(path), 3);
 }
 
 static void test_at_once(void **state)
@@ -282,17 +317,17 @@ static void test_at_once(void **state)
 
 	(void)state;
 	fill(3 * PIECE);
-	rg_verdict_file_save(save.file, on_done, &save);
+	rg_verdict_file_save(save.file, false, on_done, &save);
 	write_piece(&save);
 	assert_int_equal(rg_verdict_file_save_now(save.file), 0);
 	assert_int_equal(save.done, 0); /* that save was given up */
 	assert_int_equal(count_lines(path), 3 * PIECE);
-	event_base_loop(save.base, EVLOOP_NONBLOCK);
+	rg_jobs_finish(save.jobs);
 	assert_int_equal(save.done, 0);
 	/* The next save is as any other. */
 	entry_count = 1;
-	rg_verdict_file_save(save.file, on_done, &save);
-	write_piece(&save);
+	rg_verdict_file_save(save.file, false, on_done, &save);
+	rg_jobs_finish(save.jobs);
 	assert_int_equal(save.done, 1);
 	assert_int_equal(count_lines(path), 1);
 	end_save(&save);
@@ -306,7 +341,7 @@ static void test_given_up(void **state)
 	(void)state;
 	write_file("# before\n10.0.0.1 rbl 127.1.0.2 1 2 3\n");
 	fill(2 * PIECE);
-	rg_verdict_file_save(save.file, on_done, &save);
+	rg_verdict_file_save(save.file, false, on_done, &save);
 	write_piece(&save);
 	end_save(&save);
 	assert_int_equal(count_lines(path), 1);
@@ -359,7 +394,7 @@ static void test_can_not_be_written(void **state)
 	fill(10);
 	/* The new file can't be made: a directory is in its way. */
 	assert_int_equal(mkdir(fresh, 0700), 0);
-	rg_verdict_file_save(save.file, on_done, &save);
+	rg_verdict_file_save(save.file, false, on_done, &save);
 	assert_int_equal(save.done, 1);
 	assert_int_equal(save.err, -EISDIR);
 	assert_int_equal(rg_verdict_file_save_now(save.file), -EISDIR);
@@ -367,8 +402,8 @@ static void test_can_not_be_written(void **state)
 
 	/* It can't be renamed. */
 	assert_int_equal(mkdir(path, 0700), 0);
-	rg_verdict_file_save(save.file, on_done, &save);
-	write_piece(&save);
+	rg_verdict_file_save(save.file, false, on_done, &save);
+	rg_jobs_finish(save.jobs);
 	assert_int_equal(save.done, 2);
 	assert_int_equal(save.err, -EISDIR);
 	assert_int_equal(count_lines(fresh), -1);
@@ -396,20 +431,22 @@ static void test_no_space(void **state)
 		event_base_free(save.base);
 		skip();
 	}
-	fill(2 * PIECE);
-	assert_int_equal(rg_verdict_file_new(&file, save.base, NULL, small), 0);
+	fill(SIZE);
+	assert_int_equal(rg_jobs_new(&save.jobs, NULL, NULL, NULL), 0);
+	assert_int_equal(rg_verdict_file_new(&file, save.base, save.jobs, NULL, small), 0);
 	entry_count = 1;
 	assert_int_equal(rg_verdict_file_save_now(file), 0);
-	entry_count = 2 * PIECE;
+	entry_count = SIZE;
 	assert_int_equal(rg_verdict_file_save_now(file), -ENOSPC);
-	rg_verdict_file_save(file, on_done, &save);
-	while (!save.done)
-		write_piece(&save);
+	rg_verdict_file_save(file, false, on_done, &save);
+	rg_jobs_finish(save.jobs);
+	assert_int_equal(save.done, 1);
 	assert_int_equal(save.err, -ENOSPC);
 	snprintf(name, sizeof(name), "%s/verdicts", small);
 	assert_int_equal(count_lines(name), 1);
 	snprintf(name, sizeof(name), "%s/verdicts.new", small);
 	assert_int_equal(count_lines(name), -1);
+	rg_jobs_free(save.jobs);
 	rg_verdict_file_free(file);
 	event_base_free(save.base);
 	assert_int_equal(umount(small), 0);
@@ -537,14 +574,16 @@ static void test_bad_lines(void **state)
 
 static void test_no_file(void **state)
 {
-	struct rg_verdict_file_count count = { .loaded = 77 };
+	struct rg_jobs *jobs;
 
 	(void)state;
-	assert_int_equal(rg_verdict_file_load(dir, NULL, &conf, &count), 0);
-	assert_int_equal(count.loaded, 0);
+	assert_int_equal(rg_jobs_new(&jobs, NULL, NULL, NULL), 0);
+	assert_int_equal(rg_verdict_file_load(dir, NULL, jobs, &in_force, on_loaded, NULL), 0);
 	/* It can't be opened. */
 	assert_int_equal(symlink("verdicts", path), 0);
-	assert_int_equal(rg_verdict_file_load(dir, NULL, &conf, &count), -ELOOP);
+	assert_int_equal(rg_verdict_file_load(dir, NULL, jobs, &in_force, on_loaded, NULL), -ELOOP);
+	assert_null(rg_jobs_first(jobs, RG_LANE_VERDICTS));
+	rg_jobs_free(jobs);
 }
 
 static void test_not_restored(void **state)
@@ -560,10 +599,19 @@ static void test_not_restored(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_in_pieces), TEST(test_changes_meanwhile), TEST(test_at_once),
-		TEST(test_given_up),  TEST(test_what_is_saved),	    TEST(test_can_not_be_written),
-		TEST(test_no_space),  TEST(test_round_trip),	    TEST(test_lines),
-		TEST(test_bad_lines), TEST(test_no_file),	    TEST(test_not_restored),
+		TEST(test_in_pieces),
+		TEST(test_changes_meanwhile),
+		TEST(test_synced),
+		TEST(test_at_once),
+		TEST(test_given_up),
+		TEST(test_what_is_saved),
+		TEST(test_can_not_be_written),
+		TEST(test_no_space),
+		TEST(test_round_trip),
+		TEST(test_lines),
+		TEST(test_bad_lines),
+		TEST(test_no_file),
+		TEST(test_not_restored),
 	};
 
 	has_mounts = !unshare(CLONE_NEWNS) && !mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
