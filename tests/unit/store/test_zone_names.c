@@ -34,14 +34,17 @@ int bpf_map_update_elem(int fd, const void *key, const void *value, __u64 flags)
 }
 
 static uint64_t freed; /* a bit for each slot */
+static bool frees; /* what refers to a zone is removed at once; else it takes a while */
 
 static void on_freed(void *arg, uint32_t slot)
 {
-	const struct rg_zone_names *names = arg;
+	struct rg_zone_names *names = arg;
 
 	/* What refers to the zone is removed while it still has its name. */
 	assert_true(*rg_zone_names_alias(names, slot) != '\0');
 	freed |= 1ULL << slot;
+	if (frees)
+		rg_zone_names_free(names, slot);
 }
 
 /* "rbl:s qil:q wl:a": aliases and kinds. */
@@ -76,6 +79,7 @@ static int set_up(void **state)
 	(void)state;
 	memset(maps, 0, sizeof(maps));
 	update_error = 0;
+	frees = true;
 	return 0;
 }
 
@@ -136,6 +140,38 @@ static void test_all_slots(void **state)
 	assert_string_equal(rg_zone_names_alias(&names, RG_NO_ZONE), "");
 }
 
+/* While verdicts still refer to a slot no other zone gets it. */
+static void test_leaving(void **state)
+{
+	struct rg_conf first = make_conf("rbl:s qil:q"), other = make_conf("qil:q new:s"),
+		       back = make_conf("qil:q rbl:s");
+	struct rg_zone_names names;
+
+	(void)state;
+	frees = false;
+	rg_zone_names_open(&names, OURS);
+	assert_int_equal(assign(&names, &first), 1);
+	assert_int_equal(assign(&names, &other), 1);
+	assert_int_equal(freed, 1);
+	assert_int_equal(other.zones[1].slot, 2);
+	assert_string_equal(rg_zone_names_alias(&names, 0), "rbl");
+	assert_int_equal(assign(&names, &other), 0);
+	assert_int_equal(freed, 0); /* it is told once */
+
+	/* Another agent takes over: it is told again. */
+	rg_zone_names_open(&names, OURS);
+	assert_int_equal(assign(&names, &other), 0);
+	assert_int_equal(freed, 1);
+
+	/* The zone comes back: it is new, and its slot is not freed. */
+	assert_int_equal(assign(&names, &back), 1);
+	assert_int_equal(back.zones[1].slot, 0);
+	rg_zone_names_free(&names, 0);
+	assert_string_equal(rg_zone_names_alias(&names, 0), "rbl");
+	rg_zone_names_free(&names, 2);
+	assert_string_equal(rg_zone_names_alias(&names, 2), "");
+}
+
 static void test_copy(void **state)
 {
 	struct rg_conf conf = make_conf("rbl:s qil:q");
@@ -168,6 +204,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_slots, set_up),
 		cmocka_unit_test_setup(test_all_slots, set_up),
+		cmocka_unit_test_setup(test_leaving, set_up),
 		cmocka_unit_test_setup(test_copy, set_up),
 		cmocka_unit_test_setup(test_not_written, set_up),
 	};
