@@ -196,7 +196,8 @@ const struct rg_zone_count *rg_inquiry_context_count(const struct rg_inquiry_con
 	return &count;
 }
 
-const struct rg_zone_health *rg_zone_test_health(const struct rg_zone_test *tester, uint32_t slot)
+const struct rg_zone_health *rg_zone_test_health(const struct rg_zone_test *tester, uint32_t slot,
+						 enum rg_family family)
 {
 	static const struct rg_zone_health health = { .state = RG_ZONE_HEALTH_OPEN,
 						      .why = "why",
@@ -204,7 +205,15 @@ const struct rg_zone_health *rg_zone_test_health(const struct rg_zone_test *test
 
 	(void)tester;
 	must(slot < RG_MAX_ZONES, "slot");
+	must(family < RG_FAMILIES, "family");
 	return &health;
+}
+
+const struct rg_zone_health *rg_zone_test_worst(const struct rg_zone_test *tester,
+						const struct rg_zone_conf *zone, const char **family)
+{
+	*family = zone->slot ? "IPv6" : "";
+	return rg_zone_test_health(tester, zone->slot, RG_FAMILY_V6);
 }
 
 struct rg_dns_load rg_dns_load(const struct rg_dns *dns)
@@ -513,5 +522,5 @@ FAKE void fake_answer(unsigned int kind)
 	if (!callback)
 		return;
 	fake_inquiry.callback = NULL;
-	callback(fake_inquiry.arg, &evidence);
+	callback(fake_inquiry.arg, &evidence, true);
 }

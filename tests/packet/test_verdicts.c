@@ -191,11 +191,12 @@ static size_t flush(const struct fixture *fixture, const struct rg_prefix *prefi
 	return count;
 }
 
-static size_t flush_zone(const struct fixture *fixture, uint32_t slot, uint64_t since)
+static size_t flush_family(const struct fixture *fixture, uint32_t slot, enum rg_family family,
+			   uint64_t since)
 {
 	size_t count = 0;
 
-	rg_verdicts_flush_zone(fixture->verdicts, slot, since, add_zone_count, &count);
+	rg_verdicts_flush_zone(fixture->verdicts, slot, family, since, add_zone_count, &count);
 	rg_jobs_finish(fixture->jobs);
 	return count;
 }
@@ -722,8 +723,12 @@ static void test_flush_since(void **state)
 	put(&fixture, 1, HOUR, second - 1);
 	put(&fixture, 2, HOUR, second);
 	put(&fixture, 3, HOUR, second + RG_NSEC_PER_SEC / 2);
-	assert_int_equal(flush_zone(&fixture, ZONE, second + RG_NSEC_PER_SEC), 0);
-	assert_int_equal(flush_zone(&fixture, ZONE, second + RG_NSEC_PER_SEC / 2 - 1), 2);
+	for (enum rg_family family = 0; family < RG_FAMILIES; family++) {
+		assert_int_equal(flush_family(&fixture, ZONE, family, second + RG_NSEC_PER_SEC), 0);
+		/* 2 is an IPv4 peer, 3 an IPv6 one. */
+		assert_int_equal(
+			flush_family(&fixture, ZONE, family, second + RG_NSEC_PER_SEC / 2 - 1), 1);
+	}
 	assert_int_equal(check_all(&fixture), 1);
 	must_get(&fixture, 1);
 	end_fixture(&fixture);

@@ -350,6 +350,16 @@ bool rg_addr_is_v4(const struct rg_addr *addr)
 	return !memcmp(addr, &v4_mapped, RG_ADDR_V4_OFFSET);
 }
 
+enum rg_family rg_addr_family(const struct rg_addr *addr)
+{
+	return rg_addr_is_v4(addr) ? RG_FAMILY_V4 : RG_FAMILY_V6;
+}
+
+const char *rg_family_name(enum rg_family family)
+{
+	return family == RG_FAMILY_V4 ? "IPv4" : "IPv6";
+}
+
 void rg_prefix_mask(struct rg_prefix *prefix)
 {
 	prefix->addr = to_addr(to_number(&prefix->addr) & ~host_bits(prefix->len));

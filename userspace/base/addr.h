@@ -58,6 +58,14 @@ const char *rg_addr_format(const struct rg_addr *addr, char text[RG_ADDR_TEXT]);
 const char *rg_prefix_format(const struct rg_prefix *prefix, char text[RG_PREFIX_TEXT]);
 
 bool rg_addr_is_v4(const struct rg_addr *addr);
+
+/* The form in which DNS lists are asked: reversed octets or reversed nibbles. */
+enum rg_family { RG_FAMILY_V4, RG_FAMILY_V6, RG_FAMILIES };
+
+enum rg_family rg_addr_family(const struct rg_addr *addr);
+/* "IPv4" or "IPv6". */
+const char *rg_family_name(enum rg_family family);
+
 /* Clears the host bits. */
 void rg_prefix_mask(struct rg_prefix *prefix);
 /* The last address of prefix, whose host bits are clear. */

@@ -273,10 +273,16 @@ bool rg_conf_uses(const struct rg_conf *conf, enum rg_action action)
 	return conf->blocked_action == action || conf->on_dns_failure == action;
 }
 
+bool rg_conf_zone_asks(const struct rg_zone_conf *zone, enum rg_family family)
+{
+	return family == RG_FAMILY_V4 ? zone->ipv4 : zone->ipv6;
+}
+
 bool rg_conf_same_zone(const struct rg_zone_conf *a, const struct rg_zone_conf *b)
 {
 	return !strcmp(a->alias, b->alias) && a->peer_class == b->peer_class &&
-	       !strcmp(a->suffix, b->suffix) && !memcmp(&a->codes, &b->codes, sizeof(a->codes));
+	       !strcmp(a->suffix, b->suffix) && a->ipv4 == b->ipv4 && a->ipv6 == b->ipv6 &&
+	       !memcmp(&a->codes, &b->codes, sizeof(a->codes));
 }
 
 const struct rg_zone_conf *rg_conf_find_zone(const struct rg_conf *conf,

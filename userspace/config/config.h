@@ -6,6 +6,7 @@
 #ifndef REPGATE_CONFIG_CONFIG_H
 #define REPGATE_CONFIG_CONFIG_H
 
+#include "base/addr.h"
 #include "config/secret.h"
 #include "config/value.h"
 #include "proto/dnsbl_query.h"
@@ -34,6 +35,7 @@ struct rg_zone_conf {
 	struct rg_dnsbl_codes codes;
 	uint32_t ttl_min, ttl_max; /* s */
 	unsigned int selftest; /* enum rg_selftest */
+	bool ipv4, ipv6; /* asked about addresses of this family; one of them at least */
 	char *reply; /* template of the SMTP reply, see reply.h */
 	char *url; /* where people look the listing up, or NULL */
 };
@@ -91,6 +93,8 @@ struct rg_conf *rg_conf_ref(struct rg_conf *conf);
 /* Drops a reference; the last one frees conf. NULL is allowed. */
 void rg_conf_unref(struct rg_conf *conf);
 
+/* False: the zone is never asked about addresses of this family. */
+bool rg_conf_zone_asks(const struct rg_zone_conf *zone, enum rg_family family);
 /* True if both are the same list, read in the same way. Actions and TTLs may differ. */
 bool rg_conf_same_zone(const struct rg_zone_conf *a, const struct rg_zone_conf *b);
 /* The zone of conf that is the same as zone, or NULL. It lives as long as conf. */

@@ -82,6 +82,8 @@ static int add_zone(struct rg_reader *reader, const char *code, enum rg_class pe
 		.ttl_min = standard ? ers->standard_ttl_min : ers->qil_ttl_min,
 		.ttl_max = standard ? ers->standard_ttl_max : ers->qil_ttl_max,
 		.selftest = RG_SELFTEST_NEGATIVE,
+		.ipv4 = true,
+		.ipv6 = true,
 		.url = strdup(url),
 		.reply = strdup(standard ? ers->standard_reply : ers->qil_reply),
 	};

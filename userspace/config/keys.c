@@ -339,6 +339,8 @@ static const struct rg_key zone_keys[] = {
 	{ REPLY(rg_zone_conf, reply), .value = "\"550 5.7.1 Service unavailable; %a is listed by %z\"",
 	  .value_qil = "\"450 4.7.1 Service unavailable; %a is listed by %z, try again later\"",
 	  AT_RELOAD, .help = "the reply to listed peers" },
+	{ BOOL(rg_zone_conf, ipv4), .value = "true", AT_RELOAD, .help = "ask about IPv4 addresses" },
+	{ BOOL(rg_zone_conf, ipv6), .value = "true", AT_RELOAD, .help = "ask about IPv6 addresses" },
 	{ WORD(rg_zone_conf, selftest), .words = selftest_words, .value = "\"full\"",
 	  .value_allow = "\"negative\"", AT_RELOAD, .help = "how the zone is tested" },
 };

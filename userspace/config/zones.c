@@ -141,6 +141,11 @@ int rg_zones_add(struct rg_reader *reader, const struct rg_node *node, const cha
 					alias);
 	if (rg_conf_zone_by_alias(conf, alias))
 		return rg_reader_refuse(reader, node, "zone name \"%s\" is taken", alias);
+	if (!zone->ipv4 && !zone->ipv6)
+		return rg_reader_refuse(reader, node,
+					"zone \"%s\": ipv4 and ipv6 are both false, so it would never be "
+					"asked: take it out",
+					alias);
 	if (zone->ttl_min > zone->ttl_max)
 		return rg_reader_refuse(reader, node, "zone \"%s\": ttl_min is more than ttl_max",
 					alias);

@@ -306,7 +306,7 @@ static bool find_known(const struct rg_modules *modules, const struct lookup *lo
 	return true;
 }
 
-static void on_lookup(void *arg, const struct rg_evidence *evidence)
+static void on_lookup(void *arg, const struct rg_evidence *evidence, bool is_final)
 {
 	struct lookup *lookup = arg;
 	struct rg_client *client = lookup->client;
@@ -314,6 +314,8 @@ static void on_lookup(void *arg, const struct rg_evidence *evidence)
 	struct rg_outcome outcome;
 	struct finding found;
 
+	if (!is_final)
+		return; /* who asks can wait longer than a SYN */
 	lookup->evidence = *evidence;
 	lookup->inquiry = NULL; /* it is freed when this returns */
 	rg_policy_decide(lookup->conf, evidence, &outcome);

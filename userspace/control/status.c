@@ -55,22 +55,57 @@ static json_t *describe_failures(const struct rg_zone_count *count)
 	return failures;
 }
 
+/* The states for the families that the zone is asked about. */
+static json_t *describe_families(const struct rg_modules *modules, const struct rg_zone_conf *zone)
+{
+	static const char *const names[RG_FAMILIES] = { "ipv4", "ipv6" };
+	json_t *families = json_object();
+
+	for (enum rg_family family = 0; family < RG_FAMILIES; family++) {
+		const struct rg_zone_health *health =
+			rg_zone_test_health(modules->zone_test, zone->slot, family);
+
+		if (rg_conf_zone_asks(zone, family))
+			json_object_set_new(families, names[family],
+					    json_pack("{s:s, s:o, s:f, s:f}", "state",
+						      rg_zone_health_name(health->state), "why",
+						      rg_describe_text(health->why), "since",
+						      rg_wall_time(health->since), "hit_share",
+						      health->window_share));
+	}
+	return families;
+}
+
+/* The larger one of the families' shares. */
+static double hit_share(const struct rg_modules *modules, const struct rg_zone_conf *zone)
+{
+	double v4 = rg_zone_test_health(modules->zone_test, zone->slot, RG_FAMILY_V4)->window_share;
+	double v6 = rg_zone_test_health(modules->zone_test, zone->slot, RG_FAMILY_V6)->window_share;
+
+	return v4 > v6 ? v4 : v6;
+}
+
 static json_t *describe_zone(const struct rg_modules *modules, const struct rg_zone_conf *zone)
 {
 	const struct rg_zone_count *count = rg_inquiry_context_count(modules->inquiries, zone->slot);
-	const struct rg_zone_health *health = rg_zone_test_health(modules->zone_test, zone->slot);
+	const char *family;
+	const struct rg_zone_health *health = rg_zone_test_worst(modules->zone_test, zone, &family);
+	char why[sizeof(health->why) + 16];
 
+	snprintf(why, sizeof(why), *family && *health->why ? "%s (%s)" : "%s", health->why, family);
 	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:f, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:o, "
-			 "s:i, s:i}",
+			 "s:i, s:i, s:o, s:I, s:f, s:b}",
 			 "zone", zone->alias, "kind", rg_describe_kind(zone), "action",
 			 rg_action_name(zone->action), "state", rg_zone_health_name(health->state),
-			 "why", rg_describe_text(health->why), "since", rg_wall_time(health->since),
+			 "why", rg_describe_text(why), "since", rg_wall_time(health->since),
 			 "number", (int)zone->slot, "asked", (json_int_t)count->asked, "listed",
 			 (json_int_t)count->listed, "not_listed", (json_int_t)count->not_listed,
 			 "off", (json_int_t)count->off, "doubted", (json_int_t)count->doubted,
 			 "monitored", (json_int_t)count->monitored, "hit_share",
-			 health->window_share, "failed", describe_failures(count), "ttl_min",
-			 (int)zone->ttl_min, "ttl_max", (int)zone->ttl_max);
+			 hit_share(modules, zone), "failed", describe_failures(count), "ttl_min",
+			 (int)zone->ttl_min, "ttl_max", (int)zone->ttl_max, "families",
+			 describe_families(modules, zone), "late", (json_int_t)count->late,
+			 "late_share", count->late_share, "slow", count->is_slow);
 }
 
 static json_t *describe_all_zones(const struct rg_modules *modules)

@@ -24,6 +24,48 @@ static void print_failures(FILE *to, const json_t *failures)
 		rg_ctl_line(to, 2 * INDENT, "    failed:%s", line);
 }
 
+/* One line for the zone, or one for each family of addresses if their states differ. */
+static void print_states(FILE *to, const json_t *zone)
+{
+	static const char *const names[][2] = { { "ipv4", "IPv4" }, { "ipv6", "IPv6" } };
+	const json_t *families = json_object_get(zone, "families");
+	const json_t *v4 = json_object_get(families, "ipv4"), *v6 = json_object_get(families, "ipv6");
+	char since[RG_CTL_TEXT_SIZE];
+
+	if (!v4 || !v6 || !strcmp(rg_ctl_text_of(v4, "state"), rg_ctl_text_of(v6, "state"))) {
+		if (rg_ctl_has_text(zone, "why"))
+			rg_ctl_line(to, 2 * INDENT, "    %s since %s: %s",
+				    rg_ctl_text_of(zone, "state"),
+				    rg_ctl_time_of(zone, "since", since),
+				    rg_ctl_text_of(zone, "why"));
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		const json_t *family = json_object_get(families, names[i][0]);
+		bool why = rg_ctl_has_text(family, "why");
+
+		rg_ctl_line(to, 2 * INDENT, "    %s: %s since %s%s%s", names[i][1],
+			    rg_ctl_text_of(family, "state"), rg_ctl_time_of(family, "since", since),
+			    why ? ": " : "", why ? rg_ctl_text_of(family, "why") : "");
+	}
+}
+
+static json_t *describe_slow(const json_t *zone)
+{
+	return json_sprintf("%.0f %% of new peers pass before it has answered: it needs more than "
+			    "hold_timeout",
+			    100 * json_number_value(json_object_get(zone, "late_share")));
+}
+
+static void print_slow(FILE *to, const json_t *zone)
+{
+	json_t *text = rg_ctl_is_true(zone, "slow") ? describe_slow(zone) : NULL;
+
+	if (text)
+		rg_ctl_line(to, 2 * INDENT, "    slow: %s", json_string_value(text));
+	json_decref(text);
+}
+
 void rg_ctl_status_print_zones(FILE *to, const json_t *result)
 {
 	static const struct rg_ctl_column columns[RG_CTL_MAX_COLUMNS] = {
@@ -35,7 +77,6 @@ void rg_ctl_status_print_zones(FILE *to, const json_t *result)
 		{ "LISTED", "listed", 10, RG_CTL_NUMBER },
 		{ "NOT", "not_listed", 10, RG_CTL_NUMBER }
 	};
-	char since[RG_CTL_TEXT_SIZE];
 	const json_t *zone;
 	size_t i;
 
@@ -47,11 +88,8 @@ void rg_ctl_status_print_zones(FILE *to, const json_t *result)
 	json_array_foreach(json_object_get(result, "zones"), i, zone) {
 		rg_ctl_row(to, "", columns, zone);
 		print_failures(to, json_object_get(zone, "failed"));
-		if (rg_ctl_has_text(zone, "why"))
-			rg_ctl_line(to, 2 * INDENT, "    %s since %s: %s",
-				    rg_ctl_text_of(zone, "state"),
-				    rg_ctl_time_of(zone, "since", since),
-				    rg_ctl_text_of(zone, "why"));
+		print_states(to, zone);
+		print_slow(to, zone);
 	}
 }
 
@@ -158,6 +196,14 @@ static void add_zones_and_guards(json_t *problems, const json_t *result)
 					 rg_ctl_text_of(row, "state"),
 					 rg_ctl_time_of(row, "since", since),
 					 rg_ctl_text_of(row, "why")));
+	json_array_foreach(json_object_get(result, "zones"), i, row) {
+		json_t *slow = rg_ctl_is_true(row, "slow") ? describe_slow(row) : NULL;
+
+		if (slow)
+			add(problems, json_sprintf("zone %s: %s", rg_ctl_text_of(row, "zone"),
+						   json_string_value(slow)));
+		json_decref(slow);
+	}
 	json_array_foreach(json_object_get(result, "guards"), i, row)
 		if (rg_ctl_is_true(row, "open") && strcmp(rg_ctl_text_of(row, "guard"), "zone") != 0)
 			add(problems, describe_guard(row));

@@ -38,6 +38,8 @@ static const struct timeval tick_time = { .tv_sec = 1 };
 #define TRIM_TICKS 30
 #define TRIM_MAX_OPEN 1000
 
+#define MAX_TRIES 10 /* of a DNS question: dns_tries is no more */
+
 struct rg_agent {
 	struct rg_modules modules;
 	struct rg_client_limits clients;
@@ -349,43 +351,50 @@ static int make_state_dir(const struct rg_conf *conf, struct rg_error *error)
 	return 0;
 }
 
-/*
- * ms that an inquiry may take. A held SYN waits for hold_timeout at most, because its retransmission
- * comes then. Every try starts early enough to be answered in that time (c-ares doubles the timeout
- * from try to try).
- */
-static uint32_t inquiry_deadline(const struct rg_conf *conf)
+/* ms that a held SYN waits at most, because its retransmission comes then. */
+static uint32_t hold_time(const struct rg_conf *conf)
 {
 	uint32_t all = conf->dns_timeout * conf->dns_tries;
 
 	return conf->hold_timeout < all ? conf->hold_timeout : all;
 }
 
-/* ms: timeout of the first try. */
-static uint32_t first_try(const struct rg_conf *conf)
+/*
+ * The tries of a question take dns_timeout x dns_tries together, each of them twice as long as the one before
+ * (dns.h). The second one must begin early enough to be answered while a SYN is held, so there may be more than
+ * dns_tries.
+ */
+static void plan_tries(const struct rg_conf *conf, struct rg_dns_options *options)
 {
-	uint32_t part = inquiry_deadline(conf) / conf->dns_tries;
+	uint32_t all = conf->dns_timeout * conf->dns_tries, latest = hold_time(conf) * 2 / 3;
 
-	return part < 50 ? 50 : part < conf->dns_timeout ? part : conf->dns_timeout;
+	options->tries = conf->dns_tries;
+	if (options->tries > 1)
+		while (options->tries < MAX_TRIES && all / ((1U << options->tries) - 1) > latest)
+			options->tries++;
+	options->timeout = all / ((1U << options->tries) - 1);
+	if (options->timeout < 50)
+		options->timeout = 50;
 }
 
 static int build_dns(struct rg_modules *modules, struct rg_error *error)
 {
 	const struct rg_conf *conf = modules->conf;
-	const struct rg_dns_options options = { .resolver = conf->resolver,
-						.timeout = first_try(conf),
-						.tries = conf->dns_tries,
-						.in_flight = conf->dns_in_flight,
-						.lanes = RG_MAX_ZONES };
-	int err = rg_dns_new(&modules->dns, modules->base, &options, error);
+	struct rg_dns_options options = { .resolver = conf->resolver,
+					  .in_flight = conf->dns_in_flight,
+					  .lanes = RG_MAX_ZONES };
+	int err;
 
+	plan_tries(conf, &options);
+	err = rg_dns_new(&modules->dns, modules->base, &options, error);
 	if (err)
 		return err;
 	err = rg_zone_test_new(&modules->zone_test, modules->base, modules->dns, &modules->conf,
 			       rg_event_log_health, modules);
 	if (!err)
 		err = rg_inquiry_context_new(&modules->inquiries, modules->base, modules->dns,
-					     modules->zone_test, inquiry_deadline(conf));
+					     modules->zone_test, hold_time(conf),
+					     conf->dns_timeout * conf->dns_tries);
 	return err ? rg_fail(error, err, "out of memory") : 0;
 }
 

@@ -124,24 +124,34 @@ static void on_flushed(void *arg, uint32_t slot, size_t count)
 		       count);
 }
 
-void rg_event_log_health(void *arg, const struct rg_zone_conf *zone,
-			 const struct rg_zone_health *health)
+/* " (IPv6)" if the zone is in another state for the other family, else "". */
+static const char *family_text(const struct rg_zone_change *change, char text[16])
 {
+	snprintf(text, 16, " (%s)", rg_family_name(change->family));
+	return change->is_whole ? "" : text;
+}
+
+void rg_event_log_health(void *arg, const struct rg_zone_change *change)
+{
+	const struct rg_zone_health *health = change->health;
+	const char *alias = change->zone->alias;
 	struct rg_modules *modules = arg;
+	char text[16];
+	const char *family = family_text(change, text);
 
 	if (health->state == RG_ZONE_HEALTH_FAILING || health->before == RG_ZONE_HEALTH_FAILING)
-		rg_log_debug("zone %s: %s: %s", zone->alias, rg_zone_health_name(health->state),
-			     health->why);
+		rg_log_debug("zone %s: %s: %s%s", alias, rg_zone_health_name(health->state),
+			     health->why, family);
 	if (health->state == RG_ZONE_HEALTH_GOOD && health->before != RG_ZONE_HEALTH_FAILING)
-		rg_log_info("zone %s: good again", zone->alias);
+		rg_log_info("zone %s: good again%s", alias, family);
 	if (health->state == RG_ZONE_HEALTH_GOOD || health->state == RG_ZONE_HEALTH_FAILING)
 		return;
-	rg_log_warning("zone %s: %s: %s", zone->alias, rg_zone_health_name(health->state),
-		       health->why);
+	rg_log_warning("zone %s: %s: %s%s", alias, rg_zone_health_name(health->state), health->why,
+		       family);
 	if (health->state == RG_ZONE_HEALTH_OPEN)
 		return;
 	/* A zone that lists too much loses only its verdicts since it began to. */
-	rg_verdicts_flush_zone(modules->verdicts, zone->slot,
+	rg_verdicts_flush_zone(modules->verdicts, change->zone->slot, change->family,
 			       health->state == RG_ZONE_HEALTH_MONITOR ? health->usual_at : 0,
 			       on_flushed, modules);
 }

@@ -17,7 +17,6 @@ void rg_event_log_refused(void *arg, const struct rg_event_head *head);
 /* struct rg_responder_calls.ended: the responder refused a connection. */
 void rg_event_log_session(void *arg, const struct rg_session_report *report);
 /* A zone's health changed. Also removes the zone's verdicts that can no longer be trusted. */
-void rg_event_log_health(void *arg, const struct rg_zone_conf *zone,
-			 const struct rg_zone_health *health);
+void rg_event_log_health(void *arg, const struct rg_zone_change *change);
 
 #endif

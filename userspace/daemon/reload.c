@@ -130,17 +130,20 @@ static bool has_new_zone(const struct rg_conf *old, const struct rg_conf *fresh)
 	return false;
 }
 
-/* A zone with another alias may use a slot again: the slot's counts start at 0 then. */
+/*
+ * A zone with another alias may use a slot again: the slot's counts start at 0 then. What is known of a zone holds
+ * only for the same list, read in the same way; and answers that are under way are not about another one.
+ */
 static void reset_counts(const struct rg_modules *modules, const struct rg_conf *old)
 {
 	for (unsigned int i = 0; i < modules->conf->zone_count; i++) {
 		const struct rg_zone_conf *zone = &modules->conf->zones[i];
 		const struct rg_zone_conf *before = rg_conf_zone_by_slot(old, zone->slot);
 
-		if (!before || strcmp(before->alias, zone->alias) != 0) {
+		if (!before || strcmp(before->alias, zone->alias) != 0)
 			rg_inquiry_context_reset(modules->inquiries, zone->slot);
+		if (!before || !rg_conf_same_zone(before, zone))
 			rg_zone_test_reset(modules->zone_test, zone->slot);
-		}
 	}
 }
 

@@ -12,8 +12,11 @@
 #define MIN_GOOD_GAP SECONDS(300)
 #define MAX_GOOD_GAP SECONDS(1800)
 
-/* Silences closer to each other than this count once. */
+/* Silences closer to each other than this count once, if other questions were answered meanwhile. */
 #define FAILURE_GAP (RG_NSEC_PER_SEC / 10)
+
+/* Overdue questions count with a failure for so long after it. */
+#define OVERDUE_TIME SECONDS(1)
 
 /* Least time between two tests that invalid answers cause. */
 #define INVALID_GAP SECONDS(10)
@@ -21,21 +24,28 @@
 /* A share below this is no alarm, however small it was before. */
 #define ALARM_SHARE 0.9
 
-static bool change(struct rg_zone_health *health, enum rg_zone_health_state state, const char *why,
+/* The other family is tested at once if it was not just now: what is wrong with one may be so with both. */
+static void test_other(struct rg_zone_health *other, uint64_t now)
+{
+	if (other && rg_zone_health_is_asked(other) && now - other->tested_at >= INVALID_GAP &&
+	    other->test_at > now)
+		other->test_at = now;
+}
+
+static void change(struct rg_zone_health *health, enum rg_zone_health_state state, const char *why,
 		   uint64_t now)
 {
-	bool changed = health->state != state;
-
-	if (changed) {
+	if (health->state != state) {
 		health->since = now;
 		health->before = health->state;
 		/* The answers that led to this state must not count as its usual share. */
 		if (health->state == RG_ZONE_HEALTH_DISABLED)
 			health->window_share = health->long_share;
+		health->state = state;
+		if (!rg_zone_health_is_asked(health))
+			test_other(health->other, now);
 	}
-	health->state = state;
 	snprintf(health->why, sizeof(health->why), "%s", why);
-	return changed;
 }
 
 void rg_zone_health_init(struct rg_zone_health *health, uint64_t now)
@@ -66,17 +76,23 @@ static bool lists_too_much(const struct rg_zone_health *health, uint32_t window,
 	       health->window_share - health->long_share >= jump / 100.0;
 }
 
-bool rg_zone_health_answer(struct rg_zone_health *health, bool listed, uint32_t window,
+static void note_answered(struct rg_zone_health *health, uint64_t now)
+{
+	health->failures = health->overdue = 0;
+	health->answered_at = health->replied_at = now;
+}
+
+void rg_zone_health_answer(struct rg_zone_health *health, bool listed, uint32_t window,
 			   uint32_t jump, uint64_t now)
 {
-	health->failures = 0;
+	note_answered(health, now);
 	count_share(health, listed, window);
 	if (health->window_share - health->long_share < jump / 200.0)
 		health->usual_at = now;
 	if (health->state == RG_ZONE_HEALTH_FAILING)
-		return change(health, RG_ZONE_HEALTH_GOOD, "", now);
-	if (health->state == RG_ZONE_HEALTH_GOOD && !health->is_suspect &&
-	    lists_too_much(health, window, jump)) {
+		change(health, RG_ZONE_HEALTH_GOOD, "", now);
+	else if (health->state == RG_ZONE_HEALTH_GOOD && !health->is_suspect &&
+		 lists_too_much(health, window, jump)) {
 		health->is_suspect = true;
 		snprintf(health->suspicion, sizeof(health->suspicion),
 			 "lists %.0f %% of new peers, was %.0f %%", health->window_share * 100,
@@ -85,11 +101,10 @@ bool rg_zone_health_answer(struct rg_zone_health *health, bool listed, uint32_t 
 	/* Half of the jump, so that the state does not go back and forth. */
 	if (health->state == RG_ZONE_HEALTH_MONITOR &&
 	    (!jump || health->window_share - health->long_share < jump / 200.0))
-		return change(health, RG_ZONE_HEALTH_GOOD, "", now);
-	return false;
+		change(health, RG_ZONE_HEALTH_GOOD, "", now);
 }
 
-bool rg_zone_health_controlled(struct rg_zone_health *health, enum rg_zone_control_result result,
+void rg_zone_health_controlled(struct rg_zone_health *health, enum rg_zone_control_result result,
 			       uint64_t now)
 {
 	bool was_suspect = health->is_suspect;
@@ -99,33 +114,111 @@ bool rg_zone_health_controlled(struct rg_zone_health *health, enum rg_zone_contr
 	if (result == RG_ZONE_CONTROL_CLEAN) {
 		health->long_share = health->window_share;
 		health->usual_at = now;
-		return health->state == RG_ZONE_HEALTH_MONITOR &&
-		       change(health, RG_ZONE_HEALTH_GOOD, "", now);
+		if (health->state == RG_ZONE_HEALTH_MONITOR)
+			change(health, RG_ZONE_HEALTH_GOOD, "", now);
+	} else if (was_suspect && health->state == RG_ZONE_HEALTH_GOOD) {
+		change(health, RG_ZONE_HEALTH_MONITOR, health->suspicion, now);
 	}
-	return was_suspect && health->state == RG_ZONE_HEALTH_GOOD &&
-	       change(health, RG_ZONE_HEALTH_MONITOR, health->suspicion, now);
 }
 
-bool rg_zone_health_failure(struct rg_zone_health *health, const char *why, bool silent, uint64_t now)
+/* ------------------------------------------------------------------ the circuit breaker */
+
+static void open_breaker(struct rg_zone_health *health, const char *why, uint64_t now)
 {
-	if (!rg_zone_health_is_asked(health))
-		return false;
-	/* A burst of questions that a buffer did not hold is one failure, not many. */
-	if (silent && health->failures && now - health->failed_at < FAILURE_GAP)
-		return false;
+	health->test_gap = FIRST_GAP;
+	health->test_at = now + FIRST_GAP;
+	health->overdue = 0;
+	change(health, RG_ZONE_HEALTH_OPEN, why, now);
+}
+
+/* Since both rows began, the zone has answered about neither family. */
+static bool shares_row(const struct rg_zone_health *health)
+{
+	const struct rg_zone_health *other = health->other;
+
+	return other && rg_zone_health_is_asked(other) && health->row_from > other->answered_at &&
+	       other->row_from > health->answered_at;
+}
+
+/*
+ * Opens the breaker if enough questions in a row have no answer. Beside those that have failed, the ones count that
+ * wait: but only just after a failure, as all of them may still be answered if the zone is slow. A zone that is
+ * silent about both families opens for both.
+ */
+static void check_breaker(struct rg_zone_health *health, const char *why, uint64_t now)
+{
+	struct rg_zone_health *other = shares_row(health) ? health->other : NULL;
+	uint64_t failed_at = other && other->failed_at > health->failed_at ? other->failed_at :
+									     health->failed_at;
+	bool is_recent = now - failed_at <= OVERDUE_TIME;
+	unsigned int own = health->failures + (is_recent ? health->overdue : 0);
+	unsigned int others = other ? other->failures + (is_recent ? other->overdue : 0) : 0;
+
+	if (health->failures && own >= RG_ZONE_HEALTH_FAILURES) {
+		open_breaker(health, why, now);
+	} else if (own >= 2 && others >= 2 && own + others >= RG_ZONE_HEALTH_FAILURES &&
+		   health->failures + other->failures) {
+		open_breaker(health, why, now);
+		open_breaker(other, why, now);
+	}
+}
+
+static void begin_row(struct rg_zone_health *health, uint64_t asked_at)
+{
+	if (!health->failures && !health->overdue)
+		health->row_from = asked_at;
+}
+
+void rg_zone_health_overdue(struct rg_zone_health *health, uint64_t asked_at, uint64_t now)
+{
+	char why[sizeof(health->why)];
+
+	if (!rg_zone_health_is_asked(health) || asked_at <= health->replied_at)
+		return;
+	begin_row(health, asked_at);
+	health->overdue++;
+	snprintf(why, sizeof(why), "%s",
+		 health->failures || !health->other ? health->why : health->other->why);
+	check_breaker(health, why, now);
+}
+
+static void count_failure(struct rg_zone_health *health, const char *why, uint64_t asked_at,
+			  uint64_t now)
+{
+	begin_row(health, asked_at);
+	health->failures++;
 	health->failed_at = now;
 	if (health->test_at > now + FIRST_GAP)
 		health->test_at = now + FIRST_GAP;
-	if (++health->failures < RG_ZONE_HEALTH_FAILURES)
-		return health->state == RG_ZONE_HEALTH_GOOD &&
-		       change(health, RG_ZONE_HEALTH_FAILING, why, now);
-	health->test_gap = FIRST_GAP;
-	health->test_at = now + FIRST_GAP;
-	return change(health, RG_ZONE_HEALTH_OPEN, why, now);
+	if (health->state == RG_ZONE_HEALTH_GOOD)
+		change(health, RG_ZONE_HEALTH_FAILING, why, now);
+	check_breaker(health, why, now);
 }
+
+void rg_zone_health_failure(struct rg_zone_health *health, const char *why, uint64_t asked_at,
+			    bool replied, uint64_t now)
+{
+	bool alone = asked_at > health->replied_at; /* nothing came since it was asked */
+
+	if (!rg_zone_health_is_asked(health))
+		return;
+	if (!replied && alone && health->overdue)
+		health->overdue--;
+	if (!replied && !alone && health->failures && now - health->failed_at < FAILURE_GAP)
+		return;
+	if (replied) {
+		health->overdue = 0;
+		health->replied_at = now;
+	}
+	count_failure(health, why, asked_at, now);
+}
+
+/* ------------------------------------------------------------------ tests */
 
 void rg_zone_health_invalid(struct rg_zone_health *health, uint64_t now)
 {
+	health->overdue = 0;
+	health->replied_at = now; /* with a record that is no use, but with one */
 	/* A list may answer so about some peers only: then its tests pass, and one test is enough. */
 	if (rg_zone_health_is_asked(health) && now - health->tested_at >= INVALID_GAP)
 		health->test_at = now;
@@ -143,28 +236,26 @@ static void schedule_test(struct rg_zone_health *health, double jitter, uint64_t
 	}
 }
 
-bool rg_zone_health_tested(struct rg_zone_health *health, enum rg_zone_test_result result,
-			   const char *why, double jitter, uint64_t now)
+void rg_zone_health_tested(struct rg_zone_health *health, enum rg_zone_test_result result,
+			   const char *why, double jitter, uint64_t asked_at, uint64_t now)
 {
-	bool changed = false;
-
 	switch (result) {
 	case RG_ZONE_TEST_PASSED:
-		health->failures = 0;
+		note_answered(health, now);
 		if (health->state != RG_ZONE_HEALTH_MONITOR)
-			changed = change(health, RG_ZONE_HEALTH_GOOD, "", now);
+			change(health, RG_ZONE_HEALTH_GOOD, "", now);
 		break;
 	case RG_ZONE_TEST_UNANSWERED:
-		changed = rg_zone_health_failure(health, why, false, now);
-		/* A disabled zone stays disabled until a test passes. */
+		/* A zone that is off stays so until a test passes. */
+		if (rg_zone_health_is_asked(health))
+			count_failure(health, why, asked_at, now);
 		break;
 	default:
-		changed = change(health, RG_ZONE_HEALTH_DISABLED, why, now);
+		change(health, RG_ZONE_HEALTH_DISABLED, why, now);
 		break;
 	}
 	health->tested_at = now;
 	schedule_test(health, jitter, now);
-	return changed;
 }
 
 bool rg_zone_health_is_asked(const struct rg_zone_health *health)

@@ -14,6 +14,7 @@ enum rg_zone_state {
 	RG_ZONE_NOT_LISTED,
 	RG_ZONE_LISTED,
 	RG_ZONE_FAILED, /* no answer */
+	RG_ZONE_EXCLUDED, /* never asked about the peer's family of addresses */
 };
 
 /* What one zone answered. */

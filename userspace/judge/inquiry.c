@@ -9,11 +9,18 @@
 
 #define UNTESTED_RETRY 2 /* s until a peer is asked about again whose listing was not tested */
 
+/* A zone is slow if more than this share of its answers comes after hold_timeout; not slow any more: half of it. */
+#define SLOW_SHARE 0.05
+/* Fewer answers tell nothing. */
+#define SLOW_LEAST 20
+
 struct rg_inquiry_context {
 	struct event_base *base;
 	struct rg_dns *dns;
 	struct rg_zone_test *tester;
-	const struct timeval *half; /* of the time limit; one timer queue for all inquiries */
+	/* One timer queue each for all inquiries. */
+	const struct timeval *half; /* of the time that a SYN is held */
+	const struct timeval *rest; /* from then on; NULL: nothing is asked for longer */
 	struct rg_zone_count counts[RG_MAX_ZONES];
 };
 
@@ -23,6 +30,13 @@ struct question {
 	struct rg_dns_query *query; /* NULL: not under way */
 	struct rg_zone_test_waiter waiter; /* for a test, if the answer is a listing */
 	uint64_t asked_at; /* ns of CLOCK_BOOTTIME */
+	uint32_t serial; /* of the zone in its slot (rg_zone_test_serial()) */
+};
+
+enum stage {
+	STAGE_BEGINNING, /* half of hold_timeout is not over */
+	STAGE_HELD,
+	STAGE_RELEASED, /* hold_timeout is over */
 };
 
 struct rg_inquiry {
@@ -32,18 +46,24 @@ struct rg_inquiry {
 	struct rg_evidence evidence;
 	enum rg_class kind; /* of the zones that are being asked */
 	unsigned int open; /* questions without an answer */
-	bool is_late; /* half of the time is over */
+	enum stage stage;
 	struct event timer; /* not a pointer: saves an allocation for each peer */
 	rg_inquiry_callback *callback;
 	void *arg;
 	struct question questions[]; /* as conf->zones */
 };
 
-int rg_inquiry_context_new(struct rg_inquiry_context **ret, struct event_base *base,
-			   struct rg_dns *dns, struct rg_zone_test *tester, uint32_t deadline_ms)
+static const struct timeval *timer_queue(struct event_base *base, uint32_t ms)
 {
-	const uint32_t half_ms = deadline_ms / 2;
-	const struct timeval half = { .tv_sec = half_ms / 1000, .tv_usec = half_ms % 1000 * 1000 };
+	const struct timeval time = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+
+	return event_base_init_common_timeout(base, &time);
+}
+
+int rg_inquiry_context_new(struct rg_inquiry_context **ret, struct event_base *base,
+			   struct rg_dns *dns, struct rg_zone_test *tester, uint32_t hold_ms,
+			   uint32_t total_ms)
+{
 	struct rg_inquiry_context *context = calloc(1, sizeof(*context));
 
 	if (!context)
@@ -51,8 +71,10 @@ int rg_inquiry_context_new(struct rg_inquiry_context **ret, struct event_base *b
 	context->base = base;
 	context->dns = dns;
 	context->tester = tester;
-	context->half = event_base_init_common_timeout(base, &half);
-	if (!context->half) {
+	context->half = timer_queue(base, hold_ms / 2);
+	if (total_ms > hold_ms)
+		context->rest = timer_queue(base, total_ms - hold_ms);
+	if (!context->half || (total_ms > hold_ms && !context->rest)) {
 		free(context);
 		return -ENOMEM;
 	}
@@ -91,13 +113,46 @@ void rg_inquiry_cancel(struct rg_inquiry *inquiry)
 
 static void finish(struct rg_inquiry *inquiry)
 {
-	inquiry->callback(inquiry->arg, &inquiry->evidence);
+	inquiry->callback(inquiry->arg, &inquiry->evidence, true);
 	rg_inquiry_cancel(inquiry);
 }
 
 static struct rg_zone_count *count_of(struct rg_inquiry *inquiry, unsigned int zone)
 {
 	return &inquiry->context->counts[inquiry->conf->zones[zone].slot];
+}
+
+static enum rg_family family_of(const struct rg_inquiry *inquiry)
+{
+	return rg_addr_family(&inquiry->addr);
+}
+
+static struct rg_zone_question zone_question(const struct rg_inquiry *inquiry, unsigned int zone)
+{
+	return (struct rg_zone_question){ .zone = &inquiry->conf->zones[zone],
+					  .family = family_of(inquiry),
+					  .asked_at = inquiry->questions[zone].asked_at };
+}
+
+/* A zone that took this one's slot in a reload must not get its answers. */
+static bool is_stale(const struct rg_inquiry *inquiry, unsigned int zone)
+{
+	return inquiry->questions[zone].serial !=
+	       rg_zone_test_serial(inquiry->context->tester, inquiry->conf->zones[zone].slot);
+}
+
+static uint32_t retry_after(const struct rg_inquiry *inquiry, unsigned int zone)
+{
+	return rg_zone_test_retry_after(inquiry->context->tester, inquiry->conf->zones[zone].slot,
+					family_of(inquiry));
+}
+
+/* The answer is about another zone than the one in force: the peer is soon asked about again. */
+static void note_stale(struct rg_inquiry *inquiry, unsigned int zone)
+{
+	inquiry->evidence.zones[zone] = (struct rg_finding){ .state = RG_ZONE_FAILED,
+							     .status = RG_DNS_OFF,
+							     .retry = UNTESTED_RETRY };
 }
 
 static void note_failure(struct rg_inquiry *inquiry, unsigned int zone, enum rg_dns_status status)
@@ -108,13 +163,39 @@ static void note_failure(struct rg_inquiry *inquiry, unsigned int zone, enum rg_
 
 	finding->state = RG_ZONE_FAILED;
 	finding->status = status;
-	finding->retry =
-		rg_zone_test_retry_after(inquiry->context->tester, inquiry->conf->zones[zone].slot);
+	finding->retry = retry_after(inquiry, zone);
 	count->failed[status]++;
 	count->last_failure = rg_now();
 	rg_log_debug("zone %s about %s: %s", inquiry->conf->zones[zone].alias,
 		     rg_addr_format(&inquiry->addr, text),
 		     status == RG_DNS_OK ? "error code" : rg_dns_status_name(status));
+}
+
+static void warn_of_slow(const struct rg_inquiry *inquiry, unsigned int zone,
+			 struct rg_zone_count *count)
+{
+	bool was_slow = count->is_slow;
+
+	count->is_slow = count->answered >= SLOW_LEAST &&
+			 count->late_share > (was_slow ? SLOW_SHARE / 2 : SLOW_SHARE);
+	if (count->is_slow && !was_slow)
+		rg_log_warning("zone %s: %.0f %% of new peers pass before it has answered: it needs more "
+			       "than hold_timeout (%u ms)",
+			       inquiry->conf->zones[zone].alias, count->late_share * 100,
+			       inquiry->conf->hold_timeout);
+}
+
+/* The zone has answered: in time, or after the peer's SYN was released. */
+static void note_time(struct rg_inquiry *inquiry, unsigned int zone)
+{
+	struct rg_zone_count *count = count_of(inquiry, zone);
+	double late = inquiry->stage == STAGE_RELEASED, window = RG_INQUIRY_LATE_WINDOW;
+
+	if (++count->answered < RG_INQUIRY_LATE_WINDOW)
+		window = (double)count->answered;
+	count->late += inquiry->stage == STAGE_RELEASED;
+	count->late_share += (late - count->late_share) / window;
+	warn_of_slow(inquiry, zone, count);
 }
 
 /* What the zone says does not count: as if it did not list the peer, until it is asked again. */
@@ -125,30 +206,32 @@ static void note_doubtful(struct rg_inquiry *inquiry, unsigned int zone)
 	finding->state = RG_ZONE_NOT_LISTED;
 	finding->status = RG_DNS_OFF;
 	finding->has_ttl = false;
-	finding->retry =
-		rg_zone_test_retry_after(inquiry->context->tester, inquiry->conf->zones[zone].slot);
+	finding->retry = retry_after(inquiry, zone);
 }
 
 /* A record that can't be true: an error code, or an address outside 127/8. */
 static void note_impossible(struct rg_inquiry *inquiry, unsigned int zone, uint32_t code)
 {
+	const struct rg_zone_question asked = zone_question(inquiry, zone);
+
 	note_failure(inquiry, zone, RG_DNS_OK);
 	note_doubtful(inquiry, zone);
 	inquiry->evidence.zones[zone].code = code;
 	inquiry->evidence.zones[zone].has_code = true;
 	inquiry->evidence.zones[zone].is_error = true;
-	rg_zone_test_note_invalid(inquiry->context->tester, &inquiry->conf->zones[zone]);
+	rg_zone_test_note_invalid(inquiry->context->tester, &asked);
 }
 
 /* A listing, after the zone's test or without one. confirmed: false if the test failed. */
 static void note_listed(struct rg_inquiry *inquiry, unsigned int zone, bool confirmed)
 {
-	const struct rg_zone_conf *conf = &inquiry->conf->zones[zone];
+	const struct rg_zone_question asked = zone_question(inquiry, zone);
 	const struct rg_zone_health *health =
-		rg_zone_test_health(inquiry->context->tester, conf->slot);
+		rg_zone_test_health(inquiry->context->tester, asked.zone->slot, asked.family);
 	struct rg_finding *finding = &inquiry->evidence.zones[zone];
 	struct rg_zone_count *count = count_of(inquiry, zone);
 
+	note_time(inquiry, zone);
 	if (!confirmed || health->state == RG_ZONE_HEALTH_DISABLED) {
 		count->doubted++;
 		note_doubtful(inquiry, zone);
@@ -156,7 +239,7 @@ static void note_listed(struct rg_inquiry *inquiry, unsigned int zone, bool conf
 		finding->doubted = true;
 		return;
 	}
-	rg_zone_test_note_answer(inquiry->context->tester, conf, true);
+	rg_zone_test_note_answer(inquiry->context->tester, &asked, true);
 	if (health->state == RG_ZONE_HEALTH_MONITOR) {
 		count->monitored++;
 		finding->state = RG_ZONE_NOT_LISTED;
@@ -174,30 +257,28 @@ static void on_tested(void *arg, bool confirmed);
 static void note_not_listed(struct rg_inquiry *inquiry, unsigned int zone,
 			    const struct rg_dns_answer *answer)
 {
+	const struct rg_zone_question asked = zone_question(inquiry, zone);
 	struct rg_zone_test *tester = inquiry->context->tester;
-	const struct rg_zone_conf *conf = &inquiry->conf->zones[zone];
 
+	note_time(inquiry, zone);
 	inquiry->evidence.zones[zone].state = RG_ZONE_NOT_LISTED;
 	count_of(inquiry, zone)->not_listed++;
-	rg_zone_test_note_answer(tester, conf, false);
-	rg_zone_test_note_clean(tester, conf, &inquiry->addr,
+	rg_zone_test_note_answer(tester, &asked, false);
+	rg_zone_test_note_clean(tester, &asked, &inquiry->addr,
 				answer->has_ttl ? answer->ttl : CACHED_SECONDS);
 }
 
 /* A listing. True if it waits for a test of its zone. */
 static bool note_listing(struct rg_inquiry *inquiry, unsigned int zone, uint32_t code)
 {
-	const struct rg_zone_conf *conf = &inquiry->conf->zones[zone];
+	const struct rg_zone_question asked = zone_question(inquiry, zone);
 	struct question *question = &inquiry->questions[zone];
 
 	inquiry->evidence.zones[zone].code = code;
 	inquiry->evidence.zones[zone].has_code = true;
-	if (conf->selftest == RG_SELFTEST_OFF) {
-		note_listed(inquiry, zone, true);
-		return false;
-	}
-	if (rg_zone_test_wait(inquiry->context->tester, conf, question->asked_at, &question->waiter,
-			      on_tested, question))
+	if (asked.zone->selftest != RG_SELFTEST_OFF &&
+	    rg_zone_test_wait(inquiry->context->tester, &asked, &question->waiter, on_tested,
+			      question))
 		return true;
 	note_listed(inquiry, zone, true);
 	return false;
@@ -207,8 +288,8 @@ static bool note_listing(struct rg_inquiry *inquiry, unsigned int zone, uint32_t
 static bool note_answer(struct rg_inquiry *inquiry, unsigned int zone,
 			const struct rg_dns_answer *answer)
 {
-	const struct rg_zone_conf *conf = &inquiry->conf->zones[zone];
-	const struct rg_zone_answer got = rg_zone_answer_read(&conf->codes, answer);
+	const struct rg_zone_question asked = zone_question(inquiry, zone);
+	const struct rg_zone_answer got = rg_zone_answer_read(&asked.zone->codes, answer);
 	struct rg_finding *finding = &inquiry->evidence.zones[zone];
 
 	finding->status = answer->status;
@@ -226,8 +307,7 @@ static bool note_answer(struct rg_inquiry *inquiry, unsigned int zone,
 		break;
 	default:
 		note_failure(inquiry, zone, answer->status);
-		rg_zone_test_note_failure(inquiry->context->tester, conf, answer->status,
-					  rg_now() - inquiry->questions[zone].asked_at);
+		rg_zone_test_note_failure(inquiry->context->tester, &asked, answer->status);
 		break;
 	}
 	return false;
@@ -235,29 +315,42 @@ static bool note_answer(struct rg_inquiry *inquiry, unsigned int zone,
 
 static void on_answer(void *arg, const struct rg_dns_answer *answer);
 
+/* The zone is off: failed, or as if it did not list the peer. */
+static void note_off(struct rg_inquiry *inquiry, unsigned int zone,
+		     const struct rg_zone_health *health)
+{
+	count_of(inquiry, zone)->off++;
+	if (health->state == RG_ZONE_HEALTH_DISABLED)
+		note_doubtful(inquiry, zone);
+	else
+		note_failure(inquiry, zone, RG_DNS_OFF);
+}
+
 static void ask_zone(struct rg_inquiry *inquiry, unsigned int zone)
 {
-	const struct rg_zone_conf *conf = &inquiry->conf->zones[zone];
-	const struct rg_zone_health *health =
-		rg_zone_test_health(inquiry->context->tester, conf->slot);
+	struct rg_inquiry_context *context = inquiry->context;
 	struct question *question = &inquiry->questions[zone];
+	struct rg_zone_question asked;
+	const struct rg_zone_health *health;
 	char name[RG_DNSBL_NAME_SIZE];
 
 	question->inquiry = inquiry;
-	if (!rg_zone_health_is_asked(health)) {
-		inquiry->context->counts[conf->slot].off++;
-		if (health->state == RG_ZONE_HEALTH_DISABLED)
-			note_doubtful(inquiry, zone);
-		else
-			note_failure(inquiry, zone, RG_DNS_OFF);
+	question->asked_at = rg_now();
+	asked = zone_question(inquiry, zone);
+	if (!rg_conf_zone_asks(asked.zone, asked.family)) {
+		inquiry->evidence.zones[zone].state = RG_ZONE_EXCLUDED;
 		return;
 	}
-	inquiry->context->counts[conf->slot].asked++;
-	question->asked_at = rg_now();
-	rg_zone_test_note_question(inquiry->context->tester, conf);
-	if (rg_dnsbl_name(&inquiry->addr, conf->suffix, name) ||
-	    rg_dns_query(inquiry->context->dns, &question->query, conf->slot, name, on_answer,
-			 question))
+	question->serial = rg_zone_test_serial(context->tester, asked.zone->slot);
+	health = rg_zone_test_health(context->tester, asked.zone->slot, asked.family);
+	if (!rg_zone_health_is_asked(health)) {
+		note_off(inquiry, zone, health);
+		return;
+	}
+	count_of(inquiry, zone)->asked++;
+	rg_zone_test_note_question(context->tester, &asked);
+	if (rg_dnsbl_name(&inquiry->addr, asked.zone->suffix, name) ||
+	    rg_dns_query(context->dns, &question->query, asked.zone->slot, name, on_answer, question))
 		note_failure(inquiry, zone, RG_DNS_BAD);
 	else
 		inquiry->open++;
@@ -294,13 +387,17 @@ static void on_answer(void *arg, const struct rg_dns_answer *answer)
 {
 	struct question *question = arg;
 	struct rg_inquiry *inquiry = question->inquiry;
+	unsigned int zone = (unsigned int)(question - inquiry->questions);
+	const struct rg_zone_question asked = zone_question(inquiry, zone);
 
 	question->query = NULL;
-	rg_zone_test_note_latency(inquiry->context->tester,
-				  &inquiry->conf->zones[question - inquiry->questions],
-				  rg_now() - question->asked_at);
-	if (note_answer(inquiry, (unsigned int)(question - inquiry->questions), answer))
-		return;
+	if (is_stale(inquiry, zone)) {
+		note_stale(inquiry, zone);
+	} else {
+		rg_zone_test_note_latency(inquiry->context->tester, &asked);
+		if (note_answer(inquiry, zone, answer))
+			return;
+	}
 	inquiry->open--;
 	if (go_on(inquiry))
 		finish(inquiry);
@@ -310,57 +407,96 @@ static void on_tested(void *arg, bool confirmed)
 {
 	struct question *question = arg;
 	struct rg_inquiry *inquiry = question->inquiry;
+	unsigned int zone = (unsigned int)(question - inquiry->questions);
 
-	note_listed(inquiry, (unsigned int)(question - inquiry->questions), confirmed);
+	if (is_stale(inquiry, zone))
+		note_stale(inquiry, zone);
+	else
+		note_listed(inquiry, zone, confirmed);
 	inquiry->open--;
 	if (go_on(inquiry))
 		finish(inquiry);
 }
 
 /*
- * Half of the time is over. The QIL zones are asked now, because a silent Standard zone must not
+ * Half of hold_timeout is over. The QIL zones are asked now, because a silent Standard zone must not
  * prevent it. The answer of the Standard zone still counts if it comes.
  */
 static void on_half(struct rg_inquiry *inquiry)
 {
-	inquiry->is_late = true;
+	inquiry->stage = STAGE_HELD;
 	if (inquiry->kind == RG_CLASS_STANDARD &&
 	    rg_policy_asks(inquiry->conf, &inquiry->evidence, RG_CLASS_QIL))
 		ask_kind(inquiry, RG_CLASS_QIL);
 	evtimer_add(&inquiry->timer, inquiry->context->half);
 }
 
-/* Half of the time is over, or all of it; or there is nothing to ask, and this comes at once. */
+/*
+ * hold_timeout is over: the held SYN is decided by what is known. The answers are waited for: a slow list is not a
+ * dead one.
+ */
+static void on_hold_over(struct rg_inquiry *inquiry)
+{
+	struct rg_evidence so_far;
+
+	inquiry->stage = STAGE_RELEASED;
+	for (unsigned int i = 0; i < inquiry->conf->zone_count; i++) {
+		const struct rg_zone_question asked = zone_question(inquiry, i);
+
+		if (inquiry->questions[i].query && !is_stale(inquiry, i))
+			rg_zone_test_note_overdue(inquiry->context->tester, &asked);
+	}
+	so_far = inquiry->evidence;
+	for (unsigned int i = 0; i < inquiry->conf->zone_count; i++)
+		if (inquiry->questions[i].query || inquiry->questions[i].waiter.waits)
+			so_far.zones[i] = (struct rg_finding){ .state = RG_ZONE_FAILED,
+							       .status = RG_DNS_TIMEOUT };
+	evtimer_add(&inquiry->timer, inquiry->context->rest);
+	inquiry->callback(inquiry->arg, &so_far, false);
+}
+
+/* All of the time is over: what has not answered has failed. */
+static void note_unanswered(struct rg_inquiry *inquiry, unsigned int zone)
+{
+	const struct rg_zone_question asked = zone_question(inquiry, zone);
+	struct question *question = &inquiry->questions[zone];
+
+	if (question->query) {
+		rg_dns_cancel(question->query);
+		question->query = NULL;
+		if (is_stale(inquiry, zone)) {
+			note_stale(inquiry, zone);
+			return;
+		}
+		note_failure(inquiry, zone, RG_DNS_TIMEOUT);
+		rg_zone_test_note_failure(inquiry->context->tester, &asked, RG_DNS_TIMEOUT);
+	} else if (question->waiter.waits) {
+		/*
+		 * The test did not end in time: the same as no answer. The peer is soon asked
+		 * about again; then the zone is known to be slow, and tested at once.
+		 */
+		rg_zone_test_cancel(&question->waiter);
+		note_failure(inquiry, zone, RG_DNS_TIMEOUT);
+		inquiry->evidence.zones[zone].retry = UNTESTED_RETRY;
+	}
+}
+
+/* A stage is over; or there is nothing to ask, and this comes at once. */
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct rg_inquiry *inquiry = arg;
 
 	(void)fd;
 	(void)what;
-	if (!inquiry->is_late && inquiry->open) {
+	if (inquiry->open && inquiry->stage == STAGE_BEGINNING) {
 		on_half(inquiry);
-		return;
+	} else if (inquiry->open && inquiry->stage == STAGE_HELD && inquiry->context->rest) {
+		on_hold_over(inquiry);
+	} else {
+		for (unsigned int i = 0; i < inquiry->conf->zone_count; i++)
+			note_unanswered(inquiry, i);
+		finish(inquiry);
 	}
-	for (unsigned int i = 0; i < inquiry->conf->zone_count; i++) {
-		struct question *question = &inquiry->questions[i];
-
-		if (question->query) {
-			rg_dns_cancel(question->query);
-			question->query = NULL;
-			note_failure(inquiry, i, RG_DNS_TIMEOUT);
-			rg_zone_test_note_failure(inquiry->context->tester, &inquiry->conf->zones[i],
-						  RG_DNS_TIMEOUT, rg_now() - question->asked_at);
-		} else if (question->waiter.waits) {
-			/*
-			 * The test did not end in time: the same as no answer. The peer is soon asked
-			 * about again; then the zone is known to be slow, and tested at once.
-			 */
-			rg_zone_test_cancel(&question->waiter);
-			note_failure(inquiry, i, RG_DNS_TIMEOUT);
-			inquiry->evidence.zones[i].retry = UNTESTED_RETRY;
-		}
-	}
-	finish(inquiry);
 }
 
 int rg_inquiry_start(struct rg_inquiry **ret, struct rg_inquiry_context *context,

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Asks the zones about one address, in ERS's order. It first asks all Standard and allow zones. If none
- * of them lists the address, or one has not answered in half of the time, it asks all QIL zones. The
- * evidence is complete within dns_timeout x dns_tries, whatever DNS does.
+ * of them lists the address, or one has not answered when half of hold_timeout is over, it asks all QIL zones.
+ *
+ * After hold_timeout the held SYN is decided by what is known then. The questions go on: what a slow zone answers
+ * later meets the peer's next SYN. The evidence is complete within dns_timeout x dns_tries, whatever DNS does.
  */
 #ifndef REPGATE_JUDGE_INQUIRY_H
 #define REPGATE_JUDGE_INQUIRY_H
@@ -18,15 +20,26 @@ struct rg_zone_count {
 	uint64_t monitored; /* listings that count as none, see RG_ZONE_HEALTH_MONITOR */
 	uint64_t failed[RG_DNS_STATUS_MAX]; /* by status; RG_DNS_OK: a record that can't be true */
 	uint64_t last_failure; /* ns of CLOCK_BOOTTIME, 0: never */
+	uint64_t answered; /* questions about peers */
+	uint64_t late; /* of these, after the peer's SYN was released */
+	double late_share; /* of the latest RG_INQUIRY_LATE_WINDOW answers, 0..1; a moving average */
+	bool is_slow; /* late_share is over 5 %: a warning told so */
 };
+
+/* The latest answers from which a zone's share of late ones is taken. */
+#define RG_INQUIRY_LATE_WINDOW 200
 
 /* What all inquiries share: resolver, tests of the zones, time limit, counters. */
 struct rg_inquiry_context;
 struct rg_inquiry;
 
-/* dns and tester stay the caller's and outlive the context. deadline_ms: of an inquiry. 0 or -ENOMEM. */
+/*
+ * dns and tester stay the caller's and outlive the context. hold_ms: until the held SYN is decided; total_ms: until an
+ * inquiry ends, no less than hold_ms. 0 or -ENOMEM.
+ */
 int rg_inquiry_context_new(struct rg_inquiry_context **ret, struct event_base *base,
-			   struct rg_dns *dns, struct rg_zone_test *tester, uint32_t deadline_ms);
+			   struct rg_dns *dns, struct rg_zone_test *tester, uint32_t hold_ms,
+			   uint32_t total_ms);
 /* Call when every inquiry has ended or was cancelled. */
 void rg_inquiry_context_free(struct rg_inquiry_context *context);
 /* Call when this slot gets a new zone: its counters begin at 0. */
@@ -34,12 +47,15 @@ void rg_inquiry_context_reset(struct rg_inquiry_context *context, uint32_t slot)
 const struct rg_zone_count *rg_inquiry_context_count(const struct rg_inquiry_context *context,
 						     uint32_t slot);
 
-/* evidence is valid during the call; the inquiry is freed after it. */
-typedef void rg_inquiry_callback(void *arg, const struct rg_evidence *evidence);
+/*
+ * evidence is valid during the call. is_final: the inquiry is freed after it. Else hold_timeout is over, and zones that
+ * have not answered yet count as failed; the call comes again.
+ */
+typedef void rg_inquiry_callback(void *arg, const struct rg_evidence *evidence, bool is_final);
 
 /*
  * evidence: what is known already (lists, country, exemption); if that decides, no zone is asked. Calls
- * back once, after this returns. Holds a reference to conf. 0 or -ENOMEM.
+ * back once or twice, after this returns. Holds a reference to conf. 0 or -ENOMEM.
  */
 int rg_inquiry_start(struct rg_inquiry **ret, struct rg_inquiry_context *context,
 		     struct rg_conf *conf, const struct rg_addr *addr,

@@ -28,6 +28,8 @@ struct suspect {
 	struct rg_inquiry *inquiry;
 	struct held *held;
 	unsigned int held_count;
+	bool is_released; /* hold_timeout is over: its SYNs meet what was decided then */
+	bool passes; /* by that */
 	UT_hash_handle hh;
 };
 
@@ -67,7 +69,7 @@ static void count_monitored(struct suspect *suspect)
 						   held->frame, held->len);
 }
 
-static void free_suspect(struct suspect *suspect)
+static void free_held(struct suspect *suspect)
 {
 	while (suspect->held) {
 		struct held *held = suspect->held;
@@ -75,6 +77,12 @@ static void free_suspect(struct suspect *suspect)
 		suspect->held = held->next;
 		free(held);
 	}
+	suspect->held_count = 0;
+}
+
+static void free_suspect(struct suspect *suspect)
+{
+	free_held(suspect);
 	rg_conf_unref(suspect->conf);
 	free(suspect);
 }
@@ -138,6 +146,15 @@ static uint64_t *judged_at(struct rg_judge *judge, const struct rg_addr *addr)
 	return &judge->judged_at[rg_hash(addr, sizeof(*addr)) % JUDGED_SLOTS];
 }
 
+/* conf has a zone that nobody asked about the peer, as decided_by did not have it. */
+static bool has_unasked_zone(const struct rg_conf *conf, const struct rg_conf *decided_by)
+{
+	for (unsigned int i = 0; conf != decided_by && i < conf->zone_count; i++)
+		if (!rg_conf_find_zone(decided_by, &conf->zones[i]))
+			return true;
+	return false;
+}
+
 int rg_judge_store(struct rg_verdicts *verdicts, const struct rg_conf *conf,
 		   const struct rg_conf *decided_by, const struct rg_addr *addr,
 		   struct rg_outcome *outcome)
@@ -153,7 +170,52 @@ int rg_judge_store(struct rg_verdicts *verdicts, const struct rg_conf *conf,
 		}
 		outcome->action = zone->action;
 	}
+	if (outcome->peer_class == RG_CLASS_CLEAN && outcome->ttl > conf->failure_ttl &&
+	    has_unasked_zone(conf, decided_by))
+		outcome->ttl = conf->failure_ttl;
 	return rg_verdicts_put(verdicts, addr, outcome, zone ? zone->slot : RG_NO_ZONE, rg_now());
+}
+
+/* Puts the outcome into the maps, then lets the held SYNs meet it. 0 or a negative error. */
+static int store_and_release(struct suspect *suspect, struct rg_outcome *outcome)
+{
+	struct rg_judge *judge = suspect->judge;
+	int err = rg_judge_store(judge->deps.verdicts, *judge->deps.conf, suspect->conf,
+				 &suspect->addr, outcome);
+
+	if (err)
+		rg_log_debug("verdict not stored: %s", strerror(-err));
+	count_monitored(suspect); /* without a verdict in the maps: as passed */
+	/* Without its verdict in the map a listed peer's SYN would pass. */
+	if (!err || outcome->action == RG_ACTION_PASS)
+		release_held(suspect, outcome->action == RG_ACTION_PASS);
+	*judged_at(judge, &suspect->addr) = rg_now();
+	return err;
+}
+
+/* s until the zones have answered, or failed, about a peer whose SYN was released before; and a little more. */
+static uint32_t rest_of_inquiry(const struct rg_conf *conf)
+{
+	uint32_t all = conf->dns_timeout * conf->dns_tries;
+
+	return (all > conf->hold_timeout ? (all - conf->hold_timeout + 999) / 1000 : 0) + 1;
+}
+
+/*
+ * hold_timeout is over, and the zones have not answered. What is known now counts until they have: further SYNs of
+ * the peer are not held, and nobody is asked twice.
+ */
+static void decide_for_now(struct suspect *suspect, const struct rg_evidence *evidence)
+{
+	struct rg_outcome outcome;
+
+	rg_policy_decide(suspect->conf, evidence, &outcome);
+	if (outcome.ttl > rest_of_inquiry(suspect->conf))
+		outcome.ttl = rest_of_inquiry(suspect->conf);
+	(void)store_and_release(suspect, &outcome);
+	free_held(suspect);
+	suspect->is_released = true;
+	suspect->passes = outcome.action == RG_ACTION_PASS;
 }
 
 static void conclude(struct suspect *suspect, const struct rg_evidence *evidence)
@@ -161,25 +223,17 @@ static void conclude(struct suspect *suspect, const struct rg_evidence *evidence
 	struct rg_judge *judge = suspect->judge;
 	const struct rg_conf *conf = suspect->conf;
 	struct rg_outcome outcome;
-	int err;
 
 	rg_policy_decide(conf, evidence, &outcome);
 	if (outcome.reason == RG_REASON_OVERLOAD && conf->on_overload == RG_ACTION_DROP) {
 		count_monitored(suspect);
 		return; /* the pending mark ends by itself, then the peer is asked about again */
 	}
-	err = rg_judge_store(judge->deps.verdicts, *judge->deps.conf, conf, &suspect->addr, &outcome);
-	if (err)
-		rg_log_debug("verdict not stored: %s", strerror(-err));
-	count_monitored(suspect); /* without a verdict in the maps: as passed */
-	/* Without its verdict in the map a listed peer's SYN would pass. */
-	if (!err || outcome.action == RG_ACTION_PASS)
-		release_held(suspect, outcome.action == RG_ACTION_PASS);
-	*judged_at(judge, &suspect->addr) = rg_now();
+	(void)store_and_release(suspect, &outcome);
 	judge->deps.judged(judge->deps.arg, &suspect->addr, conf, &outcome);
 }
 
-static void on_evidence(void *arg, const struct rg_evidence *found)
+static void on_evidence(void *arg, const struct rg_evidence *found, bool is_final)
 {
 	struct suspect *suspect = arg;
 	struct rg_judge *judge = suspect->judge;
@@ -189,6 +243,10 @@ static void on_evidence(void *arg, const struct rg_evidence *found)
 	/* The local lists may have changed while the zones were asked. */
 	item = rg_lists_find(*judge->deps.lists, &suspect->addr, rg_now());
 	evidence.list = item ? item->peer_class : RG_CLASS_NONE;
+	if (!is_final) {
+		decide_for_now(suspect, &evidence);
+		return;
+	}
 	HASH_DEL(judge->suspects, suspect);
 	judge->count.open--;
 	conclude(suspect, &evidence);
@@ -306,6 +364,17 @@ static bool is_judged(struct rg_judge *judge, const struct rg_event_syn *syn)
 	       known.state == RG_PEER_CLEAN;
 }
 
+/* The peer is decided: the SYN meets that. */
+static void release_now(struct rg_judge *judge, const struct rg_event_syn *syn, bool is_clean)
+{
+	if (syn->frame_len && syn->head.mode == RG_MODE_MONITOR)
+		rg_release_count_monitored(judge->release, syn->head.ifindex, syn->frame,
+					   syn->frame_len);
+	else if (syn->frame_len)
+		rg_release_put(judge->release, syn->head.ifindex, syn->frame, syn->frame_len,
+			       is_clean);
+}
+
 void rg_judge_syn(struct rg_judge *judge, const struct rg_event_syn *syn)
 {
 	struct suspect *suspect;
@@ -314,15 +383,13 @@ void rg_judge_syn(struct rg_judge *judge, const struct rg_event_syn *syn)
 	HASH_FIND(hh, judge->suspects, &syn->head.source, sizeof(syn->head.source), suspect);
 	if (suspect) {
 		judge->count.joined++;
-		hold(suspect, syn);
+		if (suspect->is_released)
+			release_now(judge, syn, suspect->passes);
+		else
+			hold(suspect, syn);
 	} else if (is_judged(judge, syn)) {
 		judge->count.known++;
-		if (syn->frame_len && syn->head.mode == RG_MODE_MONITOR)
-			rg_release_count_monitored(judge->release, syn->head.ifindex, syn->frame,
-						   syn->frame_len);
-		else if (syn->frame_len)
-			rg_release_put(judge->release, syn->head.ifindex, syn->frame,
-				       syn->frame_len, false);
+		release_now(judge, syn, false);
 	} else {
 		begin(judge, syn);
 	}

@@ -15,7 +15,7 @@ struct state {
 
 struct zone_guard {
 	struct state state;
-	char alias[RG_ALIAS_SIZE], why[sizeof(((struct rg_zone_health *)0)->why)];
+	char alias[RG_ALIAS_SIZE], why[sizeof(((struct rg_zone_health *)0)->why) + 16];
 	enum rg_zone_health_state health;
 };
 
@@ -128,10 +128,11 @@ static void read_zones(struct rg_guards *guards, const struct rg_modules *module
 		const struct rg_zone_conf *zone = &conf->zones[i];
 		const struct rg_zone_health *health;
 		struct zone_guard *guard;
+		const char *family;
 
 		if (zone->slot >= RG_MAX_ZONES)
 			continue;
-		health = rg_zone_test_health(modules->zone_test, zone->slot);
+		health = rg_zone_test_worst(modules->zone_test, zone, &family);
 		guard = &guards->zones[zone->slot];
 		present[zone->slot] = true;
 		if (strcmp(guard->alias, zone->alias) != 0) {
@@ -144,7 +145,8 @@ static void read_zones(struct rg_guards *guards, const struct rg_modules *module
 		set_state(&guard->state, limits(health->state), health->since, now);
 		if (guard->state.open) {
 			guard->health = health->state;
-			snprintf(guard->why, sizeof(guard->why), "%s", health->why);
+			snprintf(guard->why, sizeof(guard->why), *family ? "%s (%s)" : "%s",
+				 health->why, family);
 		}
 	}
 	for (unsigned int slot = 0; slot < RG_MAX_ZONES; slot++)

@@ -92,16 +92,46 @@ static void add_states(struct evbuffer *page, const struct rg_modules *modules)
 {
 	const struct rg_conf *conf = modules->conf;
 
-	begin(page, "zone_state", "gauge", "1 for the state that the zone is in.");
+	begin(page, "zone_state", "gauge",
+	      "1 for the state that the zone is in; the worse one of its families.");
 	for (unsigned int i = 0; i < conf->zone_count; i++) {
+		const char *family;
 		const struct rg_zone_health *health =
-			rg_zone_test_health(modules->zone_test, conf->zones[i].slot);
+			rg_zone_test_worst(modules->zone_test, &conf->zones[i], &family);
 
 		for (enum rg_zone_health_state state = 0; state < RG_ZONE_HEALTH_STATES; state++)
 			evbuffer_add_printf(page, "repgate_zone_state{zone=\"%s\",state=\"%s\"} %d\n",
 					    conf->zones[i].alias, rg_zone_health_name(state),
 					    health->state == state);
 	}
+}
+
+/* The state that the zone is in for one family of addresses. */
+static void add_family_state(struct evbuffer *page, const struct rg_modules *modules,
+			     const struct rg_zone_conf *zone, enum rg_family family)
+{
+	static const char *const labels[RG_FAMILIES] = { "ipv4", "ipv6" };
+	const struct rg_zone_health *health =
+		rg_zone_test_health(modules->zone_test, zone->slot, family);
+
+	for (enum rg_zone_health_state state = 0; state < RG_ZONE_HEALTH_STATES; state++)
+		evbuffer_add_printf(
+			page,
+			"repgate_zone_family_state{zone=\"%s\",family=\"%s\",state=\"%s\"} %d\n",
+			zone->alias, labels[family], rg_zone_health_name(state),
+			health->state == state);
+}
+
+static void add_family_states(struct evbuffer *page, const struct rg_modules *modules)
+{
+	const struct rg_conf *conf = modules->conf;
+
+	begin(page, "zone_family_state", "gauge",
+	      "1 for the state that the zone is in for addresses of this family.");
+	for (unsigned int i = 0; i < conf->zone_count; i++)
+		for (enum rg_family family = 0; family < RG_FAMILIES; family++)
+			if (rg_conf_zone_asks(&conf->zones[i], family))
+				add_family_state(page, modules, &conf->zones[i], family);
 }
 
 static void add_interfaces(struct evbuffer *page, const struct rg_modules *modules)
@@ -112,9 +142,15 @@ static void add_interfaces(struct evbuffer *page, const struct rg_modules *modul
 	begin(page, "interface_state", "gauge", "1 for the state that the interface is in.");
 	for (unsigned int i = 0; (at = rg_attach_info(modules->loader, i)); i++)
 		for (unsigned int state = 0; state < ARRAY_SIZE(states); state++)
-			evbuffer_add_printf(page,
-					    "repgate_interface_state{interface=\"%s\",state=\"%s\"} %d\n",
-					    at->name, states[state], (at->ifindex != 0) == state);
+			evbuffer_add_printf(
+				page, "repgate_interface_state{interface=\"%s\",state=\"%s\"} %d\n",
+				at->name, states[state], (at->ifindex != 0) == state);
+}
+
+/* number: in conf->zones */
+static const struct rg_zone_count *zone_count(const struct rg_modules *modules, unsigned int number)
+{
+	return rg_inquiry_context_count(modules->inquiries, modules->conf->zones[number].slot);
 }
 
 static void add_zones(struct evbuffer *page, const struct rg_modules *modules)
@@ -125,13 +161,20 @@ static void add_zones(struct evbuffer *page, const struct rg_modules *modules)
 	for (unsigned int i = 0; i < conf->zone_count; i++)
 		evbuffer_add_printf(page, "repgate_zone_asked_total{zone=\"%s\"} %llu\n",
 				    conf->zones[i].alias,
-				    (unsigned long long)rg_inquiry_context_count(modules->inquiries,
-										 conf->zones[i].slot)
-					    ->asked);
+				    (unsigned long long)zone_count(modules, i)->asked);
+	begin(page, "zone_late_total", "counter",
+	      "Answers after hold_timeout: the peer's SYN was released before.");
+	for (unsigned int i = 0; i < conf->zone_count; i++)
+		evbuffer_add_printf(page, "repgate_zone_late_total{zone=\"%s\"} %llu\n",
+				    conf->zones[i].alias,
+				    (unsigned long long)zone_count(modules, i)->late);
+	begin(page, "zone_late_share", "gauge", "The share of late answers lately, 0 to 1.");
+	for (unsigned int i = 0; i < conf->zone_count; i++)
+		evbuffer_add_printf(page, "repgate_zone_late_share{zone=\"%s\"} %.4g\n",
+				    conf->zones[i].alias, zone_count(modules, i)->late_share);
 	begin(page, "zone_answers_total", "counter", "Answers of each zone.");
 	for (unsigned int i = 0; i < conf->zone_count; i++)
-		add_answers(page, conf->zones[i].alias,
-			    rg_inquiry_context_count(modules->inquiries, conf->zones[i].slot));
+		add_answers(page, conf->zones[i].alias, zone_count(modules, i));
 }
 
 static size_t list_entries(const struct rg_modules *modules)
@@ -272,6 +315,7 @@ static int write_page(void *arg, struct evbuffer *page)
 	add_guards(page, modules);
 	add_zones(page, modules);
 	add_states(page, modules);
+	add_family_states(page, modules);
 	add_interfaces(page, modules);
 	add_responder(page, modules);
 	add_paths(page, modules);

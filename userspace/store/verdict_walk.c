@@ -16,6 +16,8 @@ static bool is_wanted(const struct rg_flush *flush, const struct rg_prefix *key,
 	if (what->has_prefix &&
 	    (key->len < what->prefix.len || !rg_prefix_covers(&what->prefix, &key->addr)))
 		return false;
+	if (what->one_family && rg_addr_family(&key->addr) != what->family)
+		return false;
 	if (what->zone != RG_NO_ZONE && value->zone != what->zone)
 		return false;
 	if (!what->countries && !what->since)

@@ -42,6 +42,8 @@ struct rg_flush_what {
 	bool has_prefix; /* else anywhere */
 	uint32_t zone; /* decided by this slot; RG_NO_ZONE: by anything */
 	uint64_t since; /* only verdicts since then; ns */
+	bool one_family; /* only addresses of `family` */
+	enum rg_family family;
 	bool countries; /* only verdicts by countries */
 	bool peers; /* clean peers and pending marks, too */
 };

@@ -205,14 +205,21 @@ static void on_zone_flushed(void *arg, size_t count, bool complete)
 	rg_zone_names_free(&flush->verdicts->zones, flush->slot);
 }
 
-static struct zone_flush *add_zone_flush(struct rg_verdicts *verdicts, uint32_t slot, uint64_t since)
+/* what: for the zone in its slot. */
+static struct zone_flush *add_zone_flush(struct rg_verdicts *verdicts,
+					 const struct rg_flush_what *what)
 {
-	struct zone_flush *flush = &verdicts->of_zones[slot];
+	struct zone_flush *flush = &verdicts->of_zones[what->zone];
+	struct rg_flush_what before = flush->flush.what;
 
-	/* One that is under way begins again, with the earlier of both times. */
-	if (flush->flush.job.is_queued && flush->flush.what.since < since)
-		since = flush->flush.what.since;
-	flush->flush.what = (struct rg_flush_what){ .zone = slot, .since = since };
+	flush->flush.what = *what;
+	/* One that is under way begins again, with the earlier of both times, for both families. */
+	if (flush->flush.job.is_queued) {
+		if (before.since < what->since)
+			flush->flush.what.since = before.since;
+		if (!before.one_family || before.family != what->family)
+			flush->flush.what.one_family = false;
+	}
 	flush->flush.done = on_zone_flushed;
 	flush->flush.arg = flush;
 	rg_flush_add(&flush->flush);
@@ -221,7 +228,7 @@ static struct zone_flush *add_zone_flush(struct rg_verdicts *verdicts, uint32_t 
 
 static void flush_slot(void *arg, uint32_t slot)
 {
-	(void)add_zone_flush(arg, slot, 0);
+	(void)add_zone_flush(arg, &(struct rg_flush_what){ .zone = slot });
 }
 
 int rg_verdicts_name_zones(struct rg_verdicts *verdicts, struct rg_conf *conf)
@@ -451,11 +458,16 @@ void rg_verdicts_flush_all(struct rg_verdicts *verdicts)
 	rg_flush_add(&verdicts->all);
 }
 
-void rg_verdicts_flush_zone(struct rg_verdicts *verdicts, uint32_t slot, uint64_t since,
-			    void (*done)(void *arg, uint32_t slot, size_t count), void *arg)
+void rg_verdicts_flush_zone(struct rg_verdicts *verdicts, uint32_t slot, enum rg_family family,
+			    uint64_t since, void (*done)(void *arg, uint32_t slot, size_t count),
+			    void *arg)
 {
 	/* A verdict's `since` is in whole seconds. */
-	struct zone_flush *flush = add_zone_flush(verdicts, slot, since - since % RG_NSEC_PER_SEC);
+	const struct rg_flush_what what = { .zone = slot,
+					    .one_family = true,
+					    .family = family,
+					    .since = since - since % RG_NSEC_PER_SEC };
+	struct zone_flush *flush = add_zone_flush(verdicts, &what);
 
 	flush->done = done;
 	flush->arg = arg;

@@ -121,11 +121,12 @@ int rg_verdicts_flush(struct rg_verdicts *verdicts, const struct rg_prefix *pref
 /* Removes all verdicts and peers, for the agent itself. Never fails. */
 void rg_verdicts_flush_all(struct rg_verdicts *verdicts);
 /*
- * Removes the verdicts that the zone in slot decided since then, to the second. done: if the zone is flushed already, with
+ * Removes the verdicts about addresses of this family that the zone in slot decided since then, to the second. done: if the zone is flushed already, with
  * this done, it is called once.
  */
-void rg_verdicts_flush_zone(struct rg_verdicts *verdicts, uint32_t slot, uint64_t since,
-			    void (*done)(void *arg, uint32_t slot, size_t count), void *arg);
+void rg_verdicts_flush_zone(struct rg_verdicts *verdicts, uint32_t slot, enum rg_family family,
+			    uint64_t since, void (*done)(void *arg, uint32_t slot, size_t count),
+			    void *arg);
 /* Removes the verdicts that a country decided, and all peers too if peers is set. */
 void rg_verdicts_flush_countries(struct rg_verdicts *verdicts, bool peers);
 

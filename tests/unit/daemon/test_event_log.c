@@ -73,10 +73,14 @@ size_t rg_verdicts_evidence(const struct rg_verdicts *verdicts, const struct rg_
 static uint32_t flushed_slot;
 static uint64_t flushed_since;
 
-void rg_verdicts_flush_zone(struct rg_verdicts *verdicts, uint32_t slot, uint64_t since,
-			    void (*done)(void *arg, uint32_t slot, size_t count), void *arg)
+static enum rg_family flushed_family;
+
+void rg_verdicts_flush_zone(struct rg_verdicts *verdicts, uint32_t slot, enum rg_family family,
+			    uint64_t since, void (*done)(void *arg, uint32_t slot, size_t count),
+			    void *arg)
 {
 	(void)verdicts;
+	flushed_family = family;
 	flushed_slot = slot;
 	flushed_since = since;
 	done(arg, slot, 17);
@@ -298,17 +302,24 @@ static void test_sessions(void **state)
 
 static const struct {
 	enum rg_zone_health_state before, state;
+	bool is_whole; /* else the other family is in another state */
 	uint64_t flushed_since; /* NOT_FLUSHED: its verdicts stay */
 	const char *log; /* "": nothing */
 } changes[] = {
-	{ RG_ZONE_HEALTH_GOOD, RG_ZONE_HEALTH_FAILING, NOT_FLUSHED, "3 zone z: failing: why\n" },
-	{ RG_ZONE_HEALTH_FAILING, RG_ZONE_HEALTH_GOOD, NOT_FLUSHED, "3 zone z: good: \n" },
-	{ RG_ZONE_HEALTH_OPEN, RG_ZONE_HEALTH_GOOD, NOT_FLUSHED, "2 zone z: good again\n" },
-	{ RG_ZONE_HEALTH_GOOD, RG_ZONE_HEALTH_OPEN, NOT_FLUSHED, "1 zone z: open: why\n" },
-	{ RG_ZONE_HEALTH_GOOD, RG_ZONE_HEALTH_DISABLED, 0,
+	{ RG_ZONE_HEALTH_GOOD, RG_ZONE_HEALTH_FAILING, true, NOT_FLUSHED, "3 zone z: failing: why\n" },
+	{ RG_ZONE_HEALTH_FAILING, RG_ZONE_HEALTH_GOOD, true, NOT_FLUSHED, "3 zone z: good: \n" },
+	{ RG_ZONE_HEALTH_OPEN, RG_ZONE_HEALTH_GOOD, true, NOT_FLUSHED, "2 zone z: good again\n" },
+	{ RG_ZONE_HEALTH_GOOD, RG_ZONE_HEALTH_OPEN, true, NOT_FLUSHED, "1 zone z: open: why\n" },
+	{ RG_ZONE_HEALTH_GOOD, RG_ZONE_HEALTH_DISABLED, true, 0,
 	  "1 zone z: disabled: why\n1 zone z: 17 entries removed\n" },
+	{ RG_ZONE_HEALTH_GOOD, RG_ZONE_HEALTH_OPEN, false, NOT_FLUSHED,
+	  "1 zone z: open: why (IPv6)\n" },
+	{ RG_ZONE_HEALTH_OPEN, RG_ZONE_HEALTH_GOOD, false, NOT_FLUSHED,
+	  "2 zone z: good again (IPv6)\n" },
+	{ RG_ZONE_HEALTH_GOOD, RG_ZONE_HEALTH_DISABLED, false, 0,
+	  "1 zone z: disabled: why (IPv6)\n1 zone z: 17 entries removed\n" },
 	/* The zone's verdicts of before it began to list too much stay. */
-	{ RG_ZONE_HEALTH_GOOD, RG_ZONE_HEALTH_MONITOR, 5555,
+	{ RG_ZONE_HEALTH_GOOD, RG_ZONE_HEALTH_MONITOR, true, 5555,
 	  "1 zone z: monitor: why\n1 zone z: 17 entries removed\n" },
 };
 
@@ -322,17 +333,23 @@ static void test_health(void **state)
 						 .before = changes[i].before,
 						 .why = "why",
 						 .usual_at = 5555 };
+		const struct rg_zone_change change = { &zone, &health, RG_FAMILY_V6,
+						       changes[i].is_whole };
 
 		if (health.state == RG_ZONE_HEALTH_GOOD)
 			*health.why = '\0';
 		*lines = '\0';
 		flushed_slot = RG_NO_ZONE;
 		flushed_since = NOT_FLUSHED;
-		rg_event_log_health(&modules, &zone, &health);
+		flushed_family = RG_FAMILY_V4;
+		rg_event_log_health(&modules, &change);
 		assert_string_equal(lines, changes[i].log);
 		assert_int_equal(flushed_since, changes[i].flushed_since);
 		assert_int_equal(flushed_slot,
 				 changes[i].flushed_since == NOT_FLUSHED ? RG_NO_ZONE : 12);
+		assert_int_equal(flushed_family, changes[i].flushed_since == NOT_FLUSHED ?
+							 RG_FAMILY_V4 :
+							 RG_FAMILY_V6);
 	}
 	assert_int_equal(events, 0);
 }

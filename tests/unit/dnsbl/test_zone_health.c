@@ -76,20 +76,24 @@ static const struct row {
 	{ "a new reason is kept", DISABLED, 0, TEST, RG_ZONE_TEST_INVALID, DISABLED, "why", 0, 5 },
 };
 
-static bool happen(struct rg_zone_health *health, const struct row *row)
+static void happen(struct rg_zone_health *health, const struct row *row)
 {
 	switch (row->event) {
 	case ANSWER:
-		return rg_zone_health_answer(health, false, 100, 0, NOW);
+		rg_zone_health_answer(health, false, 100, 0, NOW);
+		break;
 	case SILENCE:
-		return rg_zone_health_failure(health, "why", true, NOW);
+		rg_zone_health_failure(health, "why", NOW - SECONDS(4), false, NOW);
+		break;
 	case FAILURE:
-		return rg_zone_health_failure(health, "why", false, NOW);
+		rg_zone_health_failure(health, "why", NOW - 1, true, NOW);
+		break;
 	case INVALID:
 		rg_zone_health_invalid(health, NOW);
-		return false;
+		break;
 	default:
-		return rg_zone_health_tested(health, row->result, "why", 0, NOW);
+		rg_zone_health_tested(health, row->result, "why", 0, NOW - 1, NOW);
+		break;
 	}
 }
 
@@ -109,7 +113,8 @@ static void check_rows(void **state)
 		health.failed_at = NOW - SECONDS(1);
 		health.test_at = due;
 		snprintf(health.why, sizeof(health.why), "before");
-		changed = happen(&health, row);
+		happen(&health, row);
+		changed = health.state != row->state;
 		want = !row->next ? due : row->next == UINT64_MAX ? NOW : NOW + SECONDS(row->next);
 		if (row->event == ANSWER && row->state == GOOD)
 			health.why[0] = '\0'; /* it stays what it was */
@@ -133,22 +138,141 @@ static void check_asked(void **state)
 				 health.state != OPEN && health.state != DISABLED);
 }
 
-/* Silences of one burst are one failure; failures that were answered count each. */
+#define SENT (NOW - SECONDS(4)) /* when questions were sent that nobody answered until NOW */
+#define HOLD (RG_NSEC_PER_SEC * 9 / 10)
+
+static void time_out(struct rg_zone_health *health, unsigned int count, uint64_t asked_at)
+{
+	for (unsigned int i = 0; i < count; i++)
+		rg_zone_health_failure(health, "timeout", asked_at + i, false,
+				       asked_at + i + SECONDS(4));
+}
+
+/* Silences of one burst are one failure if others were answered meanwhile; failures that were replied to count each. */
 static void check_burst(void **state)
 {
 	struct rg_zone_health health;
 
 	(void)state;
 	rg_zone_health_init(&health, SECONDS(1));
-	for (unsigned int i = 0; i < 50; i++)
-		(void)rg_zone_health_failure(&health, "timeout", true, NOW + i);
+	rg_zone_health_answer(&health, false, 100, 0, SENT + SECONDS(1));
+	time_out(&health, 50, SENT);
 	assert_int_equal(health.failures, 1);
-	assert_true(rg_zone_health_failure(&health, "timeout", true, NOW + SECONDS(1)) == false);
+	assert_int_equal(health.state, FAILING);
+	rg_zone_health_failure(&health, "timeout", SENT, false, NOW + SECONDS(1));
 	assert_int_equal(health.failures, 2);
-	for (unsigned int i = 0; i < 2; i++)
-		assert_false(rg_zone_health_failure(&health, "servfail", false, NOW + SECONDS(1)));
-	assert_true(rg_zone_health_failure(&health, "servfail", false, NOW + SECONDS(1)));
+	for (unsigned int i = 0; i < 3; i++) {
+		assert_int_equal(health.state, FAILING);
+		rg_zone_health_failure(&health, "servfail", NOW, true, NOW + SECONDS(1));
+	}
 	assert_int_equal(health.state, OPEN);
+}
+
+/* Many questions at once, and none is answered meanwhile: an outage, not a lost burst. */
+static void check_outage(void **state)
+{
+	struct rg_zone_health health;
+
+	(void)state;
+	rg_zone_health_init(&health, SECONDS(1));
+	rg_zone_health_answer(&health, false, 100, 0, SENT - 1);
+	for (unsigned int i = 0; i < 20; i++)
+		rg_zone_health_overdue(&health, SENT + i, SENT + i + HOLD);
+	assert_int_equal(health.state, GOOD); /* all of them may still be answered */
+	time_out(&health, 1, SENT);
+	assert_int_equal(health.state, OPEN);
+	assert_string_equal(health.why, "timeout");
+	/* The same without a hold_timeout before. */
+	rg_zone_health_init(&health, SECONDS(1));
+	time_out(&health, 4, SENT);
+	assert_int_equal(health.state, FAILING);
+	time_out(&health, 1, SENT + 4);
+	assert_int_equal(health.state, OPEN);
+}
+
+/* One peer after the other: five that were released without an answer are enough once the first one has failed. */
+static void check_one_by_one(void **state)
+{
+	struct rg_zone_health health;
+
+	(void)state;
+	rg_zone_health_init(&health, SECONDS(1));
+	for (unsigned int i = 0; i < 4; i++)
+		rg_zone_health_overdue(&health, SENT + i * HOLD, SENT + (i + 1) * HOLD);
+	time_out(&health, 1, SENT);
+	assert_int_equal(health.state, FAILING);
+	rg_zone_health_overdue(&health, SENT + 4 * HOLD, SENT + 5 * HOLD);
+	assert_int_equal(health.state, OPEN);
+}
+
+/* A slow zone answers in the end: no failure, however many wait, and whatever failed long before. */
+static void check_slow(void **state)
+{
+	struct rg_zone_health health;
+	uint64_t at = SENT;
+
+	(void)state;
+	rg_zone_health_init(&health, SECONDS(1));
+	for (unsigned int round = 0; round < 10; round++, at += SECONDS(3)) {
+		for (unsigned int i = 0; i < 100; i++)
+			rg_zone_health_overdue(&health, at + i, at + i + HOLD);
+		for (unsigned int i = 0; i < 100; i++)
+			rg_zone_health_answer(&health, true, 100, 0, at + i + SECONDS(2));
+		assert_int_equal(health.state, GOOD);
+		assert_int_equal(health.overdue, 0);
+	}
+	/* One is lost; later the others are slow again. */
+	rg_zone_health_failure(&health, "timeout", at, false, at + SECONDS(4));
+	at += SECONDS(60);
+	for (unsigned int i = 0; i < 100; i++)
+		rg_zone_health_overdue(&health, at + i, at + i + HOLD);
+	assert_int_equal(health.state, FAILING);
+	rg_zone_health_answer(&health, true, 100, 0, at + SECONDS(2));
+	assert_int_equal(health.state, GOOD);
+}
+
+/* Two families of a zone: one is silent, or both are. */
+static void check_families(void **state)
+{
+	struct rg_zone_health v4, v6;
+
+	(void)state;
+	for (unsigned int both = 0; both < 2; both++) {
+		rg_zone_health_init(&v4, SECONDS(1));
+		rg_zone_health_init(&v6, SECONDS(1));
+		v4.other = &v6;
+		v6.other = &v4;
+		for (unsigned int i = 0; i < 5; i++) {
+			uint64_t at = SENT + i * SECONDS(1);
+
+			if (both && i < 2)
+				rg_zone_health_failure(&v4, "refused", at, true, at + 1);
+			else if (!both)
+				rg_zone_health_answer(&v4, false, 100, 0, at);
+			if (i < 3)
+				rg_zone_health_failure(&v6, "refused", at, true, at + 1);
+		}
+		assert_int_equal(v4.state, both ? OPEN : GOOD);
+		assert_int_equal(v6.state, both ? OPEN : FAILING);
+	}
+	/* One family fails five times; a single failure of the other one does not open that. */
+	rg_zone_health_init(&v4, SECONDS(1));
+	rg_zone_health_init(&v6, SECONDS(1));
+	v4.other = &v6;
+	v6.other = &v4;
+	for (unsigned int i = 0; i < 4; i++)
+		rg_zone_health_failure(&v6, "servfail", SENT, true, SENT + i);
+	rg_zone_health_failure(&v4, "servfail", SENT, true, SENT + 4);
+	assert_int_equal(v4.state, FAILING);
+	/* What is wrong with one may be so with both: the other one is tested at once. */
+	rg_zone_health_tested(&v4, RG_ZONE_TEST_PASSED, "", 1, SENT + 5, SENT + 6);
+	rg_zone_health_tested(&v6, RG_ZONE_TEST_INVALID, "answers 0.0.0.0", 1, NOW, NOW);
+	assert_int_equal(v4.state, GOOD);
+	assert_true(v4.test_at > NOW + SECONDS(60));
+	rg_zone_health_tested(&v6, RG_ZONE_TEST_PASSED, "", 1, NOW, NOW);
+	rg_zone_health_tested(&v6, RG_ZONE_TEST_INVALID, "answers 0.0.0.0", 1, NOW,
+			      NOW + SECONDS(20));
+	assert_true(v4.test_at == NOW + SECONDS(20));
 }
 
 /* 5, 10, then every 20 s; a good zone after 5 to 30 minutes, by jitter. */
@@ -162,15 +286,15 @@ static void check_times(void **state)
 	rg_zone_health_init(&health, now);
 	assert_true(health.test_at == now);
 	for (size_t i = 0; i < ARRAY_SIZE(gaps); i++) {
-		(void)rg_zone_health_tested(&health, RG_ZONE_TEST_LISTS_ALL, "why", 0.5, now);
+		(void)rg_zone_health_tested(&health, RG_ZONE_TEST_LISTS_ALL, "why", 0.5, 1, now);
 		assert_true(health.test_at == now + SECONDS(gaps[i]));
 		now = health.test_at;
 	}
-	(void)rg_zone_health_tested(&health, RG_ZONE_TEST_PASSED, "", 0, now);
+	(void)rg_zone_health_tested(&health, RG_ZONE_TEST_PASSED, "", 0, 1, now);
 	assert_true(health.test_at == now + SECONDS(300));
-	(void)rg_zone_health_tested(&health, RG_ZONE_TEST_PASSED, "", 1, now);
+	(void)rg_zone_health_tested(&health, RG_ZONE_TEST_PASSED, "", 1, 1, now);
 	assert_true(health.test_at == now + SECONDS(1800));
-	(void)rg_zone_health_tested(&health, RG_ZONE_TEST_LISTS_ALL, "why", 0, now);
+	(void)rg_zone_health_tested(&health, RG_ZONE_TEST_LISTS_ALL, "why", 0, 1, now);
 	assert_true(health.test_at == now + SECONDS(5)); /* begins anew */
 }
 
@@ -181,7 +305,7 @@ static void check_invalid(void **state)
 
 	(void)state;
 	rg_zone_health_init(&health, SECONDS(1));
-	(void)rg_zone_health_tested(&health, RG_ZONE_TEST_PASSED, "", 0, NOW);
+	(void)rg_zone_health_tested(&health, RG_ZONE_TEST_PASSED, "", 0, 1, NOW);
 	rg_zone_health_invalid(&health, NOW + SECONDS(9));
 	assert_true(health.test_at == NOW + SECONDS(300));
 	rg_zone_health_invalid(&health, NOW + SECONDS(10));
@@ -194,15 +318,15 @@ static enum rg_zone_control_result control;
 static bool answers(struct rg_zone_health *health, unsigned int count, unsigned int listed_of_100,
 		    uint32_t jump)
 {
-	bool changed = false;
+	enum rg_zone_health_state before = health->state;
 
-	for (unsigned int i = 0; i < count && !changed; i++) {
-		changed = rg_zone_health_answer(health, i % 100 < listed_of_100, 200, jump,
-						NOW + health->answers);
+	for (unsigned int i = 0; i < count && health->state == before; i++) {
+		rg_zone_health_answer(health, i % 100 < listed_of_100, 200, jump,
+				      NOW + health->answers);
 		if (health->is_suspect)
-			changed = rg_zone_health_controlled(health, control, NOW + health->answers);
+			rg_zone_health_controlled(health, control, NOW + health->answers);
 	}
-	return changed;
+	return health->state != before;
 }
 
 static void check_share(void **state)
@@ -261,9 +385,10 @@ static void check_control(void **state)
 	assert_true(answers(&health, 2000, 100, 40));
 	assert_int_equal(health.state, MONITOR);
 	/* A control group ends the state, too. */
-	assert_false(rg_zone_health_controlled(&health, RG_ZONE_CONTROL_LISTED, NOW));
-	assert_false(rg_zone_health_controlled(&health, RG_ZONE_CONTROL_UNKNOWN, NOW));
-	assert_true(rg_zone_health_controlled(&health, RG_ZONE_CONTROL_CLEAN, NOW));
+	rg_zone_health_controlled(&health, RG_ZONE_CONTROL_LISTED, NOW);
+	rg_zone_health_controlled(&health, RG_ZONE_CONTROL_UNKNOWN, NOW);
+	assert_int_equal(health.state, MONITOR);
+	rg_zone_health_controlled(&health, RG_ZONE_CONTROL_CLEAN, NOW);
 	assert_int_equal(health.state, GOOD);
 	control = RG_ZONE_CONTROL_UNKNOWN;
 }
@@ -276,10 +401,10 @@ static void check_share_after_disabled(void **state)
 	(void)state;
 	rg_zone_health_init(&health, SECONDS(1));
 	(void)answers(&health, 5000, 10, 40);
-	(void)rg_zone_health_tested(&health, RG_ZONE_TEST_LISTS_ALL, "lists 127.0.0.1", 0, NOW);
+	(void)rg_zone_health_tested(&health, RG_ZONE_TEST_LISTS_ALL, "lists 127.0.0.1", 0, 1, NOW);
 	(void)answers(&health, 300, 100, 40);
 	assert_true(health.window_share > 0.5);
-	(void)rg_zone_health_tested(&health, RG_ZONE_TEST_PASSED, "", 0, NOW);
+	(void)rg_zone_health_tested(&health, RG_ZONE_TEST_PASSED, "", 0, 1, NOW);
 	assert_true(health.window_share == health.long_share);
 	assert_true(health.window_share < 0.5);
 }
@@ -287,10 +412,12 @@ static void check_share_after_disabled(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(check_rows),	 cmocka_unit_test(check_asked),
-		cmocka_unit_test(check_burst),	 cmocka_unit_test(check_times),
-		cmocka_unit_test(check_invalid), cmocka_unit_test(check_share),
-		cmocka_unit_test(check_control), cmocka_unit_test(check_share_after_disabled),
+		cmocka_unit_test(check_rows),	    cmocka_unit_test(check_asked),
+		cmocka_unit_test(check_burst),	    cmocka_unit_test(check_outage),
+		cmocka_unit_test(check_one_by_one), cmocka_unit_test(check_slow),
+		cmocka_unit_test(check_families),   cmocka_unit_test(check_times),
+		cmocka_unit_test(check_invalid),    cmocka_unit_test(check_share),
+		cmocka_unit_test(check_control),    cmocka_unit_test(check_share_after_disabled),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,13 +38,16 @@ static struct event_base *base;
 static struct rg_conf *in_force = &conf;
 static struct rg_zone_test *tester;
 static unsigned int changes;
+static struct rg_zone_change last; /* the latest of them */
 static unsigned int confirmed, disproved;
 
-static void on_change(void *arg, const struct rg_zone_conf *zone, const struct rg_zone_health *health)
+static void on_change(void *arg, const struct rg_zone_change *change)
 {
 	assert_ptr_equal(arg, &conf);
-	assert_ptr_equal(health, rg_zone_test_health(tester, zone->slot));
+	assert_ptr_equal(change->health,
+			 rg_zone_test_health(tester, change->zone->slot, change->family));
 	changes++;
+	last = *change;
 }
 
 static void on_done(void *arg, bool is_confirmed)
@@ -61,6 +64,7 @@ static int set_up(void **state)
 	in_force = &conf;
 	conf.zone_count = ZONES;
 	for (unsigned int i = 0; i < ZONES; i++) {
+		conf.zones[i].ipv4 = conf.zones[i].ipv6 = true;
 		conf.zones[i].codes = (struct rg_dnsbl_codes){ .is_allow = i == ALLOW };
 		rg_dnsbl_codes_default(&conf.zones[i].codes);
 	}
@@ -83,7 +87,31 @@ static int tear_down(void **state)
 
 static enum rg_zone_health_state state_of(unsigned int slot)
 {
-	return rg_zone_test_health(tester, slot)->state;
+	return rg_zone_test_health(tester, slot, RG_FAMILY_V4)->state;
+}
+
+static enum rg_zone_health_state state6_of(unsigned int slot)
+{
+	return rg_zone_test_health(tester, slot, RG_FAMILY_V6)->state;
+}
+
+/* A question about an IPv4 peer, sent at asked_at. */
+static struct rg_zone_question sent(unsigned int slot, uint64_t asked_at)
+{
+	return (struct rg_zone_question){ &conf.zones[slot], RG_FAMILY_V4, asked_at };
+}
+
+static struct rg_zone_question sent_now(unsigned int slot)
+{
+	return sent(slot, rg_now());
+}
+
+static void note_answers(unsigned int slot, unsigned int count, bool listed)
+{
+	const struct rg_zone_question asked = sent_now(slot);
+
+	for (unsigned int i = 0; i < count; i++)
+		rg_zone_test_note_answer(tester, &asked, listed);
 }
 
 /* Time goes on, and what is due in the event loop happens. */
@@ -121,27 +149,129 @@ static unsigned int open_queries(unsigned int slot)
 	return count;
 }
 
+static bool wait_for(unsigned int slot, uint64_t asked_at, struct rg_zone_test_waiter *waiter)
+{
+	const struct rg_zone_question asked = sent(slot, asked_at);
+
+	return rg_zone_test_wait(tester, &asked, waiter, on_done, NULL);
+}
+
+/* ::ffff:127..., in nibbles; the random address has any before. */
+#define NIBBLES ".f.7.f.f.f.f.0.0.0.0."
+
+static unsigned int open_queries6(unsigned int slot)
+{
+	unsigned int count = 0;
+
+	for (unsigned int i = 0; i < FAKE_QUERIES; i++)
+		count += fake_queries[i].open && fake_queries[i].lane == slot &&
+			 strstr(fake_queries[i].name, NIBBLES) != NULL;
+	return count;
+}
+
 static void check_points(void **state)
 {
 	(void)state;
 	rg_zone_test_tick(tester, rg_now());
-	assert_int_equal(open_queries(FULL), 4);
+	assert_int_equal(open_queries6(FULL), 2);
+	assert_int_equal(open_queries6(OFF), 1);
+	assert_int_equal(open_queries(FULL), 5);
 	assert_non_null(fake_find(FULL, "2.0.0.127.full.test"));
 	assert_non_null(fake_find(FULL, "1.0.0.127.full.test"));
 	assert_non_null(fake_find(FULL, "1.0.0.0.0.0.f.7.f.f.f.f.0.0.0.0."));
-	assert_int_equal(open_queries(NEGATIVE), 3);
+	assert_int_equal(open_queries(NEGATIVE), 4);
 	assert_null(fake_find(NEGATIVE, "2.0.0.127.negative.test"));
-	assert_int_equal(open_queries(OFF), 1);
+	assert_int_equal(open_queries(OFF), 2);
 	rg_zone_test_tick(tester, rg_now()); /* none is begun twice */
-	assert_int_equal(open_queries(FULL), 4);
+	assert_int_equal(open_queries(FULL), 5);
 	pass_all();
 	assert_int_equal(fake_open, 0);
 	assert_int_equal(changes, 0);
 	rg_zone_test_tick(tester, rg_now() + SECONDS(299));
 	assert_int_equal(fake_open, 0);
 	rg_zone_test_tick(tester, rg_now() + SECONDS(1801));
-	assert_int_equal(fake_open, 11);
+	assert_int_equal(fake_open, 15);
 	pass_all();
+}
+
+/* A zone that is asked about one family only is tested for that one. */
+static void check_one_family(void **state)
+{
+	(void)state;
+	conf.zones[FULL].ipv4 = false;
+	conf.zones[NEGATIVE].ipv6 = false;
+	rg_zone_test_tick(tester, rg_now());
+	assert_int_equal(open_queries(FULL), 3);
+	assert_int_equal(open_queries6(FULL), 3);
+	assert_non_null(fake_find(FULL, "2.0.0.0.0.0.f.7.f.f.f.f.0.0.0.0."));
+	assert_int_equal(open_queries(NEGATIVE), 2);
+	assert_int_equal(open_queries6(NEGATIVE), 0);
+	fake_answer(fake_find(FULL, "2.0.0.0."), RG_DNS_NONE, 0, 60);
+	fake_answer(fake_find(NEGATIVE, "1.0.0.127."), RG_DNS_OK, LISTED, 60);
+	pass_all();
+	assert_int_equal(state6_of(FULL), RG_ZONE_HEALTH_DISABLED);
+	assert_string_equal(rg_zone_test_health(tester, FULL, RG_FAMILY_V6)->why,
+			    "does not list ::ffff:127.0.0.2");
+	assert_int_equal(state_of(NEGATIVE), RG_ZONE_HEALTH_DISABLED);
+	assert_true(last.is_whole);
+}
+
+/* What a zone does with IPv6 names, and what becomes of its IPv4; and the other way round. */
+static const struct family_row {
+	enum rg_dns_status status;
+	uint32_t record;
+	enum rg_zone_health_state want;
+	const char *why;
+} family_rows[] = {
+	{ RG_DNS_REFUSED, 0, RG_ZONE_HEALTH_OPEN, "refused" },
+	{ RG_DNS_SERVFAIL, 0, RG_ZONE_HEALTH_OPEN, "servfail" },
+	{ RG_DNS_BAD, 0, RG_ZONE_HEALTH_OPEN, "bad answer" }, /* NOTIMP */
+	{ RG_DNS_TIMEOUT, 0, RG_ZONE_HEALTH_OPEN, "timeout" },
+	{ RG_DNS_OK, LISTED, RG_ZONE_HEALTH_DISABLED, "lists addresses of 127.0.0.0/8" },
+	{ RG_DNS_OK, 0, RG_ZONE_HEALTH_DISABLED, "answers 0.0.0.0" },
+	{ RG_DNS_OK, ERROR_CODE, RG_ZONE_HEALTH_DISABLED, "answers 127.255.255.255" },
+};
+
+static void check_family(const struct family_row *row, enum rg_family broken)
+{
+	const struct rg_zone_health *health = rg_zone_test_health(tester, FULL, broken);
+	const char *name;
+
+	for (unsigned int round = 0; round < 5; round++, fake_ahead += SECONDS(20)) {
+		struct rg_dns_query *query;
+
+		rg_zone_test_tick(tester, rg_now());
+		for (unsigned int i = 0; i < FAKE_QUERIES; i++) {
+			query = &fake_queries[i];
+			if (query->open && query->lane == FULL &&
+			    (strstr(query->name, NIBBLES) != NULL) == (broken == RG_FAMILY_V6))
+				fake_answer(query, row->status, row->record, 60);
+		}
+		for (unsigned int slot = 0; slot < ZONES; slot++)
+			pass(slot);
+		note_answers(FULL, 1, false); /* IPv4 peers */
+	}
+	assert_int_equal(health->state, row->want);
+	assert_string_equal(health->why, row->why);
+	assert_int_equal(rg_zone_test_health(tester, FULL, !broken)->state, RG_ZONE_HEALTH_GOOD);
+	assert_ptr_equal(rg_zone_test_worst(tester, &conf.zones[FULL], &name), health);
+	assert_string_equal(name, broken == RG_FAMILY_V6 ? "IPv6" : "IPv4");
+	assert_int_equal(last.family, broken);
+	assert_false(last.is_whole);
+}
+
+static void check_families(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(family_rows) * 2; i++) {
+		const struct family_row *row = &family_rows[i / 2];
+
+		if (i)
+			assert_int_equal(set_up(state), 0);
+		if (i % 2 == 0 || row->want == RG_ZONE_HEALTH_DISABLED)
+			check_family(row, i % 2 ? RG_FAMILY_V4 : RG_FAMILY_V6);
+		if (i + 1 < ARRAY_SIZE(family_rows) * 2)
+			tear_down(state);
+	}
 }
 
 /* One point is answered so, the others as they should be. */
@@ -156,8 +286,6 @@ static const struct row {
 } rows[] = {
 	{ "lists 127.0.0.1", FULL, "1.0.0.127.", RG_DNS_OK, LISTED, RG_ZONE_HEALTH_DISABLED,
 	  "lists 127.0.0.1" },
-	{ "lists it over IPv6", FULL, "1.0.0.0.0.0.f.7.f.f.f.f.", RG_DNS_OK, LISTED,
-	  RG_ZONE_HEALTH_DISABLED, "lists ::ffff:127.0.0.1" },
 	{ "lists a random address", NEGATIVE, "", RG_DNS_OK, LISTED, RG_ZONE_HEALTH_DISABLED,
 	  "lists addresses of 127.0.0.0/8" },
 	{ "does not list 127.0.0.2", FULL, "2.0.0.127.", RG_DNS_NONE, 0, RG_ZONE_HEALTH_DISABLED,
@@ -202,11 +330,11 @@ static void check_rows(void **state)
 		fake_answer(query, row->status, row->record, 60);
 		pass_all();
 		if (state_of(row->slot) != row->want ||
-		    strcmp(rg_zone_test_health(tester, row->slot)->why, row->why) != 0 ||
+		    strcmp(rg_zone_test_health(tester, row->slot, RG_FAMILY_V4)->why, row->why) != 0 ||
 		    changes != (row->want != RG_ZONE_HEALTH_GOOD))
 			fail_msg("%s: %s, \"%s\"", row->name,
 				 rg_zone_health_name(state_of(row->slot)),
-				 rg_zone_test_health(tester, row->slot)->why);
+				 rg_zone_test_health(tester, row->slot, RG_FAMILY_V4)->why);
 		if (i + 1 < ARRAY_SIZE(rows))
 			tear_down(state);
 	}
@@ -220,10 +348,10 @@ static void check_recovery(void **state)
 	fake_answer(fake_find(NEGATIVE, "1.0.0.127."), RG_DNS_OK, LISTED, 60);
 	pass_all();
 	assert_int_equal(state_of(NEGATIVE), RG_ZONE_HEALTH_DISABLED);
-	assert_int_equal(rg_zone_test_retry_after(tester, NEGATIVE), 6);
-	assert_int_equal(rg_zone_test_retry_after(tester, FULL), 0);
+	assert_int_equal(rg_zone_test_retry_after(tester, NEGATIVE, RG_FAMILY_V4), 6);
+	assert_int_equal(rg_zone_test_retry_after(tester, FULL, RG_FAMILY_V4), 0);
 	fake_ahead += SECONDS(6);
-	assert_int_equal(rg_zone_test_retry_after(tester, NEGATIVE), 2);
+	assert_int_equal(rg_zone_test_retry_after(tester, NEGATIVE, RG_FAMILY_V4), 2);
 	rg_zone_test_tick(tester, rg_now());
 	assert_int_equal(open_queries(NEGATIVE), 1);
 	pass(NEGATIVE);
@@ -233,38 +361,73 @@ static void check_recovery(void **state)
 
 static void check_results_of_peers(void **state)
 {
-	const struct rg_zone_conf *zone = &conf.zones[FULL];
+	const struct rg_zone_question full = sent_now(FULL), negative = sent_now(NEGATIVE);
 
 	(void)state;
 	pass_all();
 	for (unsigned int i = 0; i < 5; i++)
-		rg_zone_test_note_failure(tester, zone, RG_DNS_SERVFAIL, 1000);
+		rg_zone_test_note_failure(tester, &full, RG_DNS_SERVFAIL);
 	assert_int_equal(state_of(FULL), RG_ZONE_HEALTH_OPEN);
 	assert_int_equal(changes, 2); /* failing, open */
-	rg_zone_test_note_answer(tester, &conf.zones[NEGATIVE], false);
-	assert_true(rg_zone_test_health(tester, NEGATIVE)->answers == 1);
+	rg_zone_test_note_answer(tester, &negative, false);
+	assert_true(rg_zone_test_health(tester, NEGATIVE, RG_FAMILY_V4)->answers == 1);
 	fake_ahead += SECONDS(20);
-	rg_zone_test_note_invalid(tester, &conf.zones[NEGATIVE]);
+	rg_zone_test_note_invalid(tester, &negative);
 	rg_zone_test_tick(tester, rg_now());
-	assert_int_equal(open_queries(NEGATIVE), 3);
+	assert_int_equal(open_queries(NEGATIVE), 2);
+}
+
+/* A zone that is silent about both families opens once, for both. */
+static void check_silence(void **state)
+{
+	(void)state;
+	pass_all();
+	fake_ahead += SECONDS(20);
+	for (unsigned int i = 0; i < 5; i++) {
+		struct rg_zone_question asked = sent(FULL, rg_now() - SECONDS(4));
+
+		asked.family = i % 2 ? RG_FAMILY_V6 : RG_FAMILY_V4;
+		rg_zone_test_note_failure(tester, &asked, RG_DNS_TIMEOUT);
+	}
+	assert_int_equal(state_of(FULL), RG_ZONE_HEALTH_OPEN);
+	assert_int_equal(state6_of(FULL), RG_ZONE_HEALTH_OPEN);
+	assert_int_equal(changes, 3); /* failing, failing, open */
+	assert_true(last.is_whole);
+}
+
+/* Twenty peers at once, nobody answers: open as soon as the first one has failed. */
+static void check_twenty(void **state)
+{
+	struct rg_zone_question asked;
+
+	(void)state;
+	pass_all();
+	fake_ahead += SECONDS(20);
+	asked = sent_now(FULL);
+	fake_ahead += SECONDS(1);
+	for (unsigned int i = 0; i < 20; i++)
+		rg_zone_test_note_overdue(tester, &asked);
+	assert_int_equal(state_of(FULL), RG_ZONE_HEALTH_GOOD);
+	fake_ahead += SECONDS(3);
+	rg_zone_test_note_failure(tester, &asked, RG_DNS_TIMEOUT);
+	assert_int_equal(state_of(FULL), RG_ZONE_HEALTH_OPEN);
 }
 
 /* The share of listed peers jumps: the control group is asked about, and again while the listings pass. */
 static void check_control(void **state)
 {
 	struct rg_addr addr = { { [10] = 0xff, [11] = 0xff, 192, 0, 2, 1 } };
-	const struct rg_zone_conf *zone = &conf.zones[NEGATIVE];
+	const struct rg_zone_question asked = sent_now(NEGATIVE);
 
 	(void)state;
 	pass_all();
 	conf.hit_share_jump = 40;
 	for (unsigned int i = 0; i < 1000; i++) {
 		addr.bytes[14] = (uint8_t)i;
-		rg_zone_test_note_answer(tester, zone, false);
-		rg_zone_test_note_clean(tester, zone, &addr, 60);
+		rg_zone_test_note_answer(tester, &asked, false);
+		rg_zone_test_note_clean(tester, &asked, &addr, 60);
 	}
-	for (unsigned int i = 0; i < 400; i++)
-		rg_zone_test_note_answer(tester, zone, true);
+	note_answers(NEGATIVE, 400, true);
 	assert_int_equal(state_of(NEGATIVE), RG_ZONE_HEALTH_GOOD);
 	assert_int_equal(open_queries(NEGATIVE), 16);
 	fake_answer_all(NEGATIVE, RG_DNS_OK, LISTED, 60);
@@ -278,7 +441,7 @@ static void check_control(void **state)
 	assert_int_equal(state_of(NEGATIVE), RG_ZONE_HEALTH_GOOD);
 	/* Under way when the slot gets another zone. */
 	for (unsigned int i = 0; i < 8000 && !open_queries(NEGATIVE); i++)
-		rg_zone_test_note_answer(tester, zone, i > 5000);
+		rg_zone_test_note_answer(tester, &asked, i > 5000);
 	assert_int_equal(open_queries(NEGATIVE), 16);
 	rg_zone_test_reset(tester, NEGATIVE);
 	assert_int_equal(open_queries(NEGATIVE), 0);
@@ -287,31 +450,30 @@ static void check_control(void **state)
 
 static void check_quick(void **state)
 {
-	const struct rg_zone_conf *zone = &conf.zones[FULL];
 	struct rg_zone_test_waiter waiters[3] = {};
 	uint64_t asked_at;
 
 	(void)state;
 	pass_all();
 	asked_at = rg_now();
-	assert_true(rg_zone_test_wait(tester, zone, asked_at, &waiters[0], on_done, NULL));
-	assert_true(rg_zone_test_wait(tester, zone, asked_at, &waiters[1], on_done, NULL));
+	assert_true(wait_for(FULL, asked_at, &waiters[0]));
+	assert_true(wait_for(FULL, asked_at, &waiters[1]));
 	wait_ms(1);
 	assert_int_equal(open_queries(FULL), 1); /* one test for both */
 	/* A third one, of a question that was sent before the test: the same test is enough. */
-	assert_true(rg_zone_test_wait(tester, zone, asked_at, &waiters[2], on_done, NULL));
+	assert_true(wait_for(FULL, asked_at, &waiters[2]));
 	fake_answer_all(FULL, RG_DNS_NONE, 0, 60);
 	assert_int_equal(confirmed, 3);
 	/* The test began after this question: no need to wait. */
-	assert_false(rg_zone_test_wait(tester, zone, asked_at, &waiters[0], on_done, NULL));
+	assert_false(wait_for(FULL, asked_at, &waiters[0]));
 	/* A newer question needs a newer test, which does not come at once. */
-	assert_true(rg_zone_test_wait(tester, zone, rg_now(), &waiters[0], on_done, NULL));
+	assert_true(wait_for(FULL, rg_now(), &waiters[0]));
 	wait_ms(20);
 	assert_int_equal(fake_open, 0);
 	wait_ms(300);
 	assert_int_equal(open_queries(FULL), 1);
 	/* One that comes while it is under way, for a question after it began, waits for the next. */
-	assert_true(rg_zone_test_wait(tester, zone, rg_now(), &waiters[1], on_done, NULL));
+	assert_true(wait_for(FULL, rg_now(), &waiters[1]));
 	fake_answer_all(FULL, RG_DNS_TIMEOUT, 0, 0); /* no answer: the listing counts */
 	assert_int_equal(confirmed, 4);
 	wait_ms(300);
@@ -329,13 +491,13 @@ static void check_quick_exceptions(void **state)
 	(void)state;
 	pass_all();
 	/* An allow list's listing counts at once; the test follows. */
-	assert_false(rg_zone_test_wait(tester, &conf.zones[ALLOW], rg_now(), &waiter, on_done, NULL));
+	assert_false(wait_for(ALLOW, rg_now(), &waiter));
 	wait_ms(1);
 	assert_int_equal(open_queries(ALLOW), 1);
 	fake_answer_all(ALLOW, RG_DNS_OK, LISTED, 60);
 	assert_int_equal(state_of(ALLOW), RG_ZONE_HEALTH_DISABLED);
 	/* Cancelled: nobody is called. */
-	assert_true(rg_zone_test_wait(tester, &conf.zones[FULL], rg_now(), &waiter, on_done, NULL));
+	assert_true(wait_for(FULL, rg_now(), &waiter));
 	rg_zone_test_cancel(&waiter);
 	rg_zone_test_cancel(&waiter);
 	wait_ms(1);
@@ -343,7 +505,7 @@ static void check_quick_exceptions(void **state)
 	/* No memory for the question: the listing counts. */
 	fake_ahead += SECONDS(1);
 	fake_error = -ENOMEM;
-	assert_true(rg_zone_test_wait(tester, &conf.zones[FULL], rg_now(), &waiter, on_done, NULL));
+	assert_true(wait_for(FULL, rg_now(), &waiter));
 	wait_ms(1);
 	assert_int_equal(confirmed, 1);
 	/* A whole test without any question passes. */
@@ -360,8 +522,7 @@ static void check_reload(void **state)
 
 	(void)state;
 	pass_all();
-	assert_true(
-		rg_zone_test_wait(tester, &conf.zones[FULL], rg_now(), &waiters[0], on_done, NULL));
+	assert_true(wait_for(FULL, rg_now(), &waiters[0]));
 	other.zone_count = 0;
 	in_force = &other;
 	wait_ms(1);
@@ -370,7 +531,7 @@ static void check_reload(void **state)
 	/* A test under way ends with the configuration that it began with; its result is nobody's. */
 	in_force = &conf;
 	rg_zone_test_tick(tester, rg_now() + SECONDS(3600));
-	assert_int_equal(conf.references, 1 + ZONES);
+	assert_int_equal(conf.references, 1 + ZONES * RG_FAMILIES);
 	in_force = &other;
 	for (unsigned int slot = 0; slot < ZONES; slot++)
 		fake_answer_all(slot, RG_DNS_OK, ERROR_CODE, 60);
@@ -390,11 +551,9 @@ static void check_reset(void **state)
 
 	(void)state;
 	pass_all();
-	assert_true(
-		rg_zone_test_wait(tester, &conf.zones[FULL], rg_now(), &waiters[0], on_done, NULL));
+	assert_true(wait_for(FULL, rg_now(), &waiters[0]));
 	wait_ms(1);
-	assert_true(
-		rg_zone_test_wait(tester, &conf.zones[FULL], rg_now(), &waiters[1], on_done, NULL));
+	assert_true(wait_for(FULL, rg_now(), &waiters[1]));
 	rg_zone_test_tick(tester, rg_now() + SECONDS(3600));
 	rg_zone_test_reset(tester, FULL);
 	assert_int_equal(open_queries(FULL), 0);
@@ -408,31 +567,38 @@ static void check_reset(void **state)
 /* A slow zone gets its quick test together with the question. */
 static void check_slow(void **state)
 {
+	const struct rg_zone_question now[] = { sent_now(FULL), sent_now(NEGATIVE), sent_now(OFF),
+						sent_now(ALLOW) };
 	struct rg_zone_test_waiter waiter = {};
 	uint64_t asked_at;
 
 	(void)state;
 	pass_all();
-	rg_zone_test_note_question(tester, &conf.zones[FULL]);
+	rg_zone_test_note_question(tester, &now[FULL]);
 	wait_ms(1);
 	assert_int_equal(fake_open, 0);
+	fake_ahead += SECONDS(1) / 5;
 	for (unsigned int i = 0; i < 3; i++)
 		for (unsigned int slot = 0; slot < ZONES; slot++)
-			rg_zone_test_note_latency(tester, &conf.zones[slot], SECONDS(1) / 5);
+			rg_zone_test_note_latency(tester, &now[slot]);
 	asked_at = rg_now();
-	rg_zone_test_note_question(tester, &conf.zones[FULL]);
-	rg_zone_test_note_question(tester, &conf.zones[OFF]);
+	rg_zone_test_note_question(tester, &now[FULL]);
+	rg_zone_test_note_question(tester, &now[OFF]);
 	wait_ms(1);
 	assert_int_equal(open_queries(FULL), 1);
 	assert_int_equal(open_queries(OFF), 0);
 	fake_answer_all(FULL, RG_DNS_NONE, 0, 60);
-	assert_false(rg_zone_test_wait(tester, &conf.zones[FULL], asked_at, &waiter, on_done, NULL));
+	assert_false(wait_for(FULL, asked_at, &waiter));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(check_points, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(check_one_family, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(check_families, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(check_silence, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(check_twenty, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_rows, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_recovery, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_control, set_up, tear_down),

@@ -16,7 +16,8 @@
 
 #define LISTED 0x7f000002
 #define ERROR_CODE 0x7fffffff
-#define DEADLINE 200 /* ms */
+#define DEADLINE 200 /* ms: hold_timeout */
+#define TOTAL 700 /* ms */
 
 /* Zones at their slots; QIL stands first, which must not matter. */
 enum { QIL, STANDARD, ALLOW, ZONES };
@@ -45,18 +46,23 @@ static struct rg_zone_test *tester;
 static struct rg_inquiry_context *context;
 static struct rg_inquiry *inquiry;
 static struct rg_evidence got;
-static unsigned int calls;
+static struct rg_evidence early; /* when hold_timeout was over */
+static unsigned int calls, early_calls;
 
-static void on_change(void *arg, const struct rg_zone_conf *zone, const struct rg_zone_health *health)
+static void on_change(void *arg, const struct rg_zone_change *change)
 {
 	(void)arg;
-	(void)zone;
-	(void)health;
+	(void)change;
 }
 
-static void on_evidence(void *arg, const struct rg_evidence *evidence)
+static void on_evidence(void *arg, const struct rg_evidence *evidence, bool is_final)
 {
 	assert_ptr_equal(arg, &conf);
+	if (!is_final) {
+		early = *evidence;
+		early_calls++;
+		return;
+	}
 	got = *evidence;
 	calls++;
 	inquiry = NULL;
@@ -66,9 +72,10 @@ static int set_up(void **state)
 {
 	(void)state;
 	fake_reset();
-	calls = 0;
+	calls = early_calls = 0;
 	inquiry = NULL;
 	for (unsigned int i = 0; i < ZONES; i++) {
+		conf.zones[i].ipv4 = conf.zones[i].ipv6 = true;
 		conf.zones[i].selftest = RG_SELFTEST_OFF;
 		conf.zones[i].codes = (struct rg_dnsbl_codes){ .is_allow = i == ALLOW };
 		rg_dnsbl_codes_default(&conf.zones[i].codes);
@@ -76,7 +83,7 @@ static int set_up(void **state)
 	fake_ahead += 10000 * RG_NSEC_PER_SEC;
 	base = event_base_new();
 	return rg_zone_test_new(&tester, base, NULL, &in_force, on_change, NULL) ||
-	       rg_inquiry_context_new(&context, base, NULL, tester, DEADLINE);
+	       rg_inquiry_context_new(&context, base, NULL, tester, DEADLINE, TOTAL);
 }
 
 static int tear_down(void **state)
@@ -111,6 +118,16 @@ static void start(void)
 	const struct rg_evidence nothing = {};
 
 	start_with(&nothing);
+}
+
+static struct rg_zone_question asked_now(unsigned int zone)
+{
+	return (struct rg_zone_question){ &conf.zones[zone], RG_FAMILY_V4, rg_now() };
+}
+
+static const struct rg_zone_health *health_of(unsigned int zone)
+{
+	return rg_zone_test_health(tester, zone, RG_FAMILY_V4);
 }
 
 static void answer(unsigned int zone, enum rg_dns_status status, uint32_t record)
@@ -196,7 +213,10 @@ static void check_local(void **state)
 	}
 }
 
-/* Half of the time: QIL is asked though Standard is silent. All of it: what is silent has failed. */
+/*
+ * Half of hold_timeout: QIL is asked though Standard is silent. All of it: the SYN is decided without Standard. The
+ * whole time: what is silent has failed.
+ */
 static void check_silence(void **state)
 {
 	(void)state;
@@ -208,23 +228,109 @@ static void check_silence(void **state)
 	assert_non_null(fake_find(QIL, NAME));
 	answer(QIL, RG_DNS_NONE, 0);
 	assert_int_equal(calls, 0); /* Standard may still answer */
-	wait_ms(DEADLINE);
+	assert_int_equal(early_calls, 0);
+	wait_ms(DEADLINE / 2);
+	assert_int_equal(early_calls, 1);
+	assert_int_equal(early.zones[STANDARD].state, RG_ZONE_FAILED);
+	assert_int_equal(early.zones[QIL].state, RG_ZONE_NOT_LISTED);
+	assert_int_equal(calls, 0);
+	assert_int_equal(health_of(STANDARD)->failures, 0); /* late is not failed */
+	wait_ms(TOTAL - DEADLINE);
 	assert_int_equal(calls, 1);
+	assert_int_equal(early_calls, 1);
 	assert_int_equal(got.zones[STANDARD].state, RG_ZONE_FAILED);
 	assert_int_equal(got.zones[STANDARD].status, RG_DNS_TIMEOUT);
 	assert_int_equal(got.zones[QIL].state, RG_ZONE_NOT_LISTED);
 	assert_true(count_of(STANDARD)->failed[RG_DNS_TIMEOUT] == 1);
 	assert_true(count_of(STANDARD)->last_failure > 0);
-	assert_int_equal(rg_zone_test_health(tester, STANDARD)->failures, 1);
+	assert_int_equal(health_of(STANDARD)->failures, 1);
 	/* Late, but in time. */
-	calls = 0;
+	calls = early_calls = 0;
 	start();
 	answer(ALLOW, RG_DNS_NONE, 0);
 	wait_ms(DEADLINE * 3 / 4);
 	answer(STANDARD, RG_DNS_OK, LISTED);
 	assert_int_equal(calls, 1);
+	assert_int_equal(early_calls, 0);
 	assert_int_equal(got.zones[STANDARD].state, RG_ZONE_LISTED);
 	assert_int_equal(got.zones[QIL].state, RG_ZONE_NOT_ASKED);
+	assert_true(count_of(STANDARD)->answered == 1 && count_of(STANDARD)->late == 0);
+}
+
+/* After hold_timeout: the answer counts, the zone is good, and the share of late answers is known. */
+static void check_slow(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < 3; i++) {
+		calls = early_calls = 0;
+		start();
+		answer(ALLOW, RG_DNS_NONE, 0);
+		wait_ms(DEADLINE * 3 / 2);
+		assert_int_equal(early_calls, 1);
+		assert_int_equal(health_of(STANDARD)->overdue, 1);
+		answer(STANDARD, RG_DNS_OK, LISTED);
+		assert_int_equal(calls, 1);
+		assert_int_equal(got.zones[STANDARD].state, RG_ZONE_LISTED);
+		assert_int_equal(health_of(STANDARD)->state, RG_ZONE_HEALTH_GOOD);
+		assert_int_equal(health_of(STANDARD)->overdue, 0);
+	}
+	assert_true(count_of(STANDARD)->late == 3 && count_of(STANDARD)->answered == 3);
+	assert_true(count_of(STANDARD)->late_share > 0.99);
+	assert_false(count_of(STANDARD)->is_slow); /* too few to tell */
+	assert_true(count_of(ALLOW)->late == 0 && count_of(ALLOW)->late_share == 0);
+	for (unsigned int i = 0; i < 20; i++) {
+		calls = 0;
+		start();
+		answer(ALLOW, RG_DNS_NONE, 0);
+		answer(STANDARD, RG_DNS_OK, LISTED);
+	}
+	assert_true(count_of(STANDARD)->is_slow); /* 3 of 23 */
+	for (unsigned int i = 0; i < 400; i++) {
+		calls = 0;
+		start();
+		answer(ALLOW, RG_DNS_NONE, 0);
+		answer(STANDARD, RG_DNS_OK, LISTED);
+	}
+	assert_false(count_of(STANDARD)->is_slow);
+}
+
+/* A zone is not asked about a family that its configuration excludes, and nobody waits for it. */
+static void check_excluded(void **state)
+{
+	(void)state;
+	conf.zones[ALLOW].ipv4 = conf.zones[QIL].ipv4 = false;
+	start();
+	assert_null(fake_find(ALLOW, ""));
+	answer(STANDARD, RG_DNS_NONE, 0);
+	assert_null(fake_find(QIL, ""));
+	assert_int_equal(calls, 1);
+	assert_int_equal(got.zones[ALLOW].state, RG_ZONE_EXCLUDED);
+	assert_int_equal(got.zones[QIL].state, RG_ZONE_EXCLUDED);
+	assert_true(count_of(ALLOW)->asked == 0);
+}
+
+/* In a reload another zone takes the slot: it does not get the answers of the one before. */
+static void check_taken_over(void **state)
+{
+	static const enum rg_dns_status statuses[] = { RG_DNS_OK, RG_DNS_NONE, RG_DNS_SERVFAIL };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(statuses); i++) {
+		calls = 0;
+		start();
+		answer(ALLOW, RG_DNS_NONE, 0);
+		rg_inquiry_context_reset(context, STANDARD);
+		rg_zone_test_reset(tester, STANDARD);
+		answer(STANDARD, statuses[i], LISTED);
+		answer(QIL, RG_DNS_NONE, 0);
+		assert_int_equal(calls, 1);
+		assert_int_equal(got.zones[STANDARD].state, RG_ZONE_FAILED);
+		assert_true(got.zones[STANDARD].retry > 0); /* soon asked about again */
+		assert_true(count_of(STANDARD)->listed == 0 && count_of(STANDARD)->not_listed == 0 &&
+			    count_of(STANDARD)->failed[RG_DNS_SERVFAIL] == 0);
+		assert_int_equal(health_of(STANDARD)->state, RG_ZONE_HEALTH_GOOD);
+		assert_true(health_of(STANDARD)->answers == 0);
+	}
 }
 
 static void check_failures(void **state)
@@ -257,9 +363,11 @@ static void check_failures(void **state)
 /* Open: failed at once. Disabled: as if it did not list the peer. */
 static void check_off(void **state)
 {
+	const struct rg_zone_question asked = asked_now(STANDARD);
+
 	(void)state;
 	for (unsigned int i = 0; i < 5; i++)
-		rg_zone_test_note_failure(tester, &conf.zones[STANDARD], RG_DNS_SERVFAIL, 0);
+		rg_zone_test_note_failure(tester, &asked, RG_DNS_SERVFAIL);
 	rg_zone_test_tick(tester, rg_now());
 	while (fake_find(ALLOW, ""))
 		fake_answer(fake_find(ALLOW, ""), RG_DNS_OK, ERROR_CODE, 60);
@@ -339,7 +447,7 @@ static void check_untested(void **state)
 	start();
 	answer(ALLOW, RG_DNS_NONE, 0);
 	answer(STANDARD, RG_DNS_OK, LISTED);
-	wait_ms(DEADLINE * 3 / 2);
+	wait_ms(TOTAL + DEADLINE / 2);
 	assert_int_equal(calls, 1);
 	assert_int_equal(got.zones[STANDARD].state, RG_ZONE_FAILED);
 	assert_int_equal(got.zones[STANDARD].retry, 2);
@@ -350,13 +458,15 @@ static void check_untested(void **state)
 /* A zone whose share jumped: its listings count as none. */
 static void check_monitor(void **state)
 {
+	const struct rg_zone_question asked = asked_now(STANDARD);
+
 	(void)state;
 	conf.hit_share_jump = 40;
 	for (unsigned int i = 0; i < 1000; i++)
-		rg_zone_test_note_answer(tester, &conf.zones[STANDARD], false);
+		rg_zone_test_note_answer(tester, &asked, false);
 	for (unsigned int i = 0; i < 400; i++)
-		rg_zone_test_note_answer(tester, &conf.zones[STANDARD], true);
-	assert_int_equal(rg_zone_test_health(tester, STANDARD)->state, RG_ZONE_HEALTH_MONITOR);
+		rg_zone_test_note_answer(tester, &asked, true);
+	assert_int_equal(health_of(STANDARD)->state, RG_ZONE_HEALTH_MONITOR);
 	start();
 	answer(ALLOW, RG_DNS_NONE, 0);
 	answer(STANDARD, RG_DNS_OK, LISTED);
@@ -384,7 +494,7 @@ static void check_cancelled(void **state)
 		for (unsigned int zone = 0; zone < ZONES; zone++)
 			assert_null(fake_find(zone, NAME));
 	}
-	wait_ms(DEADLINE * 3 / 2);
+	wait_ms(TOTAL + DEADLINE / 2);
 	assert_int_equal(calls, 0);
 	(void)fake_answer_all(STANDARD, RG_DNS_NONE, 0, 60);
 }
@@ -396,6 +506,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(check_order, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_local, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_silence, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(check_slow, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(check_excluded, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(check_taken_over, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_failures, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_off, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_invalid, set_up, tear_down),

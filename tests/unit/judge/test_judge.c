@@ -81,7 +81,17 @@ static void answer(unsigned int number, enum rg_zone_state one, enum rg_zone_sta
 
 	inquiry->evidence.zones[0] = (struct rg_finding){ .state = one, .code = CODE, .ttl = 600 };
 	inquiry->evidence.zones[1] = (struct rg_finding){ .state = two, .code = CODE, .ttl = 600 };
-	inquiry->callback(inquiry->arg, &inquiry->evidence);
+	inquiry->callback(inquiry->arg, &inquiry->evidence, true);
+}
+
+/* hold_timeout is over, and no zone has answered. */
+static void hold_over(unsigned int number)
+{
+	struct rg_inquiry *inquiry = &inquiries[number];
+	struct rg_evidence so_far = inquiry->evidence;
+
+	so_far.zones[0].state = so_far.zones[1].state = RG_ZONE_FAILED;
+	inquiry->callback(inquiry->arg, &so_far, false);
 }
 
 /* ---- the maps ---- */
@@ -306,6 +316,71 @@ static void check_listed(void **state)
 	assert_int_equal(release_count, 1);
 	assert_false(released[0].is_clean);
 	assert_int_equal(judged.zone, 1);
+}
+
+/*
+ * A slow zone: the SYN is released, further ones are not held and not asked about; the answer meets what comes
+ * later.
+ */
+static void check_released_early(void **state)
+{
+	(void)state;
+	conf.hold_timeout = 900;
+	conf.dns_timeout = 2000;
+	conf.dns_tries = 2;
+	judge_syn(1, 1);
+	hold_over(0);
+	assert_int_equal(put_count, 1);
+	assert_int_equal(puts_made[0].outcome.peer_class, RG_CLASS_CLEAN);
+	assert_int_equal(puts_made[0].outcome.reason, RG_REASON_DNS_FAILURE);
+	assert_int_equal(puts_made[0].outcome.ttl, 5); /* 3.1 s until the answer or its failure */
+	assert_int_equal(release_count, 1);
+	assert_true(released[0].is_clean);
+	assert_int_equal(judged_count, 0); /* it is not */
+	assert_int_equal(rg_judge_count(judge).open, 1);
+	/* XDP had it in the ring buffer. */
+	judge_syn(1, 2);
+	assert_int_equal(release_count, 2);
+	assert_true(released[1].is_clean);
+	assert_int_equal(inquiry_count, 1);
+	answer(0, RG_ZONE_LISTED, RG_ZONE_NOT_ASKED);
+	assert_int_equal(put_count, 2);
+	assert_int_equal(puts_made[1].outcome.peer_class, RG_CLASS_STANDARD);
+	assert_int_equal(puts_made[1].outcome.ttl, 600);
+	assert_int_equal(release_count, 2); /* each SYN once */
+	assert_int_equal(judged_count, 1);
+	assert_int_equal(rg_judge_count(judge).open, 0);
+	/* With on_dns_failure = tempfail the SYN gets 450 meanwhile. */
+	conf.on_dns_failure = RG_ACTION_TEMPFAIL;
+	judge_syn(2, 3);
+	hold_over(1);
+	assert_int_equal(puts_made[2].outcome.action, RG_ACTION_TEMPFAIL);
+	assert_int_equal(release_count, 3);
+	assert_false(released[2].is_clean);
+	answer(1, RG_ZONE_NOT_LISTED, RG_ZONE_NOT_LISTED);
+	assert_int_equal(puts_made[3].outcome.reason, RG_REASON_NOT_LISTED);
+	conf.on_dns_failure = RG_ACTION_PASS;
+}
+
+/* A reload brought a zone that nobody asked: the peer is soon asked about again. */
+static void check_new_zone(void **state)
+{
+	static struct rg_conf other;
+	uint32_t before;
+
+	(void)state;
+	judge_syn(1, 1);
+	answer(0, RG_ZONE_NOT_LISTED, RG_ZONE_NOT_LISTED);
+	before = puts_made[0].outcome.ttl;
+	judge_syn(2, 2);
+	other = conf;
+	other.references = 1;
+	other.zones[1].suffix = (char[]){ "other.test" };
+	in_force = &other;
+	answer(1, RG_ZONE_NOT_LISTED, RG_ZONE_NOT_LISTED);
+	in_force = &conf;
+	assert_true(before > conf.failure_ttl);
+	assert_int_equal(puts_made[1].outcome.ttl, conf.failure_ttl);
 }
 
 /* Without its verdict in the map a listed peer would get in. */
@@ -629,6 +704,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(check_clean, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_listed, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(check_released_early, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(check_new_zone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_not_stored, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_ipv6, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_monitored, set_up, tear_down),
