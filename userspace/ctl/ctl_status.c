@@ -50,20 +50,13 @@ static void print_states(FILE *to, const json_t *zone)
 	}
 }
 
-static json_t *describe_slow(const json_t *zone)
-{
-	return json_sprintf("%.0f %% of new peers pass before it has answered: it needs more than "
-			    "hold_timeout",
-			    100 * json_number_value(json_object_get(zone, "late_share")));
-}
-
 static void print_slow(FILE *to, const json_t *zone)
 {
-	json_t *text = rg_ctl_is_true(zone, "slow") ? describe_slow(zone) : NULL;
-
-	if (text)
-		rg_ctl_line(to, 2 * INDENT, "    slow: %s", json_string_value(text));
-	json_decref(text);
+	if (rg_ctl_is_true(zone, "slow"))
+		rg_ctl_line(to, 2 * INDENT,
+			    "    slow: %.0f %% of new peers pass before it has answered: it needs more "
+			    "than hold_timeout",
+			    100 * json_number_value(json_object_get(zone, "late_share")));
 }
 
 void rg_ctl_status_print_zones(FILE *to, const json_t *result)
@@ -196,14 +189,6 @@ static void add_zones_and_guards(json_t *problems, const json_t *result)
 					 rg_ctl_text_of(row, "state"),
 					 rg_ctl_time_of(row, "since", since),
 					 rg_ctl_text_of(row, "why")));
-	json_array_foreach(json_object_get(result, "zones"), i, row) {
-		json_t *slow = rg_ctl_is_true(row, "slow") ? describe_slow(row) : NULL;
-
-		if (slow)
-			add(problems, json_sprintf("zone %s: %s", rg_ctl_text_of(row, "zone"),
-						   json_string_value(slow)));
-		json_decref(slow);
-	}
 	json_array_foreach(json_object_get(result, "guards"), i, row)
 		if (rg_ctl_is_true(row, "open") && strcmp(rg_ctl_text_of(row, "guard"), "zone") != 0)
 			add(problems, describe_guard(row));

@@ -202,6 +202,18 @@ static void test_status(void **state)
 {
 	(void)state;
 	check(RG_COMMAND_ZONES, "{'zones':[" ZONE "]}", ZONE_TEXT);
+	/* The states of its families differ, and it is slow. */
+	check(RG_COMMAND_ZONES,
+	      "{'zones':[{'zone':'z','kind':'standard','action':'drop','state':'open','why':"
+	      "'refused (IPv6)','since':86400,'asked':3,'listed':1,'not_listed':2,'failed':{},"
+	      "'slow':true,'late_share':0.127,'families':{'ipv4':{'state':'good','why':null,"
+	      "'since':86460},'ipv6':{'state':'open','why':'refused','since':86400}}}]}",
+	      "ZONE                 KIND     ACTION   STATE         ASKED     LISTED        NOT\n"
+	      "z                    standard drop     open              3          1          2\n"
+	      "    IPv4: good since 1970-01-02 00:01:00\n"
+	      "    IPv6: open since 1970-01-02 00:00:00: refused\n"
+	      "    slow: 13 % of new peers pass before it has answered: it needs more than\n"
+	      "        hold_timeout\n");
 	check(RG_COMMAND_STATUS,
 	      "{'mode':'enforce','unknown':'hold','ports':[25,587],'interfaces':[{'name':'eth0',"
 	      "'state':'attached','mode':'native','link':'ip','frags':true,'program':7}],'paths':[{'interface':'eth0','lookups':5,'unseen':0,"
