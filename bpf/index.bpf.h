@@ -12,6 +12,13 @@
 #include "compiler.bpf.h"
 #include "parse.bpf.h"
 
+static __always_inline const struct rg_index_filters *get_filters(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&filters, &zero);
+}
+
 static __always_inline const struct rg_index_presence *get_presence(void)
 {
 	__u32 zero = 0;
@@ -246,7 +253,7 @@ static __always_inline int get_bank(__u32 index, enum rg_index_part part, struct
 
 /* An IPv4 source, prepared for the searches. */
 struct search4 {
-	const struct rg_index_presence *table;
+	const struct rg_index_filters *filters;
 	__u64 seed;
 	__u64 bits; /* of its filters */
 	__u32 addr; /* host order */
@@ -255,13 +262,13 @@ struct search4 {
 
 static __always_inline struct search4 begin_search4(const struct rg_settings *settings,
 						    const struct rg_syn *syn,
-						    const struct rg_index_presence *table)
+						    const struct rg_index_filters *table)
 {
 	__u32 addr = bpf_ntohl(syn->source_words[RG_ADDR_V4_OFFSET / 4]);
 	__u32 hash = rg_index_mix4(addr, settings->index_seed);
 
 	return (struct search4){
-		.table = table,
+		.filters = table,
 		.seed = settings->index_seed,
 		.bits = rg_index_filter_bits(hash),
 		.addr = addr,
@@ -272,22 +279,23 @@ static __always_inline struct search4 begin_search4(const struct rg_settings *se
 /* Whether a local list has anything in the address's /23. */
 static __always_inline int is_near_lists(const struct search4 *search)
 {
+	const struct rg_index_presence *table = get_presence();
 	__u32 bit = rg_index_near4(search->addr);
 
-	return search->table->near4[bit / 64] >> bit % 64 & 1;
+	return impossible(!table) || table->near4[bit / 64] >> bit % 64 & 1;
 }
 
 /* Whether the filters say for certain that the bank has no such host or peer. */
 static __always_inline int is_filtered_out(const struct search4 *search, const struct bank *bank)
 {
 	__u64 at = rg_index_filter_of(search->addr, search->seed, bank->filter_bits);
-	__u32 filtered = bank->number - RG_INDEX_BANK(RG_INDEX_HOSTS, 0);
+	__u32 filtered = rg_index_filters_of(bank->number);
 
 	/* The verifier knows no bound of a shift in 32 bits. */
 	at = keep_value(at) & (RG_INDEX_FILTERS - 1);
 	if (impossible(filtered >= RG_INDEX_FILTERED))
 		return 0;
-	return (search->bits & ~search->table->filters4[filtered][at]) != 0;
+	return (search->bits & ~search->filters->banks[filtered][at]) != 0;
 }
 
 static __always_inline __u32 search_part4(__u32 index, enum rg_index_part part,
@@ -313,7 +321,7 @@ static __always_inline int needs_lists(__u32 answer)
 static __always_inline void search4(const struct rg_settings *settings, const struct rg_syn *syn,
 				    struct rg_index_answers *answers)
 {
-	const struct rg_index_presence *table = get_presence();
+	const struct rg_index_filters *table = get_filters();
 	struct search4 search;
 	struct bank lists;
 	__u32 index;

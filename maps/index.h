@@ -8,9 +8,10 @@
  *   settings.index          for each part: the bank in force, and how many filters it has
  *      |
  *      v
- *   presence                one value for all parts. Most lookups end here: nothing there
+ *   filters                 most IPv4 lookups end here: nothing there
+ *      banks[]              Bloom filters of IPv4 hosts and of clean peers
+ *   presence                one value for all parts. Most IPv6 lookups end here
  *      headers[bank]        where the tables begin, the epoch, the answers
- *      filters4[bank]       Bloom filters of IPv4 hosts and of clean peers
  *      near4                a bit for each IPv4 /23 that a local list touches
  *      nets6, wide6         bits of all parts for each IPv6 /32 (by hash) and /16
  *      |
@@ -139,9 +140,22 @@ struct rg_index_header {
 /* Banks of hosts and of peers; lists have no filters. */
 #define RG_INDEX_FILTERED (RG_INDEX_BANK(RG_INDEX_PEERS, 2) - RG_INDEX_BANK(RG_INDEX_HOSTS, 0))
 
+/*
+ * Not in rg_index_presence: before Linux 6.0, the value of an array has at most KMALLOC_MAX_SIZE bytes, which
+ * are the 4 MiB of this one.
+ */
+struct rg_index_filters {
+	__u64 banks[RG_INDEX_FILTERED][RG_INDEX_FILTERS]; /* see rg_index_filters_of() */
+};
+
+/* Which filters belong to a bank of hosts or peers; for lists, RG_INDEX_FILTERED or more. */
+static inline __u32 rg_index_filters_of(__u32 bank)
+{
+	return bank - RG_INDEX_BANK(RG_INDEX_HOSTS, 0);
+}
+
 struct rg_index_presence {
 	struct rg_index_header headers[RG_INDEX_BANKS];
-	__u64 filters4[RG_INDEX_FILTERED][RG_INDEX_FILTERS];
 	__u64 near4[(1 << RG_INDEX_NEAR4_BITS) / 64]; /* IPv4 /23s that a list touches, lowest bit first */
 	__u8 nets6[1 << RG_INDEX_NET6_BITS]; /* hashes of IPv6 /32s, see rg_index_net6() */
 	__u8 wide6[1 << RG_INDEX_WIDE6_BITS]; /* IPv6 /16s that an entry shorter than /32 touches */

@@ -92,11 +92,11 @@ RG_SIZE(rg_index_header, 64);
 RG_AT(rg_index_header, hosts4, 16);
 RG_AT(rg_index_header, answers, 32);
 RG_AT(rg_index_header, probes4, 60);
-RG_SIZE(rg_index_presence, 5833216);
-RG_AT(rg_index_presence, filters4, 512);
-RG_AT(rg_index_presence, near4, 4194816);
-RG_AT(rg_index_presence, nets6, 5243392);
-RG_AT(rg_index_presence, wide6, 5767680);
+RG_SIZE(rg_index_filters, 4194304);
+RG_SIZE(rg_index_presence, 1638912);
+RG_AT(rg_index_presence, near4, 512);
+RG_AT(rg_index_presence, nets6, 1049088);
+RG_AT(rg_index_presence, wide6, 1573376);
 
 /* state.h */
 RG_SIZE(rg_attempt_set, 64);

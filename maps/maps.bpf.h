@@ -59,7 +59,7 @@ struct {
 
 /*
  * The index: the tries and `peers` in a form with short lookups, see index.h. Key of `indexes`:
- * RG_INDEX_BANK(). Writer: agent, through mmap of `presence` and of the inner arrays. Reader: XDP. Full:
+ * RG_INDEX_BANK(). Writer: agent, through mmap of `filters`, `presence` and of the inner arrays. Reader: XDP. Full:
  * the agent fills a larger one in the part's other bank.
  */
 struct index_lines {
@@ -69,6 +69,14 @@ struct index_lines {
 	__type(key, __u32);
 	__type(value, struct rg_index_line);
 };
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct rg_index_filters);
+} filters SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

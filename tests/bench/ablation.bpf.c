@@ -194,7 +194,7 @@ static __always_inline int find_in_hash(int is_peers, __u32 addr, __u64 now)
 /* ---- the parts ---- */
 
 struct lookup {
-	const struct rg_index_presence *presence;
+	const struct rg_index_filters *filters;
 	__u64 seed, bits, now;
 	__u32 index; /* settings.index */
 	__u32 addr, hash;
@@ -203,12 +203,12 @@ struct lookup {
 static __always_inline int is_filtered(const struct lookup *look, __u32 bank, __u32 filter_bits)
 {
 	__u64 at = rg_index_filter_of(look->addr, look->seed, filter_bits);
-	__u32 set = bank - RG_INDEX_BANK(RG_INDEX_HOSTS, 0);
+	__u32 set = rg_index_filters_of(bank);
 
 	at = keep_value(at) & (RG_INDEX_FILTERS - 1);
 	if (set >= RG_INDEX_FILTERED)
 		return 0;
-	return (look->bits & ~look->presence->filters4[set][at]) != 0;
+	return (look->bits & ~look->filters->banks[set][at]) != 0;
 }
 
 static __always_inline __u32 find_part(const int lacks, const struct lookup *look, const int is_peers)
@@ -235,10 +235,13 @@ static __always_inline __u32 find_lists(const int lacks, const struct lookup *lo
 {
 	__u32 bank = RG_INDEX_BANK(RG_INDEX_LISTS, 0), bit = rg_index_near4(look->addr);
 	__u32 net = look->addr >> 8, at = RG_INDEX_NET_LINE(net);
+	struct rg_index_presence *table;
 	struct rg_index_line *line;
+	__u32 zero = 0;
 	void *map;
 
-	if (!(lacks & NO_NEAR) && !(look->presence->near4[bit / 64] >> bit % 64 & 1))
+	table = lacks & NO_NEAR ? NULL : bpf_map_lookup_elem(&presence, &zero);
+	if (table && !(table->near4[bit / 64] >> bit % 64 & 1))
 		return RG_INDEX_NONE;
 	map = bpf_map_lookup_elem(&indexes, &bank);
 	line = map ? bpf_map_lookup_elem(map, &at) : NULL;
@@ -260,7 +263,7 @@ static __always_inline int find(const int lacks, const struct rg_settings *setti
 {
 	__u32 zero = 0, hosts, peers = RG_INDEX_NONE;
 	struct lookup look = {
-		.presence = bpf_map_lookup_elem(&presence, &zero),
+		.filters = bpf_map_lookup_elem(&filters, &zero),
 		.seed = settings->index_seed,
 		.now = now,
 		.index = settings->index,
@@ -268,7 +271,7 @@ static __always_inline int find(const int lacks, const struct rg_settings *setti
 		.hash = rg_index_mix4(addr, settings->index_seed),
 	};
 
-	if (!look.presence)
+	if (!look.filters)
 		return 0;
 	look.bits = rg_index_filter_bits(look.hash);
 	hosts = find_part(lacks, &look, 0);

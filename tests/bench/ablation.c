@@ -81,6 +81,7 @@ struct bench {
 	struct ablation_bpf *skel;
 	struct rg_settings *settings; /* mapped */
 	struct rg_index_presence *presence; /* mapped */
+	struct rg_index_filters *filters; /* mapped */
 	uint64_t *draws; /* mapped */
 	uint32_t *drawn[GROUPS];
 	uint32_t in_force; /* settings.index */
@@ -114,6 +115,7 @@ static void load(struct bench *bench)
 		measure_fail(errno, "loading the programs");
 	bench->settings = measure_map(bpf_map__fd(skel->maps.settings), sizeof(*bench->settings));
 	bench->presence = measure_map(bpf_map__fd(skel->maps.presence), sizeof(*bench->presence));
+	bench->filters = measure_map(bpf_map__fd(skel->maps.filters), sizeof(*bench->filters));
 	bench->draws = measure_map(bpf_map__fd(skel->maps.ablation_draws),
 				   ABLATION_DRAWS * sizeof(*bench->draws));
 }
@@ -126,7 +128,8 @@ static void fill(struct bench *bench)
 						bpf_map__fd(bench->skel->maps.verdict_details),
 					.peers = bpf_map__fd(bench->skel->maps.peers),
 					.indexes = bpf_map__fd(bench->skel->maps.indexes),
-					.presence = bpf_map__fd(bench->skel->maps.presence) };
+					.presence = bpf_map__fd(bench->skel->maps.presence),
+					.filters = bpf_map__fd(bench->skel->maps.filters) };
 	int err = fill_maps(&maps, &bench->population, &bench->in_force);
 
 	if (err)
@@ -209,7 +212,7 @@ static void copy_slot(void *arg, struct rg_index_slot *slot)
 	struct ablation_value value = { .expiry = units << RG_INDEX_UNIT_SHIFT, .answer = answer };
 	uint32_t bank = copy->is_peers ? RG_INDEX_BANK(RG_INDEX_PEERS, 1) :
 					 RG_INDEX_BANK(RG_INDEX_HOSTS, 1);
-	__u64 *filters = copy->bench->presence->filters4[bank - RG_INDEX_BANK(RG_INDEX_HOSTS, 0)];
+	__u64 *filters = copy->bench->filters->banks[rg_index_filters_of(bank)];
 
 	put_first(copy, addr, slot->payload);
 	put_wide(copy, addr, units, answer & RG_INDEX_ANSWER_MASK);

@@ -152,6 +152,7 @@ static struct rg_index *make_index(const struct fill_maps *maps, enum rg_index_p
 {
 	struct rg_index_origin origin = { .part = part, .now = fill_now(), .seed = FILL_SEED };
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE | BPF_F_INNER_MAP);
+	struct rg_index_filters *filters;
 	struct rg_index *index = NULL;
 	uint32_t key = RG_INDEX_BANK(part, 0);
 
@@ -162,11 +163,12 @@ static struct rg_index *make_index(const struct fill_maps *maps, enum rg_index_p
 	origin.fd = *fd;
 	origin.presence = mmap(NULL, sizeof(*origin.presence), PROT_READ | PROT_WRITE, MAP_SHARED,
 			       maps->presence, 0);
-	if (origin.presence == MAP_FAILED)
+	filters = mmap(NULL, sizeof(*filters), PROT_READ | PROT_WRITE, MAP_SHARED, maps->filters, 0);
+	if (origin.presence == MAP_FAILED || filters == MAP_FAILED)
 		return NULL;
 	errno = -rg_index_new(&index, &origin, size);
 	if (!errno)
-		*in_force |= rg_index_install(index, origin.presence, key);
+		*in_force |= rg_index_install(index, origin.presence, filters, key);
 	if (!errno && bpf_map_update_elem(maps->indexes, &key, fd, BPF_ANY)) {
 		rg_index_free(index);
 		return NULL;

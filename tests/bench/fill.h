@@ -11,7 +11,7 @@
 #include "maps/layout.h"
 
 struct fill_maps {
-	int lists_now, verdicts, verdict_details, peers, indexes, presence; /* descriptors */
+	int lists_now, verdicts, verdict_details, peers, indexes, presence, filters; /* descriptors */
 };
 
 /* Entries that the maps need for a population; set before they are created. */

@@ -144,7 +144,8 @@ static void fill(struct bench *bench)
 						bpf_map__fd(bench->skel->maps.verdict_details),
 					.peers = bpf_map__fd(bench->skel->maps.peers),
 					.indexes = bpf_map__fd(bench->skel->maps.indexes),
-					.presence = bpf_map__fd(bench->skel->maps.presence) };
+					.presence = bpf_map__fd(bench->skel->maps.presence),
+					.filters = bpf_map__fd(bench->skel->maps.filters) };
 	double began = measure_now(CLOCK_MONOTONIC);
 	uint32_t index = 0;
 	int err = fill_maps(&maps, &bench->population, bench->with_index ? &index : NULL);

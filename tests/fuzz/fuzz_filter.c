@@ -97,6 +97,7 @@ struct lab {
 	const uint8_t *records;
 	struct index_map indexes[RG_INDEXES];
 	struct rg_index_presence *presence;
+	struct rg_index_filters *filters;
 	__u32 index_banks; /* settings.index of this state, if all parts are to be looked into */
 	bool no_lists; /* of the lists there is no index in this state */
 	int sockets[RG_RESPONDER_SOCKETS];
@@ -200,6 +201,7 @@ static void make_indexes(struct lab *lab)
 			    (__u32)btf__find_by_name_kind(btf, "rg_index_line", BTF_KIND_STRUCT));
 
 	lab->presence = map_pages(lab->skel->maps.presence, sizeof(*lab->presence), 0, true);
+	lab->filters = map_pages(lab->skel->maps.filters, sizeof(*lab->filters), 0, true);
 	for (uint32_t i = 0; i < RG_INDEXES; i++) {
 		const uint32_t banks[] = { RG_INDEX_BANK(i, 0), RG_INDEX_BANK(i, 1) };
 		int fd = bpf_map__fd(lab->skel->maps.indexes);
@@ -512,11 +514,11 @@ static void litter(struct lab *lab, uint32_t bank)
 		fill_randomly(lab, header, sizeof(*header));
 	if (bank < RG_INDEX_BANK(RG_INDEX_HOSTS, 0))
 		return;
-	filters4 = lab->presence->filters4[bank - RG_INDEX_BANK(RG_INDEX_HOSTS, 0)];
+	filters4 = lab->filters->banks[rg_index_filters_of(bank)];
 	if (how == 1)
-		fill_randomly(lab, filters4, sizeof(lab->presence->filters4[0]));
+		fill_randomly(lab, filters4, sizeof(lab->filters->banks[0]));
 	else
-		memset(filters4, how == 2 ? 0xff : 0, sizeof(lab->presence->filters4[0]));
+		memset(filters4, how == 2 ? 0xff : 0, sizeof(lab->filters->banks[0]));
 }
 
 /* In either bank. What is in the other bank would give wrong answers. */
@@ -526,7 +528,8 @@ static void install_index(struct lab *lab, enum rg_index_part part)
 
 	litter(lab, bank);
 	litter(lab, bank ^ 1);
-	lab->index_banks |= rg_index_install(lab->indexes[part].index, lab->presence, bank);
+	lab->index_banks |=
+		rg_index_install(lab->indexes[part].index, lab->presence, lab->filters, bank);
 }
 
 static bool is_entry(const struct lab *lab, enum rg_index_part part, const struct rg_prefix *prefix)
@@ -640,6 +643,7 @@ static void make_index(struct lab *lab)
 	/* What another state's entries leave behind only makes more looks necessary. */
 	if (rng_percent(&lab->rng, 70))
 		memset(lab->presence, 0, sizeof(*lab->presence));
+	memset(lab->filters, 0, sizeof(*lab->filters));
 	lab->index_banks = 0;
 	for (int i = 0; i < RG_INDEXES; i++) {
 		enum rg_index_part part = (enum rg_index_part)((first + (uint32_t)i) % RG_INDEXES);

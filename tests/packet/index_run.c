@@ -10,6 +10,7 @@
 
 struct part parts[RG_INDEXES];
 struct rg_index_presence *presence;
+struct rg_index_filters *filters;
 int indexes = -1;
 __u32 in_force;
 static uint64_t random_state = 0x9e3779b97f4a7c15ULL;
@@ -110,8 +111,8 @@ void litter(uint32_t bank)
 
 	memset(&presence->headers[bank], bytes[rnd(3)], sizeof(presence->headers[bank]));
 	if (bank >= RG_INDEX_BANK(RG_INDEX_HOSTS, 0))
-		memset(presence->filters4[bank - RG_INDEX_BANK(RG_INDEX_HOSTS, 0)], bytes[rnd(3)],
-		       sizeof(presence->filters4[0]));
+		memset(filters->banks[rg_index_filters_of(bank)], bytes[rnd(3)],
+		       sizeof(filters->banks[0]));
 }
 
 int take_step(struct run *run, enum step_of step, enum rg_index_part which, const struct part *fresh)
@@ -125,7 +126,7 @@ int take_step(struct run *run, enum step_of step, enum rg_index_part which, cons
 		litter(bank);
 		return 0;
 	case STEP_INSTALL:
-		force = rg_index_install(fresh->index, presence, bank);
+		force = rg_index_install(fresh->index, presence, filters, bank);
 		return 0;
 	case STEP_MAP:
 		return bpf_map_update_elem(indexes, &bank, &fresh->fd, BPF_ANY);
@@ -163,6 +164,9 @@ struct run *indexed_run(const struct tuning *tuning, const struct rg_index_size 
 		presence = mmap(NULL, sizeof(*presence), PROT_READ | PROT_WRITE, MAP_SHARED,
 				find_map("presence"), 0);
 		assert_true(presence != MAP_FAILED);
+		filters = mmap(NULL, sizeof(*filters), PROT_READ | PROT_WRITE, MAP_SHARED,
+			       find_map("filters"), 0);
+		assert_true(filters != MAP_FAILED);
 	}
 	run_settings(run)->index_seed = SEED;
 	for (uint32_t i = 0; i < RG_INDEXES; i++) {

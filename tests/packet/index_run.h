@@ -27,6 +27,7 @@ struct part {
 
 extern struct part parts[RG_INDEXES]; /* in force */
 extern struct rg_index_presence *presence;
+extern struct rg_index_filters *filters;
 extern int indexes; /* the map */
 extern __u32 in_force; /* settings.index, when all parts are to be looked into */
 extern size_t compared, refused, asked; /* by compare_parts() so far */

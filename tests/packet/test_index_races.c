@@ -160,7 +160,7 @@ static int turn_trie(const struct duel *duel, enum kind kind, bool there)
 /* As if there were hosts and peers everywhere. */
 static void look_everywhere(void)
 {
-	memset(presence->filters4, 0xff, sizeof(presence->filters4));
+	memset(filters->banks, 0xff, sizeof(filters->banks));
 }
 
 /*
@@ -497,7 +497,7 @@ static void install_both(struct flips *flips, enum rg_index_part which, const si
 
 		assert_int_equal(make_part(which, &size, &fresh[i]), 0);
 		litter(bank);
-		flips->index[i] |= rg_index_install(fresh[i].index, presence, bank);
+		flips->index[i] |= rg_index_install(fresh[i].index, presence, filters, bank);
 		assert_int_equal(bpf_map_update_elem(indexes, &bank, &fresh[i].fd, BPF_ANY), 0);
 	}
 }

@@ -124,6 +124,7 @@ static struct rg_maps make_maps(uint32_t size)
 		    maps.zones >= 0);
 	maps.details = map_memory(maps.verdict_details, size * sizeof(*maps.details));
 	maps.presence = map_memory(-1, sizeof(*maps.presence));
+	maps.filters = map_memory(-1, sizeof(*maps.filters));
 	maps.settings = map_memory(-1, sizeof(*maps.settings));
 	return maps;
 }
@@ -136,6 +137,7 @@ static void drop_maps(struct rg_maps *maps)
 	close(maps->zones);
 	munmap(maps->details, maps->details_count * sizeof(*maps->details));
 	munmap(maps->presence, sizeof(*maps->presence));
+	munmap(maps->filters, sizeof(*maps->filters));
 	munmap(maps->settings, sizeof(*maps->settings));
 }
 

@@ -134,14 +134,15 @@ void rg_index_free(struct rg_index *index)
 	free(index);
 }
 
-uint32_t rg_index_install(struct rg_index *index, struct rg_index_presence *presence, uint32_t bank)
+uint32_t rg_index_install(struct rg_index *index, struct rg_index_presence *presence,
+			  struct rg_index_filters *filters, uint32_t bank)
 {
 	uint32_t which = bank - RG_INDEX_BANK(index->part, 0);
 
 	presence->headers[bank] = *index->header;
 	index->header = &presence->headers[bank];
 	if (index->part != RG_INDEX_LISTS) {
-		__u64 *filters4 = presence->filters4[bank - RG_INDEX_BANK(RG_INDEX_HOSTS, 0)];
+		__u64 *filters4 = filters->banks[rg_index_filters_of(bank)];
 
 		memcpy(filters4, index->filters4, sizeof(*filters4) << index->filter_bits);
 		if (!index->is_installed)

@@ -125,7 +125,8 @@ uint64_t rg_index_until(const struct rg_index *index, const struct rg_addr *addr
  * Copies header and filters into a bank (RG_INDEX_BANK()) that is not in force, and writes them there
  * from now on. Returns the bank's settings.index byte, RG_INDEX_IN_FORCE().
  */
-uint32_t rg_index_install(struct rg_index *index, struct rg_index_presence *presence, uint32_t bank);
+uint32_t rg_index_install(struct rg_index *index, struct rg_index_presence *presence,
+			  struct rg_index_filters *filters, uint32_t bank);
 /* The header as XDP reads it. */
 const struct rg_index_header *rg_index_header(const struct rg_index *index);
 

@@ -13,6 +13,7 @@
 struct rg_index_maps {
 	struct rg_loader *loader;
 	struct rg_index_presence *presence; /* the loader's */
+	struct rg_index_filters *filters; /* the loader's */
 	struct rg_index_generation parts[RG_INDEXES];
 	bool on; /* else every call does nothing */
 	bool is_active[RG_INDEXES]; /* packets use the part, as soon as it has an index */
@@ -68,7 +69,7 @@ static int put_in_force(const struct rg_index_maps *indexes, enum rg_index_part 
 			const struct rg_index_generation *fresh)
 {
 	uint32_t bank = rg_inner_maps_index_bank(indexes->loader, which);
-	uint32_t force = rg_index_install(fresh->index, indexes->presence, bank);
+	uint32_t force = rg_index_install(fresh->index, indexes->presence, indexes->filters, bank);
 
 	return rg_inner_maps_set_index(indexes->loader, which, fresh->fd, force);
 }
@@ -98,6 +99,7 @@ int rg_index_maps_new(struct rg_index_maps **ret, struct rg_loader *loader, bool
 		return -ENOMEM;
 	indexes->loader = loader;
 	indexes->presence = rg_loader_maps(loader)->presence;
+	indexes->filters = rg_loader_maps(loader)->filters;
 	indexes->max_peers = max_peers;
 	for (int i = 0; i < RG_INDEXES; i++) {
 		indexes->parts[i].fd = -1;

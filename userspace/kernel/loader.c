@@ -14,33 +14,23 @@
 #include <bpf/libbpf.h>
 #include <sys/mman.h>
 
-#define MAP_COUNT 21 /* of pinned maps, with a NULL at the end */
+#define MAP_COUNT 22 /* of pinned maps, with a NULL at the end */
 
 /* The maps that an agent leaves to the next one, and a NULL. */
 static struct bpf_map *const *pinned_maps(const struct filter_bpf *skeleton,
 					  struct bpf_map *maps[MAP_COUNT])
 {
-	struct bpf_map *all[] = { skeleton->maps.settings,
-				  skeleton->maps.lists,
-				  skeleton->maps.lists_now,
-				  skeleton->maps.verdicts,
-				  skeleton->maps.peers,
-				  skeleton->maps.zones,
-				  skeleton->maps.events,
-				  skeleton->maps.stats,
-				  skeleton->maps.attempts,
-				  skeleton->maps.buckets,
-				  skeleton->maps.responder,
-				  skeleton->maps.admission,
-				  skeleton->maps.indexes,
-				  skeleton->maps.presence,
-				  skeleton->maps.verdict_details,
-				  skeleton->maps.host_links,
-				  skeleton->maps.host_routes,
-				  skeleton->maps.tickets,
-				  skeleton->maps.destinations,
-				  skeleton->maps.paths,
-				  NULL };
+	struct bpf_map *all[] = { skeleton->maps.settings,   skeleton->maps.lists,
+				  skeleton->maps.lists_now,  skeleton->maps.verdicts,
+				  skeleton->maps.peers,	     skeleton->maps.zones,
+				  skeleton->maps.events,     skeleton->maps.stats,
+				  skeleton->maps.attempts,   skeleton->maps.buckets,
+				  skeleton->maps.responder,  skeleton->maps.admission,
+				  skeleton->maps.indexes,    skeleton->maps.filters,
+				  skeleton->maps.presence,   skeleton->maps.verdict_details,
+				  skeleton->maps.host_links, skeleton->maps.host_routes,
+				  skeleton->maps.tickets,    skeleton->maps.destinations,
+				  skeleton->maps.paths,	     NULL };
 
 	_Static_assert(ARRAY_SIZE(all) == MAP_COUNT, "size of the list");
 
@@ -238,6 +228,10 @@ static int map_all(struct rg_loader *loader)
 	if (!maps->settings)
 		return -errno;
 	rg_settings_draw_seed(maps->settings);
+	maps->filters = map_memory(bpf_map__fd(skeleton->maps.filters), sizeof(*maps->filters),
+				   PROT_READ | PROT_WRITE);
+	if (!maps->filters)
+		return -errno;
 	maps->presence = map_memory(bpf_map__fd(skeleton->maps.presence), sizeof(*maps->presence),
 				    PROT_READ | PROT_WRITE);
 	if (!maps->presence)
@@ -453,6 +447,8 @@ void rg_loader_free(struct rg_loader *loader)
 	}
 	if (loader->maps.settings)
 		munmap(loader->maps.settings, (size_t)sysconf(_SC_PAGESIZE));
+	if (loader->maps.filters)
+		munmap(loader->maps.filters, sizeof(*loader->maps.filters));
 	if (loader->maps.presence)
 		munmap(loader->maps.presence, sizeof(*loader->maps.presence));
 	if (loader->maps.on_the_way)

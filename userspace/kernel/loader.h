@@ -18,6 +18,7 @@ struct rg_maps {
 	int lists, verdicts, verdict_details, peers, zones, events, stats, buckets, responder;
 	int host_links, host_routes, paths;
 	struct rg_settings *settings; /* mapped: the next packet sees a store. settings.c writes it */
+	struct rg_index_filters *filters; /* mapped */
 	struct rg_index_presence *presence; /* mapped */
 	struct rg_verdict_details *details; /* `verdict_details`, mapped */
 	uint32_t details_count;

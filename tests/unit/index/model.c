@@ -5,6 +5,7 @@
 #include <sys/random.h>
 
 struct rg_index_presence *presence;
+struct rg_index_filters *filters;
 uint64_t seed; /* all parts have the same */
 uint32_t in_force; /* settings.index */
 
@@ -30,13 +31,18 @@ int set_up(void **state)
 	in_force = 0;
 	presence = mmap(NULL, sizeof(*presence), PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	return presence == MAP_FAILED || getrandom(&seed, sizeof(seed), 0) != sizeof(seed) ? -1 : 0;
+	filters = mmap(NULL, sizeof(*filters), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		       -1, 0);
+	return presence == MAP_FAILED || filters == MAP_FAILED ||
+			       getrandom(&seed, sizeof(seed), 0) != sizeof(seed) ?
+		       -1 :
+		       0;
 }
 
 int tear_down(void **state)
 {
 	(void)state;
-	return munmap(presence, sizeof(*presence));
+	return munmap(presence, sizeof(*presence)) || munmap(filters, sizeof(*filters));
 }
 
 struct rg_prefix v4(uint32_t addr, uint32_t len)
@@ -160,6 +166,7 @@ void clear_presence(void)
 {
 	in_force = 0;
 	assert_int_equal(madvise(presence, sizeof(*presence), MADV_DONTNEED), 0);
+	assert_int_equal(madvise(filters, sizeof(*filters), MADV_DONTNEED), 0);
 }
 
 uint32_t in_force_of(enum rg_index_part part)
@@ -174,7 +181,7 @@ uint32_t bank_of(enum rg_index_part part)
 
 __u64 *filters_of(uint32_t bank)
 {
-	return presence->filters4[bank - RG_INDEX_BANK(RG_INDEX_HOSTS, 0)];
+	return filters->banks[rg_index_filters_of(bank)];
 }
 
 void scribble(uint32_t bank)
@@ -183,7 +190,7 @@ void scribble(uint32_t bank)
 
 	memset(&presence->headers[bank], byte, sizeof(presence->headers[bank]));
 	if (bank >= RG_INDEX_BANK(RG_INDEX_HOSTS, 0))
-		memset(filters_of(bank), rnd(2) ? byte : 0, sizeof(presence->filters4[0]));
+		memset(filters_of(bank), rnd(2) ? byte : 0, sizeof(filters->banks[0]));
 }
 
 void put_in_force(struct rg_index *index, enum rg_index_part part)
@@ -191,7 +198,7 @@ void put_in_force(struct rg_index *index, enum rg_index_part part)
 	uint32_t bank = RG_INDEX_BANK(part, (in_force_of(part) & 3) == 1), force;
 
 	scribble(bank);
-	force = rg_index_install(index, presence, bank);
+	force = rg_index_install(index, presence, filters, bank);
 	assert_int_equal(force & ~(0xffU << 8 * part), 0);
 	in_force = (in_force & ~(0xffU << 8 * part)) | force;
 	assert_int_equal(bank_of(part), bank);

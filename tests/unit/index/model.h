@@ -33,6 +33,7 @@ typedef unsigned __int128 u128; /* an address, as a number */
 /* ---- the fixture: what all parts of an index share ---- */
 
 extern struct rg_index_presence *presence;
+extern struct rg_index_filters *filters;
 extern uint64_t seed;
 extern uint32_t in_force; /* settings.index */
 

@@ -43,7 +43,8 @@ static void check_in_force(enum rg_index_part part, size_t hosts4, uint32_t filt
 
 	for (uint32_t which = 0; which < 2; which++) {
 		struct rg_index *index = new_index(part, &size);
-		uint32_t force = rg_index_install(index, presence, RG_INDEX_BANK(part, which));
+		uint32_t force =
+			rg_index_install(index, presence, filters, RG_INDEX_BANK(part, which));
 
 		assert_int_equal(force, RG_INDEX_IN_FORCE(part, which, filter_bits));
 		assert_int_equal(force >> 8 * part, 1 + which + 4 * filter_bits);
@@ -122,7 +123,7 @@ static void test_banks_in_turn(void **state)
 			assert_true(is_present4(base - 0x10000 + i * 0x101, part));
 		put_in_force(index, part);
 		memcpy(before.headers, presence->headers, sizeof(before.headers));
-		memcpy(before.filters4, presence->filters4, sizeof(before.filters4));
+		memcpy(before.filters4, filters->banks, sizeof(before.filters4));
 		for (uint32_t i = 200; i < 250; i++)
 			put(index, v4(base + i * 0x101, 32), RG_CLASS_STANDARD, 0);
 		if (round % 3 == 0)
