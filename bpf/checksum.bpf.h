@@ -37,11 +37,11 @@ static __always_inline __u32 fold_sum(__u64 sum)
 	return sum ? sum : SUM_RIGHT;
 }
 
-/* The folded sum of len bytes of the frame, from offset on. Negative: they can't be read. */
-__attribute__((noinline)) int sum_frame(struct xdp_md *ctx, __u32 offset, __u32 len)
+/* The folded sum of len bytes of the frame, from offset on. run: enum rg_run. Negative: they can't be read. */
+__attribute__((noinline)) int sum_frame(struct xdp_md *ctx, __u32 offset, __u32 len, __u32 run)
 {
-	__u32 zero = 0, sum = 0, size;
-	struct rg_chunk *chunk = bpf_map_lookup_elem(&chunks, &zero);
+	__u32 sum = 0, size;
+	struct rg_chunk *chunk = bpf_map_lookup_elem(&chunks, &run);
 
 	if (impossible(!chunk) || len > SUM_MOST)
 		return -1;
@@ -90,11 +90,11 @@ static __always_inline __s64 sum_in_place(const struct xdp_md *ctx, __u32 offset
 }
 
 /* The folded sum of a part of the frame. A SYN without data has it in place. Negative: it can't be read. */
-static __always_inline int sum_part(struct xdp_md *ctx, __u32 offset, __u32 len)
+static __always_inline int sum_part(struct xdp_md *ctx, __u32 offset, __u32 len, __u32 run)
 {
 	__s64 sum = sum_in_place(ctx, offset, len);
 
-	return likely(sum >= 0) ? (int)fold_sum(sum) : sum_frame(ctx, offset, len);
+	return likely(sum >= 0) ? (int)fold_sum(sum) : sum_frame(ctx, offset, len, run);
 }
 
 /* Of the pseudo header (RFC 9293, 3.1; RFC 8200, 8.1): both families' sums have the same form. */
@@ -123,9 +123,9 @@ __attribute__((noinline)) int check_sums(struct xdp_md *ctx, const struct rg_syn
 	if (!rg_config.can_hold)
 		return RG_CHECKSUM_RIGHT;
 	if (syn->version == 4 &&
-	    sum_part(ctx, syn->l3_offset, syn->tcp_offset - syn->l3_offset) != SUM_RIGHT)
+	    sum_part(ctx, syn->l3_offset, syn->tcp_offset - syn->l3_offset, syn->run) != SUM_RIGHT)
 		return RG_CHECKSUM_WRONG;
-	sum = sum_part(ctx, syn->tcp_offset, syn->tcp_len);
+	sum = sum_part(ctx, syn->tcp_offset, syn->tcp_len, syn->run);
 	if (sum < 0)
 		return RG_CHECKSUM_WRONG;
 	pseudo = sum_pseudo_header(syn);
@@ -145,7 +145,7 @@ __attribute__((noinline)) int finish_checksum(struct xdp_md *ctx, const struct r
 
 	if (impossible(!syn) || !rg_config.can_hold)
 		return -1;
-	tcp = sum_part(ctx, syn->tcp_offset, syn->tcp_len);
+	tcp = sum_part(ctx, syn->tcp_offset, syn->tcp_len, syn->run);
 	if (tcp < 0 || bpf_xdp_load_bytes(ctx, syn->tcp_offset + TCP_CHECK_AT, &check, sizeof(check)))
 		return -1;
 	sum = sum_pseudo_header(syn) + tcp + (__u16)~check; /* the field itself counts as 0 */

@@ -300,14 +300,23 @@ struct copied_frame {
 };
 _Static_assert(sizeof(struct copied_frame) <= sizeof(struct rg_scratch), "scratch");
 
+/* The entry of `scratch` and `chunks` that a program works with. */
+static __always_inline __u32 run_of(enum rg_stage stage)
+{
+	return stage == RG_STAGE_ARRIVED ? RG_RUN_PACKET : RG_RUN_TEST;
+}
+
 /* Whether the SYN's packet is right; if so, fills *syn in. */
 static __always_inline enum rg_parsed describe(struct rg_packet *packet,
-					       const struct rg_cursor *cursor, struct rg_syn *syn)
+					       const struct rg_cursor *cursor, struct rg_syn *syn,
+					       __u32 run)
 {
 	enum rg_parsed parsed = rg_check_syn(packet, cursor);
 
-	if (likely(parsed == RG_PARSED_SYN))
+	if (likely(parsed == RG_PARSED_SYN)) {
 		rg_describe(packet, syn);
+		syn->run = run;
+	}
 	return parsed;
 }
 
@@ -322,12 +331,11 @@ static __always_inline int settings_fit(const struct rg_settings *settings)
 
 /*
  * Reads the headers by copies. Returns enum rg_parsed, with frame->loss, or RG_PARSED_OTHER if no filtered port
- * is concerned; fills frame->syn in if it is RG_PARSED_SYN. A global function because of its stack.
+ * is concerned; fills frame->syn in if it is RG_PARSED_SYN. run: enum rg_run. A global function because of its stack.
  */
-__attribute__((noinline)) int parse_copies(struct xdp_md *ctx, enum rg_link link)
+__attribute__((noinline)) int parse_copies(struct xdp_md *ctx, enum rg_link link, __u32 run)
 {
-	__u32 zero = 0;
-	struct copied_frame *frame = bpf_map_lookup_elem(&scratch, &zero);
+	struct copied_frame *frame = bpf_map_lookup_elem(&scratch, &run);
 	const struct rg_settings *settings = get_settings();
 	struct rg_cursor cursor = { .reading = RG_READING_COPIES, .frame = ctx };
 	struct rg_packet packet = {};
@@ -344,7 +352,7 @@ __attribute__((noinline)) int parse_copies(struct xdp_md *ctx, enum rg_link link
 			return RG_PARSED_OTHER;
 	}
 	if (parsed == RG_PARSED_SYN)
-		parsed = describe(&packet, &cursor, &frame->syn);
+		parsed = describe(&packet, &cursor, &frame->syn, run);
 	if (parsed == RG_PARSED_CUT)
 		parsed = packet.otherwise; /* the frame itself ends there */
 	frame->loss = packet.loss;
@@ -357,10 +365,10 @@ __attribute__((noinline)) int parse_copies(struct xdp_md *ctx, enum rg_link link
  */
 static __always_inline int filter_copies(struct xdp_md *ctx, enum rg_stage stage, enum rg_link link)
 {
-	__u32 zero = 0;
-	struct copied_frame *frame = bpf_map_lookup_elem(&scratch, &zero);
+	__u32 run = run_of(stage);
+	struct copied_frame *frame = bpf_map_lookup_elem(&scratch, &run);
 	const struct rg_settings *settings = get_settings();
-	int parsed = parse_copies(ctx, link);
+	int parsed = parse_copies(ctx, link, run);
 
 	if (parsed == RG_PARSED_OTHER || impossible(!frame || !settings))
 		return XDP_PASS;
@@ -407,7 +415,7 @@ static __always_inline int filter_frame(struct xdp_md *ctx, enum rg_stage stage,
 		return XDP_PASS; /* a SYN to another service. Not counted */
 	/* From here on, the SYN is for a mail port. */
 	if (likely(parsed == RG_PARSED_SYN))
-		parsed = describe(&packet, &cursor, &syn);
+		parsed = describe(&packet, &cursor, &syn, run_of(stage));
 	if (unlikely(parsed == RG_PARSED_CUT))
 		return filter_cut(ctx, stage, link, &packet);
 	if (unlikely(parsed != RG_PARSED_SYN))

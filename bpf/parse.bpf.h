@@ -147,7 +147,7 @@ struct rg_syn {
 	__u32 dscp; /* of the IP header */
 	__u16 source_port; /* host order */
 	__u16 dest_port; /* host order */
-	__u32 pad; /* zero: the whole struct is an argument */
+	__u32 run; /* enum rg_run */
 };
 
 /* Where the next header begins. Both ways have their own members. */
@@ -639,7 +639,7 @@ static __always_inline __u32 dscp_of(const struct rg_packet *packet)
 	return likely(packet->version == 4) ? ip[1] >> 2 : (__u32)(ip[0] << 2 & 0x3c) | ip[1] >> 6;
 }
 
-/* Fills in what the packet says. Call after rg_check_syn(). The caller sets now and second. */
+/* Fills in what the packet says. Call after rg_check_syn(). The caller sets now, second and run. */
 static __always_inline void rg_describe(const struct rg_packet *packet, struct rg_syn *syn)
 {
 	describe_addresses(packet, syn);
@@ -655,7 +655,7 @@ static __always_inline void rg_describe(const struct rg_packet *packet, struct r
 	/* A global function's argument must be initialised as a whole; here, so that only a SYN pays. */
 	syn->now = 0;
 	syn->second = 0;
-	syn->pad = 0;
+	syn->run = RG_RUN_PACKET;
 }
 
 #endif

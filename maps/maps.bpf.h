@@ -246,10 +246,10 @@ struct {
 	__type(value, struct rg_cpu);
 } cpus SEC(".maps");
 
-/* Writer and reader: XDP. One entry for each CPU: the stack of a program has no room for it. */
+/* Key: enum rg_run. Writer and reader: XDP. For each CPU: the stack of a program has no room for it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, RG_RUNS);
 	__type(key, __u32);
 	__type(value, struct rg_chunk);
 } chunks SEC(".maps");
@@ -262,10 +262,10 @@ struct {
 	__type(value, struct rg_sample_window);
 } samples SEC(".maps");
 
-/* Writer and reader: XDP, while it handles one frame. One entry for each CPU. */
+/* Key: enum rg_run. Writer and reader: XDP, while it handles one frame. For each CPU. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, RG_RUNS);
 	__type(key, __u32);
 	__type(value, struct rg_scratch);
 } scratch SEC(".maps");

@@ -31,6 +31,16 @@ struct rg_cpu {
 	__u32 pad; /* zero */
 };
 
+/*
+ * Key of `chunks` and `scratch`: who works with the entry. Before Linux 6.3, a packet may interrupt a test run
+ * on the same CPU, so each of them has an entry of its own.
+ */
+enum rg_run {
+	RG_RUN_PACKET = 0, /* filter */
+	RG_RUN_TEST, /* release, monitor, preview: the agent runs them, one after the other */
+	RG_RUNS
+};
+
 /* `chunks`: a part of a frame, while a checksum is added up. */
 struct rg_chunk {
 	__u64 words[8];

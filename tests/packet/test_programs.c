@@ -8,6 +8,9 @@
  */
 #include "maps/config.h" /* before the skeleton */
 
+#include "maps/layout.h"
+#include "packet.h"
+
 #include "filter.skel.h"
 
 #include <bpf/bpf.h>
@@ -17,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <setjmp.h> /* before cmocka.h */
@@ -76,10 +80,101 @@ static void test_programs(void **state)
 	assert_true(count >= 12);
 }
 
+/* ---- test runs and packets on one CPU ---- */
+
+static const char *const test_runs[] = { "release", "monitor", "preview" };
+
+/* filter and the programs of test runs, and a blocked peer whose SYNs to port 25 get a reset. */
+static struct filter_bpf *open_lab(void)
+{
+	struct filter_bpf *skel = filter_bpf__open();
+	const struct rg_prefix peer = { .len = RG_ADDR_BITS, .addr = packet_addr("192.0.2.1") };
+	const struct rg_list_entry entry = { .prefix_len = RG_ADDR_BITS,
+					     .peer_class = RG_CLASS_BLOCKED };
+	const struct rg_settings settings = { .layout = RG_LAYOUT_VERSION,
+					      .ports = { 25 },
+					      .port_count = 1,
+					      .mode = RG_MODE_ENFORCE,
+					      .blocked = RG_ACTION_RESET };
+	struct bpf_program *program;
+	uint32_t zero = 0;
+
+	assert_non_null(skel);
+	skel->rodata->rg_config.can_hold = 1;
+	bpf_object__for_each_program(program, skel->obj)
+		bpf_program__set_autoload(program, program == skel->progs.filter ||
+							   program == skel->progs.release ||
+							   program == skel->progs.monitor ||
+							   program == skel->progs.preview);
+	assert_int_equal(filter_bpf__load(skel), 0);
+	assert_int_equal(
+		bpf_map_update_elem(bpf_map__fd(skel->maps.settings), &zero, &settings, BPF_ANY), 0);
+	assert_int_equal(
+		bpf_map_update_elem(bpf_map__fd(skel->maps.lists_now), &peer, &entry, BPF_ANY), 0);
+	return skel;
+}
+
+/* One entry of each CPU, filled with a byte, or compared with it: whether all still have it. */
+static bool scratch_is(const struct bpf_map *map, uint32_t run, int byte, bool fill)
+{
+	size_t size = bpf_map__value_size(map) * (size_t)libbpf_num_possible_cpus();
+	char *values = malloc(size), *same = malloc(size);
+	bool equal;
+
+	memset(same, byte, size);
+	if (fill)
+		assert_int_equal(bpf_map_update_elem(bpf_map__fd(map), &run, same, BPF_ANY), 0);
+	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(map), &run, values), 0);
+	equal = !memcmp(values, same, size);
+	free(values);
+	free(same);
+	return equal;
+}
+
+/*
+ * The program writes to the entry of `map` that is its own, and not to the other one. On a kernel before 6.3 a
+ * packet may come in the middle of a test run, on the same CPU.
+ */
+static void check_scratch(const struct filter_bpf *skel, const char *name,
+			  const struct bpf_map *map, const struct packet *packet)
+{
+	const struct bpf_program *program = bpf_object__find_program_by_name(skel->obj, name);
+	uint32_t own = strcmp(name, "filter") != 0 ? RG_RUN_TEST : RG_RUN_PACKET;
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = packet->data,
+		    .data_size_in = (uint32_t)packet->len);
+
+	assert_int_equal(bpf_map__max_entries(map), RG_RUNS);
+	for (uint32_t run = 0; run < RG_RUNS; run++)
+		assert_true(scratch_is(map, run, 0x5a, true));
+	assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(program), &opts), 0);
+	if (scratch_is(map, own, 0x5a, false) || !scratch_is(map, !own, 0x5a, false))
+		fail_msg("%s has not written to its own entry of %s alone", name, bpf_map__name(map));
+}
+
+static void test_scratch(void **state)
+{
+	struct filter_bpf *skel = open_lab();
+	struct packet odd, cut;
+
+	(void)state;
+	packet_build(&(struct packet_spec){ .data = 5 }, &odd); /* not whole words */
+	packet_build(&(struct packet_spec){}, &cut);
+	cut.len = cut.l4 + 8;
+	check_scratch(skel, "filter", skel->maps.chunks, &odd);
+	check_scratch(skel, "filter", skel->maps.scratch, &cut);
+	for (size_t i = 0; i < sizeof(test_runs) / sizeof(*test_runs); i++) {
+		if (strcmp(test_runs[i], "release") == 0) /* the others change nothing of the frame */
+			check_scratch(skel, test_runs[i], skel->maps.chunks, &odd);
+		check_scratch(skel, test_runs[i], skel->maps.scratch, &cut);
+	}
+	filter_bpf__destroy(skel);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_programs),
+		cmocka_unit_test(test_scratch),
 	};
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
