@@ -201,7 +201,7 @@ void rg_change_run_block(struct rg_client *client, const json_t *request)
 /* The entry is not in repgatectl's lists. The error names the file that has it, if one has. */
 static int refuse_unlist(const struct rg_modules *modules, const char *entry, struct rg_error *error)
 {
-	const struct rg_list_item *item = rg_lists_find_country(modules->lists, entry);
+	const struct rg_list_item *item = rg_lists_find_country(modules->lists, entry, rg_now());
 	struct rg_prefix prefix;
 
 	if (!item && !rg_prefix_parse(entry, strlen(entry), &prefix))

@@ -143,10 +143,12 @@ static void list_prefixes(const struct rg_lists *lists, const char *class_name, 
 
 static void list_countries(const struct rg_lists *lists, const char *class_name, json_t *entries)
 {
+	uint64_t now = rg_now();
+
 	for (char a = 'A'; a <= 'Z'; a++) {
 		for (char b = 'A'; b <= 'Z'; b++) {
 			const char code[] = { a, b, '\0' };
-			const struct rg_list_item *item = rg_lists_find_country(lists, code);
+			const struct rg_list_item *item = rg_lists_find_country(lists, code, now);
 
 			if (item && is_wanted(item, class_name))
 				json_array_append_new(

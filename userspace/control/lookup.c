@@ -48,7 +48,7 @@ static json_t *describe_lists(const struct rg_lists *lists, const struct lookup 
 
 	if (item)
 		json_array_append_new(json, rg_describe_list_item(lists, item, "list", NULL));
-	item = *lookup->country ? rg_lists_find_country(lists, lookup->country) : NULL;
+	item = *lookup->country ? rg_lists_find_country(lists, lookup->country, rg_now()) : NULL;
 	if (item)
 		json_array_append_new(json,
 				      rg_describe_list_item(lists, item, "list", lookup->country));

@@ -103,12 +103,23 @@ void rg_judge_free(struct rg_judge *judge)
 	free(judge);
 }
 
+static void note_country(const struct rg_lists *lists, const struct rg_list_item *item,
+			 uint64_t now, struct rg_evidence *evidence)
+{
+	uint64_t end = rg_lists_expiry(lists, item);
+
+	evidence->country = item->peer_class;
+	if (end)
+		evidence->country_ttl = (uint32_t)((end - now) / RG_NSEC_PER_SEC) + 1;
+}
+
 void rg_judge_local(const struct rg_judge *judge, const struct rg_addr *addr,
 		    struct rg_evidence *evidence, char country[3])
 {
 	const struct rg_lists *lists = *judge->deps.lists;
 	const struct rg_country_db *countries = *judge->deps.countries;
-	const struct rg_list_item *item = rg_lists_find(lists, addr, rg_now());
+	uint64_t now = rg_now();
+	const struct rg_list_item *item = rg_lists_find(lists, addr, now);
 
 	*evidence = (struct rg_evidence){};
 	*country = '\0';
@@ -116,10 +127,10 @@ void rg_judge_local(const struct rg_judge *judge, const struct rg_addr *addr,
 		evidence->list = item->peer_class;
 	evidence->never_block = rg_exempt_has(judge->deps.exempt, addr);
 	if (countries && rg_country_db_find(countries, addr, country)) {
-		item = rg_lists_find_country(lists, country);
+		item = rg_lists_find_country(lists, country, now);
 		if (item && (item->peer_class == RG_CLASS_APPROVED ||
 			     !rg_exempt_has_network(judge->deps.exempt, addr)))
-			evidence->country = item->peer_class;
+			note_country(lists, item, now, evidence);
 	}
 }
 

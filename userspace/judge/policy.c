@@ -133,6 +133,14 @@ static void decide_by_zones(const struct rg_conf *conf, const struct rg_evidence
 			    ttl_with_zones_off(conf, evidence, clean_ttl(conf, evidence)));
 }
 
+/* A verdict by a country's entry ends with the entry, whether the lists can be loaded again then or not. */
+static uint32_t country_ttl(const struct rg_evidence *evidence, uint32_t most)
+{
+	uint32_t left = evidence->country_ttl;
+
+	return left && left < most ? left : most;
+}
+
 void rg_policy_decide(const struct rg_conf *conf, const struct rg_evidence *evidence,
 		      struct rg_outcome *outcome)
 {
@@ -144,9 +152,10 @@ void rg_policy_decide(const struct rg_conf *conf, const struct rg_evidence *evid
 	else if (evidence->never_block)
 		decide_pass(outcome, RG_CLASS_APPROVED, RG_REASON_NEVER_BLOCK, conf->clean_ttl_max);
 	else if (evidence->country == RG_CLASS_APPROVED)
-		decide_pass(outcome, RG_CLASS_APPROVED, RG_REASON_COUNTRY, conf->clean_ttl_max);
+		decide_pass(outcome, RG_CLASS_APPROVED, RG_REASON_COUNTRY,
+			    country_ttl(evidence, conf->clean_ttl_max));
 	else if (evidence->country == RG_CLASS_BLOCKED)
-		decide_blocked(conf, outcome, RG_REASON_COUNTRY, 86400);
+		decide_blocked(conf, outcome, RG_REASON_COUNTRY, country_ttl(evidence, 86400));
 	else if (evidence->overload)
 		decide_pass(outcome, RG_CLASS_CLEAN, RG_REASON_OVERLOAD, conf->failure_ttl);
 	else

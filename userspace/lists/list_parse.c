@@ -97,12 +97,16 @@ int rg_list_parse_country(const char *text, size_t len)
 	return index;
 }
 
-/* An approved country stays approved, whatever the other lists say. */
+/* Of several lines of a class, the one that lasts longest counts, and of equal ones the first. */
 static void add_country(int index, const struct line *line)
 {
-	struct rg_list_parsed_country *country = &line->parser->countries[index];
+	struct rg_list_parser *parser = line->parser;
+	bool is_approved = line->from->peer_class == RG_CLASS_APPROVED;
+	struct rg_list_parsed_country *country = is_approved ? &parser->approved[index] :
+							       &parser->blocked[index];
 
-	if (country->peer_class == RG_CLASS_APPROVED)
+	/* 0 is later than any other: hence the subtraction. */
+	if (country->peer_class != RG_CLASS_NONE && country->until - 1 >= line->until - 1)
 		return;
 	*country = (struct rg_list_parsed_country){ .line = line->number,
 						    .until = line->until,

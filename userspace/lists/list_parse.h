@@ -47,7 +47,8 @@ struct rg_list_parser {
 	size_t lines; /* with an entry, good or bad */
 	size_t written; /* entries in force: a range is one, and several prefixes */
 	uint32_t next_until; /* the soonest `until`, s since 1970; 0: none */
-	struct rg_list_parsed_country countries[RG_LIST_COUNTRIES];
+	/* Of each class the line that lasts longest: when an approval ends, the block is in force. */
+	struct rg_list_parsed_country approved[RG_LIST_COUNTRIES], blocked[RG_LIST_COUNTRIES];
 };
 
 /* Where a text comes from. */

@@ -25,7 +25,7 @@ struct rg_lists {
 	size_t written;
 	struct rg_list_file *files;
 	uint32_t file_count;
-	struct country *countries; /* RG_LIST_COUNTRIES */
+	struct country *countries; /* RG_LIST_COUNTRIES that are approved, and as many that are blocked */
 	size_t country_count;
 	bool lengths[RG_ADDR_BITS + 1]; /* whether an item has this length */
 	uint64_t now; /* ns of CLOCK_BOOTTIME, when the load began */
@@ -248,13 +248,21 @@ static int pack(struct rg_lists *lists, const struct rg_list_parsed *entries, si
 	return 0;
 }
 
-static void pack_countries(struct rg_lists *lists, const struct rg_list_parsed_country *parsed)
+/* Of a country that is approved for as long as it is blocked, or longer, the block never counts. */
+static void drop_needless_countries(struct rg_list_parser *parser)
+{
+	for (int i = 0; i < RG_LIST_COUNTRIES; i++)
+		if (parser->approved[i].peer_class != RG_CLASS_NONE &&
+		    parser->approved[i].until - 1 >= parser->blocked[i].until - 1)
+			parser->blocked[i].peer_class = RG_CLASS_NONE;
+}
+
+static void pack_countries(struct country *countries, const struct rg_list_parsed_country *parsed)
 {
 	for (int i = 0; i < RG_LIST_COUNTRIES; i++) {
 		if (parsed[i].peer_class == RG_CLASS_NONE)
 			continue;
-		lists->country_count++;
-		lists->countries[i] = (struct country){
+		countries[i] = (struct country){
 			.item = { .key = offsetof(struct country, words) / sizeof(uint32_t),
 				  .line = parsed[i].line,
 				  .source = parsed[i].source,
@@ -276,10 +284,15 @@ static int load_all(struct load *load)
 	if (load->paths->own && (rg_own_networks_copy(&lists->own, load->paths->own) ||
 				 rg_list_own_cut(parser, &lists->own, &lists->coverings)))
 		return -ENOMEM;
-	lists->countries = calloc(RG_LIST_COUNTRIES, sizeof(*lists->countries));
+	lists->countries = calloc(2 * RG_LIST_COUNTRIES, sizeof(*lists->countries));
 	if (!lists->countries || pack(lists, parser->entries, parser->count))
 		return -ENOMEM;
-	pack_countries(lists, parser->countries);
+	drop_needless_countries(parser);
+	pack_countries(lists->countries, parser->approved);
+	pack_countries(lists->countries + RG_LIST_COUNTRIES, parser->blocked);
+	for (int i = 0; i < RG_LIST_COUNTRIES; i++)
+		lists->country_count += parser->approved[i].peer_class != RG_CLASS_NONE ||
+					parser->blocked[i].peer_class != RG_CLASS_NONE;
 	lists->written = parser->written;
 	lists->next_until = parser->next_until;
 	return 0;
@@ -506,18 +519,23 @@ bool rg_lists_needs_cut(const struct rg_lists *lists, const struct rg_own_networ
 	return false;
 }
 
-const struct rg_list_item *rg_lists_find_country(const struct rg_lists *lists, const char *code)
+const struct rg_list_item *rg_lists_find_country(const struct rg_lists *lists, const char *code,
+						 uint64_t now)
 {
 	int index = rg_list_parse_country(code, strlen(code));
 
-	if (index < 0 || lists->countries[index].item.peer_class == RG_CLASS_NONE)
-		return NULL;
-	return &lists->countries[index].item;
+	for (; index >= 0 && index < 2 * RG_LIST_COUNTRIES; index += RG_LIST_COUNTRIES) {
+		const struct rg_list_item *item = &lists->countries[index].item;
+
+		if (item->peer_class != RG_CLASS_NONE && is_live(lists, item, now))
+			return item;
+	}
+	return NULL;
 }
 
 bool rg_lists_same_countries(const struct rg_lists *a, const struct rg_lists *b)
 {
-	for (int i = 0; i < RG_LIST_COUNTRIES; i++)
+	for (int i = 0; i < 2 * RG_LIST_COUNTRIES; i++)
 		if (a->countries[i].item.peer_class != b->countries[i].item.peer_class)
 			return false;
 	return true;

@@ -126,8 +126,12 @@ const char *rg_lists_source(const struct rg_lists *lists, uint32_t source);
 const struct rg_list_item *rg_lists_find(const struct rg_lists *lists, const struct rg_addr *addr,
 					 uint64_t now);
 
-/* code: two letters. An approved country wins over a blocked one. NULL: no list names it. */
-const struct rg_list_item *rg_lists_find_country(const struct rg_lists *lists, const char *code);
+/*
+ * code: two letters. An approved country wins over a blocked one, as long as it has not ended at now (ns of
+ * CLOCK_BOOTTIME). NULL: no list names it, or the entry has ended.
+ */
+const struct rg_list_item *rg_lists_find_country(const struct rg_lists *lists, const char *code,
+						 uint64_t now);
 /* Whether both approve and block the same countries. */
 bool rg_lists_same_countries(const struct rg_lists *a, const struct rg_lists *b);
 

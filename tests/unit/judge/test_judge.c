@@ -200,8 +200,19 @@ const struct rg_list_item *rg_lists_find(const struct rg_lists *from, const stru
 	return has_item ? &item : NULL;
 }
 
-const struct rg_list_item *rg_lists_find_country(const struct rg_lists *from, const char *country)
+static uint64_t country_end; /* of the country's entry, ns; 0: never */
+
+uint64_t rg_lists_expiry(const struct rg_lists *from, const struct rg_list_item *of)
 {
+	(void)from;
+	assert_ptr_equal(of, &country_item);
+	return country_end;
+}
+
+const struct rg_list_item *rg_lists_find_country(const struct rg_lists *from, const char *country,
+						 uint64_t now)
+{
+	(void)now;
 	(void)from;
 	assert_string_equal(country, "NL");
 	return has_country_item ? &country_item : NULL;
@@ -647,6 +658,11 @@ static void check_local(void **state)
 	rg_judge_local(judge, &addr, &evidence, country);
 	assert_string_equal(country, "NL");
 	assert_int_equal(evidence.country, RG_CLASS_BLOCKED);
+	assert_int_equal(evidence.country_ttl, 0);
+	country_end = rg_now() + 90 * RG_NSEC_PER_SEC;
+	rg_judge_local(judge, &addr, &evidence, country);
+	assert_in_range(evidence.country_ttl, 80, 90);
+	country_end = 0;
 	has_country_item = false;
 	rg_judge_local(judge, &addr, &evidence, country);
 	assert_int_equal(evidence.country, RG_CLASS_NONE);

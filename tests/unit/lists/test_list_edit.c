@@ -60,7 +60,7 @@ static void test_add(void **state)
 	assert_int_equal(class_of(lists, "1.1.1.1"), BLOCKED);
 	assert_int_equal(class_of(lists, "2.2.2.2"), BLOCKED);
 	assert_int_equal(class_of(lists, "3.3.3.5"), BLOCKED);
-	assert_non_null(rg_lists_find_country(lists, "US"));
+	assert_non_null(rg_lists_find_country(lists, "US", 0));
 	assert_true(rg_lists_next_expiry(lists) > rg_now());
 	rg_lists_free(lists);
 	assert_non_null(strstr(read_state(dirs, "blocked.list"), "again, two lines and a tab"));

@@ -510,8 +510,8 @@ static void test_each_its_own(void **state)
 		assert_ptr_equal(rg_lists_find(lists, &prefix.addr, end ? end - 1 : 0), &items[i]);
 		assert_ptr_not_equal(rg_lists_find(lists, &prefix.addr, end), end ? &items[i] : NULL);
 	}
-	assert_int_equal(rg_list_item_until(rg_lists_find_country(lists, "DE")), 4102444807);
-	assert_int_equal(rg_list_item_until(rg_lists_find_country(lists, "FR")), 0);
+	assert_int_equal(rg_list_item_until(rg_lists_find_country(lists, "DE", 0)), 4102444807);
+	assert_int_equal(rg_list_item_until(rg_lists_find_country(lists, "FR", 0)), 0);
 	rg_lists_free(lists);
 }
 
@@ -549,15 +549,15 @@ static void test_countries(void **state)
 	write_text(dirs->approved, "a.list", "DE\nfr # lower case\n");
 	write_text(dirs->blocked, "b.list", "US\n\nDE\nUS\n");
 	lists = load_lists(dirs);
-	assert_int_equal(rg_lists_find_country(lists, "DE")->peer_class, APPROVED);
-	assert_int_equal(rg_lists_find_country(lists, "FR")->peer_class, APPROVED);
-	assert_int_equal(rg_lists_find_country(lists, "FR")->line, 2);
-	assert_int_equal(rg_lists_find_country(lists, "US")->peer_class, BLOCKED);
-	assert_null(rg_lists_find_country(lists, "AT"));
-	assert_null(rg_lists_find_country(lists, ""));
-	assert_null(rg_lists_find_country(lists, "U"));
-	assert_null(rg_lists_find_country(lists, "USA"));
-	assert_null(rg_lists_find_country(lists, "@["));
+	assert_int_equal(rg_lists_find_country(lists, "DE", 0)->peer_class, APPROVED);
+	assert_int_equal(rg_lists_find_country(lists, "FR", 0)->peer_class, APPROVED);
+	assert_int_equal(rg_lists_find_country(lists, "FR", 0)->line, 2);
+	assert_int_equal(rg_lists_find_country(lists, "US", 0)->peer_class, BLOCKED);
+	assert_null(rg_lists_find_country(lists, "AT", 0));
+	assert_null(rg_lists_find_country(lists, "", 0));
+	assert_null(rg_lists_find_country(lists, "U", 0));
+	assert_null(rg_lists_find_country(lists, "USA", 0));
+	assert_null(rg_lists_find_country(lists, "@[", 0));
 	assert_int_equal(rg_lists_countries(lists), 3);
 
 	write_text(dirs->blocked, "b.list", "1.1.1.1\nus\n");
@@ -566,10 +566,38 @@ static void test_countries(void **state)
 	write_text(dirs->blocked, "b.list", "1.1.1.1\n");
 	other = load_lists(dirs);
 	assert_false(rg_lists_same_countries(lists, other));
-	assert_null(rg_lists_find_country(other, "US"));
+	assert_null(rg_lists_find_country(other, "US", 0));
 	rg_lists_free(lists);
 	rg_lists_free(same);
 	rg_lists_free(other);
+}
+
+/* Each class has the line that lasts longest; an approval that has ended shows the block behind it. */
+static void test_countries_end(void **state)
+{
+	struct list_dirs *dirs = *state;
+	struct rg_lists *lists;
+	uint64_t now, hour = HOUR * RG_NSEC_PER_SEC;
+
+	write_timed(dirs->approved, "a.list", "DE", HOUR);
+	write_timed(dirs->approved, "b.list", "FR", HOUR);
+	write_text(dirs->approved, "c.list", "FR\n");
+	write_timed(dirs->blocked, "d.list", "DE", 3 * HOUR);
+	write_timed(dirs->blocked, "e.list", "DE", 2 * HOUR);
+	write_timed(dirs->blocked, "f.list", "US", HOUR);
+	lists = load_lists(dirs);
+	now = rg_now();
+	assert_int_equal(rg_lists_find_country(lists, "DE", now)->peer_class, APPROVED);
+	assert_int_equal(rg_lists_find_country(lists, "DE", now + hour + hour / 2)->peer_class,
+			 BLOCKED);
+	assert_int_equal(rg_lists_find_country(lists, "DE", now + 2 * hour + hour / 2)->peer_class,
+			 BLOCKED);
+	assert_null(rg_lists_find_country(lists, "DE", now + 4 * hour));
+	assert_int_equal(rg_lists_find_country(lists, "FR", now + 4 * hour)->peer_class, APPROVED);
+	assert_int_equal(rg_lists_find_country(lists, "US", now)->peer_class, BLOCKED);
+	assert_null(rg_lists_find_country(lists, "US", now + 2 * hour));
+	assert_int_equal(rg_lists_countries(lists), 3);
+	rg_lists_free(lists);
 }
 
 static void test_every_country(void **state)
@@ -592,7 +620,7 @@ static void test_every_country(void **state)
 	lists = load_lists(dirs);
 	for (const char *code = text; code < out; code += 3) {
 		const char name[3] = { code[0], code[1], '\0' };
-		const struct rg_list_item *item = rg_lists_find_country(lists, name);
+		const struct rg_list_item *item = rg_lists_find_country(lists, name, 0);
 
 		line++;
 		assert_int_equal(item != NULL, rg_country_code_exists(code));
@@ -1225,13 +1253,14 @@ int main(void)
 		TEST(test_nested_ends),	    TEST(test_uncovered),
 		TEST(test_same_ends),	    TEST(test_each_its_own),
 		TEST(test_until_far),	    TEST(test_countries),
-		TEST(test_every_country),   TEST(test_sources),
-		TEST(test_first_of_equals), TEST(test_nothing_there),
-		TEST(test_odd_files),	    TEST(test_max_entries),
-		TEST(test_max_files),	    TEST(test_max_size),
-		TEST(test_against_model),   TEST(test_quick_and_exact),
-		TEST(test_huge_line),	    TEST(test_garbage),
-		TEST(test_sorting),	    TEST(test_many_lines),
+		TEST(test_countries_end),   TEST(test_every_country),
+		TEST(test_sources),	    TEST(test_first_of_equals),
+		TEST(test_nothing_there),   TEST(test_odd_files),
+		TEST(test_max_entries),	    TEST(test_max_files),
+		TEST(test_max_size),	    TEST(test_against_model),
+		TEST(test_quick_and_exact), TEST(test_huge_line),
+		TEST(test_garbage),	    TEST(test_sorting),
+		TEST(test_many_lines),
 	};
 
 	return cmocka_run_group_tests_name("lists", tests, NULL, NULL);
