@@ -31,6 +31,7 @@
 
 #include "packet.h"
 
+#include "maps/pin.h"
 #include "maps/layout.h"
 
 #define SKIPPED 77
@@ -458,6 +459,47 @@ static void test_attach(void **state)
 	rg_loader_free(loader);
 }
 
+/* What was removed comes back as it was: the same program, and with its pins. */
+static void test_attach_again(void **state)
+{
+	struct rg_conf conf = make_conf();
+	struct rg_loader *loader;
+	struct rg_error error = {};
+	struct rg_attachment before;
+	uint32_t program;
+	int fd;
+
+	(void)state;
+	used_programs = attached_programs;
+	loader = open_loader(&conf);
+	set_settings(loader, &conf);
+	assert_int_equal(rg_attach_all(loader, &error), 0);
+	before = *rg_attach_info(loader, 0);
+	rg_attach_detach_all(loader);
+	assert_int_not_equal(access(pins, F_OK), 0);
+	rg_attach_refresh(loader);
+	assert_int_equal(rg_attach_info(loader, 0)->program, before.program);
+	assert_int_equal(rg_attach_info(loader, 0)->frags, before.frags);
+	fd = rg_pin_get(pins, "link_lo");
+	assert_true(fd >= 0);
+	close(fd);
+	fd = rg_pin_get(pins, "settings");
+	assert_true(fd >= 0);
+	close(fd);
+	rg_attach_detach_all(loader);
+	rg_loader_free(loader);
+
+	/* A pin that can't be made: no program stays without it. */
+	loader = open_loader(&conf);
+	set_settings(loader, &conf);
+	assert_int_equal(rg_pin_remove_all(pins), 0);
+	assert_int_equal(rg_attach_all(loader, &error), -ENOENT);
+	assert_non_null(strstr(error.text, "No such file"));
+	assert_int_equal(bpf_xdp_query_id((int)if_nametoindex("lo"), 0, &program), 0);
+	assert_int_equal(program, 0);
+	rg_loader_free(loader);
+}
+
 static void test_attach_refused(void **state)
 {
 	struct rg_conf conf = make_conf();
@@ -824,6 +866,7 @@ int main(void)
 		TEST(test_list_trie),
 		TEST(test_index_banks),
 		TEST(test_attach),
+		TEST(test_attach_again),
 		TEST(test_dispatched),
 		TEST(test_dispatched_refused),
 		TEST(test_interface_changes),

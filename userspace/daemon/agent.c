@@ -395,7 +395,7 @@ static int build_dns(struct rg_modules *modules, struct rg_error *error)
 		err = rg_inquiry_context_new(&modules->inquiries, modules->base, modules->dns,
 					     modules->zone_test, hold_time(conf),
 					     conf->dns_timeout * conf->dns_tries);
-	return err ? rg_fail(error, err, "out of memory") : 0;
+	return err ? rg_fail(error, err, "DNS: %s", strerror(-err)) : 0;
 }
 
 static int build_judge(struct rg_modules *modules, struct rg_error *error)

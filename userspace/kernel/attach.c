@@ -57,7 +57,7 @@ static int attach_program(struct rg_loader *loader, struct rg_loader_interface *
 	LIBBPF_OPTS(bpf_link_create_opts, opts,
 		    .flags = mode == RG_XDP_NATIVE ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE);
 	char pin[RG_PIN_NAME];
-	int fd;
+	int fd, err;
 
 	if (bpf_program__fd(program) < 0)
 		return -EOPNOTSUPP;
@@ -73,8 +73,15 @@ static int attach_program(struct rg_loader *loader, struct rg_loader_interface *
 	fd = bpf_link_create(bpf_program__fd(program), (int)at->info.ifindex, BPF_XDP, &opts);
 	if (fd < 0)
 		return -errno;
+	err = rg_pin_put(loader->pin_path, rg_pin_link_name(at->info.name, pin), fd);
+	if (err) {
+		/* Without its pin it would be gone with this process, and the next agent would not find it. */
+		(void)bpf_link_detach(fd);
+		close(fd);
+		return err;
+	}
 	at->link = fd;
-	return rg_pin_put(loader->pin_path, rg_pin_link_name(at->info.name, pin), fd);
+	return 0;
 }
 
 static int attach_in_mode(struct rg_loader *loader, struct rg_loader_interface *at,
@@ -409,6 +416,7 @@ void rg_attach_refresh(struct rg_loader *loader)
 		}
 		rg_closep(&at->link);
 		at->link = -1;
+		(void)rg_loader_restore_pins(loader); /* attaching reports an error */
 		if (!find_interface(loader, at)) {
 			note_missing(at, NOT_THERE);
 		} else if (attach_interface(loader, at, &error)) {

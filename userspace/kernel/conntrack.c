@@ -2,6 +2,7 @@
 #include "kernel/conntrack.h"
 
 #include "base/addr.h"
+#include "kernel/netlink.h"
 
 #include <arpa/inet.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -59,6 +60,14 @@ static void add_ports(struct request *request, const struct rg_connection *conne
 	close_nest(request, proto);
 }
 
+/* The answer is the entry. */
+static int found(void *arg, const struct nlmsghdr *message)
+{
+	(void)arg;
+	(void)message;
+	return 1;
+}
+
 int rg_conntrack_has(int fd, const struct rg_connection *connection)
 {
 	struct request request = {
@@ -67,25 +76,12 @@ int rg_conntrack_has(int fd, const struct rg_connection *connection)
 			  .nlmsg_flags = NLM_F_REQUEST },
 		.body = { .version = NFNETLINK_V0 },
 	};
-	char buffer[4096] __attribute__((aligned(NLMSG_ALIGNTO)));
-	const struct nlmsghdr *message = (const void *)buffer;
 	struct nlattr *tuple = add(&request, CTA_TUPLE_ORIG | NLA_F_NESTED, NULL, 0);
-	ssize_t got;
+	int ret;
 
 	add_addresses(&request, connection);
 	add_ports(&request, connection);
 	close_nest(&request, tuple);
-	if (send(fd, &request, request.head.nlmsg_len, 0) < 0)
-		return -errno;
-	got = recv(fd, buffer, sizeof(buffer), 0);
-	if (got < 0)
-		return -errno;
-	if (!NLMSG_OK(message, got))
-		return -EIO;
-	if (message->nlmsg_type == NLMSG_ERROR) {
-		const struct nlmsgerr *error = NLMSG_DATA(message);
-
-		return error->error == -ENOENT ? 0 : error->error ? error->error : -EIO;
-	}
-	return 1;
+	ret = rg_netlink_ask(fd, &request.head, found, NULL);
+	return ret == -ENOENT ? 0 : ret ? ret : -EIO;
 }

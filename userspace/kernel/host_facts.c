@@ -3,6 +3,7 @@
 
 #include "base/util.h"
 #include "kernel/attach.h"
+#include "kernel/netlink.h"
 
 #include "maps/verdict.h"
 
@@ -15,6 +16,8 @@
 #ifndef SOL_NETLINK
 #define SOL_NETLINK 270
 #endif
+
+#define MAX_READS 3
 
 /* One interface of this network namespace. */
 struct link {
@@ -36,8 +39,6 @@ struct host_facts {
 	int error; /* of the first route that could not be written */
 };
 
-typedef void host_facts_take(struct host_facts *facts, const struct nlmsghdr *message);
-
 static struct rtattr *find_attribute(struct rtattr *attribute, size_t len, unsigned short type)
 {
 	int left = (int)len;
@@ -57,8 +58,9 @@ static uint32_t attribute_number(struct rtattr *attribute)
 	return number;
 }
 
-static void take_link(struct host_facts *facts, const struct nlmsghdr *message)
+static int take_link(void *arg, const struct nlmsghdr *message)
 {
+	struct host_facts *facts = arg;
 	struct ifinfomsg *info = NLMSG_DATA(message);
 	struct rtattr *first = IFLA_RTA(info);
 	size_t len = IFLA_PAYLOAD(message);
@@ -67,14 +69,14 @@ static void take_link(struct host_facts *facts, const struct nlmsghdr *message)
 	struct link *link;
 
 	if (message->nlmsg_type != RTM_NEWLINK)
-		return;
+		return 0;
 	if (links->count == links->room) {
 		size_t room = links->room ? 2 * links->room : 32;
 		struct link *more = reallocarray(links->at, room, sizeof(*more));
 
 		if (!more) {
 			facts->error = -ENOMEM;
-			return;
+			return 0;
 		}
 		links->at = more;
 		links->room = room;
@@ -87,6 +89,7 @@ static void take_link(struct host_facts *facts, const struct nlmsghdr *message)
 		memcpy(link->mac, RTA_DATA(address), sizeof(link->mac));
 		link->is_ethernet = true;
 	}
+	return 0;
 }
 
 /* The IPv4 or IPv6 destination of a route, as a prefix. False: it has another family. */
@@ -105,51 +108,34 @@ static bool route_prefix(const struct rtmsg *route, struct rtattr *dest, struct 
 	return true;
 }
 
-static void take_route(struct host_facts *facts, const struct nlmsghdr *message)
+static int take_route(void *arg, const struct nlmsghdr *message)
 {
+	struct host_facts *facts = arg;
 	struct rtmsg *info = NLMSG_DATA(message);
 	struct rg_host_route value = { .is_host = info->rtm_type == RTN_LOCAL, .round = facts->round };
 	struct rg_prefix key;
 
 	if (message->nlmsg_type != RTM_NEWROUTE || info->rtm_table != RT_TABLE_LOCAL)
-		return;
+		return 0;
 	if (!route_prefix(info, find_attribute(RTM_RTA(info), RTM_PAYLOAD(message), RTA_DST), &key))
-		return;
+		return 0;
 	if (bpf_map_update_elem(facts->maps->host_routes, &key, &value, BPF_ANY))
 		facts->error = -errno;
-}
-
-/* Reads one dump to its end. 0 or -errno. */
-static int read_dump(int fd, struct host_facts *facts, host_facts_take *take)
-{
-	char buffer[32768] __attribute__((aligned(NLMSG_ALIGNTO)));
-
-	for (;;) {
-		ssize_t len = recv(fd, buffer, sizeof(buffer), 0);
-		const struct nlmsghdr *message = (const void *)buffer;
-
-		if (len <= 0)
-			return len ? -errno : -EIO;
-		for (; NLMSG_OK(message, len); message = NLMSG_NEXT(message, len)) {
-			if (message->nlmsg_type == NLMSG_DONE)
-				return facts->error;
-			if (message->nlmsg_type == NLMSG_ERROR)
-				return -EIO;
-			take(facts, message);
-		}
-	}
+	return 0;
 }
 
 static int dump_links(int fd, struct host_facts *facts)
 {
-	const struct {
+	struct {
 		struct nlmsghdr head;
 		struct ifinfomsg body;
 	} request = { .head = { .nlmsg_len = sizeof(request),
 				.nlmsg_type = RTM_GETLINK,
 				.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP } };
 
-	return send(fd, &request, sizeof(request), 0) < 0 ? -errno : read_dump(fd, facts, take_link);
+	int err = rg_netlink_ask(fd, &request.head, take_link, facts);
+
+	return err ? err : facts->error;
 }
 
 static struct link *find_link(const struct links *links, uint32_t ifindex)
@@ -161,8 +147,9 @@ static struct link *find_link(const struct links *links, uint32_t ifindex)
 }
 
 /* An address that an interface was told to receive. Groups do not matter: see for_whom(). */
-static void take_address(struct host_facts *facts, const struct nlmsghdr *message)
+static int take_address(void *arg, const struct nlmsghdr *message)
 {
+	struct host_facts *facts = arg;
 	struct ndmsg *info = NLMSG_DATA(message);
 	struct link *link = find_link(&facts->links, (uint32_t)info->ndm_ifindex);
 	struct rtattr *first = (void *)((char *)info + NLMSG_ALIGN(sizeof(*info)));
@@ -172,10 +159,11 @@ static void take_address(struct host_facts *facts, const struct nlmsghdr *messag
 
 	if (message->nlmsg_type != RTM_NEWNEIGH || !link || !address ||
 	    RTA_PAYLOAD(address) != sizeof(link->mac))
-		return;
+		return 0;
 	mac = RTA_DATA(address);
 	if (!(mac[0] & 1) && memcmp(mac, link->mac, sizeof(link->mac)) != 0)
 		link->has_more_macs = true;
+	return 0;
 }
 
 /*
@@ -184,7 +172,7 @@ static void take_address(struct host_facts *facts, const struct nlmsghdr *messag
  */
 static void dump_addresses(int fd, struct host_facts *facts, struct link *link)
 {
-	const struct {
+	struct {
 		struct nlmsghdr head;
 		struct ndmsg body;
 	} request = { .head = { .nlmsg_len = sizeof(request),
@@ -192,14 +180,14 @@ static void dump_addresses(int fd, struct host_facts *facts, struct link *link)
 				.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
 		      .body = { .ndm_family = AF_BRIDGE, .ndm_ifindex = (int)link->ifindex } };
 
-	if (send(fd, &request, sizeof(request), 0) < 0 || read_dump(fd, facts, take_address))
+	if (rg_netlink_ask(fd, &request.head, take_address, facts))
 		link->has_more_macs = true; /* perhaps */
 }
 
 /* Only the table `local`: a router's main table may have a million routes. */
 static int dump_routes(int fd, struct host_facts *facts, uint8_t family)
 {
-	const struct {
+	struct {
 		struct nlmsghdr head;
 		struct rtmsg body;
 	} request = { .head = { .nlmsg_len = sizeof(request),
@@ -207,7 +195,9 @@ static int dump_routes(int fd, struct host_facts *facts, uint8_t family)
 				.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
 		      .body = { .rtm_family = family, .rtm_table = RT_TABLE_LOCAL } };
 
-	return send(fd, &request, sizeof(request), 0) < 0 ? -errno : read_dump(fd, facts, take_route);
+	int err = rg_netlink_ask(fd, &request.head, take_route, facts);
+
+	return err ? err : facts->error;
 }
 
 /* Frames to other MAC addresses are received, too, for the master or for an interface above this one. */
@@ -273,7 +263,7 @@ static void remove_old_routes(const struct host_facts *facts)
 	}
 }
 
-int rg_host_facts_refresh(struct rg_loader *loader)
+static int refresh(struct rg_loader *loader)
 {
 	struct host_facts facts = { .maps = rg_loader_maps(loader),
 				    .round = (uint32_t)(rg_now() >> 16) };
@@ -299,5 +289,15 @@ int rg_host_facts_refresh(struct rg_loader *loader)
 	if (!err)
 		err = write_links(loader, &facts);
 	free(facts.links.at);
+	return err;
+}
+
+int rg_host_facts_refresh(struct rg_loader *loader)
+{
+	int err = -EINTR;
+
+	/* -EINTR: addresses or interfaces changed while they were read. */
+	for (int i = 0; err == -EINTR && i < MAX_READS; i++)
+		err = refresh(loader);
 	return err;
 }

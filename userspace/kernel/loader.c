@@ -398,6 +398,23 @@ static void name_interfaces(struct rg_loader *loader, const struct rg_conf *conf
 	}
 }
 
+int rg_loader_restore_pins(struct rg_loader *loader)
+{
+	int err, lock;
+
+	if (!access(loader->pin_path, F_OK))
+		return 0;
+	lock = rg_pin_open(loader->pin_path, &loader->private_pins);
+	if (lock < 0)
+		return lock;
+	rg_closep(&loader->lock);
+	loader->lock = lock;
+	err = pin_maps(loader);
+	if (!err)
+		err = rg_pin_remove(loader->pin_path, "lists_now");
+	return err ? err : pin_programs(loader);
+}
+
 static void note_link(void *arg, const char *name)
 {
 	struct rg_loader *loader = arg;

@@ -40,6 +40,12 @@ struct rg_loader {
 	unsigned int interface_count;
 };
 
+/*
+ * Makes pin_path and its pins again, if it was removed. Not `lists_now`, which may be another trie by now: its
+ * owner pins it. 0 or -errno.
+ */
+int rg_loader_restore_pins(struct rg_loader *loader);
+
 /* The id of the map fd; 0: it can't be found out. */
 static inline uint32_t rg_loader_map_id(int fd)
 {

@@ -76,3 +76,65 @@ void rg_netlink_free(struct rg_netlink *netlink)
 	rg_closep(&netlink->fd);
 	free(netlink);
 }
+
+/* ---- questions ---- */
+
+struct answer {
+	uint32_t seq;
+	bool is_dump;
+	int (*take)(void *arg, const struct nlmsghdr *message);
+	void *arg;
+	int err; /* the first one; the rest of a dump is read, and left */
+	bool ended;
+};
+
+/* Of the message that ends a dump (NLMSG_DONE), which may have no number, or of an error: 0 or negative. */
+static int error_of(const struct nlmsghdr *message)
+{
+	int err = 0;
+
+	if (message->nlmsg_len >= NLMSG_LENGTH(sizeof(err)))
+		memcpy(&err, NLMSG_DATA(message), sizeof(err));
+	return err < 0 ? err : 0;
+}
+
+static void take_message(struct answer *answer, const struct nlmsghdr *message)
+{
+	bool is_end = message->nlmsg_type == NLMSG_DONE || message->nlmsg_type == NLMSG_ERROR;
+
+	if (message->nlmsg_seq != answer->seq || answer->ended)
+		return;
+	if (message->nlmsg_flags & NLM_F_DUMP_INTR && !answer->err)
+		answer->err = -EINTR;
+	if (!answer->err)
+		answer->err = is_end ? error_of(message) : answer->take(answer->arg, message);
+	answer->ended = is_end || !answer->is_dump;
+}
+
+int rg_netlink_ask(int fd, struct nlmsghdr *request,
+		   int (*take)(void *arg, const struct nlmsghdr *message), void *arg)
+{
+	char buffer[32768] __attribute__((aligned(NLMSG_ALIGNTO)));
+	struct answer answer = { .seq = (uint32_t)rg_now(),
+				 .is_dump = (request->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP,
+				 .take = take,
+				 .arg = arg };
+
+	request->nlmsg_seq = answer.seq;
+	if (send(fd, request, request->nlmsg_len, 0) < 0)
+		return -errno;
+	while (!answer.ended) {
+		ssize_t len = recv(fd, buffer, sizeof(buffer), MSG_TRUNC);
+		const struct nlmsghdr *message = (const void *)buffer;
+
+		if (len < 0 && errno == EINTR)
+			continue;
+		if (len <= 0)
+			return len ? -errno : -EIO;
+		if ((size_t)len > sizeof(buffer))
+			return -EMSGSIZE;
+		for (; NLMSG_OK(message, len); message = NLMSG_NEXT(message, len))
+			take_message(&answer, message);
+	}
+	return answer.err;
+}

@@ -6,8 +6,20 @@
 #include "base/util.h"
 
 #include <event2/event.h>
+#include <linux/netlink.h>
 
 struct rg_netlink;
+
+/*
+ * Asks the kernel, and calls take for each message of its answer: all of a dump (NLM_F_DUMP), else one. Sets the
+ * request's sequence number, and ignores what an earlier request has left unread. fd: a netlink socket that
+ * blocks; may have a receive timeout.
+ *
+ * 0; take's first nonzero return, after which it is not called again; -EINTR: what was dumped changed
+ * meanwhile; the kernel's error; or -errno.
+ */
+int rg_netlink_ask(int fd, struct nlmsghdr *request,
+		   int (*take)(void *arg, const struct nlmsghdr *message), void *arg);
 
 /*
  * changed is called, from the event loop, once for all changes of 20 ms. What has changed, the caller looks

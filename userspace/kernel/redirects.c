@@ -2,10 +2,12 @@
 #include "kernel/redirects.h"
 
 #include "kernel/conntrack.h"
+#include "kernel/netlink.h"
 
 #include <arpa/inet.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nf_tables_compat.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 #include <sys/socket.h>
@@ -22,6 +24,7 @@ struct rg_redirects {
 	void *arg;
 	uint32_t generation; /* of the rules, when they were read last */
 	bool was_possible;
+	bool is_untracked; /* a rule leads packets past connection tracking */
 	uint32_t round;
 };
 
@@ -175,70 +178,118 @@ static int kind_of_chain(const struct nlmsghdr *message)
 		       CHAIN_FILTER;
 }
 
-static int ask(int fd, uint16_t type, uint16_t flags)
+/* Asks nf_tables; take as for rg_netlink_ask(). */
+static int ask(int fd, uint16_t type, uint16_t flags,
+	       int (*take)(void *arg, const struct nlmsghdr *message), void *arg)
 {
-	const struct nf_request request = {
+	struct nf_request request = {
 		.head = { .nlmsg_len = sizeof(request),
 			  .nlmsg_type = (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type),
 			  .nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags) },
 		.body = { .nfgen_family = NFPROTO_UNSPEC, .version = NFNETLINK_V0 },
 	};
 
-	return send(fd, &request, sizeof(request), 0) < 0 ? -errno : 0;
+	return rg_netlink_ask(fd, &request.head, take, arg);
+}
+
+static int take_generation(void *arg, const struct nlmsghdr *message)
+{
+	size_t len;
+	const void *first = attributes_of(message, &len);
+
+	(void)read_number(find_attribute(first, len, NFTA_GEN_ID), arg);
+	return 0;
 }
 
 /* The number of the rules' last change; 0: there is no nf_tables here. Or -errno, as an int64_t. */
 static int64_t read_generation(int fd)
 {
-	char buffer[4096] __attribute__((aligned(NLMSG_ALIGNTO)));
-	const struct nlmsghdr *message = (const void *)buffer;
 	uint32_t number = 0;
-	const void *first;
-	ssize_t got;
-	size_t len;
-	int err = ask(fd, NFT_MSG_GETGEN, 0);
+	int err = ask(fd, NFT_MSG_GETGEN, 0, take_generation, &number);
 
-	if (err)
-		return err;
-	got = recv(fd, buffer, sizeof(buffer), 0);
-	if (got < 0)
-		return -errno;
-	if (!NLMSG_OK(message, got))
-		return -EIO;
-	if (message->nlmsg_type == NLMSG_ERROR) {
-		const struct nlmsgerr *error = NLMSG_DATA(message);
+	/* The kernel's answer for a part that it does not have. */
+	if (err == -EINVAL || err == -EOPNOTSUPP)
+		return 0;
+	return err ? err : (int64_t)number;
+}
 
-		/* The kernel's answer for a part that it does not have. */
-		return error->error == -EINVAL || error->error == -EOPNOTSUPP ? 0 : error->error;
-	}
-	first = attributes_of(message, &len);
-	(void)read_number(find_attribute(first, len, NFTA_GEN_ID), &number);
-	return number;
+static int take_chain(void *arg, const struct nlmsghdr *message)
+{
+	*(int *)arg |= kind_of_chain(message);
+	return 0;
 }
 
 /* The kinds of all chains that may redirect, or -errno. */
 static int read_chains(int fd)
 {
-	char buffer[32768] __attribute__((aligned(NLMSG_ALIGNTO)));
-	int found = 0, err = ask(fd, NFT_MSG_GETCHAIN, NLM_F_DUMP);
+	int found = 0, err = ask(fd, NFT_MSG_GETCHAIN, NLM_F_DUMP, take_chain, &found);
 
-	while (!err) {
-		ssize_t len = recv(fd, buffer, sizeof(buffer), 0);
-		const struct nlmsghdr *message = (const void *)buffer;
+	return err ? err : found;
+}
 
-		if (len <= 0)
-			return len ? -errno : -EIO;
-		for (; NLMSG_OK(message, len); message = NLMSG_NEXT(message, len)) {
-			if (message->nlmsg_type == NLMSG_DONE)
-				return found;
-			if (message->nlmsg_type == NLMSG_ERROR)
-				return -EIO;
-			if (message->nlmsg_flags & NLM_F_DUMP_INTR)
-				return -EINTR; /* the rules changed meanwhile */
-			found |= kind_of_chain(message);
-		}
+/* Whether an attribute is this text, with its NUL. */
+static bool is_text(const struct nlattr *attribute, const char *text)
+{
+	size_t size = strlen(text) + 1;
+
+	return attribute && attribute->nla_len >= NLA_HDRLEN + size &&
+	       !memcmp((const char *)attribute + NLA_HDRLEN, text, size);
+}
+
+/* What is inside an attribute. */
+static const void *inside(const struct nlattr *attribute, size_t *len)
+{
+	*len = (size_t)attribute->nla_len - NLA_HDRLEN;
+	return (const char *)attribute + NLA_HDRLEN;
+}
+
+/*
+ * Whether an expression takes packets out of connection tracking, or writes to them: nftables' own, and those of
+ * iptables-nft.
+ */
+static bool is_untracking(const struct nlattr *expression)
+{
+	size_t len;
+	const void *first = inside(expression, &len);
+	const struct nlattr *name = find_attribute(first, len, NFTA_EXPR_NAME);
+	const struct nlattr *data = find_attribute(first, len, NFTA_EXPR_DATA), *target;
+
+	if (is_text(name, "notrack"))
+		return true;
+	if (!data)
+		return false;
+	first = inside(data, &len);
+	if (is_text(name, "payload"))
+		return find_attribute(first, len, NFTA_PAYLOAD_SREG) != NULL;
+	target = is_text(name, "target") ? find_attribute(first, len, NFTA_TARGET_NAME) : NULL;
+	return is_text(target, "CT") || is_text(target, "NOTRACK");
+}
+
+static int take_rule(void *arg, const struct nlmsghdr *message)
+{
+	size_t len, size;
+	const void *first = attributes_of(message, &len);
+	const struct nlattr *list = find_attribute(first, len, NFTA_RULE_EXPRESSIONS);
+	const char *at = list ? inside(list, &len) : NULL;
+
+	for (; at && len >= sizeof(struct nlattr); at += size, len -= size) {
+		const struct nlattr *expression = (const void *)at;
+
+		if (expression->nla_len < NLA_HDRLEN || expression->nla_len > len)
+			break;
+		*(bool *)arg |= is_untracking(expression);
+		size = NLA_ALIGN(expression->nla_len);
+		size = size < len ? size : len;
 	}
-	return err;
+	return 0;
+}
+
+/* Whether a rule anywhere leads packets past connection tracking. What can't be read may. */
+static bool read_untracking(int fd)
+{
+	bool found = false;
+
+	return ask(fd, NFT_MSG_GETRULE, NLM_F_DUMP, take_rule, &found) || found;
 }
 
 /* Tables of iptables that are older than nf_tables; and IPVS. What can't be read may be there. */
@@ -274,9 +325,13 @@ struct rg_redirects_facts rg_redirects_read(struct rg_redirects *redirects)
 	generation = read_generation(redirects->fd);
 	if (generation > 0)
 		chains = read_chains(redirects->fd);
+	if ((uint32_t)generation != redirects->generation)
+		redirects->is_untracked = chains > 0 && chains & CHAIN_NAT &&
+					  read_untracking(redirects->fd);
 	is_old = has_older_kinds();
 	facts.possible = generation < 0 || chains != 0 || is_old;
-	facts.by_nat = chains > 0 && (chains & CHAIN_NAT) && !(chains & CHAIN_EARLY) && !is_old;
+	facts.by_nat = chains > 0 && (chains & CHAIN_NAT) && !(chains & CHAIN_EARLY) && !is_old &&
+		       !redirects->is_untracked;
 	if ((uint32_t)generation != redirects->generation || facts.possible != redirects->was_possible)
 		redirects->round++;
 	redirects->generation = (uint32_t)generation;

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "kernel/steering.h"
 
+#include "kernel/netlink.h"
+
+#include <arpa/inet.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
@@ -13,10 +16,28 @@ struct diag_request {
 	struct inet_diag_req_v2 body;
 };
 
-/* Asks sock_diag(7) for listening TCP sockets of one family. */
-static int ask_listeners(int fd, uint8_t family)
+struct wanted {
+	const uint16_t *ports;
+	unsigned int count;
+	bool found;
+};
+
+static int take_listener(void *arg, const struct nlmsghdr *message)
 {
-	const struct diag_request request = {
+	const struct inet_diag_msg *listener = NLMSG_DATA(message);
+	struct wanted *wanted = arg;
+
+	if (message->nlmsg_len < NLMSG_LENGTH(sizeof(*listener)))
+		return 0;
+	for (unsigned int i = 0; i < wanted->count; i++)
+		wanted->found |= ntohs(listener->id.idiag_sport) == wanted->ports[i];
+	return 0;
+}
+
+/* Asks sock_diag(7) for listening TCP sockets of one family. */
+static int find_listeners(int fd, uint8_t family, struct wanted *wanted)
+{
+	struct diag_request request = {
 		.head = { .nlmsg_len = sizeof(request),
 			  .nlmsg_type = SOCK_DIAG_BY_FAMILY,
 			  .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
@@ -25,57 +46,20 @@ static int ask_listeners(int fd, uint8_t family)
 			  .idiag_states = 1 << TCP_LISTEN },
 	};
 
-	return send(fd, &request, sizeof(request), 0) < 0 ? -errno : 0;
-}
-
-static bool is_wanted(const struct nlmsghdr *message, const uint16_t *ports, unsigned int count)
-{
-	const struct inet_diag_msg *found = NLMSG_DATA(message);
-
-	if (message->nlmsg_len < NLMSG_LENGTH(sizeof(*found)))
-		return false;
-	for (unsigned int i = 0; i < count; i++)
-		if (__builtin_bswap16(found->id.idiag_sport) == ports[i])
-			return true;
-	return false;
-}
-
-/* Reads one dump to its end. 1: a wanted port was found, 0: none, or -errno. */
-static int read_listeners(int fd, const uint16_t *ports, unsigned int count)
-{
-	char buffer[16384] __attribute__((aligned(NLMSG_ALIGNTO)));
-	int found = 0;
-
-	for (;;) {
-		ssize_t len = recv(fd, buffer, sizeof(buffer), 0);
-		const struct nlmsghdr *message = (const void *)buffer;
-
-		if (len <= 0)
-			return len ? -errno : -EIO;
-		for (; NLMSG_OK(message, len); message = NLMSG_NEXT(message, len)) {
-			if (message->nlmsg_type == NLMSG_DONE)
-				return found;
-			if (message->nlmsg_type == NLMSG_ERROR)
-				return -EIO;
-			found |= is_wanted(message, ports, count);
-		}
-	}
+	return rg_netlink_ask(fd, &request.head, take_listener, wanted);
 }
 
 int rg_steering_listener(const uint16_t *ports, unsigned int count)
 {
 	static const uint8_t families[] = { AF_INET, AF_INET6 };
 	RG_CLEANUP_CLOSE int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-	int found = 0;
+	struct wanted wanted = { .ports = ports, .count = count };
+	int err = fd < 0 ? -errno : 0;
 
-	if (fd < 0)
-		return -errno;
-	for (size_t i = 0; !found && i < ARRAY_SIZE(families); i++) {
-		found = ask_listeners(fd, families[i]);
-		if (!found)
-			found = read_listeners(fd, ports, count);
-	}
-	return found;
+	for (size_t i = 0; !err && !wanted.found && i < ARRAY_SIZE(families); i++)
+		err = find_listeners(fd, families[i], &wanted);
+	/* A dump that changed meanwhile (-EINTR) may have found one all the same. */
+	return wanted.found ? 1 : err;
 }
 
 static bool is_bridge_port(const struct rg_conf *conf)

@@ -114,11 +114,154 @@ static void test_lost_messages(void **state)
 	event_base_free(base);
 }
 
+/* ---- questions, to a kernel that is a socket pair ---- */
+
+#define STALE 0x1000000 /* in a reply's flags: it has the number of an earlier request */
+
+struct reply {
+	uint16_t type;
+	uint32_t flags;
+	int number; /* the body */
+	bool begins; /* a datagram of its own */
+};
+
+static int ends[2];
+static const struct reply *replies;
+
+/* Answers each request at once. */
+ssize_t send(int fd, const void *buffer, size_t len, int flags)
+{
+	const struct nlmsghdr *request = buffer;
+	char out[4096] = {};
+	size_t at = 0;
+
+	(void)flags;
+	assert_int_equal(fd, ends[0]);
+	for (const struct reply *reply = replies; reply->type; reply++) {
+		struct nlmsghdr head = { .nlmsg_len = NLMSG_LENGTH(sizeof(reply->number)),
+					 .nlmsg_type = reply->type,
+					 .nlmsg_flags = (uint16_t)reply->flags,
+					 .nlmsg_seq = request->nlmsg_seq };
+
+		if (reply->flags & STALE)
+			head.nlmsg_seq--;
+		if (reply->begins && at) {
+			assert_int_equal(write(ends[1], out, at), at);
+			at = 0;
+		}
+		memcpy(out + at, &head, sizeof(head));
+		memcpy(out + at + NLMSG_HDRLEN, &reply->number, sizeof(reply->number));
+		at += NLMSG_ALIGN(head.nlmsg_len);
+	}
+	assert_int_equal(write(ends[1], out, at), at);
+	return (ssize_t)len;
+}
+
+#define DATA 77
+#define MORE NLM_F_MULTI
+
+static const struct question {
+	uint16_t flags; /* of the request */
+	struct reply replies[8];
+	int stop_at; /* the sum at which take() returns 5 */
+	int want, sum;
+} questions[] = {
+	{ NLM_F_DUMP,
+	  { { DATA, MORE, 1, false }, { DATA, MORE, 2, true }, { NLMSG_DONE, MORE, 0, true } },
+	  0,
+	  0,
+	  3 },
+	{ NLM_F_DUMP, { { NLMSG_DONE, MORE, 0, false } }, 0, 0, 0 },
+	{ NLM_F_DUMP, { { NLMSG_DONE, MORE, -ENOMEM, false } }, 0, -ENOMEM, 0 },
+	{ NLM_F_DUMP, { { NLMSG_ERROR, 0, -EPERM, false } }, 0, -EPERM, 0 },
+	/* What an earlier request has left. */
+	{ NLM_F_DUMP,
+	  { { DATA, MORE | STALE, 100, false },
+	    { NLMSG_DONE, MORE | STALE, 0, false },
+	    { DATA, MORE, 1, true },
+	    { NLMSG_DONE, MORE, 0, false } },
+	  0,
+	  0,
+	  1 },
+	{ 0, { { NLMSG_ERROR, STALE, -EIO, false }, { DATA, 0, 4, true } }, 0, 0, 4 },
+	/* The rest of a dump is read, and not taken. */
+	{ NLM_F_DUMP,
+	  { { DATA, MORE, 1, false },
+	    { DATA, MORE, 2, true },
+	    { DATA, MORE, 4, true },
+	    { NLMSG_DONE, MORE, 0, true } },
+	  3,
+	  5,
+	  3 },
+	{ NLM_F_DUMP,
+	  { { DATA, MORE | NLM_F_DUMP_INTR, 1, false },
+	    { DATA, MORE, 2, true },
+	    { NLMSG_DONE, MORE, 0, true } },
+	  0,
+	  -EINTR,
+	  0 },
+	{ 0, { { DATA, 0, 8, false } }, 0, 0, 8 },
+	{ 0, { { NLMSG_ERROR, 0, -ENOENT, false } }, 0, -ENOENT, 0 },
+	{ 0, { { NLMSG_ERROR, 0, 0, false } }, 0, 0, 0 },
+};
+
+struct sum {
+	int sum, stop_at;
+};
+
+static int add_up(void *arg, const struct nlmsghdr *message)
+{
+	struct sum *sum = arg;
+	int number;
+
+	assert_int_equal(message->nlmsg_type, DATA);
+	memcpy(&number, NLMSG_DATA(message), sizeof(number));
+	sum->sum += number;
+	return sum->stop_at && sum->sum == sum->stop_at ? 5 : 0;
+}
+
+static void test_questions(void **state)
+{
+	static const struct reply silence[] = { { 0, 0, 0, false } };
+	const struct timeval timeout = { .tv_usec = 10000 };
+	char byte;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM, 0, ends), 0);
+	assert_int_equal(setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(questions); i++) {
+		struct nlmsghdr request = { .nlmsg_len = sizeof(request),
+					    .nlmsg_flags = questions[i].flags };
+		struct sum sum = { .stop_at = questions[i].stop_at };
+		int err;
+
+		replies = questions[i].replies;
+		err = rg_netlink_ask(ends[0], &request, add_up, &sum);
+		if (err != questions[i].want || sum.sum != questions[i].sum)
+			fail_msg("question %zu: %d, sum %d", i, err, sum.sum);
+		/* Nothing is left for the next one. */
+		assert_int_equal(recv(ends[0], &byte, 1, MSG_DONTWAIT), -1);
+	}
+	{
+		struct nlmsghdr request = { .nlmsg_len = sizeof(request) };
+		struct sum sum = {};
+
+		replies = silence;
+		assert_int_equal(rg_netlink_ask(ends[0], &request, add_up, &sum),
+				 -EIO); /* empty datagram */
+		close(ends[1]);
+		ends[1] = socket(AF_UNIX, SOCK_DGRAM, 0);
+	}
+	close(ends[0]);
+	close(ends[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_changes),
 		cmocka_unit_test(test_lost_messages),
+		cmocka_unit_test(test_questions),
 	};
 
 	if (unshare(CLONE_NEWNET)) {
