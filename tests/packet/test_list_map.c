@@ -115,6 +115,17 @@ void rg_index_maps_swap_lists(struct rg_index_maps *indexes, struct rg_index_gen
 
 static char dir[64];
 
+static void write_list(const char *in, const char *text, char path[96])
+{
+	FILE *file;
+
+	snprintf(path, 96, "%s/a.list", in);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	fputs(text, file);
+	assert_int_equal(fclose(file), 0);
+}
+
 static struct rg_lists *load_lists(const char *text)
 {
 	const struct rg_list_paths paths = { .approved_dir = "/nonexistent",
@@ -123,13 +134,8 @@ static struct rg_lists *load_lists(const char *text)
 					     .max_entries = 1000000 };
 	struct rg_lists *lists = NULL;
 	char path[96];
-	FILE *file;
 
-	snprintf(path, sizeof(path), "%s/a.list", dir);
-	file = fopen(path, "w");
-	assert_non_null(file);
-	fputs(text, file);
-	assert_int_equal(fclose(file), 0);
+	write_list(dir, text, path);
 	assert_int_equal(rg_lists_load(&lists, &paths), 0);
 	unlink(path);
 	return lists;
@@ -428,6 +434,47 @@ static void test_stopped(void **state)
 	rg_lists_free(lists);
 }
 
+/* Blocked entries behind approvals that have ended: put into the trie in force, each once. */
+static void test_begin(void **state)
+{
+	char other[] = "/tmp/repgate-list-map-XXXXXX", path[96], blocked[96], text[160];
+	const uint64_t hour = 3600 * RG_NSEC_PER_SEC;
+	struct rg_list_paths paths = { .approved_dir = other,
+				       .blocked_dir = dir,
+				       .state_dir = "/nonexistent",
+				       .max_entries = 1000000 };
+	struct rg_lists *lists = NULL;
+	struct rg_error error = {};
+	uint32_t before;
+
+	(void)state;
+	assert_non_null(mkdtemp(other));
+	snprintf(text, sizeof(text), "10.0.0.0/8 until=%lld\n", (long long)time(NULL) + 3600);
+	write_list(other, text, path);
+	write_list(dir, "10.1.2.3\n10.2.0.0/16\n192.0.2.1\n", blocked);
+	assert_int_equal(rg_lists_load(&lists, &paths), 0);
+	assert_int_equal(try_publish(lists, &error), 0);
+	before = in_force();
+	assert_false(is_blocked("10.1.2.3"));
+	assert_true(is_blocked("192.0.2.1"));
+	assert_int_equal(rg_list_map_begin(&map, current, rg_now()), 0);
+	assert_false(is_blocked("10.1.2.3"));
+	assert_int_equal(rg_list_map_begin(&map, current, rg_now() + 2 * hour), 2);
+	assert_true(is_blocked("10.1.2.3"));
+	assert_true(is_blocked("10.2.255.255"));
+	assert_false(is_blocked("10.3.0.1"));
+	assert_int_equal(in_force(), before);
+	assert_int_equal(rg_list_map_begin(&map, current, rg_now() + 2 * hour), 0);
+	/* Lists with such entries are not changed in place. */
+	assert_int_equal(rg_lists_load(&lists, &paths), 0);
+	assert_int_equal(try_publish(lists, &error), 0);
+	assert_int_not_equal(in_force(), before);
+	assert_false(is_blocked("10.1.2.3"));
+	(void)unlink(path);
+	(void)unlink(blocked);
+	(void)rmdir(other);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -441,6 +488,7 @@ int main(void)
 		TEST(test_failures),
 		TEST(test_many),
 		TEST(test_stopped),
+		TEST(test_begin),
 	};
 	int fd = new_trie(1);
 

@@ -68,7 +68,7 @@ static json_t *describe_coverings(const struct rg_modules *modules)
 
 static json_t *describe_own_country(const struct rg_modules *modules, const char *code)
 {
-	const struct rg_list_item *item = rg_lists_find_country(modules->lists, code);
+	const struct rg_list_item *item = rg_lists_find_country(modules->lists, code, rg_now());
 	const struct rg_own_network *own = NULL;
 	char text[RG_OWN_TEXT], reason[RG_OWN_TEXT + 20];
 

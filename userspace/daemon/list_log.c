@@ -122,7 +122,7 @@ void rg_list_log_changes(const struct rg_lists *before, const struct rg_lists *l
 static void log_own_country(const struct rg_lists *lists, const struct rg_country_db *countries,
 			    const char *code)
 {
-	const struct rg_list_item *item = rg_lists_find_country(lists, code);
+	const struct rg_list_item *item = rg_lists_find_country(lists, code, rg_now());
 	const struct rg_own_network *own;
 	char text[RG_OWN_TEXT];
 

@@ -399,9 +399,13 @@ void rg_reload_lists(struct rg_reload *reload)
 
 void rg_reload_tick(struct rg_reload *reload, uint64_t now)
 {
+	const struct rg_list_map map = list_map(reload->modules);
 	uint64_t next = rg_lists_next_expiry(reload->modules->lists);
 
-	if (!next || next > now || now < reload->retry_at)
+	if (!next || next > now)
+		return;
+	(void)rg_list_map_begin(&map, reload->modules->lists, now); /* the next tick tries again */
+	if (now < reload->retry_at)
 		return;
 	reload->retry_at = now + RETRY_TIME;
 	rg_reload_lists(reload);

@@ -270,6 +270,41 @@ static int put_list(struct rg_index *index, const struct rg_lists *lists)
 	return 0;
 }
 
+/* Until its approval ends, a blocked entry is approved; then the trie has it. */
+static int put_waiting(struct rg_index *index, const struct rg_lists *lists)
+{
+	size_t count;
+	const struct rg_list_waiting *waiting = rg_lists_waiting(lists, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct rg_index_entry entry = { .prefix = rg_list_item_prefix(&waiting[i].item),
+						      .expiry = rg_lists_begin(lists, &waiting[i]),
+						      .peer_class = RG_CLASS_APPROVED,
+						      .zone = RG_NO_ZONE };
+		int ret = rg_index_put(index, &entry);
+
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+/* Adds room for those that wait. */
+static void measure_waiting(const struct rg_lists *lists, struct rg_index_size *size)
+{
+	size_t count;
+	const struct rg_list_waiting *waiting = rg_lists_waiting(lists, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		struct rg_index_size one;
+
+		rg_index_measure(&waiting[i].item, 1, &one);
+		size->hosts4 += one.hosts4;
+		size->nets6 += one.nets6;
+		size->nets4 |= one.nets4;
+	}
+}
+
 struct rg_index_generation rg_index_maps_stage_lists(const struct rg_index_maps *indexes,
 						     const struct rg_lists *lists)
 {
@@ -282,7 +317,9 @@ struct rg_index_generation rg_index_maps_stage_lists(const struct rg_index_maps 
 		return staged;
 	items = rg_lists_items(lists, &count);
 	rg_index_measure(items, count, &size);
-	if (!make(indexes, RG_INDEX_LISTS, &size, NULL, &staged) && put_list(staged.index, lists))
+	measure_waiting(lists, &size);
+	if (!make(indexes, RG_INDEX_LISTS, &size, NULL, &staged) &&
+	    (put_list(staged.index, lists) || put_waiting(staged.index, lists)))
 		rg_index_maps_drop(&staged);
 	return staged;
 }

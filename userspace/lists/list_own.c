@@ -113,7 +113,7 @@ static int replace(struct cut *cut, struct rg_list_covering *covering,
 }
 
 int rg_list_own_cut(struct rg_list_parser *parser, const struct rg_own_networks *own,
-		    struct rg_list_coverings *coverings)
+		    struct rg_list_sort_waiting *waiting, struct rg_list_coverings *coverings)
 {
 	struct cut cut = { .parser = parser, .own = own };
 	size_t count = parser->count, kept = 0;
@@ -138,8 +138,7 @@ int rg_list_own_cut(struct rg_list_parser *parser, const struct rg_own_networks 
 	memmove(parser->entries + kept, parser->entries + count,
 		(parser->count - count) * sizeof(*parser->entries));
 	parser->count -= count - kept;
-	parser->count = rg_list_sort_resolve(parser->entries, parser->count);
-	return 0;
+	return rg_list_sort_resolve(parser->entries, &parser->count, waiting);
 }
 
 const char *rg_list_own_describe(const struct rg_list_covering *covering,

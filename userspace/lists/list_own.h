@@ -8,7 +8,7 @@
 #define REPGATE_LISTS_LIST_OWN_H
 
 #include "kernel/own_networks.h"
-#include "lists/list_parse.h"
+#include "lists/list_sort.h"
 
 /* A blocked entry that covers what is never blocked. */
 struct rg_list_covering {
@@ -27,10 +27,10 @@ struct rg_list_coverings {
 
 /*
  * Cuts the parser's entries, which rg_list_sort_resolve() has sorted, and sorts them again if needed. Adds what it
- * cut to coverings, whose array the caller frees. 0 or -ENOMEM.
+ * cut to coverings, whose array the caller frees. waiting: as of the sort before. 0 or -ENOMEM.
  */
 int rg_list_own_cut(struct rg_list_parser *parser, const struct rg_own_networks *own,
-		    struct rg_list_coverings *coverings);
+		    struct rg_list_sort_waiting *waiting, struct rg_list_coverings *coverings);
 
 #define RG_LIST_COVERING_TEXT 256
 /* For people: "192.0.0.0/8 covers 192.0.2.0/24, the network of mx0, which is never blocked; the rest of it is". */

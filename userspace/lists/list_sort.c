@@ -146,7 +146,8 @@ struct nest {
 	unsigned int depth;
 };
 
-static bool is_needless(const struct nest *nest, const struct rg_list_parsed *entry)
+/* Whether the entry is not in force now: it is needless, or waits. */
+static bool is_left_out(const struct nest *nest, const struct rg_list_parsed *entry)
 {
 	for (unsigned int i = nest->depth; i; i--)
 		if (makes_needless(nest->entries[i - 1], entry))
@@ -154,24 +155,66 @@ static bool is_needless(const struct nest *nest, const struct rg_list_parsed *en
 	return false;
 }
 
-size_t rg_list_sort_resolve(struct rg_list_parsed *entries, size_t count)
+/* When the last approval around a blocked entry ends; 0: then it is needless. */
+static uint32_t waits_until(const struct nest *nest, const struct rg_list_parsed *entry)
+{
+	uint32_t until = 0;
+
+	for (unsigned int i = nest->depth; i; i--) {
+		const struct rg_list_parsed *outer = nest->entries[i - 1];
+
+		/* 0 lasts longest: hence the subtraction. */
+		if (outer->until - 1 >= entry->until - 1)
+			return 0;
+		if (outer->peer_class == RG_CLASS_APPROVED && outer->until > until)
+			until = outer->until;
+	}
+	return until;
+}
+
+static int add_waiting(struct rg_list_sort_waiting *waiting, const struct rg_list_parsed *entry,
+		       uint32_t from)
+{
+	if (waiting->count == waiting->allocated) {
+		size_t size = waiting->allocated ? 2 * waiting->allocated : 64;
+		struct rg_list_sort_later *all = reallocarray(waiting->all, size, sizeof(*all));
+
+		if (!all)
+			return -ENOMEM;
+		waiting->all = all;
+		waiting->allocated = size;
+	}
+	waiting->all[waiting->count++] = (struct rg_list_sort_later){ .entry = *entry, .from = from };
+	return 0;
+}
+
+int rg_list_sort_resolve(struct rg_list_parsed *entries, size_t *count,
+			 struct rg_list_sort_waiting *waiting)
 {
 	struct nest nest = {};
 	size_t kept = 0;
 
-	if (!is_sorted(entries, count))
-		sort_entries(entries, count, 0);
-	for (size_t i = 0; i < count; i++) {
+	if (!is_sorted(entries, *count))
+		sort_entries(entries, *count, 0);
+	for (size_t i = 0; i < *count; i++) {
 		struct rg_list_parsed *entry = &entries[i];
 
 		while (nest.depth && !covers(nest.entries[nest.depth - 1], &entry->addr))
 			nest.depth--;
-		if (is_needless(&nest, entry))
+		if (is_left_out(&nest, entry)) {
+			uint32_t from = entry->peer_class == RG_CLASS_BLOCKED ?
+						waits_until(&nest, entry) :
+						0;
+
+			if (from && add_waiting(waiting, entry, from))
+				return -ENOMEM;
 			continue;
+		}
 		entry->nested = nest.depth != 0;
 		if (kept < i)
 			entries[kept] = *entry;
 		nest.entries[nest.depth++] = &entries[kept++];
 	}
-	return kept;
+	*count = kept;
+	return 0;
 }

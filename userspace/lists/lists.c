@@ -34,6 +34,9 @@ struct rg_lists {
 	struct rg_own_networks own; /* that blocked entries were cut around */
 	struct rg_list_coverings coverings;
 	struct rg_list_unread unread;
+	struct rg_list_waiting *waiting;
+	size_t waiting_count;
+	uint32_t next_from; /* the soonest `from` of them; 0: there is none */
 };
 
 void rg_lists_free(struct rg_lists *lists)
@@ -48,6 +51,7 @@ void rg_lists_free(struct rg_lists *lists)
 	free(lists->coverings.all);
 	free(lists->countries);
 	free(lists->items);
+	free(lists->waiting);
 	free(lists);
 }
 
@@ -248,6 +252,41 @@ static int pack(struct rg_lists *lists, const struct rg_list_parsed *entries, si
 	return 0;
 }
 
+/* Whether a prefix and what is never blocked have an address in common. */
+static bool touches_own(const struct rg_own_networks *own, const struct rg_list_parsed *entry)
+{
+	const struct rg_prefix prefix = { .len = entry->len, .addr = entry->addr };
+
+	for (size_t i = 0; i < own->count; i++)
+		if (rg_prefix_covers(&prefix, &own->all[i].prefix.addr) ||
+		    rg_prefix_covers(&own->all[i].prefix, &prefix.addr))
+			return true;
+	return false;
+}
+
+/*
+ * Of those that wait, each has room for its own words. One that touches what is never blocked is left to the
+ * next load, which cuts it.
+ */
+static int pack_waiting(struct rg_lists *lists, const struct rg_list_sort_waiting *waiting)
+{
+	lists->waiting = calloc(waiting->count + 1, sizeof(*lists->waiting));
+	if (!lists->waiting)
+		return -ENOMEM;
+	for (size_t i = 0; i < waiting->count; i++) {
+		struct rg_list_waiting *to = &lists->waiting[lists->waiting_count];
+
+		if (touches_own(&lists->own, &waiting->all[i].entry))
+			continue;
+		lists->waiting_count++;
+		(void)pack_entry(&waiting->all[i].entry, &to->item, to->words);
+		to->from = waiting->all[i].from;
+		if (!lists->next_from || to->from < lists->next_from)
+			lists->next_from = to->from;
+	}
+	return 0;
+}
+
 /* Of a country that is approved for as long as it is blocked, or longer, the block never counts. */
 static void drop_needless_countries(struct rg_list_parser *parser)
 {
@@ -277,13 +316,21 @@ static int load_all(struct load *load)
 {
 	struct rg_lists *lists = load->lists;
 	struct rg_list_parser *parser = &load->parser;
+	struct rg_list_sort_waiting waiting = {};
+	int err;
 
 	if (load_class(load, RG_CLASS_APPROVED) || load_class(load, RG_CLASS_BLOCKED))
 		return -ENOMEM;
-	parser->count = rg_list_sort_resolve(parser->entries, parser->count);
-	if (load->paths->own && (rg_own_networks_copy(&lists->own, load->paths->own) ||
-				 rg_list_own_cut(parser, &lists->own, &lists->coverings)))
-		return -ENOMEM;
+	err = rg_list_sort_resolve(parser->entries, &parser->count, &waiting);
+	if (!err && load->paths->own &&
+	    (rg_own_networks_copy(&lists->own, load->paths->own) ||
+	     rg_list_own_cut(parser, &lists->own, &waiting, &lists->coverings)))
+		err = -ENOMEM;
+	if (!err)
+		err = pack_waiting(lists, &waiting);
+	free(waiting.all);
+	if (err)
+		return err;
 	lists->countries = calloc(2 * RG_LIST_COUNTRIES, sizeof(*lists->countries));
 	if (!lists->countries || pack(lists, parser->entries, parser->count))
 		return -ENOMEM;
@@ -437,12 +484,44 @@ static bool is_around(const struct rg_list_item *item, const struct rg_addr *add
 	return rg_prefix_covers(&prefix, addr);
 }
 
+const struct rg_list_waiting *rg_lists_waiting(const struct rg_lists *lists, size_t *count)
+{
+	*count = lists->waiting_count;
+	return lists->waiting;
+}
+
+uint64_t rg_lists_begin(const struct rg_lists *lists, const struct rg_list_waiting *waiting)
+{
+	return expiry_of(lists, waiting->from);
+}
+
+/*
+ * The longest one that has begun. Only between the end of an approval and the next load there is any, so this is
+ * no place to save time.
+ */
+static const struct rg_list_item *find_waiting(const struct rg_lists *lists,
+					       const struct rg_addr *addr, uint64_t now)
+{
+	const struct rg_list_item *best = NULL;
+
+	if (!lists->next_from || expiry_of(lists, lists->next_from) > now)
+		return NULL;
+	for (size_t i = 0; i < lists->waiting_count; i++) {
+		const struct rg_list_item *item = &lists->waiting[i].item;
+
+		if (rg_lists_begin(lists, &lists->waiting[i]) <= now && is_around(item, addr) &&
+		    is_live(lists, item, now) && (!best || item->len > best->len))
+			best = item;
+	}
+	return best;
+}
+
 /*
  * The last entry that begins at or before addr covers it, or an entry around that one does. Few entries
  * are nested; for those each length that exists is tried.
  */
-const struct rg_list_item *rg_lists_find(const struct rg_lists *lists, const struct rg_addr *addr,
-					 uint64_t now)
+static const struct rg_list_item *find_item(const struct rg_lists *lists,
+					    const struct rg_addr *addr, uint64_t now)
 {
 	struct rg_prefix prefix = { .len = RG_ADDR_BITS, .addr = *addr };
 	const struct rg_list_item *item = find_last(lists, &prefix);
@@ -517,6 +596,14 @@ bool rg_lists_needs_cut(const struct rg_lists *lists, const struct rg_own_networ
 		if (!has_own(own, &lists->own.all[i].prefix))
 			return true;
 	return false;
+}
+
+const struct rg_list_item *rg_lists_find(const struct rg_lists *lists, const struct rg_addr *addr,
+					 uint64_t now)
+{
+	const struct rg_list_item *item = find_item(lists, addr, now);
+
+	return item ? item : find_waiting(lists, addr, now);
 }
 
 const struct rg_list_item *rg_lists_find_country(const struct rg_lists *lists, const char *code,

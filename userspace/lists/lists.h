@@ -79,6 +79,20 @@ void rg_lists_free(struct rg_lists *lists);
 /* What is in force, in the order of rg_prefix_compare(), without countries; owned by lists. */
 const struct rg_list_item *rg_lists_items(const struct rg_lists *lists, size_t *count);
 
+/*
+ * A blocked entry that an approved one covers, and that lasts longer. It is in force from the end of the
+ * approval on, also if the lists can't be loaded again then. Not in rg_lists_items().
+ */
+struct rg_list_waiting {
+	struct rg_list_item item;
+	uint32_t words[5]; /* of the item */
+	uint32_t from; /* s since 1970: when the last approval around it ends */
+};
+/* Owned by lists. */
+const struct rg_list_waiting *rg_lists_waiting(const struct rg_lists *lists, size_t *count);
+/* When it begins, as rg_lists_expiry(). */
+uint64_t rg_lists_begin(const struct rg_lists *lists, const struct rg_list_waiting *waiting);
+
 /* Entries as written, before overlaps were resolved. */
 size_t rg_lists_written(const struct rg_lists *lists);
 /* How many countries are named. */

@@ -94,6 +94,14 @@ static bool find_change(const struct rg_lists *from, const struct rg_lists *to, 
 	return !old_left && !new_left;
 }
 
+static bool has_waiting(const struct rg_lists *lists)
+{
+	size_t count;
+
+	(void)rg_lists_waiting(lists, &count);
+	return count;
+}
+
 struct rg_staged_lists {
 	const struct rg_lists *lists; /* the caller's, as all items are */
 	bool in_place; /* the trie in force is changed; otherwise a new one replaces it */
@@ -129,7 +137,8 @@ int rg_list_map_stage(struct rg_staged_lists **ret, const struct rg_list_map *ma
 	*staged = (struct rg_staged_lists){ .lists = lists,
 					    .trie = -1,
 					    .index = RG_INDEX_GENERATION_NONE };
-	staged->in_place = old && rg_lists_same_ends(old, lists) &&
+	staged->in_place = old && !has_waiting(old) && !has_waiting(lists) &&
+			   rg_lists_same_ends(old, lists) &&
 			   find_change(old, lists, &staged->change);
 	if (!staged->in_place)
 		err = fill_trie(staged, map->loader, stop, error);
@@ -202,4 +211,40 @@ int rg_list_map_publish(const struct rg_list_map *map, struct rg_staged_lists *s
 	}
 	rg_index_maps_swap_lists(map->indexes, &staged->index);
 	return 0;
+}
+
+#define BEGIN_MOST 1000 /* entries: 4 ms */
+
+/* 1: put, 0: it is there already, or not needed; or -errno. */
+static int begin(int fd, const struct rg_lists *lists, const struct rg_list_waiting *waiting,
+		 uint64_t now)
+{
+	const struct rg_prefix key = rg_list_item_prefix(&waiting->item);
+	struct rg_list_entry value = list_entry(lists, &waiting->item), old;
+
+	if (rg_lists_begin(lists, waiting) > now || (value.expiry && value.expiry <= now))
+		return 0;
+	if (!bpf_map_lookup_elem(fd, &key, &old) && old.prefix_len == key.len &&
+	    old.peer_class == RG_CLASS_BLOCKED && old.expiry == value.expiry)
+		return 0;
+	return bpf_map_update_elem(fd, &key, &value, BPF_ANY) ? -errno : 1;
+}
+
+int rg_list_map_begin(const struct rg_list_map *map, const struct rg_lists *lists, uint64_t now)
+{
+	size_t count;
+	const struct rg_list_waiting *waiting = rg_lists_waiting(lists, &count);
+	RG_CLEANUP_CLOSE int fd = count ? rg_inner_maps_current_list(map->loader) : -1;
+	int put = 0;
+
+	if (count && fd < 0)
+		return fd;
+	for (size_t i = 0; i < count && put < BEGIN_MOST; i++) {
+		int ret = begin(fd, lists, &waiting[i], now);
+
+		if (ret < 0)
+			return ret;
+		put += ret;
+	}
+	return put;
 }

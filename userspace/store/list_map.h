@@ -41,6 +41,13 @@ int rg_list_map_stage(struct rg_staged_lists **ret, const struct rg_list_map *ma
 int rg_list_map_publish(const struct rg_list_map *map, struct rg_staged_lists *staged,
 			struct rg_error *error);
 
+/*
+ * Puts those blocked entries into the trie in force whose approvals have ended: until the lists are loaded
+ * again, however long that takes. lists: those in force. At most 1,000 in a call: call again for the others.
+ * Returns how many, or a negative error. now: ns of CLOCK_BOOTTIME.
+ */
+int rg_list_map_begin(const struct rg_list_map *map, const struct rg_lists *lists, uint64_t now);
+
 /* Frees staged lists, published or not; NULL is allowed. */
 void rg_list_map_drop(struct rg_staged_lists *staged);
 

@@ -321,6 +321,60 @@ static void write_timed(const char *dir, const char *name, const char *entry, in
 	write_text(dir, name, line);
 }
 
+/* What an approval covers comes into force when it ends, without another load. */
+static void test_waiting(void **state)
+{
+	static const struct {
+		const char *addr;
+		enum rg_class at[4]; /* now, and after 90, 150, 210 minutes */
+	} rows[] = {
+		{ "10.1.2.3", { APPROVED, BLOCKED, BLOCKED, BLOCKED } },
+		{ "10.2.0.9", { APPROVED, BLOCKED, NONE, NONE } },
+		{ "10.3.0.9", { APPROVED, NONE, NONE, NONE } }, /* its block ends first */
+		{ "10.4.0.9", { APPROVED, APPROVED, BLOCKED, BLOCKED } }, /* two approvals */
+		{ "10.4.1.9", { APPROVED, BLOCKED, BLOCKED, BLOCKED } },
+		{ "10.5.0.1", { APPROVED, APPROVED, APPROVED, APPROVED } }, /* one that does not end */
+		{ "10.9.9.9", { APPROVED, NONE, NONE, NONE } },
+		{ "1.1.1.1", { APPROVED, BLOCKED, BLOCKED, BLOCKED } }, /* the same prefix */
+		{ "2001:db8::1", { APPROVED, BLOCKED, BLOCKED, BLOCKED } },
+		{ "2001:db8:0:1::1", { APPROVED, BLOCKED, BLOCKED, BLOCKED } },
+		{ "2001:db8:9::1", { APPROVED, NONE, NONE, NONE } },
+	};
+	struct list_dirs *dirs = *state;
+	struct rg_lists *lists;
+	uint64_t now;
+	size_t count;
+
+	write_timed(dirs->approved, "a.list", "10.0.0.0/8", HOUR);
+	write_timed(dirs->approved, "b.list", "10.4.0.0/24", 2 * HOUR);
+	write_text(dirs->approved, "c.list", "10.5.0.0/16\n");
+	write_timed(dirs->approved, "d.list", "1.1.1.1", HOUR);
+	write_timed(dirs->approved, "e.list", "2001:db8::/32", HOUR);
+	write_text(dirs->blocked, "f.list",
+		   "10.1.2.3\n10.4.0.0/16\n10.5.0.1\n1.1.1.1\n2001:db8::1\n2001:db8:0:1::/64\n");
+	write_timed(dirs->blocked, "g.list", "10.2.0.0/16", 2 * HOUR);
+	write_timed(dirs->blocked, "h.list", "10.3.0.0/16", HOUR / 2);
+	lists = load_lists(dirs);
+	now = rg_now();
+	(void)rg_lists_waiting(lists, &count);
+	assert_int_equal(count, 6);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct rg_addr addr;
+
+		assert_int_equal(rg_addr_parse(rows[i].addr, strlen(rows[i].addr), &addr), 0);
+		for (size_t k = 0; k < 4; k++) {
+			uint64_t minutes = k ? 30 + 60 * k : 0;
+			enum rg_class is =
+				class_at(lists, &addr, now + minutes * 60 * RG_NSEC_PER_SEC);
+
+			if (is != rows[i].at[k])
+				fail_msg("%s after %" PRIu64 " minutes: class %d", rows[i].addr,
+					 minutes, is);
+		}
+	}
+	rg_lists_free(lists);
+}
+
 static void test_until(void **state)
 {
 	struct list_dirs *dirs = *state;
@@ -1252,15 +1306,15 @@ int main(void)
 		TEST(test_until),	    TEST(test_until_and_for_good),
 		TEST(test_nested_ends),	    TEST(test_uncovered),
 		TEST(test_same_ends),	    TEST(test_each_its_own),
-		TEST(test_until_far),	    TEST(test_countries),
-		TEST(test_countries_end),   TEST(test_every_country),
-		TEST(test_sources),	    TEST(test_first_of_equals),
-		TEST(test_nothing_there),   TEST(test_odd_files),
-		TEST(test_max_entries),	    TEST(test_max_files),
-		TEST(test_max_size),	    TEST(test_against_model),
-		TEST(test_quick_and_exact), TEST(test_huge_line),
-		TEST(test_garbage),	    TEST(test_sorting),
-		TEST(test_many_lines),
+		TEST(test_waiting),	    TEST(test_until_far),
+		TEST(test_countries),	    TEST(test_countries_end),
+		TEST(test_every_country),   TEST(test_sources),
+		TEST(test_first_of_equals), TEST(test_nothing_there),
+		TEST(test_odd_files),	    TEST(test_max_entries),
+		TEST(test_max_files),	    TEST(test_max_size),
+		TEST(test_against_model),   TEST(test_quick_and_exact),
+		TEST(test_huge_line),	    TEST(test_garbage),
+		TEST(test_sorting),	    TEST(test_many_lines),
 	};
 
 	return cmocka_run_group_tests_name("lists", tests, NULL, NULL);
