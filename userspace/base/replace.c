@@ -100,7 +100,9 @@ static int write_fresh(int dir, const char *name, int fd, const struct content *
 		return -ENOMEM;
 	}
 	err = content->write(content->arg, to);
-	if (!err && fflush(to))
+	errno = EIO;
+	/* ferror: an earlier piece was not written, and the rest may have found room again. */
+	if (!err && (ferror(to) || fflush(to)))
 		err = -errno;
 	if (!err)
 		err = set_owner(dir, name, fd, content->mode, content->keep);

@@ -402,6 +402,12 @@ void rg_reload_tick(struct rg_reload *reload, uint64_t now)
 	const struct rg_list_map map = list_map(reload->modules);
 	uint64_t next = rg_lists_next_expiry(reload->modules->lists);
 
+	if (rg_lists_clock_was_set(reload->modules->lists) && now >= reload->retry_at) {
+		rg_log_info("the clock was set: loading the lists again, as entries may end");
+		reload->retry_at = now + RETRY_TIME;
+		rg_reload_lists(reload);
+		return;
+	}
 	if (!next || next > now)
 		return;
 	(void)rg_list_map_begin(&map, reload->modules->lists, now); /* the next tick tries again */

@@ -389,13 +389,19 @@ static int lock_pins(struct rg_loader *loader, struct rg_error *error)
 	return fail(error, loader->lock, loader->pin_path);
 }
 
-static void name_interfaces(struct rg_loader *loader, const struct rg_conf *conf)
+/* 0 or -ENOMEM */
+static int name_interfaces(struct rg_loader *loader, const struct rg_conf *conf)
 {
-	loader->interface_count = conf->interface_count;
-	for (unsigned int i = 0; i < loader->interface_count; i++) {
-		loader->interfaces[i].info.name = strdup(conf->interfaces[i]);
-		loader->interfaces[i].link = -1;
+	for (unsigned int i = 0; i < conf->interface_count; i++) {
+		struct rg_loader_interface *at = &loader->interfaces[i];
+
+		at->link = -1;
+		loader->interface_count++;
+		at->info.name = strdup(conf->interfaces[i]);
+		if (!at->info.name)
+			return -ENOMEM;
 	}
+	return 0;
 }
 
 int rg_loader_restore_pins(struct rg_loader *loader)
@@ -435,9 +441,8 @@ int rg_loader_new(struct rg_loader **ret, const struct rg_conf *conf, struct rg_
 	loader->old = (struct rg_maps){ .verdicts = -1, .peers = -1, .zones = -1, .stats = -1 };
 	loader->xdp_mode = conf->xdp_mode;
 	loader->xdp_attach = conf->xdp_attach;
-	name_interfaces(loader, conf);
 	loader->pin_path = strdup(conf->pin_path);
-	if (!loader->pin_path)
+	if (!loader->pin_path || name_interfaces(loader, conf))
 		err = rg_fail(error, -ENOMEM, "out of memory");
 	else
 		err = lock_pins(loader, error);

@@ -434,6 +434,11 @@ bool rg_lists_same_ends(const struct rg_lists *a, const struct rg_lists *b)
 	return !a->next_until || !b->next_until || llabs(apart) < (int64_t)RG_NSEC_PER_SEC / 100;
 }
 
+bool rg_lists_clock_was_set(const struct rg_lists *lists)
+{
+	return llabs(rg_wall_offset() - lists->wall_offset) > 2 * (int64_t)RG_NSEC_PER_SEC;
+}
+
 /* rg_addr_half() of the item's address. A search looks at many, so the address is not built. */
 static uint64_t item_half(const struct rg_list_item *item, unsigned int half)
 {

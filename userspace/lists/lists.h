@@ -106,6 +106,12 @@ uint64_t rg_lists_expiry(const struct rg_lists *lists, const struct rg_list_item
  */
 bool rg_lists_same_ends(const struct rg_lists *a, const struct rg_lists *b);
 
+/*
+ * Whether the wall clock was set since the load, by more than 2 s: a host without a battery learns the time
+ * after it has loaded its lists. Then entries with an `until` end at a wrong time, or were left out.
+ */
+bool rg_lists_clock_was_set(const struct rg_lists *lists);
+
 /* Every file that was found, or could not be; owned by lists. */
 const struct rg_list_file *rg_lists_files(const struct rg_lists *lists, size_t *count);
 

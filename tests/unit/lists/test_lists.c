@@ -13,6 +13,7 @@
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "base/addr.h"
 #include "lists/country_code.h"
@@ -319,6 +320,36 @@ static void write_timed(const char *dir, const char *name, const char *entry, in
 
 	snprintf(line, sizeof(line), "%s until=%" PRId64 "\n", entry, (int64_t)time(NULL) + seconds);
 	write_text(dir, name, line);
+}
+
+static int64_t clock_step; /* s that the wall clock was set by */
+
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+	int err = (int)syscall(SYS_clock_gettime, clock, now);
+
+	if (!err && clock == CLOCK_REALTIME)
+		now->tv_sec += clock_step;
+	return err;
+}
+
+static void test_clock_set(void **state)
+{
+	struct list_dirs *dirs = *state;
+	struct rg_lists *lists = load_lists(dirs);
+
+	assert_false(rg_lists_clock_was_set(lists));
+	clock_step = 1; /* a leap second */
+	assert_false(rg_lists_clock_was_set(lists));
+	clock_step = 3;
+	assert_true(rg_lists_clock_was_set(lists));
+	clock_step = -1000000000;
+	assert_true(rg_lists_clock_was_set(lists));
+	rg_lists_free(lists);
+	lists = load_lists(dirs);
+	assert_false(rg_lists_clock_was_set(lists));
+	rg_lists_free(lists);
+	clock_step = 0;
 }
 
 /* What an approval covers comes into force when it ends, without another load. */
@@ -1306,15 +1337,16 @@ int main(void)
 		TEST(test_until),	    TEST(test_until_and_for_good),
 		TEST(test_nested_ends),	    TEST(test_uncovered),
 		TEST(test_same_ends),	    TEST(test_each_its_own),
-		TEST(test_waiting),	    TEST(test_until_far),
-		TEST(test_countries),	    TEST(test_countries_end),
-		TEST(test_every_country),   TEST(test_sources),
-		TEST(test_first_of_equals), TEST(test_nothing_there),
-		TEST(test_odd_files),	    TEST(test_max_entries),
-		TEST(test_max_files),	    TEST(test_max_size),
-		TEST(test_against_model),   TEST(test_quick_and_exact),
-		TEST(test_huge_line),	    TEST(test_garbage),
-		TEST(test_sorting),	    TEST(test_many_lines),
+		TEST(test_waiting),	    TEST(test_clock_set),
+		TEST(test_until_far),	    TEST(test_countries),
+		TEST(test_countries_end),   TEST(test_every_country),
+		TEST(test_sources),	    TEST(test_first_of_equals),
+		TEST(test_nothing_there),   TEST(test_odd_files),
+		TEST(test_max_entries),	    TEST(test_max_files),
+		TEST(test_max_size),	    TEST(test_against_model),
+		TEST(test_quick_and_exact), TEST(test_huge_line),
+		TEST(test_garbage),	    TEST(test_sorting),
+		TEST(test_many_lines),
 	};
 
 	return cmocka_run_group_tests_name("lists", tests, NULL, NULL);
