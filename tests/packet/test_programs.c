@@ -17,6 +17,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -32,6 +33,12 @@
 
 static char log_text[LOG_SIZE];
 
+/* As the agent decides it: before Linux 5.18 not, and then it does not load programs for frames in several buffers. */
+static bool can_hold(void)
+{
+	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_load_bytes, NULL) == 1;
+}
+
 /* A program alone: what the kernel says is then about it. Returns the instructions that were verified. */
 static uint32_t load_alone(const char *name)
 {
@@ -41,7 +48,7 @@ static uint32_t load_alone(const char *name)
 	uint32_t len = sizeof(info);
 
 	assert_non_null(skeleton);
-	skeleton->rodata->rg_config.can_hold = 1;
+	skeleton->rodata->rg_config.can_hold = can_hold();
 	bpf_object__for_each_program(program, skeleton->obj) {
 		bool is_meant = !strcmp(bpf_program__name(program), name);
 
@@ -70,11 +77,14 @@ static void test_programs(void **state)
 	assert_non_null(skeleton);
 	bpf_object__for_each_program(program, skeleton->obj) {
 		const char *name = bpf_program__name(program);
-		uint32_t verified = load_alone(name);
+		uint32_t verified;
 
+		count++;
+		if (!can_hold() && strstr(name, "_frags"))
+			continue;
+		verified = load_alone(name);
 		printf("# %s: %u instructions verified\n", name, verified);
 		assert_in_range(verified, 0, MOST_VERIFIED);
-		count++;
 	}
 	filter_bpf__destroy(skeleton);
 	assert_true(count >= 12);
@@ -100,7 +110,7 @@ static struct filter_bpf *open_lab(void)
 	uint32_t zero = 0;
 
 	assert_non_null(skel);
-	skel->rodata->rg_config.can_hold = 1;
+	skel->rodata->rg_config.can_hold = can_hold();
 	bpf_object__for_each_program(program, skel->obj)
 		bpf_program__set_autoload(program, program == skel->progs.filter ||
 							   program == skel->progs.release ||
@@ -153,10 +163,13 @@ static void check_scratch(const struct filter_bpf *skel, const char *name,
 
 static void test_scratch(void **state)
 {
-	struct filter_bpf *skel = open_lab();
+	struct filter_bpf *skel;
 	struct packet odd, cut;
 
 	(void)state;
+	if (!can_hold())
+		skip(); /* it reads no headers by copies */
+	skel = open_lab();
 	packet_build(&(struct packet_spec){ .data = 5 }, &odd); /* not whole words */
 	packet_build(&(struct packet_spec){}, &cut);
 	cut.len = cut.l4 + 8;
