@@ -55,11 +55,15 @@ static void on_news(evutil_socket_t fd, short what, void *arg)
 /* 0 or -errno */
 static int listen_for_news(struct rg_redirects *redirects, struct event_base *base)
 {
+	const struct sockaddr_nl address = { .nl_family = AF_NETLINK };
 	int group = NFNLGRP_NFTABLES;
 
 	redirects->news = open_netfilter(SOCK_NONBLOCK);
 	if (redirects->news < 0)
 		return redirects->news;
+	/* A socket without a number of its own gets no news: the kernel takes it for the one that asked. */
+	if (bind(redirects->news, (const struct sockaddr *)&address, sizeof(address)))
+		return -errno;
 	if (setsockopt(redirects->news, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)))
 		return -errno;
 	redirects->event = event_new(base, redirects->news, EV_READ | EV_PERSIST, on_news, redirects);
