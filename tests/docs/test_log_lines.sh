@@ -35,6 +35,7 @@ rows='
 ^interface eth1: the filter sees all connections again$|interface %s: the filter sees all connections again
 ^lacks hold: |hold: held SYNs can'\''t be released before Linux 5.18, the first one is dropped
 ^lacks steering: |steering: no sk_lookup program, tempfail resets and reject drops
+^lacks index: no memory for that of |index: no memory for that of %s, lookups are slower; tried again in %llu s
 ^lacks native: |native: %s is in generic mode, which is slower
 ^lacks frags: |frags: %s takes no frames in several buffers (large MTU)
 '

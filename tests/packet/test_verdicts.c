@@ -56,9 +56,15 @@ static int new_map(enum bpf_map_type type, uint32_t key, uint32_t value, uint32_
 	return fd < 0 ? -errno : fd;
 }
 
+static unsigned int maps_refused; /* so many of the next ones: there is no memory */
+
 int rg_inner_maps_new_index(const struct rg_loader *loader, uint32_t lines)
 {
 	(void)loader;
+	if (maps_refused) {
+		maps_refused--;
+		return -ENOMEM;
+	}
 	return new_map(BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), sizeof(struct rg_index_line), lines,
 		       BPF_F_MMAPABLE);
 }
@@ -324,7 +330,7 @@ static struct rg_verdict_details *details_of(const struct fixture *fixture, uint
 struct visited {
 	const struct fixture *fixture;
 	uint32_t count;
-	bool taken[2 * SIZE];
+	bool taken[64 * SIZE]; /* the largest map of any test */
 };
 
 static int visit(void *arg, const struct rg_prefix *key, const struct rg_full_verdict *full)
@@ -1582,6 +1588,93 @@ static void test_slot_of_a_zone_that_left(void **state)
 	end_fixture(&fixture);
 }
 
+/* ---- an index without memory ---- */
+
+static size_t indexed(const struct fixture *fixture, enum rg_index_part part)
+{
+	struct rg_index_maps_count count = rg_verdicts_indexes(fixture->verdicts);
+
+	return count.parts[part].hosts4 + count.parts[part].nets6;
+}
+
+static bool is_in_force(const struct fixture *fixture, enum rg_index_part part)
+{
+	return rg_index_in_force(fixture->loader.maps.settings->index, part);
+}
+
+/* No allocation that fails is for good: it is tried again, later each time, until the index has everything. */
+static void test_index_again(void **state)
+{
+	struct fixture fixture = new_fixture(true);
+	struct rg_index_maps_count count;
+	uint64_t now, before = 0;
+
+	(void)state;
+	maps_refused = 2;
+	agent_begins(&fixture);
+	assert_int_equal(maps_refused, 0);
+	for (uint32_t i = 0; i < 50; i++)
+		put(&fixture, i, HOUR, rg_now());
+	for (uint32_t i = 50; i < 80; i++)
+		put_clean(&fixture, i, rg_now());
+	count = rg_verdicts_indexes(fixture.verdicts);
+	assert_int_equal(count.failed, 2);
+	assert_int_equal(fixture.loader.maps.settings->index, 0);
+	for (int i = 1; i <= 9; i++) { /* of 10, 20, 40 s ... 640 s */
+		uint64_t wait = (10ULL << i < 640 ? 10ULL << i : 640) * RG_NSEC_PER_SEC;
+
+		count = rg_verdicts_indexes(fixture.verdicts);
+		assert_true(count.retry_at[RG_INDEX_HOSTS] > before);
+		now = count.retry_at[RG_INDEX_HOSTS];
+		maps_refused = 2;
+		sweep(&fixture, now - 1);
+		assert_int_equal(maps_refused, 2); /* not yet */
+		sweep(&fixture, now + RG_NSEC_PER_SEC);
+		assert_int_equal(maps_refused, 0);
+		count = rg_verdicts_indexes(fixture.verdicts);
+		assert_in_range(count.retry_at[RG_INDEX_HOSTS] - rg_now(),
+				wait - 5 * RG_NSEC_PER_SEC, wait);
+		assert_false(is_in_force(&fixture, RG_INDEX_HOSTS));
+	}
+	/* Now there is memory. */
+	sweep(&fixture, rg_now() + 700 * RG_NSEC_PER_SEC);
+	assert_true(is_in_force(&fixture, RG_INDEX_HOSTS));
+	assert_true(is_in_force(&fixture, RG_INDEX_PEERS));
+	assert_int_equal(indexed(&fixture, RG_INDEX_HOSTS), 50);
+	assert_int_equal(indexed(&fixture, RG_INDEX_PEERS), 30);
+	count = rg_verdicts_indexes(fixture.verdicts);
+	assert_int_equal(count.retry_at[RG_INDEX_HOSTS], 0);
+	assert_int_equal(count.failed, 2 + 9 * 2);
+	put(&fixture, 80, HOUR, rg_now());
+	assert_int_equal(indexed(&fixture, RG_INDEX_HOSTS), 51);
+	end_fixture(&fixture);
+}
+
+/* What is stored and removed while it is filled again. */
+static void test_index_again_meanwhile(void **state)
+{
+	struct fixture fixture = new_fixture(true);
+	const struct rg_prefix gone = host(10);
+	uint64_t now = rg_now();
+	size_t count = 0;
+
+	(void)state;
+	maps_refused = 2;
+	agent_begins(&fixture);
+	for (uint32_t i = 0; i < 50; i++)
+		put(&fixture, i, HOUR, now);
+	rg_verdicts_sweep(fixture.verdicts, now + 20 * RG_NSEC_PER_SEC);
+	assert_true(rg_jobs_run(fixture.jobs)); /* a slice; perhaps all of it */
+	put(&fixture, 50, HOUR, now);
+	assert_int_equal(rg_verdicts_flush(fixture.verdicts, &gone, RG_NO_ZONE, add_count, &count),
+			 0);
+	assert_int_equal(count, 1);
+	rg_jobs_finish(fixture.jobs);
+	assert_true(is_in_force(&fixture, RG_INDEX_HOSTS));
+	assert_int_equal(indexed(&fixture, RG_INDEX_HOSTS), 50);
+	end_fixture(&fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1608,6 +1701,8 @@ int main(void)
 		cmocka_unit_test(test_other_prefix),
 		cmocka_unit_test(test_bound),
 		cmocka_unit_test(test_by_number),
+		cmocka_unit_test(test_index_again),
+		cmocka_unit_test(test_index_again_meanwhile),
 		cmocka_unit_test(test_renewed_often),
 		cmocka_unit_test(test_taken_over_in_steps),
 		cmocka_unit_test(test_full_when_taken_over),

@@ -176,6 +176,26 @@ static json_t *describe_index(const struct rg_modules *modules)
 	return all;
 }
 
+/* Parts of the index that there was no memory for, and when they are tried again. */
+static void add_missing_indexes(const struct rg_modules *modules, json_t *lacks)
+{
+	static const char *const parts[RG_INDEXES] = { "local lists", "verdicts", "clean peers" };
+	struct rg_index_maps_count count = rg_verdicts_indexes(modules->verdicts);
+	uint64_t now = rg_now();
+
+	for (int i = 0; i < RG_INDEXES; i++)
+		if (count.retry_at[i])
+			json_array_append_new(
+				lacks,
+				json_sprintf("index: no memory for that of %s, lookups are slower; "
+					     "tried again in %llu s",
+					     parts[i],
+					     count.retry_at[i] > now ?
+						     (unsigned long long)((count.retry_at[i] - now) /
+									  RG_NSEC_PER_SEC) :
+						     0ULL));
+}
+
 /* What this host can't do, for people (docs/platforms.md). */
 static json_t *describe_lacks(const struct rg_modules *modules)
 {
@@ -191,6 +211,7 @@ static json_t *describe_lacks(const struct rg_modules *modules)
 			json_string("pins: the BPF file system belongs to this mount namespace "
 				    "alone (ip netns exec, container): after a kill -9 nothing is "
 				    "filtered"));
+	add_missing_indexes(modules, lacks);
 	if (!modules->steering.attached)
 		json_array_append_new(lacks, json_string("steering: no sk_lookup program, tempfail "
 							 "resets and reject drops"));

@@ -401,9 +401,13 @@ void rg_reload_tick(struct rg_reload *reload, uint64_t now)
 {
 	const struct rg_list_map map = list_map(reload->modules);
 	uint64_t next = rg_lists_next_expiry(reload->modules->lists);
+	bool again = rg_index_maps_wants_lists(map.indexes, now);
 
 	if (rg_lists_clock_was_set(reload->modules->lists) && now >= reload->retry_at) {
 		rg_log_info("the clock was set: loading the lists again, as entries may end");
+		again = true;
+	}
+	if (again && now >= reload->retry_at) {
 		reload->retry_at = now + RETRY_TIME;
 		rg_reload_lists(reload);
 		return;

@@ -9,6 +9,8 @@
 #define KNOWN_FOR_ONE 8 /* clean peers, for each entry of `peers` */
 #define OVERFLOW_MAX 4096 /* each put compares its key with all of them */
 #define SWEEP_TIME (10 * RG_NSEC_PER_SEC)
+/* Without memory the next attempt is after SWEEP_TIME, and then after twice as long each time, up to this. */
+#define MOST_WAIT (640 * RG_NSEC_PER_SEC)
 
 struct rg_index_maps {
 	struct rg_loader *loader;
@@ -19,7 +21,8 @@ struct rg_index_maps {
 	bool is_active[RG_INDEXES]; /* packets use the part, as soon as it has an index */
 	size_t max_peers;
 	uint64_t next_sweep; /* ns of CLOCK_BOOTTIME, and retry_at, too */
-	uint64_t retry_at[RG_INDEXES]; /* after a renewal without memory: when to try again */
+	uint64_t retry_at[RG_INDEXES]; /* after one without memory: when to try again */
+	uint64_t wait[RG_INDEXES]; /* ns: until that, from the failure on; 0: none has failed */
 	uint64_t failed;
 };
 
@@ -56,12 +59,21 @@ static int make(const struct rg_index_maps *indexes, enum rg_index_part which,
 	return err;
 }
 
-/* Leaves a part to the trie, for lack of memory. */
+static void note_failure(struct rg_index_maps *indexes, enum rg_index_part which)
+{
+	uint64_t wait = indexes->wait[which] ? 2 * indexes->wait[which] : SWEEP_TIME;
+
+	indexes->failed++;
+	indexes->wait[which] = wait < MOST_WAIT ? wait : MOST_WAIT;
+	indexes->retry_at[which] = rg_now() + indexes->wait[which];
+}
+
+/* Leaves a part to the trie, for lack of memory, until the next attempt. */
 static void give_up(struct rg_index_maps *indexes, enum rg_index_part which)
 {
 	(void)rg_inner_maps_set_index(indexes->loader, which, -1, 0);
 	rg_index_maps_drop(&indexes->parts[which]);
-	indexes->failed++;
+	note_failure(indexes, which);
 }
 
 /* Puts a complete generation in force: the next packets use it. 0 or a negative error. */
@@ -85,6 +97,7 @@ static void replace(struct rg_index_maps *indexes, enum rg_index_part which,
 	}
 	rg_index_maps_drop(&indexes->parts[which]);
 	indexes->parts[which] = *fresh;
+	indexes->wait[which] = 0;
 	if (indexes->is_active[which])
 		rg_index_retire_previous(fresh->index);
 }
@@ -140,11 +153,37 @@ void rg_index_maps_activate(struct rg_index_maps *indexes)
 		indexes->is_active[i] = true;
 		if (was_active || !indexes->parts[i].index)
 			continue;
-		if (put_in_force(indexes, i, &indexes->parts[i]))
+		if (put_in_force(indexes, i, &indexes->parts[i])) {
 			give_up(indexes, i);
-		else
-			rg_index_retire_previous(indexes->parts[i].index);
+			continue;
+		}
+		rg_index_retire_previous(indexes->parts[i].index);
+		indexes->wait[i] = 0;
 	}
+}
+
+bool rg_index_maps_retry(struct rg_index_maps *indexes, uint64_t now)
+{
+	const struct rg_index_size size = { .hosts4 = FIRST_HOSTS, .nets6 = FIRST_NETS };
+	bool has_new = false;
+
+	for (int i = RG_INDEX_HOSTS; indexes->on && i < RG_INDEXES; i++) {
+		if (indexes->parts[i].index || now < indexes->retry_at[i])
+			continue;
+		if (make(indexes, i, &size, indexes->presence, &indexes->parts[i])) {
+			note_failure(indexes, i);
+			continue;
+		}
+		indexes->is_active[i] = false;
+		has_new = true;
+	}
+	return has_new;
+}
+
+bool rg_index_maps_wants_lists(const struct rg_index_maps *indexes, uint64_t now)
+{
+	return indexes->on && !indexes->parts[RG_INDEX_LISTS].index &&
+	       indexes->wait[RG_INDEX_LISTS] && now >= indexes->retry_at[RG_INDEX_LISTS];
 }
 
 static size_t half_more(size_t count, size_t min)
@@ -190,8 +229,7 @@ static void renew(struct rg_index_maps *indexes, enum rg_index_part which)
 		return;
 	}
 	/* The old index stays: the trie answers for what finds no room in it. */
-	indexes->retry_at[which] = rg_now() + SWEEP_TIME;
-	indexes->failed++;
+	note_failure(indexes, which);
 }
 
 uint64_t rg_index_maps_peer_until(const struct rg_index_maps *indexes, const struct rg_addr *peer,
@@ -365,8 +403,11 @@ struct rg_index_maps_count rg_index_maps_count(const struct rg_index_maps *index
 {
 	struct rg_index_maps_count count = { .failed = indexes->failed };
 
-	for (int i = 0; i < RG_INDEXES; i++)
+	for (int i = 0; i < RG_INDEXES; i++) {
 		if (indexes->parts[i].index)
 			count.parts[i] = rg_index_count(indexes->parts[i].index);
+		else if (indexes->wait[i])
+			count.retry_at[i] = indexes->retry_at[i];
+	}
 	return count;
 }

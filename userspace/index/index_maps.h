@@ -35,6 +35,15 @@ void rg_index_maps_withdraw(struct rg_index_maps *indexes);
  */
 void rg_index_maps_activate(struct rg_index_maps *indexes);
 
+/*
+ * Tries again to make indexes of hosts and peers that there was no memory for, once their time has come. True: one is
+ * there, and empty. The caller puts all entries, and then calls rg_index_maps_activate(); not while it does so
+ * already. now: ns of CLOCK_BOOTTIME.
+ */
+bool rg_index_maps_retry(struct rg_index_maps *indexes, uint64_t now);
+/* Whether the lists should be loaded again, because there was no memory for their index. */
+bool rg_index_maps_wants_lists(const struct rg_index_maps *indexes, uint64_t now);
+
 /* Puts a verdict, or a clean peer (RG_CLASS_CLEAN). Call after the map itself has it. */
 void rg_index_maps_put(struct rg_index_maps *indexes, const struct rg_index_entry *entry);
 /* Removes a clean peer, or, if not clean, a verdict. Call after the map itself has lost it. */
@@ -82,6 +91,7 @@ void rg_index_maps_sweep(struct rg_index_maps *indexes, uint64_t now);
 struct rg_index_maps_count {
 	struct rg_index_count parts[RG_INDEXES];
 	uint64_t failed; /* times that a part was given up or not renewed, for lack of memory */
+	uint64_t retry_at[RG_INDEXES]; /* of a part without an index: the next attempt, ns; 0: none is needed */
 };
 struct rg_index_maps_count rg_index_maps_count(const struct rg_index_maps *indexes);
 

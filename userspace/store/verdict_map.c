@@ -211,9 +211,8 @@ int rg_verdict_map_remove(struct rg_verdict_map *map, const struct rg_prefix *ke
 	return 0;
 }
 
-/* Call when the trie has the entry. */
-static void announce(struct rg_verdict_map *map, const struct rg_prefix *key,
-		     const struct rg_verdict *value)
+static void put_into_index(struct rg_verdict_map *map, const struct rg_prefix *key,
+			   const struct rg_verdict *value)
 {
 	const struct rg_index_entry entry = { .prefix = *key,
 					      .expiry = value->expiry,
@@ -222,6 +221,13 @@ static void announce(struct rg_verdict_map *map, const struct rg_prefix *key,
 					      .zone = value->zone };
 
 	rg_index_maps_put(map->indexes, &entry);
+}
+
+/* Call when the trie has the entry. */
+static void announce(struct rg_verdict_map *map, const struct rg_prefix *key,
+		     const struct rg_verdict *value)
+{
+	put_into_index(map, key, value);
 	map->observer.changed(map->observer.arg, key, value);
 }
 
@@ -641,4 +647,15 @@ struct rg_verdict_map_count rg_verdict_map_count(const struct rg_verdict_map *ma
 	count.details = rg_slot_bitmap_taken(map->slots);
 	count.queued = rg_expiry_queue_count(map->queue);
 	return count;
+}
+
+int rg_verdict_map_index_next(struct rg_verdict_map *map, uint32_t *number)
+{
+	struct rg_verdict value;
+	struct rg_prefix key;
+	int err = rg_verdict_map_next(map, number, &key, &value);
+
+	if (!err)
+		put_into_index(map, &key, &value);
+	return err;
 }

@@ -95,6 +95,8 @@ bool rg_verdict_map_expire(struct rg_verdict_map *map, uint64_t now, size_t *cou
  */
 int rg_verdict_map_next(const struct rg_verdict_map *map, uint32_t *number, struct rg_prefix *key,
 			struct rg_verdict *value);
+/* The same, and puts it into the index. */
+int rg_verdict_map_index_next(struct rg_verdict_map *map, uint32_t *number);
 /* From now on, entries that are stored or renewed are fresh. */
 void rg_verdict_map_age(struct rg_verdict_map *map);
 bool rg_verdict_map_is_fresh(const struct rg_verdict_map *map, const struct rg_verdict *value);

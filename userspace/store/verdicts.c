@@ -26,6 +26,15 @@ struct peer_adoption {
 	struct rg_peers_walk walk;
 };
 
+/* An index that there was no memory for is filled again: verdicts, then peers. */
+struct refill {
+	struct rg_job job;
+	struct rg_verdicts *verdicts;
+	uint32_t number;
+	bool are_verdicts_over;
+	struct rg_peers_walk walk;
+};
+
 struct expiry {
 	struct rg_job job;
 	struct rg_verdicts *verdicts;
@@ -48,6 +57,7 @@ struct rg_verdicts {
 	struct zone_flush of_zones[RG_MAX_ZONES];
 	struct rg_new_actions actions;
 	struct peer_adoption adoption;
+	struct refill refill;
 	struct expiry expiry;
 };
 
@@ -499,8 +509,48 @@ static bool expire_step(struct rg_job *job)
 	return more;
 }
 
+#define REFILL_STEP 64 /* verdicts: 0.1 ms */
+
+static void ignore_clean(void *arg, const struct rg_addr *addr, uint64_t expiry)
+{
+	(void)arg;
+	(void)addr;
+	(void)expiry;
+}
+
+/* What is stored, removed or changed meanwhile reaches the index by itself. */
+static bool refill_step(struct rg_job *job)
+{
+	struct refill *refill = (struct refill *)(void *)job;
+	struct rg_verdicts *verdicts = refill->verdicts;
+
+	for (int i = 0; !refill->are_verdicts_over && i < REFILL_STEP; i++)
+		refill->are_verdicts_over =
+			rg_verdict_map_index_next(verdicts->map, &refill->number) == -ERANGE;
+	if (!refill->are_verdicts_over)
+		return true;
+	if (rg_peers_adopt(&verdicts->peers, -1, 0, &refill->walk, ignore_clean, NULL))
+		return true;
+	rg_index_maps_activate(verdicts->indexes);
+	return false;
+}
+
+static void retry_indexes(struct rg_verdicts *verdicts, uint64_t now)
+{
+	struct refill *refill = &verdicts->refill;
+
+	/* Each of them activates the indexes at its end. */
+	if (refill->job.is_queued || verdicts->adoption.job.is_queued ||
+	    rg_verdict_map_is_adopting(verdicts->map) || !rg_index_maps_retry(verdicts->indexes, now))
+		return;
+	*refill = (struct refill){ .job = { .work = RG_LOOP_INDEX, .step = refill_step },
+				   .verdicts = verdicts };
+	rg_jobs_add(verdicts->jobs, RG_LANE_UPKEEP, &refill->job);
+}
+
 void rg_verdicts_sweep(struct rg_verdicts *verdicts, uint64_t now)
 {
+	retry_indexes(verdicts, now);
 	verdicts->expiry.now = now;
 	if (!verdicts->expiry.job.is_queued)
 		verdicts->expiry.job = (struct rg_job){ .work = RG_LOOP_EXPIRY, .step = expire_step };
