@@ -17,7 +17,7 @@
 static struct event_base *base;
 static struct rg_dir_watch *watch;
 static char root[] = "/dev/shm/repgate-watch-XXXXXX";
-static char one[64], two[64], aside[64];
+static char one[48], two[48], aside[48];
 static unsigned int calls;
 
 static void changed(void *arg)
@@ -27,14 +27,25 @@ static void changed(void *arg)
 	event_base_loopbreak(base);
 }
 
+static void stop(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	event_base_loopbreak(base);
+}
+
 /* Whether the callback comes within ms. */
 static bool comes(int ms)
 {
 	const struct timeval end = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+	struct event *timer = evtimer_new(base, stop, NULL);
 	unsigned int before = calls;
 
-	event_base_loopexit(base, &end);
+	assert_non_null(timer);
+	evtimer_add(timer, &end);
 	event_base_dispatch(base);
+	event_free(timer); /* it must not end a later wait */
 	return calls != before;
 }
 
@@ -105,8 +116,6 @@ static void test_created(void **state)
 {
 	(void)state;
 	assert_int_equal(mkdir(two, 0700), 0);
-	assert_false(comes(SHORT));
-	rg_dir_watch_refresh(watch);
 	assert_true(comes(LONG)); /* what is in it is new */
 	write_file(two, "a");
 	assert_true(comes(LONG));
@@ -130,14 +139,74 @@ static void test_replaced(void **state)
 	rg_dir_watch_refresh(NULL);
 }
 
+static void make_link(const char *to, const char *from)
+{
+	(void)unlink(from);
+	assert_int_equal(symlink(to, from), 0);
+}
+
+/* What a link leads to changes where inotify does not look: its content, its name, a directory on the way. */
+static void test_links(void **state)
+{
+	char target[128], fresh[128], from[128], hop[128];
+
+	(void)state;
+	snprintf(hop, sizeof(hop), "%s/hop", root);
+	snprintf(from, sizeof(from), "%s/a.list", one);
+	snprintf(target, sizeof(target), "%s/hop/a.list", root);
+	snprintf(fresh, sizeof(fresh), "%s/fresh", aside);
+	assert_int_equal(mkdir(two, 0700), 0);
+	assert_int_equal(mkdir(aside, 0700), 0);
+	assert_true(comes(LONG));
+	write_file(aside, "a.list");
+	make_link(aside, hop);
+	make_link(target, from);
+	assert_true(comes(LONG));
+	assert_false(comes(SHORT));
+	write_file(aside, "a.list");
+	assert_true(comes(LONG)); /* the same size */
+	write_file(aside, "fresh");
+	assert_int_equal(rename(fresh, target), 0);
+	assert_true(comes(LONG));
+	assert_int_equal(chmod(target, 0444), 0);
+	assert_true(comes(LONG));
+	write_file(two, "b.list"); /* this one is watched */
+	assert_true(comes(LONG));
+	make_link(two, hop);
+	assert_true(comes(LONG)); /* it leads nowhere now */
+	write_file(two, "a.list");
+	assert_true(comes(LONG));
+	unlink(hop);
+	assert_true(comes(LONG));
+}
+
+/* A file or a directory that becomes readable. */
+static void test_permissions(void **state)
+{
+	char path[128];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/a.list", one);
+	write_file(one, "a.list");
+	assert_true(comes(LONG));
+	assert_int_equal(chmod(path, 0), 0);
+	assert_true(comes(LONG));
+	assert_int_equal(chmod(path, 0444), 0);
+	assert_true(comes(LONG));
+	assert_int_equal(chmod(one, 0), 0);
+	assert_true(comes(LONG));
+	assert_int_equal(chmod(one, 0755), 0);
+	assert_true(comes(LONG));
+	assert_false(comes(SHORT));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_changes),
-		TEST(test_created),
-		TEST(test_replaced),
+		TEST(test_changes), TEST(test_created),	    TEST(test_replaced),
+		TEST(test_links),   TEST(test_permissions),
 	};
 	int failed;
 
