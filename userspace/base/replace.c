@@ -89,26 +89,55 @@ struct content {
 	void *arg;
 };
 
+/* All of text. 0 or -errno: a stream would forget which. */
+static int write_text(int fd, const char *text, size_t len)
+{
+	while (len) {
+		ssize_t done = write(fd, text, len);
+
+		if (done < 0 && errno != EINTR)
+			return -errno;
+		if (!done)
+			return -EIO;
+		if (done > 0) {
+			text += done;
+			len -= (size_t)done;
+		}
+	}
+	return 0;
+}
+
+/* The content in memory, which the caller wipes and frees: it may be a secret. 0 or -errno. */
+static int make_text(const struct content *content, char **text, size_t *len)
+{
+	FILE *to = open_memstream(text, len);
+	int err;
+
+	if (!to)
+		return -ENOMEM;
+	err = content->write(content->arg, to);
+	if (fclose(to) && !err)
+		err = -ENOMEM;
+	return err;
+}
+
 /* Takes over fd. */
 static int write_fresh(int dir, const char *name, int fd, const struct content *content)
 {
-	FILE *to = fdopen(fd, "w");
-	int err;
+	char *text = NULL;
+	size_t len = 0;
+	int err = make_text(content, &text, &len);
 
-	if (!to) {
-		close(fd);
-		return -ENOMEM;
-	}
-	err = content->write(content->arg, to);
-	errno = EIO;
-	/* ferror: an earlier piece was not written, and the rest may have found room again. */
-	if (!err && (ferror(to) || fflush(to)))
-		err = -errno;
+	if (!err)
+		err = write_text(fd, text, len);
+	if (text)
+		explicit_bzero(text, len);
+	free(text);
 	if (!err)
 		err = set_owner(dir, name, fd, content->mode, content->keep);
 	if (!err && fsync(fd))
 		err = -errno;
-	if (fclose(to) && !err)
+	if (close(fd) && !err) /* a quota or a network file system may tell only now */
 		err = -errno;
 	return err;
 }

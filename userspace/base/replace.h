@@ -26,8 +26,8 @@ int rg_replace_check(int dir, const char *name, struct rg_error *error);
 
 /*
  * Writes a new file and renames it to `name` in dir. It gets `mode`; with `keep`, the old file's owner and
- * mode if there is one. write puts the content, and returns 0 or -errno. 0 or -errno; then the old file is
- * as it was.
+ * mode if there is one. write puts the content into memory, and returns 0 or -errno. The file is on the disk
+ * before it is renamed. 0 or the -errno of the step that failed; then the old file is as it was.
  */
 int rg_replace_file(int dir, const char *name, mode_t mode, bool keep,
 		    int (*write)(void *arg, FILE *to), void *arg);

@@ -206,6 +206,8 @@ int rg_live_save(const char *path, const char *key, const char *value, const cha
 	}
 	if (!faccessat(dir, name_of(saved), F_OK, 0))
 		err = rg_node_tree_read(tree, saved, error);
+	else if (errno != ENOENT)
+		err = rg_fail(error, -errno, "%s: can't be read: %m", saved);
 	if (!err)
 		err = put_saved(rg_node_root(tree), key, value, zones, zone_count, error);
 	if (!err) {

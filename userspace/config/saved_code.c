@@ -64,8 +64,6 @@ static int write_codes(void *arg, FILE *to)
 {
 	const struct pair *pair = arg;
 
-	/* Without a buffer of the stream that would keep the codes. */
-	(void)setvbuf(to, NULL, _IONBF, 0);
 	return fprintf(to, "%s\n%s\n", pair->code, pair->configured) < 0 ? -EIO : 0;
 }
 

@@ -39,6 +39,14 @@ static const struct rg_list_file *find_file(const struct rg_lists *lists, const 
 	return NULL;
 }
 
+/* Its last good version is an older one, or none. */
+static void log_keep_error(const struct rg_list_file *old, const struct rg_list_file *file)
+{
+	if (file->keep_error && (!old || old->keep_error != file->keep_error))
+		rg_log_warning("%s: can't be copied to the last good versions: %s", file->path,
+			       strerror(file->keep_error));
+}
+
 static void log_files(const struct rg_lists *before, const struct rg_lists *lists)
 {
 	size_t count, hint = 0;
@@ -48,6 +56,7 @@ static void log_files(const struct rg_lists *before, const struct rg_lists *list
 		const struct rg_list_file *old = find_file(before, files[i].path, &hint);
 		bool was_bad = old && (old->bad_lines || *old->fault);
 
+		log_keep_error(old, &files[i]);
 		if (!files[i].bad_lines && !*files[i].fault) {
 			if (was_bad)
 				rg_log_info("%s: good again", files[i].path);

@@ -2,16 +2,26 @@
 #include "lists/list_edit.h"
 
 #include "base/addr.h"
+#include "base/replace.h"
 #include "lists/country_code.h"
 #include "lists/list_extent.h"
 #include "lists/list_parse.h"
 
+#include <fcntl.h>
+
+#define FILE_MODE 0640
+#define NAME_SIZE 32
+
+static const char *file_name(enum rg_class peer_class)
+{
+	return peer_class == RG_CLASS_APPROVED ? "approved.list" : "blocked.list";
+}
+
 char *rg_list_edit_path(const char *state_dir, enum rg_class peer_class)
 {
-	const char *name = peer_class == RG_CLASS_APPROVED ? "approved" : "blocked";
 	char *path;
 
-	return asprintf(&path, "%s/%s.list", state_dir, name) < 0 ? NULL : path;
+	return asprintf(&path, "%s/%s", state_dir, file_name(peer_class)) < 0 ? NULL : path;
 }
 
 int rg_list_edit_check(const char *text, struct rg_error *error)
@@ -53,70 +63,110 @@ static bool line_names(const char *line, const char *entry)
 	return same_entry(text, len, entry);
 }
 
-/* Copies the lines that do not name entry. Returns how many do, or a negative error. */
-static int copy_others(FILE *in, FILE *out, const char *entry)
+/* Copies the rest of the stream that arg is. 0 or -errno. */
+static int copy_all(void *arg, FILE *out)
 {
+	FILE *in = arg;
+	char buffer[BUFSIZ];
+	size_t len;
+
+	errno = 0;
+	while ((len = fread(buffer, 1, sizeof(buffer), in)))
+		if (fwrite(buffer, 1, len, out) != len)
+			return -ENOMEM;
+	return ferror(in) ? errno ? -errno : -EIO : 0;
+}
+
+/*
+ * Keeps the file as it is now under a second name, by a copy where the file system has no hard links (vfat,
+ * many of FUSE, some network shares). in: the open file. 0 or -errno.
+ */
+static int keep_before(int dir, const char *name, FILE *in)
+{
+	char before[NAME_SIZE];
+	int err;
+
+	snprintf(before, sizeof(before), "%s.before", name);
+	if (unlinkat(dir, before, 0) && errno != ENOENT)
+		return -errno;
+	if (!in || !linkat(dir, name, dir, before, 0))
+		return 0;
+	if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS && errno != EMLINK &&
+	    errno != EINVAL)
+		return -errno;
+	err = rg_replace_file(dir, before, FILE_MODE, false, copy_all, in);
+	rewind(in);
+	return err;
+}
+
+/* The file did not change. */
+static void forget_before(int dir, const char *name)
+{
+	char before[NAME_SIZE];
+
+	snprintf(before, sizeof(before), "%s.before", name);
+	(void)unlinkat(dir, before, 0);
+}
+
+/* The content of a new file. */
+struct rewrite {
+	FILE *in; /* NULL: there is no file yet */
+	const char *entry; /* lines that name it are left out */
+	const char *extra; /* the last line, or NULL */
+	int removed; /* lines */
+};
+
+/* Puts the lines of the old file and the extra one. 0 or -errno. */
+static int put_lines(void *arg, FILE *out)
+{
+	struct rewrite *rewrite = arg;
 	RG_CLEANUP_FREE char *line = NULL;
 	size_t size = 0;
-	int removed = 0;
 	ssize_t len;
 
-	while ((len = getline(&line, &size, in)) > 0) {
-		if (line_names(line, entry)) {
-			removed++;
+	errno = 0;
+	while (rewrite->in && (len = getline(&line, &size, rewrite->in)) > 0) {
+		if (line_names(line, rewrite->entry)) {
+			rewrite->removed++;
 			continue;
 		}
 		fputs(line, out);
 		if (line[len - 1] != '\n') /* an editor left the last line without its end */
 			fputc('\n', out);
 	}
-	return ferror(in) ? -EIO : removed;
+	if (rewrite->in && (ferror(rewrite->in) || !feof(rewrite->in)))
+		return errno ? -errno : -EIO;
+	if (rewrite->extra)
+		fputs(rewrite->extra, out);
+	return ferror(out) ? -ENOMEM : 0;
 }
 
-/* Down to the disk: after a power failure there is the old file or the new one, and it is whole. */
-static int flush(FILE *file)
+/* The open file, NULL: there is none. 0 or -errno. */
+static int open_old(int dir, const char *name, FILE **ret)
 {
-	if (ferror(file))
-		return -EIO;
-	return fflush(file) || fsync(fileno(file)) ? -errno : 0;
-}
+	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
 
-/* Copies the rest of in. 0 or -errno. */
-static int copy_all(FILE *in, FILE *out)
-{
-	char buffer[BUFSIZ];
-	size_t len;
-
-	while ((len = fread(buffer, 1, sizeof(buffer), in)))
-		if (fwrite(buffer, 1, len, out) != len)
-			return -errno;
-	return ferror(in) ? -EIO : 0;
-}
-
-/*
- * Keeps the file as it is now under a second name, by a copy where the file system has no hard links (vfat,
- * many of FUSE, some network shares). 0 or -errno.
- */
-static int keep_before(const char *path, const char *before)
-{
-	RG_CLEANUP_FCLOSE FILE *in = NULL, *out = NULL;
-	int err;
-
-	(void)unlink(before);
-	if (!link(path, before))
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	*ret = fdopen(fd, "r");
+	if (*ret)
 		return 0;
-	if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS && errno != EMLINK &&
-	    errno != EINVAL)
-		return -errno;
-	in = fopen(path, "re");
-	out = in ? fopen(before, "we") : NULL;
-	if (!out)
-		return -errno;
-	err = copy_all(in, out);
+	close(fd);
+	return -ENOMEM;
+}
+
+static int replace_file(int dir, const char *name, struct rewrite *rewrite)
+{
+	int err = open_old(dir, name, &rewrite->in);
+
 	if (!err)
-		err = flush(out);
+		err = keep_before(dir, name, rewrite->in);
+	if (!err)
+		err = rg_replace_file(dir, name, FILE_MODE, false, put_lines, rewrite);
 	if (err)
-		(void)unlink(before);
+		forget_before(dir, name);
+	if (rewrite->in)
+		fclose(rewrite->in);
 	return err;
 }
 
@@ -124,37 +174,16 @@ static int keep_before(const char *path, const char *before)
  * Writes the class's file anew: its lines without those that name entry, then extra (may be NULL).
  * Returns how many lines were removed, or a negative error.
  */
-static int rewrite(const char *state_dir, enum rg_class peer_class, const char *entry,
-		   const char *extra, struct rg_error *error)
+static int rewrite_file(const char *state_dir, enum rg_class peer_class, const char *entry,
+			const char *extra, struct rg_error *error)
 {
-	RG_CLEANUP_FREE char *path = rg_list_edit_path(state_dir, peer_class);
-	RG_CLEANUP_FREE char *fresh = NULL, *before = NULL;
-	RG_CLEANUP_FCLOSE FILE *in = NULL, *out = NULL;
-	int removed, err;
+	struct rewrite rewrite = { .entry = entry, .extra = extra };
+	RG_CLEANUP_CLOSE int dir = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const char *name = file_name(peer_class);
+	int err = dir < 0 ? -errno : replace_file(dir, name, &rewrite);
 
-	if (!path || asprintf(&fresh, "%s.new", path) < 0 || asprintf(&before, "%s.before", path) < 0)
-		return rg_fail(error, -ENOMEM, "out of memory");
-	in = fopen(path, "re");
-	if (!in && errno != ENOENT)
-		return rg_fail(error, -errno, "%s: %m", path);
-	out = fopen(fresh, "we");
-	if (!out)
-		return rg_fail(error, -errno, "%s: %m", fresh);
-	removed = in ? copy_others(in, out, entry) : 0;
-	if (extra)
-		fputs(extra, out);
-	err = removed < 0 ? removed : flush(out);
-	if (!in)
-		(void)unlink(before);
-	else if (!err)
-		err = keep_before(path, before);
-	if (!err && rename(fresh, path))
-		err = -errno;
-	if (err) {
-		(void)unlink(fresh);
-		return rg_fail(error, err, "%s: %s", path, strerror(-err));
-	}
-	return removed;
+	return err ? rg_fail(error, err, "%s/%s: %s", state_dir, name, strerror(-err)) :
+		     rewrite.removed;
 }
 
 /* Whether the entry needs the word "force" in the file. 0, 1, or -EDOM: it does, and force is not set. */
@@ -193,7 +222,7 @@ int rg_list_edit_add(const char *state_dir, enum rg_class peer_class,
 	if (asprintf(&text, "%s%s%s%s%s\n", line->entry, until, wide ? " force" : "",
 		     *comment ? " # " : "", comment) < 0)
 		return rg_fail(error, -ENOMEM, "out of memory");
-	err = rewrite(state_dir, peer_class, line->entry, text, error);
+	err = rewrite_file(state_dir, peer_class, line->entry, text, error);
 	return err < 0 ? err : 0;
 }
 
@@ -213,5 +242,5 @@ int rg_list_edit_remove(const char *state_dir, enum rg_class peer_class, const c
 {
 	int err = rg_list_edit_check(entry, error);
 
-	return err ? err : rewrite(state_dir, peer_class, entry, NULL, error);
+	return err ? err : rewrite_file(state_dir, peer_class, entry, NULL, error);
 }

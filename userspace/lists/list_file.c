@@ -107,28 +107,46 @@ static bool is_copy_of(const char *path, const struct text *text)
 	       st.st_mtim.tv_nsec == text->written.tv_nsec;
 }
 
-/* Writes text to path, with the time that the file was written at. */
-static int write_copy(const char *path, const struct text *text)
+/* Writes text to a new file, with the time that the list was written at. Closes fd. 0 or -errno. */
+static int write_copy(int fd, const struct text *text)
 {
 	const struct timespec times[2] = { text->written, text->written };
-	RG_CLEANUP_CLOSE int fd =
-		open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	size_t at = 0;
+	int err = 0;
+
+	while (!err && at < text->len) {
+		ssize_t done = write(fd, text->bytes + at, text->len - at);
+
+		if (done > 0)
+			at += (size_t)done;
+		else if (!done)
+			err = -EIO;
+		else if (errno != EINTR)
+			err = -errno;
+	}
+	if (!err && (futimens(fd, times) || fsync(fd)))
+		err = -errno;
+	if (close(fd) && !err)
+		err = -errno;
+	return err;
+}
+
+static int replace_copy(const char *copy, const char *fresh, const struct text *text)
+{
+	int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600), err;
 
 	if (fd < 0)
 		return -errno;
-	while (at < text->len) {
-		ssize_t done = write(fd, text->bytes + at, text->len - at);
-
-		if (done <= 0)
-			return done ? -errno : -EIO;
-		at += (size_t)done;
-	}
-	return futimens(fd, times) || fsync(fd) ? -errno : 0;
+	err = write_copy(fd, text);
+	if (!err && rename(fresh, copy))
+		err = -errno;
+	if (err)
+		(void)unlink(fresh);
+	return err;
 }
 
-/* Keeps this version for a time when the file has a fault. A copy that can't be written is not missed yet. */
-static void keep_version(const struct rg_list_keep *keep, const struct rg_list_file *file,
+/* Keeps this version for a time when the file has a fault. */
+static void keep_version(const struct rg_list_keep *keep, struct rg_list_file *file,
 			 const struct text *text)
 {
 	RG_CLEANUP_FREE char *copy = NULL, *fresh = NULL, *mark = NULL;
@@ -138,13 +156,13 @@ static void keep_version(const struct rg_list_keep *keep, const struct rg_list_f
 	copy = copy_path(keep, file, "");
 	fresh = copy_path(keep, file, ".new");
 	mark = copy_path(keep, file, ".kept");
-	if (!copy || !fresh || !mark)
+	if (!copy || !fresh || !mark) {
+		file->keep_error = ENOMEM;
 		return;
+	}
 	(void)unlink(mark);
-	if (is_copy_of(copy, text))
-		return;
-	if (write_copy(fresh, text) || rename(fresh, copy))
-		(void)unlink(fresh);
+	if (!is_copy_of(copy, text))
+		file->keep_error = -replace_copy(copy, fresh, text);
 }
 
 /* When the fault was first met: a mark beside the copy tells, across restarts. */

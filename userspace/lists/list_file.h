@@ -29,6 +29,7 @@ struct rg_list_file {
 	char fault[RG_LIST_BAD_SIZE]; /* "": the file is in force as it is, but for its bad lines */
 	bool kept; /* the last good version is in force instead; else the good lines, if it could be read */
 	int64_t kept_since; /* s since 1970: when the fault was first met */
+	int keep_error; /* errno: the good version could not be copied to where the last good ones are; 0: it was */
 	int64_t version; /* s since 1970: when what is in force was written; 0: nothing is */
 };
 

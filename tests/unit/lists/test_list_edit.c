@@ -13,16 +13,18 @@
 #include "lists/list_extent.h"
 
 #include <fcntl.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #define HOUR 3600
 
-static int link_error; /* errno of link(); 0: it works */
+static int link_error; /* errno of linkat(); 0: it works */
 
-int link(const char *from, const char *to)
+int linkat(int from_dir, const char *from, int to_dir, const char *to, int flags)
 {
 	if (!link_error)
-		return linkat(AT_FDCWD, from, AT_FDCWD, to, 0);
+		return (int)syscall(SYS_linkat, from_dir, from, to_dir, to, flags);
 	errno = link_error;
 	return -1;
 }
@@ -251,14 +253,14 @@ static void test_failures(void **state)
 	assert_int_equal(rg_list_edit_add(dirs->state, BLOCKED,
 					  &(struct rg_list_edit_line){ .entry = "2.2.2.2" }, &error),
 			 -EISDIR);
-	assert_non_null(strstr(error.text, "blocked.list.new"));
+	assert_non_null(strstr(error.text, "blocked.list: Is a directory"));
 	assert_int_equal(rmdir(path), 0);
 	assert_string_equal(read_state(dirs, "blocked.list"), "1.1.1.1\n");
 
 	/* The old one can't be kept: a directory is in its way. */
 	snprintf(path, sizeof(path), "%s/blocked.list.before", dirs->state);
 	assert_int_equal(mkdir(path, 0700), 0);
-	assert_int_equal(rg_list_edit_remove(dirs->state, BLOCKED, "1.1.1.1", &error), -EEXIST);
+	assert_int_equal(rg_list_edit_remove(dirs->state, BLOCKED, "1.1.1.1", &error), -EISDIR);
 	assert_string_equal(read_state(dirs, "blocked.list"), "1.1.1.1\n");
 	assert_false(exists(dirs, "blocked.list.new"));
 	assert_int_equal(rmdir(path), 0);
@@ -268,8 +270,35 @@ static void test_failures(void **state)
 	assert_int_equal(mkdir(path, 0700), 0);
 	assert_int_equal(rg_list_edit_add(dirs->state, APPROVED,
 					  &(struct rg_list_edit_line){ .entry = "2.2.2.2" }, &error),
-			 -EIO);
+			 -EISDIR);
 	assert_false(exists(dirs, "approved.list.new"));
+}
+
+/* On a full disk the error says so, and the old file stays whole. */
+static void test_full_disk(void **state)
+{
+	struct list_dirs *dirs = *state;
+	struct rg_list_edit_line line = { .entry = "2.2.2.2" };
+	static char comment[180], filler[1 << 16];
+	struct rg_error error = {};
+
+	if (mount("tmpfs", dirs->state, "tmpfs", 0, "size=64k"))
+		skip();
+	memset(comment, 'x', sizeof(comment) - 1);
+	memset(filler, '#', sizeof(filler) - 1);
+	add(dirs, "1.1.1.1", 0, comment);
+	write_bytes(dirs->state, "filler", filler, 56 << 10);
+	while (!error.text[0]) {
+		char entry[32];
+
+		snprintf(entry, sizeof(entry), "3.%ld.3.3", random() % 256);
+		line = (struct rg_list_edit_line){ .entry = entry, .comment = comment };
+		if (rg_list_edit_add(dirs->state, BLOCKED, &line, &error))
+			assert_non_null(strstr(error.text, "blocked.list: No space left on device"));
+	}
+	assert_non_null(strstr(read_state(dirs, "blocked.list"), "1.1.1.1"));
+	assert_false(exists(dirs, "blocked.list.new"));
+	assert_int_equal(umount(dirs->state), 0);
 }
 
 static void check_entry(const char *text, int err)
@@ -372,6 +401,7 @@ int main(void)
 		TEST(test_no_links),
 		TEST(test_replaced_as_a_whole),
 		TEST(test_failures),
+		TEST(test_full_disk),
 		TEST(test_check_entry),
 		TEST(test_wide),
 		TEST(test_extents),
