@@ -209,7 +209,7 @@ $(BUILD)/tests/captures/%: tests/captures/%.c $(CAPTURE_SHARED) $(PACKET_SHARED)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_CFLAGS) $(COVERAGE) -MMD -MP $< $(filter %.o %.a,$^) -o $@ -lcmocka $(LIB_LIBS)
 
-tests: all $(TOOLS) $(UNIT_TESTS) $(PACKET_TESTS) $(CAPTURE_TOOLS) ## build all, and the tests without running them
+tests: all $(TOOLS) $(BUILD)/bench/fill_pins $(UNIT_TESTS) $(PACKET_TESTS) $(CAPTURE_TOOLS) ## build all, and the tests without running them
 
 demo: test-deps ## show the main job: own namespaces, local zones, a real mail server (as root)
 	$(Q)$(MAKE) all $(TOOLS)

@@ -35,8 +35,14 @@ static __always_inline __u32 flow_of(const struct rg_syn *syn)
 	return flow ? flow : 1; /* 0 is an empty slot */
 }
 
+/* The agent that was told of the mark is gone, and with it the SYNs that it held. */
+static __always_inline int is_void(const struct rg_settings *settings, const struct rg_peer *peer)
+{
+	return peer->state == RG_PEER_PENDING && peer->since < settings->pending_since;
+}
+
 /*
- * Takes an expired entry over. The swap of its expiry makes it live, and pending, in one step. Of
+ * Takes an entry over that has expired or is void. The swap of its expiry makes it live, and pending, in one step. Of
  * several CPUs one succeeds, so the agent gets one event. If two connections of the peer arrive at this
  * very moment, the other one waits for its retransmission.
  */
@@ -81,7 +87,8 @@ __attribute__((noinline)) int mark_pending(const struct rg_settings *settings,
 	if (old) {
 		__u64 expiry = old->expiry;
 
-		return expiry <= syn->now && revive_pending(old, expiry, settings, syn, flow);
+		return (expiry <= syn->now || is_void(settings, old)) &&
+		       revive_pending(old, expiry, settings, syn, flow);
 	}
 	err = bpf_map_update_elem(&peers, &key, &fresh, BPF_NOEXIST);
 	if (err == -EEXIST)
@@ -218,7 +225,7 @@ static __always_inline struct rg_decision decide_unknown(struct xdp_md *ctx,
 							 RG_ACTION_PASS :
 							 RG_ACTION_DROP);
 	}
-	if (peer)
+	if (peer && !is_void(settings, peer))
 		return hold_pending(ctx, settings, syn, peer, mode);
 	return hold_unknown(ctx, settings, syn, mode);
 }

@@ -12,7 +12,7 @@
 #include "types.h"
 
 /* Raise it with any change of a map's key, value or meaning: the agent then replaces old pins. */
-#define RG_LAYOUT_VERSION 18
+#define RG_LAYOUT_VERSION 19
 
 struct rg_config {
 	__u32 can_hold; /* bpf_xdp_load_bytes: Linux 5.18 */
@@ -52,6 +52,7 @@ struct rg_settings {
 	struct rg_token_rate network_gates[RG_NETWORK_GATES]; /* of those of one network */
 	__u32 samples_per_second; /* refusals reported to the agent, on each CPU */
 	__u32 round; /* changes with the rules that may lead a SYN elsewhere: proofs of another round are void */
+	__u64 pending_since; /* ns of CLOCK_BOOTTIME, the agent's start: marks before it are void, their agent is gone */
 };
 
 #endif

@@ -74,7 +74,7 @@ RG_AT(rg_event_syn, frame, 72);
 /* config.h */
 RG_SIZE(rg_config, 8);
 RG_SIZE(rg_token_rate, 16);
-RG_SIZE(rg_settings, 224);
+RG_SIZE(rg_settings, 232);
 RG_AT(rg_settings, index, 16);
 RG_AT(rg_settings, ports, 24);
 RG_AT(rg_settings, port_count, 59);
@@ -85,6 +85,7 @@ RG_AT(rg_settings, gates, 136);
 RG_AT(rg_settings, network_gates, 184);
 RG_AT(rg_settings, samples_per_second, 216);
 RG_AT(rg_settings, round, 220);
+RG_AT(rg_settings, pending_since, 224);
 
 /* index.h */
 RG_SIZE(rg_index_line, 64);

@@ -77,9 +77,12 @@ entries() {
 	ctl --json status | jq '.maps[] | select(.name == "verdicts") | .entries'
 }
 
-# Listed peers that the agent knows, with their actions
+# The actions of some listed peers
 some_actions() {
-	ctl --json dump | jq -r '[.verdicts[].action] | unique | join(" ")'
+	local peer
+	while read -r peer; do
+		lookup "$peer" .action
+	done <"$TESTBED/listed" | sort -u | xargs
 }
 
 # slices NAME: the walks of this agent had slices that were short enough
@@ -129,6 +132,9 @@ check "take-over: all connect, and the slowest of the first 200 in $FIRST_US us"
 printf '# take-over: p99 %d us\n' "$(percentile 0.99)"
 TAKE_OVER_US=$(percentile 0.99)
 slices take-over
+
+ctl --json dump | jq -r '.verdicts[:20][].peer' >"$TESTBED/listed"
+same "20 listed peers" drop "$(some_actions)"
 
 # --- without a walk ------------------------------------------------------------
 

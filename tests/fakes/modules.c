@@ -32,7 +32,8 @@
 
 static char fake_directory[64];
 static struct rg_client_limits fake_limits;
-static struct rg_modules modules = { .clients = &fake_limits };
+static struct rg_loop_times fake_loop;
+static struct rg_modules modules = { .clients = &fake_limits, .loop = &fake_loop };
 FAKE struct rg_stats fake_stats;
 FAKE int fake_stats_error, fake_reload_error; /* 0 or -errno */
 FAKE unsigned int fake_stored; /* outcomes */

@@ -92,6 +92,8 @@ void put_settings(struct run *run, const struct tuning *tuning)
 		fresh.heartbeat_timeout = RG_NSEC_PER_SEC / 10;
 		fresh.heartbeat -= RG_NSEC_PER_SEC;
 	}
+	if (tuning->next_agent)
+		fresh.pending_since = fresh.heartbeat - RG_NSEC_PER_SEC;
 	fill_rate(&fresh, tuning);
 	*run_settings(run) = fresh;
 }

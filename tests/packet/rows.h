@@ -57,6 +57,7 @@ struct tuning {
 	enum rg_mode mode;
 	enum rg_action unknown, overload, blocked;
 	bool no_samples;
+	bool next_agent; /* pending marks that are in the map are of the agent before */
 	bool silent; /* the agent's heartbeat has stopped */
 	bool other_layout;
 	bool no_steering;

@@ -104,7 +104,7 @@ void rg_jobs_finish(struct rg_jobs *jobs)
 
 const struct rg_job *rg_jobs_first(const struct rg_jobs *jobs, enum rg_job_lane lane)
 {
-	return STAILQ_FIRST(&jobs->lanes[lane]);
+	return jobs ? STAILQ_FIRST(&jobs->lanes[lane]) : NULL;
 }
 
 uint64_t rg_jobs_added(const struct rg_jobs *jobs, enum rg_job_lane lane)

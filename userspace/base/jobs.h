@@ -60,7 +60,7 @@ bool rg_jobs_run(struct rg_jobs *jobs);
 /* Runs all jobs to their end, without slices: before and after the event loop. */
 void rg_jobs_finish(struct rg_jobs *jobs);
 
-/* The job of a lane that runs now or next; NULL: none. */
+/* The job of a lane that runs now or next; NULL: none, or there are no jobs. */
 const struct rg_job *rg_jobs_first(const struct rg_jobs *jobs, enum rg_job_lane lane);
 /* How often rg_jobs_add() was called for a lane. */
 uint64_t rg_jobs_added(const struct rg_jobs *jobs, enum rg_job_lane lane);

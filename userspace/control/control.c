@@ -164,6 +164,8 @@ void rg_control_follow(struct rg_control *control, const struct rg_recent_event 
 
 static void run_line(struct rg_client *client, const char *line, size_t len)
 {
+	struct rg_loop_times *times = client->control->modules->loop;
+	const uint64_t start = rg_now();
 	json_error_t error;
 	json_t *request = json_loadb(line, len, JSON_REJECT_DUPLICATES, &error);
 	char *near = strstr(error.text, " near ");
@@ -177,6 +179,7 @@ static void run_line(struct rg_client *client, const char *line, size_t len)
 	else
 		rg_commands_run(client, request);
 	json_decref(request);
+	rg_loop_times_add(times, RG_LOOP_COMMANDS, start);
 }
 
 /*

@@ -5,6 +5,7 @@
 #include "base/names.h"
 #include "control/describe.h"
 #include "control/list_status.h"
+#include "control/loop_status.h"
 #include "kernel/attach.h"
 #include "observe/report.h"
 
@@ -313,7 +314,7 @@ void rg_status_run(struct rg_client *client, const json_t *request)
 		json_array_append_new(ports, json_integer(conf->ports[i]));
 	rg_control_answer(
 		client,
-		json_pack("{s:s, s:s, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+		json_pack("{s:s, s:s, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 			  "mode", rg_mode_name(conf->mode), "unknown", rg_action_name(conf->unknown),
 			  "ports", ports, "qil_level", (int)conf->qil_level, "activation_code",
 			  rg_describe_text(rg_secret_source_name(conf->code_source)), "interfaces",
@@ -321,7 +322,8 @@ void rg_status_run(struct rg_client *client, const json_t *request)
 			  "paths", describe_paths(modules), "guards",
 			  rg_guards_describe(modules->guards), "zones", describe_all_zones(modules),
 			  "maps", describe_maps(modules), "index", describe_index(modules), "lists",
-			  rg_list_status_describe(modules), "agent", describe_agent(modules)));
+			  rg_list_status_describe(modules), "loop", rg_loop_status(modules),
+			  "agent", describe_agent(modules)));
 }
 
 void rg_status_run_zones(struct rg_client *client, const json_t *request)

@@ -43,6 +43,7 @@ static const struct timeval tick_time = { .tv_sec = 1 };
 struct rg_agent {
 	struct rg_modules modules;
 	struct rg_client_limits clients;
+	struct rg_loop_times loop;
 	struct rg_reload *reload;
 	struct rg_control *control;
 	struct rg_metrics *metrics; /* NULL: metrics_listen is "" */
@@ -341,7 +342,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	if (agent->ticks % TRIM_TICKS == 0)
 		trim_memory(modules);
 	rg_reload_tick(agent->reload, now);
-	rg_loop_times_add(&modules->loop, RG_LOOP_TICK, now);
+	rg_loop_times_add(modules->loop, RG_LOOP_TICK, now);
 }
 
 static int make_state_dir(const struct rg_conf *conf, struct rg_error *error)
@@ -411,6 +412,7 @@ static int build_judge(struct rg_modules *modules, struct rg_error *error)
 					    .arg = modules };
 	const struct rg_ring_handlers calls = { .syn = on_syn,
 						.refused = rg_event_log_refused,
+						.times = modules->loop,
 						.arg = modules };
 	int err = rg_judge_new(&modules->judge, &deps);
 
@@ -557,6 +559,7 @@ static int build_maps(struct rg_agent *agent, struct rg_error *error)
 	err = rg_exempt_refresh(&modules->exempt, &modules->conf->resolver);
 	if (err)
 		rg_log_warning("own addresses unknown: %s", strerror(-err));
+	rg_settings_set_pending_since(rg_loader_maps(modules->loader)->settings, rg_now());
 	rg_reload_write_settings(modules);
 	if (rg_loader_took_over(modules->loader) || rg_loader_old_maps(modules->loader))
 		take_over(agent, new_zone);
@@ -719,7 +722,8 @@ static void add_advice(int err, struct rg_error *error)
 	snprintf(error->text + len, sizeof(error->text) - len, "%s", rg_obstacle_advice(err, advice));
 }
 
-static const struct timeval no_time = {};
+/* After a slice of 2 ms: a walk takes two thirds of a core at most, and leaves the rest to what answers the agent. */
+static const struct timeval work_pause = { .tv_usec = 1000 };
 
 static void on_work(evutil_socket_t fd, short what, void *arg)
 {
@@ -728,14 +732,14 @@ static void on_work(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (rg_jobs_run(agent->modules.jobs))
-		evtimer_add(agent->work, &no_time);
+		evtimer_add(agent->work, &work_pause);
 }
 
 static void on_jobs(void *arg)
 {
 	struct rg_agent *agent = arg;
 
-	evtimer_add(agent->work, &no_time);
+	evtimer_add(agent->work, &work_pause);
 }
 
 /* A timer, because it comes once in each turn: after a slice the loop looks at everything else. */
@@ -744,7 +748,7 @@ static int build_jobs(struct rg_agent *agent)
 	agent->work = evtimer_new(agent->modules.base, on_work, agent);
 	if (!agent->work)
 		return -ENOMEM;
-	return rg_jobs_new(&agent->modules.jobs, on_jobs, agent, &agent->modules.loop);
+	return rg_jobs_new(&agent->modules.jobs, on_jobs, agent, agent->modules.loop);
 }
 
 int rg_agent_new(struct rg_agent **ret, struct rg_conf *conf, struct rg_error *error)
@@ -763,6 +767,7 @@ int rg_agent_new(struct rg_agent **ret, struct rg_conf *conf, struct rg_error *e
 	modules = &agent->modules;
 	modules->started = rg_now();
 	modules->clients = &agent->clients;
+	modules->loop = &agent->loop;
 	modules->conf = rg_conf_ref(conf);
 	errno = ENOMEM;
 	modules->base = new_base();

@@ -285,7 +285,7 @@ static void on_loaded(void *arg, struct rg_list_load_result *fresh)
 	else if (!err)
 		finish_lists(reload);
 	count_reload(modules, err, &fresh->error);
-	rg_loop_times_add(&modules->loop, RG_LOOP_RELOAD, start);
+	rg_loop_times_add(modules->loop, RG_LOOP_RELOAD, start);
 	rg_reload_queue_done(reload->queue, err, &fresh->error);
 }
 

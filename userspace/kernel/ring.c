@@ -47,11 +47,13 @@ static int on_record(void *arg, void *record, size_t size)
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct rg_ring *ring = arg;
+	const uint64_t start = rg_now();
 
 	(void)fd;
 	(void)what;
 	ring->batch = 0;
 	ring_buffer__consume(ring->buffer);
+	rg_loop_times_add(ring->handlers.times, RG_LOOP_PEERS, start);
 }
 
 int rg_ring_new(struct rg_ring **ret, struct event_base *base, int fd,

@@ -5,6 +5,7 @@
 #ifndef REPGATE_KERNEL_RING_H
 #define REPGATE_KERNEL_RING_H
 
+#include "base/loop_time.h"
 #include "base/util.h"
 
 #include "maps/event.h"
@@ -18,6 +19,7 @@ struct rg_ring_handlers {
 	void (*syn)(void *arg, const struct rg_event_syn *syn);
 	void (*refused)(void *arg, const struct rg_event_head *head);
 	void *arg;
+	struct rg_loop_times *times; /* where the time that the loop spends here is noted; NULL: nowhere */
 };
 
 /* fd: the ring buffer map; stays the caller's. handlers are copied. 0 or -errno. */

@@ -102,6 +102,11 @@ void rg_settings_write(struct rg_settings *mapped, const struct rg_conf *conf, b
 	settings->layout = RG_LAYOUT_VERSION;
 }
 
+void rg_settings_set_pending_since(struct rg_settings *settings, uint64_t since)
+{
+	__atomic_store_n(&settings->pending_since, since, __ATOMIC_RELAXED);
+}
+
 void rg_settings_set_heartbeat(struct rg_settings *settings, uint64_t now)
 {
 	__atomic_store_n(&settings->heartbeat, now, __ATOMIC_RELAXED);

@@ -21,6 +21,12 @@
 void rg_settings_write(struct rg_settings *settings, const struct rg_conf *conf,
 		       bool steering_works, bool can_hold);
 
+/*
+ * Pending marks before `since` are void from now on: call at the start, when the agent begins to read the events. since: ns
+ * of CLOCK_BOOTTIME.
+ */
+void rg_settings_set_pending_since(struct rg_settings *settings, uint64_t since);
+
 /* The agent's sign of life. now: ns of CLOCK_BOOTTIME. */
 void rg_settings_set_heartbeat(struct rg_settings *settings, uint64_t now);
 

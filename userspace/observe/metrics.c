@@ -252,6 +252,23 @@ static void add_index(struct evbuffer *page, const struct rg_modules *modules)
 	add_numbers(page, &failed, 1);
 }
 
+/* How long each kind of work has kept the event loop. */
+static void add_loop(struct evbuffer *page, const struct rg_modules *modules)
+{
+	begin(page, "loop_longest_seconds", "gauge",
+	      "The longest that the agent's event loop was at one piece of work, by kind.");
+	for (unsigned int i = 0; i < RG_LOOP_WORKS; i++)
+		evbuffer_add_printf(page, "repgate_loop_longest_seconds{work=\"%s\"} %g\n",
+				    rg_loop_work_name((enum rg_loop_work)i),
+				    (double)modules->loop->works[i].longest / 1e9);
+	begin(page, "loop_seconds_total", "counter",
+	      "Time that the event loop spent, by kind of work.");
+	for (unsigned int i = 0; i < RG_LOOP_WORKS; i++)
+		evbuffer_add_printf(page, "repgate_loop_seconds_total{work=\"%s\"} %g\n",
+				    rg_loop_work_name((enum rg_loop_work)i),
+				    (double)modules->loop->works[i].total / 1e9);
+}
+
 static void add_paths(struct evbuffer *page, const struct rg_modules *modules)
 {
 	const struct rg_path_info *path;
@@ -320,6 +337,7 @@ static int write_page(void *arg, struct evbuffer *page)
 	add_responder(page, modules);
 	add_paths(page, modules);
 	add_index(page, modules);
+	add_loop(page, modules);
 	add_gauges(page, modules);
 	return 0;
 }

@@ -30,7 +30,7 @@ struct rg_modules {
 	struct event_base *base;
 	struct rg_conf *conf; /* in force */
 	struct rg_jobs *jobs; /* walks in slices */
-	struct rg_loop_times loop; /* how long each kind of work keeps the event loop */
+	struct rg_loop_times *loop; /* how long each kind of work keeps the event loop; control/ notes in it, too */
 	struct rg_loader *loader;
 	struct rg_verdicts *verdicts;
 	struct rg_lists *lists; /* in force */

@@ -90,7 +90,7 @@ static void on_refused(void *arg, const struct rg_event_head *head)
 	refused++;
 }
 
-static const struct rg_ring_handlers handlers = { on_syn, on_refused, &syns };
+static const struct rg_ring_handlers handlers = { on_syn, on_refused, &syns, NULL };
 
 static int set_up(void **state)
 {
