@@ -27,6 +27,8 @@
 
 # shellcheck source-path=SCRIPTDIR source=../testbed/testbed.sh
 . "$(dirname "$0")/../testbed/testbed.sh"
+# shellcheck source-path=SCRIPTDIR source=peers.sh
+. "$(dirname "$0")/peers.sh"
 testbed_reexec "$0" "$@"
 
 ATTACK_SECONDS=${ATTACK_SECONDS:-150}
@@ -48,20 +50,6 @@ QUIET_TIMES=10 # half a second each
 [ "$ATTACK_SECONDS" -lt 600 ] || QUIET_TIMES=120
 [ $ATTACK_LENGTH -ge 6 ] || skip "ATTACK_SECONDS: 30 at least"
 [ "$(nproc)" -ge 2 ] || skip "the attack needs a core of its own"
-
-# meet FILE RATE MS <ADDRESSES: connects from them; the outcomes go to $TESTBED/FILE
-meet() {
-	in_clients "$BUILD/tests/syn_client" -n -s -f - -r "$2" -c 8000 -t "$3" \
-		"$MX4,$MX6" 25 >"$TESTBED/$1"
-}
-
-# known TIMES: prints the known clean peers TIMES times
-known() {
-	local i
-	for ((i = 0; i < $1; i++)); do
-		many_addresses $KNOWN
-	done
-}
 
 # listed TIMES: the same for peers in the Standard zone, of both families
 listed() {

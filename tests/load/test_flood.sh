@@ -18,6 +18,8 @@
 
 # shellcheck source-path=SCRIPTDIR source=../testbed/testbed.sh
 . "$(dirname "$0")/../testbed/testbed.sh"
+# shellcheck source-path=SCRIPTDIR source=peers.sh
+. "$(dirname "$0")/peers.sh"
 testbed_reexec "$0" "$@"
 
 FLOOD_SECONDS=${FLOOD_SECONDS:-8}
@@ -71,20 +73,6 @@ lost() {
 }
 
 # --- the peers ---------------------------------------------------------------
-
-# meet FILE RATE MS <ADDRESSES: connects from them; the outcomes go to $TESTBED/FILE
-meet() {
-	in_clients "$BUILD/tests/syn_client" -n -s -f - -r "$2" -c 8000 -t "$3" \
-		"$MX4,$MX6" 25 >"$TESTBED/$1"
-}
-
-# known TIMES: prints the known peers TIMES times
-known() {
-	local i
-	for ((i = 0; i < $1; i++)); do
-		many_addresses $KNOWN
-	done
-}
 
 # COUNT peers that nobody has seen yet, of both families, in the qil zone, in the
 # standard zone and in none; see prepare.
