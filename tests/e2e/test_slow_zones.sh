@@ -6,6 +6,7 @@
 # - A zone that breaks about IPv6 addresses refuses IPv4 ones as ever, and the other way round.
 # - A zone that answers everything with 0.0.0.0, and an allow zone that does with 127.0.0.255, are disabled.
 # - A zone whose answers all take longer than hold_timeout stays good: its listed peers are refused at the second try.
+# - A reload that changes only on_dns_failure counts for verdicts, too.
 # - Twenty peers at once and a silent zone: it is open as soon as the first question has failed.
 
 # shellcheck source-path=SCRIPTDIR source=../testbed/testbed.sh
@@ -177,6 +178,35 @@ dead() {
 	fault dead none
 }
 
+# failed: prints how many peers are refused because zones did not answer
+failed() {
+	ctl --json dump | jq '[.verdicts[] | select(.reason == "dns failure")] | length'
+}
+
+none_failed() {
+	[ "$(failed)" -eq 0 ]
+}
+
+# reload ACTION: with on_dns_failure changed, and nothing else
+reload() {
+	CONF[on_dns_failure]="\"$1\""
+	repgate_config
+	ctl reload >/dev/null
+}
+
+# A reload that changes only on_dns_failure is in force for verdicts, too.
+changes_failure() {
+	fault dead servfail
+	clean 700 6 | meet -t 3000 >/dev/null
+	check "dead: open" wait_for 5 zone_is dead .state open
+	reload tempfail
+	clean 800 5 | meet -t 3000 >/dev/null
+	check "tempfail: peers get 450 ($(failed))" test "$(failed)" -ge 5
+	reload pass
+	check "pass again: their verdicts are gone" wait_for 5 none_failed
+	fault dead none
+}
+
 configure() {
 	local zone all=
 	for zone in $ZONES; do
@@ -214,6 +244,8 @@ main() {
 	nonsense zero 0.0.0.0
 	nonsense allows 127.0.0.255
 	dead
+	check "dead: good again" wait_for 30 zone_is dead .state good
+	changes_failure
 	repgate_stop || status=$?
 	same "repgated ends well" 0 "$status"
 	finish
