@@ -13,12 +13,12 @@ _repgatectl_commands() {
 }
 
 _repgatectl_zones() {
-	repgatectl zones 2>/dev/null | awk 'NR > 1 { print $1 }'
+	repgatectl zones 2>/dev/null | awk 'NR > 1 && /^[^ ]/ { print $1 }'
 }
 
 # The keys that `repgatectl set` takes, those of single zones too.
 _repgatectl_keys() {
-	repgatectl settings 2>/dev/null | awk '$2 == "set" { print $1 }' | sed 's/^ers\.//; /^zones\./d'
+	repgatectl settings 2>/dev/null | awk '/^[^ ]/ && $2 == "set" { print $1 }' | sed 's/^ers\.//; /^zones\./d'
 	_repgatectl_zones | sed 's/$/.action/'
 }
 
@@ -50,7 +50,8 @@ _repgatectl() {
 	:0) words=$(_repgatectl_commands) ;;
 	set:0) words=$(_repgatectl_keys) ;;
 	set:1) words=$(_repgatectl_values "${COMP_WORDS[COMP_CWORD - 1]}") ;;
-	settings:0) words=$(repgatectl settings 2>/dev/null | awk 'NR > 1 { print $1 }') ;;
+	settings:0) words=$(repgatectl settings 2>/dev/null | awk 'NR > 1 && /^[^ ]/ { print $1 }') ;;
+	help:0) words=$(_repgatectl_commands) ;;
 	flush:0) words="all $(_repgatectl_zones)" ;;
 	report:0) words='day week month' ;;
 	list:0) words='approved blocked' ;;
@@ -58,7 +59,7 @@ _repgatectl() {
 	test-config:0) mapfile -t COMPREPLY < <(compgen -f -- "$current") && return ;;
 	esac
 	case $current in
-	-*) words='--socket --config --json --help --version --follow --watch --store --save --force --for --comment' ;;
+	-*) words='--socket --config --json --help --version --check --follow --watch --store --save --force --for --comment' ;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 }

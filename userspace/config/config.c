@@ -302,6 +302,16 @@ const struct rg_zone_conf *rg_conf_zone_by_alias(const struct rg_conf *conf, con
 	return NULL;
 }
 
+const char *rg_conf_zone_hint(const struct rg_conf *conf, const char *alias,
+			      char hint[RG_NEAREST_TEXT])
+{
+	struct rg_nearest nearest = { .word = alias };
+
+	for (unsigned int i = 0; i < conf->zone_count; i++)
+		rg_nearest_try(&nearest, conf->zones[i].alias);
+	return rg_nearest_hint(&nearest, hint);
+}
+
 const struct rg_zone_conf *rg_conf_zone_by_slot(const struct rg_conf *conf, uint32_t slot)
 {
 	for (unsigned int i = 0; i < conf->zone_count; i++)

@@ -7,6 +7,7 @@
 #define REPGATE_CONFIG_CONFIG_H
 
 #include "base/addr.h"
+#include "base/nearest.h"
 #include "config/secret.h"
 #include "config/value.h"
 #include "proto/dnsbl_query.h"
@@ -107,6 +108,9 @@ const struct rg_zone_conf *rg_conf_find_zone(const struct rg_conf *conf,
  */
 const struct rg_zone_conf *rg_conf_zone_by_alias(const struct rg_conf *conf, const char *alias);
 const struct rg_zone_conf *rg_conf_zone_by_slot(const struct rg_conf *conf, uint32_t slot);
+/* For an alias that no zone has: the one that was probably meant, as the end of an error's text. */
+const char *rg_conf_zone_hint(const struct rg_conf *conf, const char *alias,
+			      char hint[RG_NEAREST_TEXT]);
 
 /*
  * What decides the actions of stored verdicts: rg_verdicts_apply() reads these settings. A copy,

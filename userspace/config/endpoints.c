@@ -3,6 +3,7 @@
 
 #include "config/reader.h"
 
+#include <arpa/inet.h>
 #include <net/if.h>
 
 static int read_interface(struct rg_reader *reader, const struct rg_key *key,
@@ -66,6 +67,81 @@ int rg_endpoints_read_ports(struct rg_reader *reader, const struct rg_key *key,
 	return 0;
 }
 
+/*
+ * Resolvers that anybody may use. DNS lists refuse their questions, or answer them with an error code, because
+ * they can't tell who asks.
+ */
+static bool is_public(const struct sockaddr_storage *resolver)
+{
+	static const char *const addresses[] = {
+		/* Google */
+		"8.8.8.8",
+		"8.8.4.4",
+		"2001:4860:4860::8888",
+		"2001:4860:4860::8844",
+		/* Cloudflare */
+		"1.1.1.1",
+		"1.0.0.1",
+		"1.1.1.2",
+		"1.0.0.2",
+		"1.1.1.3",
+		"1.0.0.3",
+		"2606:4700:4700::1111",
+		"2606:4700:4700::1001",
+		"2606:4700:4700::1112",
+		"2606:4700:4700::1002",
+		"2606:4700:4700::1113",
+		"2606:4700:4700::1003",
+		/* Quad9 */
+		"9.9.9.9",
+		"149.112.112.112",
+		"9.9.9.10",
+		"149.112.112.10",
+		"9.9.9.11",
+		"149.112.112.11",
+		"2620:fe::fe",
+		"2620:fe::9",
+		"2620:fe::10",
+		"2620:fe::fe:10",
+		"2620:fe::11",
+		"2620:fe::fe:11",
+		/* OpenDNS */
+		"208.67.222.222",
+		"208.67.220.220",
+		"208.67.222.123",
+		"208.67.220.123",
+		"2620:119:35::35",
+		"2620:119:53::53",
+		/* AdGuard, Level 3, Yandex, DNS.SB, DNS4EU */
+		"94.140.14.14",
+		"94.140.15.15",
+		"2a10:50c0::ad1:ff",
+		"2a10:50c0::ad2:ff",
+		"4.2.2.1",
+		"4.2.2.2",
+		"77.88.8.8",
+		"77.88.8.1",
+		"185.222.222.222",
+		"45.11.45.11",
+		"86.54.11.1",
+		"86.54.11.100",
+		"86.54.11.200",
+	};
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)resolver;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)resolver;
+	bool is_v4 = resolver->ss_family == AF_INET;
+	struct in6_addr addr;
+
+	for (size_t i = 0; i < ARRAY_SIZE(addresses); i++) {
+		if (inet_pton(resolver->ss_family, addresses[i], &addr) != 1)
+			continue;
+		if (!memcmp(&addr, is_v4 ? (const void *)&v4->sin_addr : (const void *)&v6->sin6_addr,
+			    is_v4 ? sizeof(v4->sin_addr) : sizeof(v6->sin6_addr)))
+			return true;
+	}
+	return false;
+}
+
 int rg_endpoints_read_resolver(struct rg_reader *reader, const struct rg_key *key,
 			       const struct rg_node *node)
 {
@@ -78,6 +154,11 @@ int rg_endpoints_read_resolver(struct rg_reader *reader, const struct rg_key *ke
 					"resolver = \"%s\" is not an address with an optional "
 					"port, as in \"127.0.0.1:53\" or \"[::1]:53\"",
 					reader->conf->resolver_text);
+	if (is_public(&reader->conf->resolver))
+		fprintf(reader->warnings,
+			"resolver = \"%s\" is a public one, and DNS lists refuse those: run a "
+			"resolver of your own, such as unbound on 127.0.0.1\n",
+			reader->conf->resolver_text);
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "config/live.h"
 
+#include "base/nearest.h"
 #include "base/replace.h"
 #include "config/reader.h"
 #include "config/zones.h"
@@ -22,17 +23,34 @@ static int set_class_action(struct rg_reader *reader, const struct rg_key *key,
 	return err;
 }
 
+/* The key that somebody probably meant: one that can be set. */
+static const char *hint_of(const char *name, char hint[RG_NEAREST_TEXT])
+{
+	struct rg_nearest nearest = { .word = name };
+
+	for (size_t i = 0; i < rg_keys_top.count; i++)
+		if (rg_keys_find_live(rg_keys_top.keys[i].name))
+			rg_nearest_try(&nearest, rg_keys_top.keys[i].name);
+	for (size_t i = 0; i < rg_keys_ers.count; i++)
+		if (rg_keys_find_live(rg_keys_ers.keys[i].name))
+			rg_nearest_try(&nearest, rg_keys_ers.keys[i].name);
+	return rg_nearest_hint(&nearest, hint);
+}
+
 static int refuse_set(struct rg_reader *reader, const struct rg_node *node)
 {
 	const char *name = rg_node_name(node);
 	const struct rg_key *key = rg_keys_find(&rg_keys_top, name);
+	char hint[RG_NEAREST_TEXT];
 
 	if (!key)
 		key = rg_keys_find(&rg_keys_ers, name);
-	return rg_reader_refuse(reader, node, "\"%s\" can't be set while repgated runs%s", name,
-				!key				? ": unknown key" :
-				key->effect == RG_KEY_AT_RELOAD ? ": change the file and reload" :
-								  ": it needs a restart");
+	if (!key)
+		return rg_reader_refuse(reader, node, "unknown key \"%s\"%s", name,
+					hint_of(name, hint));
+	return rg_reader_refuse(reader, node, "\"%s\" can't be set while repgated runs: %s", name,
+				key->effect == RG_KEY_AT_RELOAD ? "change the file and reload" :
+								  "change the file and restart it");
 }
 
 static int set_node(struct rg_reader *reader, const struct rg_node *node)
@@ -96,8 +114,7 @@ int rg_live_set(struct rg_conf *conf, const char *key, const char *value, struct
 
 /* ------------------------------------------------------------------ the saved file */
 
-/* repgate.conf to repgate.saved.conf. NULL: out of memory. */
-static char *saved_path(const char *path)
+char *rg_live_saved_path(const char *path)
 {
 	size_t len = strlen(path);
 	char *saved;
@@ -139,7 +156,7 @@ static int apply_saved(struct rg_reader *reader, const struct rg_node *root)
 
 int rg_live_read_saved(struct rg_reader *reader)
 {
-	RG_CLEANUP_FREE char *path = saved_path(reader->conf->path);
+	RG_CLEANUP_FREE char *path = rg_live_saved_path(reader->conf->path);
 	struct rg_node_tree *tree;
 	int err;
 
@@ -190,7 +207,7 @@ static const char *name_of(const char *path)
 int rg_live_save(const char *path, const char *key, const char *value, const char *const *zones,
 		 size_t zone_count, struct rg_error *error)
 {
-	RG_CLEANUP_FREE char *saved = saved_path(path);
+	RG_CLEANUP_FREE char *saved = rg_live_saved_path(path);
 	RG_CLEANUP_CLOSE int dir = -1;
 	struct rg_node_tree *tree = NULL;
 	struct rg_error why;

@@ -25,6 +25,9 @@ int rg_live_set(struct rg_conf *conf, const char *key, const char *value, struct
 int rg_live_save(const char *path, const char *key, const char *value, const char *const *zones,
 		 size_t zone_count, struct rg_error *error);
 
+/* The path of the saved settings beside a configuration; the caller frees it. NULL: no memory. */
+char *rg_live_saved_path(const char *path);
+
 /*
  * Reads the saved file of reader->conf, if there is one. An action that does not fit its zone is a
  * warning, any other mistake an error. 0 or negative with the reader's error.

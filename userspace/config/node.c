@@ -3,6 +3,7 @@
 
 #include <libconfig.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 struct rg_node_tree {
 	config_t file;
@@ -60,13 +61,17 @@ int rg_node_tree_read(struct rg_node_tree *tree, const char *path, struct rg_err
 		return rg_fail(error, -errno, "%s: %m", path);
 	if (!S_ISREG(st.st_mode))
 		return rg_fail(error, -EINVAL, "%s: not a regular file", path);
+	if (access(path, R_OK)) /* libconfig would not say why */
+		return rg_fail(error, -errno, "%s: can't be read: %m", path);
 	if (set_include_dir(file, path))
 		return rg_fail(error, -ENOMEM, "out of memory");
+	errno = 0;
 	if (config_read_file(file, path))
 		return 0;
 	at = config_error_file(file);
 	if (config_error_type(file) != CONFIG_ERR_PARSE)
-		return rg_fail(error, -EIO, "%s: can't be read", path);
+		return rg_fail(error, errno ? -errno : -EIO, "%s: can't be read: %s", path,
+			       strerror(errno ? errno : EIO));
 	return rg_fail(error, -EINVAL, "%s:%d: %s", at ? at : path, config_error_line(file),
 		       config_error_text(file));
 }

@@ -2,6 +2,7 @@
 #include "config/reader.h"
 
 #include "base/names.h"
+#include "base/nearest.h"
 
 #include <ctype.h>
 #include <limits.h>
@@ -311,6 +312,18 @@ int rg_reader_key(struct rg_reader *reader, const struct rg_key *key, const stru
 	return rg_reader_by_type(reader, key, node, values);
 }
 
+static int refuse_key(struct rg_reader *reader, const struct rg_key_section *section,
+		      const struct rg_node *node, const char *where)
+{
+	struct rg_nearest nearest = { .word = rg_node_name(node) };
+	char hint[RG_NEAREST_TEXT];
+
+	for (size_t i = 0; i < section->count; i++)
+		rg_nearest_try(&nearest, section->keys[i].name);
+	return rg_reader_refuse(reader, node, "unknown key \"%s\"%s%s", nearest.word, where,
+				rg_nearest_hint(&nearest, hint));
+}
+
 int rg_reader_section(struct rg_reader *reader, const struct rg_key_section *section,
 		      const struct rg_node *group, void *values, const char *where)
 {
@@ -321,8 +334,7 @@ int rg_reader_section(struct rg_reader *reader, const struct rg_key_section *sec
 		const struct rg_key *key = rg_keys_find(section, rg_node_name(node));
 
 		if (!key)
-			return rg_reader_refuse(reader, node, "unknown key \"%s\"%s",
-						rg_node_name(node), where);
+			return refuse_key(reader, section, node, where);
 		err = rg_reader_key(reader, key, node, values);
 	}
 	return err;

@@ -234,11 +234,13 @@ int rg_zones_read(struct rg_reader *reader, const struct rg_key *key, const stru
 int rg_zones_set_action(struct rg_reader *reader, const struct rg_node *node, const char *alias)
 {
 	const struct rg_zone_conf *zone = rg_conf_zone_by_alias(reader->conf, alias);
+	char hint[RG_NEAREST_TEXT];
 	unsigned int action;
 	int err;
 
 	if (!zone)
-		return rg_reader_refuse(reader, node, "there is no zone \"%s\"", alias);
+		return rg_reader_refuse(reader, node, "there is no zone \"%s\"%s", alias,
+					rg_conf_zone_hint(reader->conf, alias, hint));
 	if (zone->peer_class == RG_CLASS_APPROVED)
 		return rg_reader_refuse(reader, node,
 					"zone \"%s\" is an allow list: its peers pass", alias);

@@ -395,13 +395,15 @@ void rg_change_run_flush(struct rg_client *client, const json_t *request)
 	const char *what = get_string(request, "what");
 	const struct rg_zone_conf *zone = NULL;
 	struct rg_prefix prefix, *within = NULL;
+	char hint[RG_NEAREST_TEXT];
 
 	if (what && !rg_prefix_parse(what, strlen(what), &prefix))
 		within = &prefix;
 	else if (what)
 		zone = rg_conf_zone_by_alias(modules->conf, what);
 	if (what && !within && !zone) {
-		rg_control_refuse(client, "\"%.60s\" is not an address, a prefix or a zone", what);
+		rg_control_refuse(client, "\"%.60s\" is not an address, a prefix or a zone%s", what,
+				  rg_conf_zone_hint(modules->conf, what, hint));
 		return;
 	}
 	flush(client, request, within, zone ? zone->slot : RG_NO_ZONE);

@@ -23,9 +23,10 @@
 /* clang-format off */
 /* In the order of the usage text. */
 static const struct rg_command_info commands[RG_COMMANDS] = {
-	[RG_COMMAND_STATUS] = { "status", "what runs, and in which state", false, {} },
+	[RG_COMMAND_STATUS] = { "status", "what runs, and in which state", false,
+		{ FLAG("check", true) } },
 	[RG_COMMAND_LOOKUP] = {
-		"lookup", "what is known of an address, and what happens to its next SYN", false,
+		"lookup", "what is known of an address, and what its next SYN meets", false,
 		{ { "address", "IP", RG_ARGUMENT_ADDRESS, RG_FORM_REQUIRED, NULL, false },
 		  FLAG("store", false) } },
 	[RG_COMMAND_STATS] = {
@@ -47,7 +48,7 @@ static const struct rg_command_info commands[RG_COMMANDS] = {
 		"unlist", "undo approve or block", false, { ENTRY } },
 	[RG_COMMAND_FLUSH] = {
 		"flush", "forget verdicts and known peers", false,
-		{ { "what", "IP|PREFIX|ZONE", RG_ARGUMENT_ADDRESS, RG_FORM_OPTIONAL, "all", false } } },
+		{ { "what", "IP|PREFIX|ZONE", RG_ARGUMENT_ADDRESS, RG_FORM_REQUIRED, "all", false } } },
 	[RG_COMMAND_ZONES] = { "zones", "the DNS lists and their answers", false, {} },
 	[RG_COMMAND_EVENTS] = {
 		"events", "the latest verdicts and refused connections", false,
@@ -62,7 +63,7 @@ static const struct rg_command_info commands[RG_COMMANDS] = {
 		  { "value", "VALUE", RG_ARGUMENT_TEXT, RG_FORM_REQUIRED, NULL, false },
 		  FLAG("save", true) } },
 	[RG_COMMAND_SETTINGS] = {
-		"settings", "all settings: default, bounds, when a change takes effect", true,
+		"settings", "all settings: default, bounds, when a change counts", true,
 		{ { "key", "KEY", RG_ARGUMENT_TEXT, RG_FORM_OPTIONAL, NULL, true } } },
 	[RG_COMMAND_ACTIVATION_CODE] = {
 		"activation-code", "another ERS activation code, from standard input", false,
@@ -72,9 +73,12 @@ static const struct rg_command_info commands[RG_COMMANDS] = {
 		"monitor", "let everything pass, but count and log", false,
 		{ { "on", "on|off", RG_ARGUMENT_SWITCH, RG_FORM_REQUIRED, NULL, false } } },
 	[RG_COMMAND_TEST_CONFIG] = {
-		"test-config", "check a configuration file (repgated --check reads the lists too)", true,
+		"test-config", "check a configuration file, but not the local lists", true,
 		{ { "file", "FILE", RG_ARGUMENT_TEXT, RG_FORM_OPTIONAL, NULL, true } } },
 	[RG_COMMAND_VERSION] = { "version", "versions of the parts", false, {} },
+	[RG_COMMAND_HELP] = {
+		"help", "what a command does, and its options", true,
+		{ { "command", "COMMAND", RG_ARGUMENT_TEXT, RG_FORM_OPTIONAL, NULL, true } } },
 };
 /* clang-format on */
 
@@ -148,6 +152,14 @@ static int check_value(const struct rg_command_info *info, const struct rg_argum
 	return 0;
 }
 
+/* Whether a request must have it. */
+static bool is_required(const struct rg_argument *argument)
+{
+	if (argument->form == RG_FORM_REQUIRED)
+		return argument->type == RG_ARGUMENT_WORD || !argument->words;
+	return argument->form == RG_FORM_INPUT;
+}
+
 static int check_arguments(const struct rg_command_info *info, const json_t *request,
 			   struct rg_error *error)
 {
@@ -168,8 +180,7 @@ static int check_arguments(const struct rg_command_info *info, const json_t *req
 			return err;
 	}
 	for (size_t i = 0; i < RG_MAX_ARGUMENTS && info->arguments[i].name; i++)
-		if ((info->arguments[i].form == RG_FORM_REQUIRED ||
-		     info->arguments[i].form == RG_FORM_INPUT) &&
+		if (is_required(&info->arguments[i]) &&
 		    !json_object_get(request, info->arguments[i].name))
 			return rg_fail(error, -EINVAL, "%s: \"%s\" is missing", info->name,
 				       info->arguments[i].name);
@@ -207,17 +218,17 @@ void rg_protocol_strip(json_t *request, enum rg_command command)
 static void print_argument(FILE *to, const struct rg_argument *argument)
 {
 	bool word = argument->type == RG_ARGUMENT_WORD;
+	const char *all = argument->words ? argument->words : "", *bar = argument->words ? "|" : "";
 
 	if (argument->form == RG_FORM_OPTION)
 		fprintf(to, "[--%s%s%s]", argument->name, argument->shown ? " " : "",
 			argument->shown ? argument->shown : "");
 	else if (argument->form == RG_FORM_REQUIRED)
-		fputs(word ? argument->words : argument->shown, to);
+		fprintf(to, "%s%s%s", all, word ? "" : bar, word ? "" : argument->shown);
 	else if (word)
 		fprintf(to, "[%s]", argument->words);
 	else
-		fprintf(to, "[%s%s%s]", argument->words ? argument->words : "",
-			argument->words ? "|" : "", argument->shown);
+		fprintf(to, "[%s%s%s]", all, bar, argument->shown);
 }
 
 char *rg_protocol_usage(enum rg_command command)

@@ -34,6 +34,7 @@ enum rg_command {
 	RG_COMMAND_MONITOR,
 	RG_COMMAND_TEST_CONFIG,
 	RG_COMMAND_VERSION,
+	RG_COMMAND_HELP,
 	RG_COMMANDS
 };
 
@@ -64,7 +65,10 @@ struct rg_argument {
 	const char *shown; /* in the usage text; NULL for a flag */
 	enum rg_argument_type type;
 	enum rg_argument_form form;
-	/* WORD: the allowed values, separated by "|". Else NULL, or the word that means "left out". */
+	/*
+	 * WORD: the allowed values, separated by "|". Else NULL, or the word that means "left out": in a
+	 * request such an argument is never required.
+	 */
 	const char *words;
 	bool local; /* for repgatectl alone: not in the request */
 };

@@ -3,6 +3,7 @@
 
 #include "base/addr.h"
 #include "base/names.h"
+#include "config/restart.h"
 #include "control/describe.h"
 #include "control/list_status.h"
 #include "control/loop_status.h"
@@ -230,13 +231,26 @@ static json_t *describe_lacks(const struct rg_modules *modules)
 	return lacks;
 }
 
+/* What the agent runs with of the settings that a reload can't change. */
+static json_t *describe_restart_settings(const struct rg_conf *conf)
+{
+	json_t *settings = json_object();
+	const struct rg_key *key;
+	char text[1024];
+
+	for (size_t i = 0; (key = rg_restart_key(i)); i++)
+		json_object_set_new(settings, key->name,
+				    json_string(rg_restart_text(key, conf, text, sizeof(text))));
+	return settings;
+}
+
 static json_t *describe_agent(const struct rg_modules *modules)
 {
 	struct rg_judge_count judge = rg_judge_count(modules->judge);
 	struct rg_dns_load dns = rg_dns_load(modules->dns);
 
 	return json_pack(
-		"{s:s, s:i, s:f, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:b, s:o}",
+		"{s:s, s:i, s:f, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:b, s:o, s:o}",
 		"version", RG_VERSION, "pid", (int)getpid(), "uptime",
 		(double)(rg_now() - modules->started) / 1e9, "config", modules->conf->path,
 		"resolver", modules->conf->resolver_text, "pin_path", modules->conf->pin_path,
@@ -245,7 +259,8 @@ static json_t *describe_agent(const struct rg_modules *modules)
 		"dns_waiting", (json_int_t)dns.waiting, "reloads", (json_int_t)modules->reloads,
 		"reload_errors", (json_int_t)modules->reload_errors, "reload_error",
 		rg_describe_text(modules->reload_error), "can_hold",
-		rg_loader_can_hold(modules->loader), "lacks", describe_lacks(modules));
+		rg_loader_can_hold(modules->loader), "lacks", describe_lacks(modules),
+		"restart_settings", describe_restart_settings(modules->conf));
 }
 
 static json_t *describe_oddities(const struct rg_smtp_oddities *odd)

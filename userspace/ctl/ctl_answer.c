@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ctl/ctl_answer.h"
 
-#include "base/util.h"
+#include <grp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 
 /* Replaces ASCII's control characters and those of ISO 6429 in UTF-8 (U+0080 to U+009F). */
 static bool clean_text(char *text, size_t len)
@@ -71,26 +75,146 @@ static void clean(json_t *value)
 	}
 }
 
-json_t *rg_ctl_answer_read(FILE *from)
+/* ------------------------------------------------------------ the connection */
+
+/* Who may use the socket, as a text to end an error with. */
+static void name_users(const char *path, char *text, size_t size)
 {
-	RG_CLEANUP_FREE char *line = NULL;
-	size_t len = 0, size = 0;
-	json_t *answer;
-	int c;
+	const struct group *group;
+	struct stat st;
 
-	while ((c = getc_unlocked(from)) != EOF && c != '\n' && len < RG_CTL_MAX_ANSWER) {
-		if (len == size) {
-			char *more = realloc(line, size = size ? 2 * size : 4096);
+	group = stat(path, &st) ? NULL : getgrgid(st.st_gid);
+	if (group && group->gr_gid)
+		snprintf(text, size, "only root and members of the group %s may use it",
+			 group->gr_name);
+	else
+		snprintf(text, size, "only root and members of control_group may use it");
+}
 
-			if (!more)
-				return NULL;
-			line = more;
-		}
-		line[len++] = (char)c;
+int rg_ctl_answer_connect(const char *path, struct rg_error *error)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	char users[128];
+	int fd, err;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return rg_fail(error, -ENAMETOOLONG, "socket path too long: %s", path);
+	strcpy(address.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return rg_fail(error, -errno, "socket: %m");
+	if (!connect(fd, (const struct sockaddr *)&address, sizeof(address)))
+		return fd;
+	err = -errno;
+	close(fd);
+	if (err == -EACCES || err == -EPERM) {
+		name_users(path, users, sizeof(users));
+		return rg_fail(error, err, "%s: %s: %s", path, strerror(-err), users);
 	}
-	if (c != '\n' || !len)
-		return NULL;
-	answer = json_loadb(line, len, 0, NULL);
+	return rg_fail(error, err, "%s: %s%s", path, strerror(-err),
+		       err == -ENOENT || err == -ECONNREFUSED ? ": repgated does not run" : "");
+}
+
+int rg_ctl_answer_send(int fd, const json_t *request)
+{
+	RG_CLEANUP_FREE char *text = json_dumps(request, JSON_COMPACT);
+	size_t len = text ? strlen(text) : 0, sent = 0;
+	int err = 0;
+
+	if (!text)
+		return -ENOMEM;
+	text[len++] = '\n'; /* in the place of the NUL */
+	while (sent < len && !err) {
+		ssize_t count = send(fd, text + sent, len - sent, MSG_NOSIGNAL);
+
+		if (count >= 0)
+			sent += (size_t)count;
+		else if (errno != EINTR)
+			err = -errno;
+	}
+	explicit_bzero(text, len); /* it may hold an activation code */
+	return err;
+}
+
+/* Waits until there is something to read. False: standard output has lost its reader. */
+static bool wait_for_data(struct rg_ctl_reader *reader)
+{
+	struct pollfd fds[] = { { .fd = reader->fd, .events = POLLIN },
+				{ .fd = reader->watch_output ? STDOUT_FILENO : -1 } };
+
+	while (poll(fds, ARRAY_SIZE(fds), -1) < 0)
+		if (errno != EINTR)
+			return true; /* read() reports it */
+	reader->output_gone = fds[1].revents & (POLLERR | POLLNVAL);
+	return !reader->output_gone;
+}
+
+/* Makes room for more data. */
+static int make_room(struct rg_ctl_reader *reader)
+{
+	size_t used = reader->end - reader->begin, size = reader->size ? 2 * reader->size : 65536;
+	char *data;
+
+	if (reader->begin)
+		memmove(reader->data, reader->data + reader->begin, used);
+	reader->begin = 0;
+	reader->end = used;
+	if (used < reader->size)
+		return 0;
+	if (reader->size >= RG_CTL_MAX_ANSWER)
+		return -EMSGSIZE;
+	data = realloc(reader->data, size);
+	if (!data)
+		return -ENOMEM;
+	reader->data = data;
+	reader->size = size;
+	return 0;
+}
+
+/* Reads more. 0: it did; negative: the end. */
+static int fill(struct rg_ctl_reader *reader)
+{
+	ssize_t count;
+
+	if ((reader->end == reader->size && make_room(reader)) || !wait_for_data(reader))
+		return -EIO;
+	do
+		count = read(reader->fd, reader->data + reader->end, reader->size - reader->end);
+	while (count < 0 && errno == EINTR);
+	if (count <= 0)
+		return -EIO;
+	reader->end += (size_t)count;
+	return 0;
+}
+
+json_t *rg_ctl_answer_read(struct rg_ctl_reader *reader)
+{
+	size_t seen = 0, len;
+	char *newline = NULL;
+	json_t *answer;
+
+	for (;;) {
+		size_t used = reader->end - reader->begin;
+
+		if (used > seen)
+			newline = memchr(reader->data + reader->begin + seen, '\n', used - seen);
+		if (newline)
+			break;
+		seen = used;
+		if (fill(reader))
+			return NULL;
+	}
+	len = (size_t)(newline - reader->data) - reader->begin;
+	answer = len ? json_loadb(reader->data + reader->begin, len, 0, NULL) : NULL;
+	reader->begin += len + 1;
 	clean(answer);
 	return answer;
+}
+
+void rg_ctl_answer_close(struct rg_ctl_reader *reader)
+{
+	free(reader->data);
+	if (reader->fd >= 0)
+		close(reader->fd);
+	*reader = (struct rg_ctl_reader){ .fd = -1 };
 }

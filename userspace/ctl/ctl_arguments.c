@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ctl/ctl_arguments.h"
 
+#include "base/nearest.h"
 #include "config/config.h"
 #include "config/secret.h"
 
-#include <getopt.h>
+/* ------------------------------------------------------------------- options */
 
-/* The program's own options, then those of all commands, then the end of the list. */
-#define MAX_OPTIONS 16
+/* The program's own options, for every command. */
+enum program_option { SOCKET, CONFIG, JSON, HELP, VERSION, PROGRAM_OPTIONS };
 
-enum {
-	OPTION_SOCKET = 256,
-	OPTION_CONFIG,
-	OPTION_JSON,
-	OPTION_HELP,
-	OPTION_VERSION,
-	OPTION_OF_COMMAND
+static const struct {
+	const char *name;
+	char letter; /* 0: it has none */
+	bool has_value;
+} program_options[PROGRAM_OPTIONS] = {
+	[SOCKET] = { "socket", 0, true },      [CONFIG] = { "config", 0, true },
+	[JSON] = { "json", 0, false },	       [HELP] = { "help", 'h', false },
+	[VERSION] = { "version", 'V', false },
 };
 
 /* An option of a command, as given. */
@@ -23,77 +25,143 @@ struct given {
 	const char *name, *value;
 };
 
-static bool has_option(const struct option *options, const char *name)
-{
-	for (; options->name; options++)
-		if (!strcmp(options->name, name))
-			return true;
-	return false;
-}
+/* The command line while it is read. */
+struct line {
+	struct rg_ctl_arguments *arguments;
+	char **words; /* of argv: those that are no option and no option's value */
+	int word_count;
+	struct given *given; /* options of commands */
+	int given_count;
+	bool help;
+};
 
-/* Adds the options of all commands; each name once. */
-static void add_command_options(struct option options[MAX_OPTIONS], size_t count)
+/* An option of any command with this name, or NULL. */
+static const struct rg_argument *find_option(const char *name, size_t len)
 {
 	for (enum rg_command command = 0; command < RG_COMMANDS; command++) {
 		const struct rg_argument *argument = rg_protocol_command(command)->arguments;
 
 		for (size_t i = 0; i < RG_MAX_ARGUMENTS && argument[i].name; i++)
-			if (argument[i].form == RG_FORM_OPTION && count < MAX_OPTIONS - 1 &&
-			    !has_option(options, argument[i].name))
-				options[count++] =
-					(struct option){ argument[i].name,
-							 argument[i].type == RG_ARGUMENT_FLAG ?
-								 no_argument :
-								 required_argument,
-							 NULL, OPTION_OF_COMMAND };
+			if (argument[i].form == RG_FORM_OPTION && strlen(argument[i].name) == len &&
+			    !strncmp(argument[i].name, name, len))
+				return &argument[i];
 	}
+	return NULL;
 }
 
-/* Reads the options; those of commands go to given. Returns how many of these, or -EINVAL. */
-static int read_options(struct rg_ctl_arguments *ret, int argc, char **argv,
-			struct given given[MAX_OPTIONS], struct rg_error *error)
+/* text: "--name", "--name=value" or "-n". PROGRAM_OPTIONS: it is none of the program's. */
+static enum program_option find_program_option(const char *text, size_t len)
 {
-	struct option options[MAX_OPTIONS] = { { "socket", required_argument, NULL, OPTION_SOCKET },
-					       { "config", required_argument, NULL, OPTION_CONFIG },
-					       { "json", no_argument, NULL, OPTION_JSON },
-					       { "help", no_argument, NULL, OPTION_HELP },
-					       { "version", no_argument, NULL, OPTION_VERSION } };
-	int option, index = 0, count = 0;
+	enum program_option option = 0;
 
-	add_command_options(options, OPTION_VERSION - OPTION_SOCKET + 1);
-	optind = 0; /* start over: a process may read several command lines */
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, ":", options, &index)) >= 0) {
-		switch (option) {
-		case OPTION_SOCKET:
-			ret->socket = optarg;
+	for (; option < PROGRAM_OPTIONS; option++) {
+		const char *name = program_options[option].name;
+
+		if (len == 2 && text[1] == program_options[option].letter)
 			break;
-		case OPTION_CONFIG:
-			ret->config = optarg;
+		if (len == strlen(name) + 2 && text[1] == '-' && !strncmp(text + 2, name, len - 2))
 			break;
-		case OPTION_JSON:
-			ret->json = true;
-			break;
-		case OPTION_HELP:
-			ret->help = true;
-			break;
-		case OPTION_VERSION:
-			ret->version = true;
-			break;
-		case OPTION_OF_COMMAND:
-			if (count < MAX_OPTIONS)
-				given[count++] =
-					(struct given){ options[index].name, optarg ? optarg : "" };
-			break;
-		case ':':
-			return rg_fail(error, -EINVAL, "%s wants a value", argv[optind - 1]);
-		default:
-			return rg_fail(error, -EINVAL, "no such option: %s",
-				       rg_secret_quote(argv[optind - 1]));
-		}
 	}
-	return count;
+	return option;
 }
+
+static int refuse_option(const char *text, size_t len, struct rg_error *error)
+{
+	char name[64], hint[RG_NEAREST_TEXT];
+	struct rg_nearest nearest = { .word = name };
+
+	snprintf(name, sizeof(name), "%.*s", (int)(len < 2 ? 0 : len - 2), text + (len < 2 ? 0 : 2));
+	for (enum program_option option = 0; option < PROGRAM_OPTIONS; option++)
+		rg_nearest_try(&nearest, program_options[option].name);
+	for (enum rg_command command = 0; command < RG_COMMANDS; command++) {
+		const struct rg_argument *argument = rg_protocol_command(command)->arguments;
+
+		for (size_t i = 0; i < RG_MAX_ARGUMENTS && argument[i].name; i++)
+			if (argument[i].form == RG_FORM_OPTION)
+				rg_nearest_try(&nearest, argument[i].name);
+	}
+	if (nearest.best)
+		snprintf(hint, sizeof(hint), "; did you mean --%s?", nearest.best);
+	else
+		snprintf(hint, sizeof(hint), "; see repgatectl help");
+	return rg_fail(error, -EINVAL, "no such option: %s%s", rg_secret_quote(text), hint);
+}
+
+static void set_program_option(struct line *line, enum program_option option, const char *value)
+{
+	switch (option) {
+	case SOCKET:
+		line->arguments->socket = value;
+		break;
+	case CONFIG:
+		line->arguments->config = value;
+		break;
+	case HELP:
+		line->help = true;
+		break;
+	case VERSION:
+		line->arguments->version = true;
+		break;
+	default: /* --json was found before */
+		break;
+	}
+}
+
+/* argv[*at] is an option. Steps over its value, if it has one. */
+static int read_option(struct line *line, char **argv, int *at, struct rg_error *error)
+{
+	const char *text = argv[*at], *equals = strchr(text, '=');
+	size_t len = equals ? (size_t)(equals - text) : strlen(text);
+	enum program_option own = find_program_option(text, len);
+	const struct rg_argument *argument = own == PROGRAM_OPTIONS && len > 2 && text[1] == '-' ?
+						     find_option(text + 2, len - 2) :
+						     NULL;
+	bool has_value;
+
+	if (own == PROGRAM_OPTIONS && !argument)
+		return refuse_option(text, len, error);
+	has_value = argument ? argument->type != RG_ARGUMENT_FLAG : program_options[own].has_value;
+	if (equals && !has_value)
+		return rg_fail(error, -EINVAL, "%.*s takes no value", (int)len, text);
+	if (has_value && !equals && !argv[*at + 1])
+		return rg_fail(error, -EINVAL, "%s needs a value", text);
+	if (has_value)
+		text = equals ? equals + 1 : argv[++*at];
+	else
+		text = "";
+	if (argument)
+		line->given[line->given_count++] = (struct given){ argument->name, text };
+	else
+		set_program_option(line, own, text);
+	return 0;
+}
+
+/* Sorts the command line into options and words. -- ends the options. */
+static int read_line(struct line *line, int argc, char **argv, struct rg_error *error)
+{
+	bool options = true;
+
+	for (int i = 1; i < argc; i++)
+		if (!strcmp(argv[i], "--json"))
+			line->arguments->json = true;
+		else if (!strcmp(argv[i], "--"))
+			break;
+	for (int i = 1; i < argc; i++) {
+		int err = 0;
+
+		if (options && !strcmp(argv[i], "--"))
+			options = false;
+		else if (options && argv[i][0] == '-' && argv[i][1])
+			err = read_option(line, argv, &i, error);
+		else
+			line->words[line->word_count++] = argv[i];
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* ----------------------------------------------------------------- arguments */
 
 static int check_value(const struct rg_command_info *info, const struct rg_argument *argument,
 		       const char *value, struct rg_error *error)
@@ -120,39 +188,48 @@ static int check_value(const struct rg_command_info *info, const struct rg_argum
 }
 
 /* Sets the values of the options that were given. */
-static int read_given(struct rg_ctl_arguments *ret, const struct given *given, int count,
-		      struct rg_error *error)
+static int take_options(struct rg_ctl_arguments *ret, const struct line *line, struct rg_error *error)
 {
 	const struct rg_command_info *info = rg_protocol_command(ret->command);
 
-	for (int k = 0; k < count; k++) {
+	for (int k = 0; k < line->given_count; k++) {
+		const struct given *given = &line->given[k];
 		size_t i = 0;
 
 		while (i < RG_MAX_ARGUMENTS && info->arguments[i].name &&
 		       (info->arguments[i].form != RG_FORM_OPTION ||
-			strcmp(info->arguments[i].name, given[k].name) != 0))
+			strcmp(info->arguments[i].name, given->name) != 0))
 			i++;
 		if (i == RG_MAX_ARGUMENTS || !info->arguments[i].name)
 			return rg_fail(error, -EINVAL, "%s has no option --%s", info->name,
-				       given[k].name);
-		ret->values[i] = given[k].value;
+				       given->name);
+		ret->values[i] = given->value;
 	}
+	if (ret->config && ret->command != RG_COMMAND_TEST_CONFIG &&
+	    !rg_ctl_arguments_has(ret, "save"))
+		return rg_fail(error, -EINVAL,
+			       "%s has no option --config: it is for set --save and "
+			       "test-config",
+			       info->name);
 	return 0;
 }
 
-static int fail_usage(enum rg_command command, struct rg_error *error)
+static int refuse_missing(const struct rg_command_info *info, const struct rg_argument *argument,
+			  struct rg_error *error)
 {
-	RG_CLEANUP_FREE char *usage = rg_protocol_usage(command);
+	const char *shown = argument->type == RG_ARGUMENT_WORD ? argument->words : argument->shown;
 
-	return rg_fail(error, -EINVAL, "wrong number of arguments; usage: repgatectl %s%s%s",
-		       rg_protocol_command(command)->name, usage && *usage ? " " : "",
-		       usage ? usage : "");
+	if (argument->type != RG_ARGUMENT_WORD && argument->words)
+		return rg_fail(error, -EINVAL, "%s: %s is missing; for all of them: repgatectl %s %s",
+			       info->name, shown, info->name, argument->words);
+	return rg_fail(error, -EINVAL, "%s: %s is missing; see repgatectl help %s", info->name,
+		       shown, info->name);
 }
 
-static int read_positional(struct rg_ctl_arguments *ret, char **words, int count,
-			   struct rg_error *error)
+static int take_words(struct rg_ctl_arguments *ret, char **words, int count, struct rg_error *error)
 {
-	const struct rg_argument *arguments = rg_protocol_command(ret->command)->arguments;
+	const struct rg_command_info *info = rg_protocol_command(ret->command);
+	const struct rg_argument *arguments = info->arguments;
 	int used = 0;
 
 	for (size_t i = 0; i < RG_MAX_ARGUMENTS && arguments[i].name; i++) {
@@ -161,35 +238,80 @@ static int read_positional(struct rg_ctl_arguments *ret, char **words, int count
 		if (used < count)
 			ret->values[i] = words[used++];
 		else if (arguments[i].form == RG_FORM_REQUIRED)
-			return fail_usage(ret->command, error);
+			return refuse_missing(info, &arguments[i], error);
 	}
-	return used == count ? 0 : fail_usage(ret->command, error);
+	if (used == count)
+		return 0;
+	return rg_fail(error, -EINVAL, "%s: \"%s\" is one argument too many; see repgatectl help %s",
+		       info->name, rg_secret_quote(words[used]), info->name);
+}
+
+static int find_command(const char *name, enum rg_command *command, struct rg_error *error)
+{
+	struct rg_nearest nearest = { .word = name };
+	char hint[RG_NEAREST_TEXT];
+
+	*command = rg_protocol_find(name);
+	if (*command < RG_COMMANDS)
+		return 0;
+	for (enum rg_command known = 0; known < RG_COMMANDS; known++)
+		rg_nearest_try(&nearest, rg_protocol_command(known)->name);
+	return rg_fail(error, -EINVAL, "no such command: %s%s", rg_secret_quote(name),
+		       nearest.best ? rg_nearest_hint(&nearest, hint) : "; see repgatectl help");
+}
+
+/* --help, alone or with a command. */
+static int take_help(struct rg_ctl_arguments *ret, const struct line *line, struct rg_error *error)
+{
+	enum rg_command about;
+
+	ret->command = RG_COMMAND_HELP;
+	ret->values[0] = line->word_count ? line->words[0] : NULL;
+	if (line->word_count > 1 && !strcmp(line->words[0], "help"))
+		ret->values[0] = line->words[1];
+	return ret->values[0] ? find_command(ret->values[0], &about, error) : 0;
+}
+
+static int take_line(struct rg_ctl_arguments *ret, const struct line *line, struct rg_error *error)
+{
+	const struct rg_command_info *info;
+	enum rg_command about;
+	int err;
+
+	if (ret->version)
+		return 0;
+	if (line->help)
+		return take_help(ret, line, error);
+	if (!line->word_count)
+		return rg_fail(error, -EINVAL, "a command is missing; see repgatectl help");
+	err = find_command(line->words[0], &ret->command, error);
+	if (err)
+		return err;
+	info = rg_protocol_command(ret->command);
+	err = take_options(ret, line, error);
+	if (!err)
+		err = take_words(ret, line->words + 1, line->word_count - 1, error);
+	for (size_t i = 0; !err && i < RG_MAX_ARGUMENTS; i++)
+		if (ret->values[i])
+			err = check_value(info, &info->arguments[i], ret->values[i], error);
+	if (!err && ret->command == RG_COMMAND_HELP && ret->values[0])
+		err = find_command(ret->values[0], &about, error);
+	return err;
 }
 
 int rg_ctl_arguments_parse(struct rg_ctl_arguments *ret, int argc, char **argv, struct rg_error *error)
 {
-	struct given given[MAX_OPTIONS];
-	const struct rg_command_info *info;
-	int count, err;
+	size_t room = (size_t)argc + 1;
+	RG_CLEANUP_FREE char **words = calloc(room, sizeof(*words));
+	RG_CLEANUP_FREE struct given *given = calloc(room, sizeof(*given));
+	struct line line = { .arguments = ret, .words = words, .given = given };
+	int err;
 
 	*ret = (struct rg_ctl_arguments){ .command = RG_COMMANDS };
-	count = read_options(ret, argc, argv, given, error);
-	if (count < 0 || ret->help || ret->version)
-		return count < 0 ? count : 0;
-	if (optind == argc)
-		return rg_fail(error, -EINVAL, "a command is missing; see repgatectl --help");
-	ret->command = rg_protocol_find(argv[optind]);
-	if (ret->command == RG_COMMANDS)
-		return rg_fail(error, -EINVAL, "no such command: %s; see repgatectl --help",
-			       rg_secret_quote(argv[optind]));
-	err = read_given(ret, given, count, error);
-	if (!err)
-		err = read_positional(ret, argv + optind + 1, argc - optind - 1, error);
-	info = rg_protocol_command(ret->command);
-	for (size_t i = 0; !err && i < RG_MAX_ARGUMENTS; i++)
-		if (ret->values[i])
-			err = check_value(info, &info->arguments[i], ret->values[i], error);
-	return err;
+	if (!words || !given)
+		return rg_fail(error, -ENOMEM, "out of memory");
+	err = read_line(&line, argc, argv, error);
+	return err ? err : take_line(ret, &line, error);
 }
 
 bool rg_ctl_arguments_has(const struct rg_ctl_arguments *arguments, const char *name)
@@ -239,26 +361,4 @@ json_t *rg_ctl_arguments_request(const struct rg_ctl_arguments *arguments)
 			json_object_set_new(request, info->arguments[i].name, value);
 	}
 	return request;
-}
-
-void rg_ctl_arguments_print_usage(FILE *to)
-{
-	fputs("Usage: repgatectl [--socket PATH] [--config FILE] [--json] COMMAND [ARGUMENTS]\n\n",
-	      to);
-	for (enum rg_command command = 0; command < RG_COMMANDS; command++) {
-		RG_CLEANUP_FREE char *usage = rg_protocol_usage(command);
-		const struct rg_command_info *info = rg_protocol_command(command);
-
-		fprintf(to, "  %-15s %-50s %s\n", info->name, usage ? usage : "", info->help);
-	}
-	fputs("\n"
-	      "  --socket PATH  control socket, default /run/repgate/control.sock\n"
-	      "  --config FILE  configuration that set --save writes beside, default " RG_DEFAULT_CONFIG
-	      "\n"
-	      "  --json         print JSON (docs/json.md)\n"
-	      "  --version      print the version\n"
-	      "  --help         print this\n\n"
-	      "Exit code: 0 done, 1 refused or failed, 2 wrong usage;\n"
-	      "lookup: 0 the next SYN passes, 10 it meets another action.\n",
-	      to);
 }

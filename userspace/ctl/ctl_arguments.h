@@ -7,15 +7,17 @@
 
 struct rg_ctl_arguments {
 	const char *socket, *config; /* as given, or NULL */
-	bool json, help, version;
+	bool json; /* set also if the command line is wrong: the error is JSON, too */
+	bool version;
+	/* For help: RG_COMMAND_HELP, and values[0] is the command that it is about, or NULL. */
 	enum rg_command command;
 	/* By the command's arguments; NULL: not given. A flag's value is "". argv's strings. */
 	const char *values[RG_MAX_ARGUMENTS];
 };
 
 /*
- * Reads the whole command line. With --help or --version nothing else is checked. 0, or -EINVAL with
- * error: a wrong option, command, value or number of arguments.
+ * Reads the whole command line. With --version nothing else is checked; with --help only the command that it
+ * is about. 0, or -EINVAL with error: a wrong option, command, value or number of arguments.
  */
 int rg_ctl_arguments_parse(struct rg_ctl_arguments *ret, int argc, char **argv,
 			   struct rg_error *error);
@@ -25,8 +27,5 @@ bool rg_ctl_arguments_has(const struct rg_ctl_arguments *arguments, const char *
 
 /* The request for the agent: a new reference. NULL: no memory. */
 json_t *rg_ctl_arguments_request(const struct rg_ctl_arguments *arguments);
-
-/* Prints all commands with their arguments and help. */
-void rg_ctl_arguments_print_usage(FILE *to);
 
 #endif

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ctl/ctl_settings.h"
 
+#include "base/nearest.h"
 #include "config/keys.h"
+#include "config/secret.h"
+#include "ctl/ctl_text.h"
 
-#define DEFAULT_WIDTH 26 /* columns; a longer default is cut in the list */
+#define INDENT 4 /* of the lines below a setting */
 
 static json_t *string_or_null(const char *text)
 {
@@ -57,6 +60,14 @@ static json_t *describe(const struct rg_key_section *section, const struct rg_ke
 			 string_or_null(*set ? set : NULL), "help", key->help);
 }
 
+/* "" for null */
+static const char *text_of(const json_t *setting, const char *field)
+{
+	const char *text = json_string_value(json_object_get(setting, field));
+
+	return text ? text : "";
+}
+
 static bool is_named(const json_t *setting, const char *name)
 {
 	const char *set = json_string_value(json_object_get(setting, "set"));
@@ -65,7 +76,27 @@ static bool is_named(const json_t *setting, const char *name)
 	       (set && !strcmp(set, name));
 }
 
-json_t *rg_ctl_settings(const char *name)
+/* Its name in the file, or what `set` takes, may be near to what was typed. */
+static int refuse(const char *name, struct rg_error *error)
+{
+	json_t *settings = rg_ctl_settings(NULL, NULL), *setting;
+	struct rg_nearest nearest = { .word = name };
+	char hint[RG_NEAREST_TEXT];
+	size_t i;
+	int err;
+
+	json_array_foreach(json_object_get(settings, "settings"), i, setting) {
+		rg_nearest_try(&nearest, text_of(setting, "name"));
+		rg_nearest_try(&nearest, text_of(setting, "set"));
+	}
+	err = rg_fail(error, -ENOENT, "no such setting: %s%s", rg_secret_quote(name),
+		      nearest.best ? rg_nearest_hint(&nearest, hint) :
+				     "; `repgatectl settings` names all");
+	json_decref(settings);
+	return err;
+}
+
+json_t *rg_ctl_settings(const char *name, struct rg_error *error)
 {
 	json_t *settings = json_array();
 
@@ -83,26 +114,15 @@ json_t *rg_ctl_settings(const char *name)
 	if (json_array_size(settings))
 		return json_pack("{s:o}", "settings", settings);
 	json_decref(settings);
+	(void)refuse(name, error);
 	return NULL;
-}
-
-/* "" for null */
-static const char *text_of(const json_t *setting, const char *field)
-{
-	const char *text = json_string_value(json_object_get(setting, field));
-
-	return text ? text : "";
 }
 
 static void print_line(FILE *to, const json_t *setting)
 {
-	const char *value = text_of(setting, "default");
-	bool cut = strlen(value) > DEFAULT_WIDTH;
-
-	fprintf(to, "%-28s %-8s %.*s%-*s %s\n", text_of(setting, "name"),
-		text_of(setting, "effect"), cut ? DEFAULT_WIDTH - 3 : DEFAULT_WIDTH, value,
-		cut ? 3 : DEFAULT_WIDTH - (int)strlen(value), cut ? "..." : "",
-		text_of(setting, "help"));
+	rg_ctl_line(to, INDENT, "%-28s %-8s %s", text_of(setting, "name"),
+		    text_of(setting, "effect"), text_of(setting, "default"));
+	rg_ctl_line(to, INDENT, "%*s%s", INDENT, "", text_of(setting, "help"));
 }
 
 static void print_field(FILE *to, const json_t *setting, const char *title, const char *field)
@@ -110,7 +130,7 @@ static void print_field(FILE *to, const json_t *setting, const char *title, cons
 	const char *text = text_of(setting, field);
 
 	if (*text)
-		fprintf(to, "%-14s %s\n", title, text);
+		rg_ctl_line(to, 15, "%-14s %s", title, text);
 }
 
 static void print_one(FILE *to, const json_t *setting)
@@ -142,7 +162,7 @@ void rg_ctl_settings_print(FILE *to, const json_t *result)
 		print_one(to, json_array_get(settings, 0));
 		return;
 	}
-	fprintf(to, "%-28s %-8s %-*s %s\n", "setting", "effect", DEFAULT_WIDTH, "default", "meaning");
+	fprintf(to, "%-28s %-8s %s\n", "SETTING", "EFFECT", "DEFAULT");
 	json_array_foreach(settings, i, setting)
 		print_line(to, setting);
 }

@@ -221,6 +221,17 @@ json_t *rg_ctl_status_problems(const json_t *result)
 	return problems;
 }
 
+void rg_ctl_status_print_problems(FILE *to, const json_t *problems)
+{
+	const json_t *problem;
+	size_t i;
+
+	json_array_foreach(problems, i, problem)
+		rg_ctl_line(to, INDENT, "%s", json_string_value(problem));
+	if (!json_array_size(problems))
+		fputs("all is well\n", to);
+}
+
 /* -------------------------------------------------------------------- status */
 
 /* Prints a text and gives its reference back. */

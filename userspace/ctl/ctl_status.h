@@ -15,5 +15,6 @@ void rg_ctl_status_print_zones(FILE *to, const json_t *result);
  * be reached, zones that are not good, open guards. A new reference; empty: all is well.
  */
 json_t *rg_ctl_status_problems(const json_t *result);
+void rg_ctl_status_print_problems(FILE *to, const json_t *problems);
 
 #endif

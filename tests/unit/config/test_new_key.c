@@ -107,7 +107,7 @@ static const char *field(const json_t *result, const char *name)
 
 static void check_settings(void **state)
 {
-	json_t *result = rg_ctl_settings("new_number");
+	json_t *result = rg_ctl_settings("new_number", NULL);
 
 	(void)state;
 	assert_non_null(result);
@@ -116,12 +116,12 @@ static void check_settings(void **state)
 	assert_string_equal(field(result, "default"), "7");
 	rg_ctl_settings_print(stderr, result);
 	json_decref(result);
-	result = rg_ctl_settings("new_path");
+	result = rg_ctl_settings("new_path", NULL);
 	assert_string_equal(field(result, "set"), "");
 	assert_string_equal(field(result, "effect"), "restart");
 	json_decref(result);
-	assert_null(rg_ctl_settings("newer_number"));
-	result = rg_ctl_settings(NULL);
+	assert_null(rg_ctl_settings("newer_number", NULL));
+	result = rg_ctl_settings(NULL, NULL);
 	rg_ctl_settings_print(stderr, result);
 	json_decref(result);
 }

@@ -66,13 +66,14 @@ static void test_usage(void **state)
 		enum rg_command command;
 		const char *usage;
 	} rows[] = {
-		{ RG_COMMAND_STATUS, "" },
+		{ RG_COMMAND_STATUS, "[--check]" },
+		{ RG_COMMAND_ZONES, "" },
 		{ RG_COMMAND_LOOKUP, "IP [--store]" },
 		{ RG_COMMAND_REPORT, "day|week|month" },
 		{ RG_COMMAND_LIST, "[approved|blocked]" },
 		{ RG_COMMAND_BLOCK, "IP|RANGE|PREFIX|CC [--for TIME] [--comment TEXT] [--force]" },
 		{ RG_COMMAND_EVENTS, "[IP|PREFIX] [--follow]" },
-		{ RG_COMMAND_FLUSH, "[all|IP|PREFIX|ZONE]" },
+		{ RG_COMMAND_FLUSH, "all|IP|PREFIX|ZONE" },
 		{ RG_COMMAND_SET, "KEY VALUE [--save]" },
 		{ RG_COMMAND_MONITOR, "on|off" },
 		{ RG_COMMAND_TEST_CONFIG, "[FILE]" },

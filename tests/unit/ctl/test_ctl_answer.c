@@ -10,14 +10,23 @@
 #include "base/util.h"
 #include "ctl/ctl_answer.h"
 
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
 static json_t *read_text(const char *text, size_t size)
 {
-	FILE *from = fmemopen((void *)(uintptr_t)text, size, "r");
+	int ends[2];
+	struct rg_ctl_reader reader = {};
 	json_t *answer;
 
-	assert_non_null(from);
-	answer = rg_ctl_answer_read(from);
-	fclose(from);
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(write(ends[1], text, size), size);
+	close(ends[1]);
+	reader.fd = ends[0];
+	answer = rg_ctl_answer_read(&reader);
+	rg_ctl_answer_close(&reader);
 	return answer;
 }
 
@@ -53,12 +62,67 @@ static void test_control_characters(void **state)
 /* An answer without an end does not take all memory. */
 static void test_endless(void **state)
 {
-	FILE *from = fopen("/dev/zero", "r");
+	struct rg_ctl_reader reader = { .fd = open("/dev/zero", O_RDONLY) };
 
 	(void)state;
-	assert_non_null(from);
-	assert_null(rg_ctl_answer_read(from));
-	fclose(from);
+	assert_true(reader.fd >= 0);
+	assert_null(rg_ctl_answer_read(&reader));
+	rg_ctl_answer_close(&reader);
+}
+
+/* Lines may come in pieces, or several at once. */
+static void test_pieces(void **state)
+{
+	static const char *const pieces[] = { "[1", "]\n[2]\n[", "3]", "\n" };
+	int ends[2];
+	struct rg_ctl_reader reader = {};
+	pid_t writer;
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	writer = fork();
+	assert_true(writer >= 0);
+	if (!writer) {
+		for (size_t i = 0; i < ARRAY_SIZE(pieces); i++) {
+			(void)!write(ends[1], pieces[i], strlen(pieces[i]));
+			usleep(1000);
+		}
+		_exit(0);
+	}
+	close(ends[1]);
+	reader.fd = ends[0];
+	for (int i = 1; i <= 3; i++) {
+		json_t *line = rg_ctl_answer_read(&reader);
+
+		assert_int_equal(json_integer_value(json_array_get(line, 0)), i);
+		json_decref(line);
+	}
+	assert_null(rg_ctl_answer_read(&reader));
+	rg_ctl_answer_close(&reader);
+	waitpid(writer, NULL, 0);
+}
+
+/* An agent that does not run, or may not be asked: the error says which. */
+static void test_no_agent(void **state)
+{
+	char directory[] = "/tmp/test_ctl_answer.XXXXXX", path[64];
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct rg_error error;
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/socket", directory);
+	assert_int_equal(rg_ctl_answer_connect(path, &error), -ENOENT);
+	assert_non_null(
+		strstr(error.text, "/socket: No such file or directory: repgated does not run"));
+	strcpy(address.sun_path, path);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(rg_ctl_answer_connect(path, &error), -ECONNREFUSED);
+	assert_non_null(strstr(error.text, "/socket: Connection refused: repgated does not run"));
+	close(fd);
+	unlink(path);
+	rmdir(directory);
 }
 
 int main(void)
@@ -66,6 +130,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_control_characters),
 		cmocka_unit_test(test_endless),
+		cmocka_unit_test(test_pieces),
+		cmocka_unit_test(test_no_agent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
