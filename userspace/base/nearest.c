@@ -49,7 +49,7 @@ void rg_nearest_try(struct rg_nearest *nearest, const char *known)
 
 	if (!len || len > MAX_LENGTH || strlen(known) > MAX_LENGTH)
 		return;
-	changes = len >= MIN_PREFIX && !strncasecmp(nearest->word, known, len) ?
+	changes = len >= MIN_PREFIX && strlen(known) > len && !strncasecmp(nearest->word, known, len) ?
 			  1 :
 			  count_changes(nearest->word, known);
 	/* One letter of three may be wrong; a word of one or two letters could be anything. */

@@ -27,12 +27,13 @@ static const struct {
 			      "list approved" },
 	[RG_COMMAND_APPROVE] = { "The entry is one argument: an address, FIRST-LAST, a prefix or a country code. "
 				 "It is in force at once, and wins over all else. --for ends it after a time "
-				 "such as 12h or 7d. --force takes a prefix wider than /8 (IPv6: /19).",
+				 "such as 12h or 7d. --comment says why, and `list` shows it. --force takes a "
+				 "prefix wider than /8 (IPv6: /19).",
 				 "approve 203.0.113.25 --for 7d --comment \"ticket 4711\"" },
 	[RG_COMMAND_BLOCK] = { "The entry is one argument: an address, FIRST-LAST, a prefix or a country code. "
 			       "It meets blocked_action at once. An approved entry around it wins. --for ends "
-			       "it after a time such as 12h or 7d. --force takes a prefix wider than /8 (IPv6: "
-			       "/19).",
+			       "it after a time such as 12h or 7d. --comment says why, and `list` shows it. "
+			       "--force takes a prefix wider than /8 (IPv6: /19).",
 			       "block 203.0.113.0/24 --for 12h" },
 	[RG_COMMAND_UNLIST] = { "Only what approve or block wrote is removed; entries of files in approved_dir "
 				"and blocked_dir are yours.",
