@@ -50,7 +50,7 @@ static int refuse_set(struct rg_reader *reader, const struct rg_node *node)
 					hint_of(name, hint));
 	return rg_reader_refuse(reader, node, "\"%s\" can't be set while repgated runs: %s", name,
 				key->effect == RG_KEY_AT_RELOAD ? "change the file and reload" :
-								  "change the file and restart it");
+								  "it needs a restart");
 }
 
 static int set_node(struct rg_reader *reader, const struct rg_node *node)
