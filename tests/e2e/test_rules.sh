@@ -125,7 +125,7 @@ round() {
 	lookups "$name, known peers" "$dir" 1 60
 
 	# Now nothing is known: lookup asks the zones itself.
-	check "$name: flush" ctl flush
+	check "$name: flush" ctl flush all
 	lookups "$name, unknown peers" "$dir" 61 100
 	same "$name: lookup stored nothing" 0 \
 		"$(ctl --json dump | jq '(.verdicts + .peers) | length')"
