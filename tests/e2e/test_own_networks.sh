@@ -111,11 +111,11 @@ is_connected() {
 }
 
 connected_peer() {
-	in_clients python3 -c '
-import socket, sys, time
-s = socket.create_connection((sys.argv[1], 25), 10, ("198.51.100.10", 0))
-print(s.recv(100), flush=True)
-time.sleep(60)' "$MX4" >"$TESTBED/peer.log" 2>&1 &
+	in_clients perl -MIO::Socket::INET -e '
+		my $s = IO::Socket::INET->new(PeerAddr => $ARGV[0], PeerPort => 25,
+			LocalAddr => "198.51.100.10", Timeout => 10) or die "$@";
+		my $greeting = <$s>;
+		sleep 60;' "$MX4" >"$TESTBED/peer.log" 2>&1 &
 	must "the peer connects" wait_for 15 is_connected
 	same "a peer that is connected is named" \
 		'198.51.100.10 is connected now; its next connection is refused' \
