@@ -299,6 +299,9 @@ names() {
 	check "reload with odd names" ctl reload
 	same "all of them are read" "$number" \
 		"$(for ((i = 1; i <= number; i++)); do lookup "203.0.113.$((100 + i))" .class; done | grep -c blocked)"
+	same "each with its file" "$number" \
+		"$(ctl --json list | jq '[.entries[] | select(.file | contains("/blocked.d/")) | .entry |
+			select(startswith("203.0.113.1") and . != "203.0.113.1")] | length')"
 	check "status can be shown" ctl status
 	check "list can be shown" ctl --json list
 	stop repgated KILL || true

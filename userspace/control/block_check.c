@@ -64,15 +64,16 @@ static void warn_of_own(const struct rg_modules *modules, const struct extent *e
 
 static void warn_of_country(const struct rg_modules *modules, const char *code, json_t *warnings)
 {
-	const struct rg_own_network *own =
-		modules->countries ?
-			rg_country_db_find_own(modules->countries, &modules->exempt.own, code) :
-			NULL;
+	struct rg_country_own found[RG_COUNTRY_OWN_MAX];
+	size_t count = 0;
 	char text[RG_OWN_TEXT];
 
-	if (own)
-		warn(warnings, "%s, is in %s, and is never blocked",
-		     rg_own_networks_describe(own, text), code);
+	if (modules->countries)
+		count = rg_country_db_find_own(modules->countries, &modules->exempt.own, found);
+	for (size_t i = 0; i < count; i++)
+		if (!strcasecmp(found[i].code, code))
+			warn(warnings, "%s, is in %s, and is never blocked",
+			     rg_own_networks_describe(found[i].own, text), found[i].code);
 }
 
 /* The peers that are connected now, each once. */

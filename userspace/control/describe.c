@@ -11,6 +11,17 @@ json_t *rg_describe_text(const char *text)
 	return text && *text ? json_string(text) : json_null();
 }
 
+json_t *rg_describe_path(const char *path)
+{
+	json_t *json = json_string(path);
+	RG_CLEANUP_FREE char *copy = json ? NULL : strdup(path);
+
+	for (char *c = copy; c && *c; c++)
+		if ((unsigned char)*c >= 0x80)
+			*c = '?';
+	return json ? json : json_string(copy ? copy : "?");
+}
+
 json_t *rg_describe_addr(const struct rg_addr *addr)
 {
 	char text[RG_ADDR_TEXT];
@@ -50,11 +61,12 @@ json_t *rg_describe_list_item(const struct rg_lists *lists, const struct rg_list
 {
 	const struct rg_prefix prefix = country ? (struct rg_prefix){} : rg_list_item_prefix(item);
 
-	return json_pack("{s:o, s:s, s:s, s:I, s:o}", "entry",
+	return json_pack("{s:o, s:s, s:o, s:I, s:o}", "entry",
 			 country ? json_string(country) : rg_describe_prefix(&prefix), class_key,
 			 rg_class_name(item->peer_class), "file",
-			 rg_lists_source(lists, item->source), "line", (json_int_t)item->line,
-			 "expires_in", rg_describe_seconds_left(rg_lists_expiry(lists, item)));
+			 rg_describe_path(rg_lists_source(lists, item->source)), "line",
+			 (json_int_t)item->line, "expires_in",
+			 rg_describe_seconds_left(rg_lists_expiry(lists, item)));
 }
 
 json_t *rg_describe_event(const struct rg_recent_event *event)

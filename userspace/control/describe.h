@@ -13,6 +13,8 @@
 
 /* A string; null for NULL and "". */
 json_t *rg_describe_text(const char *text);
+/* A path; bytes that are not UTF-8 become '?'. */
+json_t *rg_describe_path(const char *path);
 json_t *rg_describe_addr(const struct rg_addr *addr);
 json_t *rg_describe_prefix(const struct rg_prefix *prefix);
 /* A zone's answer, e.g. "127.0.0.2"; null if there is none. code: host order. */

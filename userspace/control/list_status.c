@@ -33,9 +33,10 @@ static json_t *describe_list_files(const struct rg_lists *lists)
 		if (!file->bad_lines && !*file->fault)
 			continue;
 		json_array_append_new(
-			all, json_pack("{s:s, s:s, s:I, s:I, s:o, s:o, s:b, s:I, s:I}", "path",
-				       file->path, "class", rg_class_name(file->peer_class),
-				       "entries", (json_int_t)file->entries, "bad_lines",
+			all, json_pack("{s:o, s:s, s:I, s:I, s:o, s:o, s:b, s:I, s:I}", "path",
+				       rg_describe_path(file->path), "class",
+				       rg_class_name(file->peer_class), "entries",
+				       (json_int_t)file->entries, "bad_lines",
 				       (json_int_t)file->bad_lines, "bad", describe_bad_lines(file),
 				       "fault", rg_describe_text(file->fault), "kept", file->kept,
 				       "since", (json_int_t)file->kept_since, "version",
@@ -55,43 +56,42 @@ static json_t *describe_coverings(const struct rg_modules *modules)
 		const struct rg_list_covering *covering = &coverings->all[i];
 		char text[RG_LIST_COVERING_TEXT];
 
-		json_array_append_new(all, json_pack("{s:s, s:I, s:o, s:o, s:s, s:b}", "path",
-						     rg_lists_source(lists, covering->source),
-						     "line", (json_int_t)covering->line, "entry",
-						     rg_describe_prefix(&covering->entry), "covers",
-						     rg_describe_prefix(&covering->own.prefix),
-						     "reason", rg_list_own_describe(covering, text),
-						     "dropped", covering->dropped));
+		json_array_append_new(
+			all, json_pack("{s:o, s:I, s:o, s:o, s:s, s:b}", "path",
+				       rg_describe_path(rg_lists_source(lists, covering->source)),
+				       "line", (json_int_t)covering->line, "entry",
+				       rg_describe_prefix(&covering->entry), "covers",
+				       rg_describe_prefix(&covering->own.prefix), "reason",
+				       rg_list_own_describe(covering, text), "dropped",
+				       covering->dropped));
 	}
 	return all;
 }
 
-static json_t *describe_own_country(const struct rg_modules *modules, const char *code)
-{
-	const struct rg_list_item *item = rg_lists_find_country(modules->lists, code, rg_now());
-	const struct rg_own_network *own = NULL;
-	char text[RG_OWN_TEXT], reason[RG_OWN_TEXT + 20];
-
-	if (item && item->peer_class == RG_CLASS_BLOCKED && modules->countries)
-		own = rg_country_db_find_own(modules->countries, rg_lists_own(modules->lists), code);
-	if (!own)
-		return NULL;
-	snprintf(reason, sizeof(reason), "%s covers %s", code, rg_own_networks_describe(own, text));
-	return json_pack("{s:s, s:I, s:s, s:o, s:s, s:b}", "path",
-			 rg_lists_source(modules->lists, item->source), "line",
-			 (json_int_t)item->line, "entry", code, "covers",
-			 rg_describe_prefix(&own->prefix), "reason", reason, "dropped", 0);
-}
-
 static void add_own_countries(const struct rg_modules *modules, json_t *all)
 {
-	for (char a = 'A'; a <= 'Z' && rg_lists_countries(modules->lists); a++)
-		for (char b = 'A'; b <= 'Z'; b++) {
-			json_t *one = describe_own_country(modules, (char[]){ a, b, '\0' });
+	const struct rg_lists *lists = modules->lists;
+	struct rg_country_own found[RG_COUNTRY_OWN_MAX];
+	size_t count = 0;
 
-			if (one)
-				json_array_append_new(all, one);
-		}
+	if (modules->countries && rg_lists_countries(lists))
+		count = rg_country_db_find_own(modules->countries, rg_lists_own(lists), found);
+	for (size_t i = 0; i < count; i++) {
+		const struct rg_list_item *item =
+			rg_lists_find_country(lists, found[i].code, rg_now());
+		char text[RG_OWN_TEXT], reason[RG_OWN_TEXT + 20];
+
+		if (!item || item->peer_class != RG_CLASS_BLOCKED)
+			continue;
+		snprintf(reason, sizeof(reason), "%.2s covers %s", found[i].code,
+			 rg_own_networks_describe(found[i].own, text));
+		json_array_append_new(
+			all, json_pack("{s:o, s:I, s:s, s:o, s:s, s:b}", "path",
+				       rg_describe_path(rg_lists_source(lists, item->source)),
+				       "line", (json_int_t)item->line, "entry", found[i].code,
+				       "covers", rg_describe_prefix(&found[i].own->prefix),
+				       "reason", reason, "dropped", 0));
+	}
 }
 
 static json_t *describe_unread(const struct rg_list_unread *unread)
@@ -99,8 +99,7 @@ static json_t *describe_unread(const struct rg_list_unread *unread)
 	json_t *paths = json_array();
 
 	for (size_t i = 0; i < unread->shown; i++)
-		json_array_append_new(paths,
-				      json_stringn(unread->paths[i], strlen(unread->paths[i])));
+		json_array_append_new(paths, rg_describe_path(unread->paths[i]));
 	return paths;
 }
 

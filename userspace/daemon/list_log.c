@@ -127,21 +127,22 @@ void rg_list_log_changes(const struct rg_lists *before, const struct rg_lists *l
 	log_coverings(before, lists);
 }
 
-/* The country of this host's own network does not block it. */
-static void log_own_country(const struct rg_lists *lists, const struct rg_country_db *countries,
-			    const char *code)
+/* A blocked country in which this host is does not block its networks. */
+static void log_own_countries(const struct rg_lists *lists, const struct rg_country_db *countries)
 {
-	const struct rg_list_item *item = rg_lists_find_country(lists, code, rg_now());
-	const struct rg_own_network *own;
+	struct rg_country_own found[RG_COUNTRY_OWN_MAX];
+	size_t count = rg_country_db_find_own(countries, rg_lists_own(lists), found);
 	char text[RG_OWN_TEXT];
 
-	if (!item || item->peer_class != RG_CLASS_BLOCKED || !countries)
-		return;
-	own = rg_country_db_find_own(countries, rg_lists_own(lists), code);
-	if (own)
-		rg_log_warning("%s:%u: %s covers %s, which is never blocked",
-			       rg_lists_source(lists, item->source), item->line, code,
-			       rg_own_networks_describe(own, text));
+	for (size_t i = 0; i < count; i++) {
+		const struct rg_list_item *item =
+			rg_lists_find_country(lists, found[i].code, rg_now());
+
+		if (item && item->peer_class == RG_CLASS_BLOCKED)
+			rg_log_warning("%s:%u: %s covers %s, which is never blocked",
+				       rg_lists_source(lists, item->source), item->line,
+				       found[i].code, rg_own_networks_describe(found[i].own, text));
+	}
 }
 
 void rg_list_log_countries(const struct rg_lists *lists, const struct rg_country_db *countries)
@@ -150,9 +151,8 @@ void rg_list_log_countries(const struct rg_lists *lists, const struct rg_country
 		return;
 	rg_log_warning("the lists name %zu countries; an approved country lets its spammers in",
 		       rg_lists_countries(lists));
-	for (char a = 'A'; a <= 'Z'; a++)
-		for (char b = 'A'; b <= 'Z'; b++)
-			log_own_country(lists, countries, (char[]){ a, b, '\0' });
+	if (countries)
+		log_own_countries(lists, countries);
 }
 
 void rg_list_log_connected(const struct rg_list_load_result *fresh)

@@ -293,6 +293,13 @@ static size_t lower_bound(const struct rg_own_networks *own, const struct rg_pre
 	return low;
 }
 
+bool rg_own_networks_has(const struct rg_own_networks *own, const struct rg_prefix *prefix)
+{
+	size_t at = lower_bound(own, prefix);
+
+	return at < own->count && !rg_prefix_compare(&own->all[at].prefix, prefix);
+}
+
 const struct rg_own_network *rg_own_networks_find(const struct rg_own_networks *own,
 						  const struct rg_addr *addr)
 {

@@ -38,6 +38,8 @@ int rg_own_networks_read(struct rg_own_networks *own, const struct sockaddr_stor
 int rg_own_networks_copy(struct rg_own_networks *own, const struct rg_own_networks *from);
 void rg_own_networks_clear(struct rg_own_networks *own);
 
+/* Whether this very prefix is one of them. */
+bool rg_own_networks_has(const struct rg_own_networks *own, const struct rg_prefix *prefix);
 /* The single address (ADDRESS, GATEWAY, RESOLVER) that is addr; NULL: none. */
 const struct rg_own_network *rg_own_networks_find(const struct rg_own_networks *own,
 						  const struct rg_addr *addr);

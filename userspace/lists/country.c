@@ -168,15 +168,22 @@ bool rg_country_db_find(const struct rg_country_db *country_db, const struct rg_
 	return false;
 }
 
-const struct rg_own_network *rg_country_db_find_own(const struct rg_country_db *country_db,
-						    const struct rg_own_networks *own,
-						    const char *code)
+size_t rg_country_db_find_own(const struct rg_country_db *country_db,
+			      const struct rg_own_networks *own,
+			      struct rg_country_own found[RG_COUNTRY_OWN_MAX])
 {
-	char found[3];
+	size_t count = 0, at;
+	char code[3];
 
-	for (size_t i = 0; i < own->count; i++)
-		if (rg_country_db_find(country_db, &own->all[i].prefix.addr, found) &&
-		    !strcasecmp(found, code))
-			return &own->all[i];
-	return NULL;
+	for (size_t i = 0; i < own->count && count < RG_COUNTRY_OWN_MAX; i++) {
+		if (!rg_country_db_find(country_db, &own->all[i].prefix.addr, code))
+			continue;
+		for (at = 0; at < count && strcasecmp(found[at].code, code) != 0; at++)
+			;
+		if (at < count)
+			continue;
+		memcpy(found[count].code, code, sizeof(code));
+		found[count++].own = &own->all[i];
+	}
+	return count;
 }

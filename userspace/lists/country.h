@@ -18,9 +18,17 @@ void rg_country_db_free(struct rg_country_db *country_db);
 /* Sets code to the ISO 3166-1 alpha-2 code of addr's country. False: the database has none. */
 bool rg_country_db_find(const struct rg_country_db *country_db, const struct rg_addr *addr,
 			char code[3]);
-/* The first of own that is in the country with this code; NULL: none. */
-const struct rg_own_network *rg_country_db_find_own(const struct rg_country_db *country_db,
-						    const struct rg_own_networks *own,
-						    const char *code);
+
+/* A country that this host is in. */
+struct rg_country_own {
+	char code[3];
+	const struct rg_own_network *own; /* the first one that is there */
+};
+#define RG_COUNTRY_OWN_MAX 16
+
+/* Fills found with the countries of own, each once. Returns how many; more than RG_COUNTRY_OWN_MAX are left out. */
+size_t rg_country_db_find_own(const struct rg_country_db *country_db,
+			      const struct rg_own_networks *own,
+			      struct rg_country_own found[RG_COUNTRY_OWN_MAX]);
 
 #endif

@@ -567,14 +567,6 @@ static bool is_blocked(const struct rg_lists *lists, struct rg_prefix prefix)
 	return false;
 }
 
-static bool has_own(const struct rg_own_networks *own, const struct rg_prefix *prefix)
-{
-	for (size_t i = 0; i < own->count; i++)
-		if (!rg_prefix_compare(&own->all[i].prefix, prefix))
-			return true;
-	return false;
-}
-
 const struct rg_list_unread *rg_lists_unread(const struct rg_lists *lists)
 {
 	return &lists->unread;
@@ -593,12 +585,12 @@ const struct rg_list_coverings *rg_lists_coverings(const struct rg_lists *lists)
 bool rg_lists_needs_cut(const struct rg_lists *lists, const struct rg_own_networks *own)
 {
 	for (size_t i = 0; i < own->count; i++)
-		if (!has_own(&lists->own, &own->all[i].prefix) &&
+		if (!rg_own_networks_has(&lists->own, &own->all[i].prefix) &&
 		    is_blocked(lists, own->all[i].prefix))
 			return true;
 	/* What is this host's no longer may be blocked now. */
 	for (size_t i = 0; lists->coverings.count && i < lists->own.count; i++)
-		if (!has_own(own, &lists->own.all[i].prefix))
+		if (!rg_own_networks_has(own, &lists->own.all[i].prefix))
 			return true;
 	return false;
 }
