@@ -239,6 +239,16 @@ see_reload() {
 	keep "reload" ctl reload
 	keep "reload" ctl list
 	keep "reload" ctl --json lookup 198.51.100.9
+	# Bad lines of it are logged, and those that repgated --check prints: with the file's name.
+	printf '%s\n' "$ERS_CODE" "x$ERS_LABEL" >"$TESTBED/repgate/blocked.d/x-$ERS_CODE.list"
+	keep "reload" ctl reload
+	check "bad lines of a list are logged" wait_for 5 grep -q 'warning: .*list:1: ' "$TESTBED/repgated.log"
+	keep "reload" in_mail "$BUILD/repgated" --config "$REPGATE_CONF" --check
+	check "and printed" grep -q 'list:2: ' "$SEEN/reload"
+	echo 198.51.100.9 >"$TESTBED/repgate/blocked.d/x-$ERS_CODE.list"
+	keep "reload" ctl reload
+	check "a good list again is logged" wait_for 5 grep -q 'list: good again' "$TESTBED/repgated.log"
+	rm "$TESTBED/repgate/blocked.d/x-$ERS_CODE.list"
 	rm "$TESTBED/repgate/blocked.d/$ERS_CODE.list"
 	echo "$ERS_CODE $ERS_CODE $ERS_CODE" >"$TESTBED/repgate/activation-code"
 	keep "reload" ctl reload

@@ -218,6 +218,13 @@ void rg_conf_mask(const struct rg_conf *conf, char *text)
 		rg_secret_mask_code(text, conf->configured_code);
 }
 
+const char *rg_conf_masked(const struct rg_conf *conf, const char *text, char *buffer, size_t size)
+{
+	snprintf(buffer, size, "%s", text);
+	rg_conf_mask(conf, buffer);
+	return buffer;
+}
+
 /* The key of a section whose text shows a key, or NULL. */
 static const char *find_text(const struct rg_conf *conf, const struct rg_key_section *section,
 			     const void *values)

@@ -138,6 +138,8 @@ bool rg_conf_shows_key(const struct rg_conf *conf, struct rg_error *where);
 bool rg_conf_has_key(const struct rg_conf *conf, const char *text);
 /* Replaces the keys in the zones' real names by asterisks in text. */
 void rg_conf_mask(const struct rg_conf *conf, char *text);
+/* The same for a copy of text in buffer, which may cut it. Returns buffer. */
+const char *rg_conf_masked(const struct rg_conf *conf, const char *text, char *buffer, size_t size);
 
 /* True if a zone, blocked_action or on_dns_failure has this action. */
 bool rg_conf_uses(const struct rg_conf *conf, enum rg_action action);

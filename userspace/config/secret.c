@@ -21,14 +21,38 @@ static bool is_last_line(const char *text)
 	return !text[strspn(text, " \t\r\n\v\f")];
 }
 
+/*
+ * The length of a hyphen or blank that a mail program or a word processor wrote in place of '-' or ' ', or of a
+ * byte order mark, in UTF-8. 0: there is none.
+ */
+static size_t typographic_length(const char *text)
+{
+	static const char *const all[] = {
+		"\xc2\xa0",	"\xc2\xad", /* no-break space, soft hyphen */
+		"\xe2\x80\x8b", "\xe2\x80\xaf", /* spaces of no width, and narrow */
+		"\xe2\x80\x90", "\xe2\x80\x91", "\xe2\x80\x92",
+		"\xe2\x80\x93", "\xe2\x80\x94", "\xe2\x88\x92", /* hyphens and dashes; minus */
+		"\xef\xbb\xbf", /* byte order mark */
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		if (!strncmp(text, all[i], strlen(all[i])))
+			return strlen(all[i]);
+	return 0;
+}
+
 int rg_secret_normalise(char *code)
 {
 	char *out = code;
 
 	for (const char *in = code; *in; in++) {
+		size_t skip = typographic_length(in);
+
 		if (*in == '\n' && out != code && !is_last_line(in))
 			return -EINVAL;
-		if (*in == '-' || isspace((unsigned char)*in))
+		if (skip)
+			in += skip - 1;
+		if (skip || *in == '-' || isspace((unsigned char)*in))
 			continue;
 		/* Not isalnum(), which depends on the locale. */
 		if (!isascii((unsigned char)*in) || !isalnum((unsigned char)*in) ||
@@ -91,21 +115,31 @@ size_t rg_secret_key_length(const char *suffix)
 	return len >= RG_SECRET_MIN && !is_numbered_word(suffix, len) ? len : 0;
 }
 
-/* How much of text is the key, whatever hyphens and blanks stand between; 0: it does not begin with it. */
+static bool is_of_key(char c)
+{
+	return isascii((unsigned char)c) && isalnum((unsigned char)c);
+}
+
+/*
+ * How much of text is the key; 0: it does not begin with it. Only letters and digits count: both may have hyphens,
+ * dots and other characters between them.
+ */
 static size_t match(const char *text, const char *key, size_t len)
 {
 	size_t at = 0, used = 0;
 
-	for (; text[used] && at < len; used++) {
-		bool between = text[used] == '-' || text[used] == ' ' || text[used] == '\t';
-
-		if (between && key[at] != text[used])
-			continue;
+	for (;;) {
+		while (at < len && !is_of_key(key[at]))
+			at++;
+		if (at == len)
+			return used;
+		while (used && text[used] && !is_of_key(text[used]))
+			used++;
 		if (tolower((unsigned char)text[used]) != tolower((unsigned char)key[at]))
 			return 0;
+		used++;
 		at++;
 	}
-	return at == len ? used : 0;
 }
 
 static bool holds(const char *text, const char *key, size_t len)
@@ -129,7 +163,7 @@ bool rg_secret_holds_code(const char *text, const char *code)
 static void mask(char *text, const char *key, size_t len)
 {
 	while (len && *text) {
-		size_t used = isalnum((unsigned char)*text) ? match(text, key, len) : 0;
+		size_t used = match(text, key, len);
 
 		memset(text, '*', used);
 		text += used ? used : 1;

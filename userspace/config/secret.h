@@ -28,8 +28,8 @@ enum rg_secret_source {
 const char *rg_secret_source_name(enum rg_secret_source source);
 
 /*
- * Normalises an activation code in place: removes hyphens and blanks, makes letters lower case. The text
- * is one line, with or without its end. 0, or -EINVAL if it is no code.
+ * Normalises an activation code in place: removes hyphens and blanks, also typographic ones in UTF-8, makes
+ * letters lower case. The text is one line, with or without its end. 0, or -EINVAL if it is no code.
  */
 int rg_secret_normalise(char *code);
 
@@ -58,7 +58,10 @@ int rg_secret_read(const char *path, char code[RG_SECRET_SIZE], enum rg_secret_s
  */
 size_t rg_secret_key_length(const char *suffix);
 
-/* True if text shows the key in a zone's real name, with hyphens and blanks or without, in either case. */
+/*
+ * True if text shows the letters and digits of the key in a zone's real name, in either case. Text and key may have
+ * hyphens, dots and other characters between them, or none.
+ */
 bool rg_secret_holds_key(const char *text, const char *suffix);
 
 /* The same for an activation code alone. */

@@ -31,7 +31,7 @@ static void tell_notes(const struct rg_lists *lists, FILE *to)
 			unread->count - unread->shown);
 }
 
-bool rg_check_files(const struct rg_conf *conf, FILE *to)
+static bool check_files(const struct rg_conf *conf, FILE *to)
 {
 	struct rg_list_load_result result = {};
 	const struct rg_list_file *files;
@@ -52,6 +52,26 @@ bool rg_check_files(const struct rg_conf *conf, FILE *to)
 	}
 	rg_country_db_free(result.countries);
 	rg_lists_free(result.lists);
+	return good;
+}
+
+bool rg_check_files(const struct rg_conf *conf, FILE *to)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *whole = open_memstream(&text, &size);
+	bool good;
+
+	if (!whole) {
+		fputs("out of memory\n", to);
+		return false;
+	}
+	good = check_files(conf, whole);
+	if (!fclose(whole)) {
+		rg_conf_mask(conf, text); /* a file's name may show a key */
+		fputs(text, to);
+	}
+	free(text);
 	return good;
 }
 

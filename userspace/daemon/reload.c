@@ -76,6 +76,7 @@ static int adopt_lists(struct rg_modules *modules, struct rg_list_load_result *f
 		       struct rg_error *error)
 {
 	bool same = modules->lists && rg_lists_same_countries(modules->lists, fresh->lists);
+	const struct rg_conf *conf = fresh->conf ? fresh->conf : modules->conf;
 	const struct rg_list_map map = list_map(modules);
 	int err = rg_list_map_publish(&map, fresh->staged, error);
 
@@ -84,14 +85,14 @@ static int adopt_lists(struct rg_modules *modules, struct rg_list_load_result *f
 	/* A verdict by the old countries may be wrong now, so every peer is judged again. */
 	if (!same && modules->lists)
 		rg_verdicts_flush_all(modules->verdicts);
-	rg_list_log_changes(modules->lists, fresh->lists);
-	rg_list_log_connected(fresh);
+	rg_list_log_changes(conf, modules->lists, fresh->lists);
+	rg_list_log_connected(conf, fresh);
 	rg_lists_free(modules->lists);
 	modules->lists = fresh->lists;
 	fresh->lists = NULL;
 	adopt_countries(modules, fresh);
 	if (!same)
-		rg_list_log_countries(modules->lists, modules->countries);
+		rg_list_log_countries(conf, modules->lists, modules->countries);
 	return 0;
 }
 

@@ -28,6 +28,17 @@ static void check_normalise(void **state)
 		{ LONG_LABEL, LONG_LABEL },
 		{ "ab cdef 12345 GHIJK\t67890 lmnop qrstu\n\n", LONG_LABEL },
 		{ "\n" LONG_CODE, LONG_LABEL },
+		/* with a byte order mark; with dashes and no-break spaces, as a word processor writes them */
+		{ "\xef\xbb\xbf" CODE "\r\n", LABEL },
+		{ "AB\xe2\x80\x91"
+		  "CDEF\xe2\x80\x93GHIJ\xe2\x88\x92KLMN",
+		  LABEL },
+		{ "AB\xc2\xa0"
+		  "CDEF\xe2\x80\xafGHIJ\xe2\x80\x8bKLMN\n",
+		  LABEL },
+		{ "AB\xe2\x80"
+		  "CDEF-GHIJ-KLMN",
+		  NULL },
 		{ "trial-7x", NULL },
 		{ "trial-77x", "trial77x" },
 		{ ALL_63, ALL_63 },
@@ -80,7 +91,19 @@ static void check_holds_key(void **state)
 		{ "key k3yofanother", "k3yofanother.bl.example", true },
 		{ "key abcdefgh123", "abcdefgh123.bl.example", true },
 		{ "a-hyphen-in-the-key", "a-hyphen-in-the-key.example", true },
-		{ "ahypheninthekey", "a-hyphen-in-the-key.example", false },
+		{ "ahypheninthekey", "a-hyphen-in-the-key.example", true },
+		/* a label with hyphens, a text without, and the other way round */
+		{ "x " LABEL, CODE ".r.mail-abuse.com", true },
+		{ "x " CODE, CODE ".q.mail-abuse.com", true },
+		{ "x " LABEL, CODE ".bl.example", true },
+		{ "x/AB--CDEFGHIJ-KLMN", CODE ".bl.example", true },
+		/* split over labels, or by what else is no letter or digit */
+		{ "ab.cdef.ghij.klmn.example", LABEL ".r.example", true },
+		{ "AB_CDEF_GHIJ_KLMN", LABEL ".r.example", true },
+		{ "AB\xe2\x80\x93"
+		  "CDEF GHIJ\xc2\xa0KLMN",
+		  LABEL ".r.example", true },
+		{ "ab.cdef.ghij.klm.example", LABEL ".r.example", false },
 	};
 
 	(void)state;
@@ -97,6 +120,8 @@ static void check_mask(void **state)
 		{ "-- ab-cdef-ghij-klmn-", LABEL ".x", "-- *****************-" },
 		{ "nothing", LABEL ".x", "nothing" },
 		{ "zen", "zen.spamhaus.org", "zen" },
+		{ "x-" LABEL ".y", CODE ".q.mail-abuse.com", "x-**************.y" },
+		{ "ab.cdef.ghij.klmn.", LABEL ".x", "*****************." },
 	};
 
 	(void)state;
