@@ -113,9 +113,23 @@ static __always_inline int wants_ticket(__u32 ifindex)
 	return !ifindex || bpf_map_lookup_elem(&host_links, &ifindex) != NULL;
 }
 
+/*
+ * 1: the lookup may be for a packet of a refused peer. With SYN cookies the responder's socket does not know the
+ * connection until its ACK comes, up to two minutes later. Its ticket may be forgotten by then, if others needed
+ * the room. So `attempts` remembers the connection, too.
+ */
+static __always_inline int is_expected(const struct rg_settings *settings, const struct rg_syn *syn,
+				       int arrival, __u32 ifindex)
+{
+	return arrival != RG_ARRIVAL_UNKNOWN || !rg_config.can_hold || !wants_ticket(ifindex) ||
+	       was_noted(hash_answered(settings, syn), syn->second);
+}
+
 /* The decision's socket for the connection, or the refusal of it. */
-static __always_inline int give_to_responder(struct bpf_sk_lookup *ctx, const struct rg_syn *syn,
-					     enum rg_action action, int arrival)
+static __always_inline int give_to_responder(struct bpf_sk_lookup *ctx,
+					     const struct rg_settings *settings,
+					     const struct rg_syn *syn, enum rg_action action,
+					     int arrival)
 {
 	__u32 key = responder_key(syn, action);
 	struct bpf_sock *socket = bpf_map_lookup_elem(&responder, &key);
@@ -133,8 +147,10 @@ static __always_inline int give_to_responder(struct bpf_sk_lookup *ctx, const st
 		count_loss(RG_LOSS_STEER_FAILED);
 		return SK_DROP;
 	}
-	if (arrival == RG_ARRIVAL_FIRST)
+	if (arrival == RG_ARRIVAL_FIRST) {
+		note_attempt(hash_answered(settings, syn), syn->second);
 		count(RG_STAT_STEERED);
+	}
 	return SK_PASS;
 }
 
@@ -156,13 +172,12 @@ static __always_inline int steer_connection(struct bpf_sk_lookup *ctx)
 	set_time(cpu, &syn);
 	note_path(settings, cpu, &syn, ifindex);
 	arrival = take_ticket(settings, &syn);
-	if (settings->mode == RG_MODE_MONITOR ||
-	    (arrival == RG_ARRIVAL_UNKNOWN && rg_config.can_hold && wants_ticket(ifindex)))
+	if (settings->mode == RG_MODE_MONITOR)
 		return SK_PASS;
 	decision = decide(settings, NULL, &syn);
-	if (!is_answered(decision.action))
+	if (!is_answered(decision.action) || !is_expected(settings, &syn, arrival, ifindex))
 		return SK_PASS; /* to the mail server: XDP has let it pass */
-	return give_to_responder(ctx, &syn, decision.action, arrival);
+	return give_to_responder(ctx, settings, &syn, decision.action, arrival);
 }
 
 #endif

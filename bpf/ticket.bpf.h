@@ -152,6 +152,17 @@ static __always_inline int was_filtered(const struct rg_settings *settings,
 	return cpu->syns >= settings->exact_per_second;
 }
 
+/*
+ * Of a connection that the responder got. With a secret salt, as who forges addresses must not choose the set of
+ * `attempts` that has it.
+ */
+static __always_inline __u64 hash_answered(const struct rg_settings *settings,
+					   const struct rg_syn *syn)
+{
+	return hash_source(syn,
+			   settings->index_seed + ((__u32)syn->dest_port << 16 | syn->source_port));
+}
+
 enum rg_arrival {
 	RG_ARRIVAL_UNKNOWN, /* without a ticket */
 	RG_ARRIVAL_FIRST, /* its SYN is seen for the first time */
