@@ -124,6 +124,44 @@ control_socket() {
 	stop deaf || true
 }
 
+# Clients that send thousands of requests at once, and read the answers.
+many_requests() {
+	local number
+	spawn greedy perl -MSocket -MIO::Handle -e '
+		my @all;
+		for (1 .. 20) {
+			socket(my $s, PF_UNIX, SOCK_STREAM, 0) or die;
+			connect($s, pack_sockaddr_un($ARGV[0])) or die;
+			$s->blocking(0);
+			push @all, $s;
+		}
+		my ($line, $got) = ("{\"command\":\"dump\"}\n" x 1000, 0);
+		$| = 1;
+		for (;;) {
+			for my $s (@all) {
+				syswrite($s, $line);
+				while (my $n = sysread($s, my $text, 65536)) {
+					print "answers\n" unless $got;
+					$got += $n;
+				}
+			}
+			select(undef, undef, undef, 0.01);
+		}' "$REPGATE_SOCKET"
+	check "clients send requests as fast as they can" wait_for 10 grep -q answers "$TESTBED/greedy.log"
+	for number in {1..5}; do
+		same "a new peer is judged meanwhile ($number)" connected "$(met "198.51.100.8$number")"
+	done
+	check "others get their answers, too" ctl status
+	stop greedy || true
+	same "several requests, and the end: each is answered" 3 \
+		"$(printf '{"command":"version"}\n%.0s' 1 2 3 | in_mail perl -MSocket -e '
+			socket(my $s, PF_UNIX, SOCK_STREAM, 0) or die;
+			connect($s, pack_sockaddr_un($ARGV[0])) or die;
+			syswrite($s, $_) while <STDIN>;
+			shutdown($s, 1);
+			print while <$s>;' "$REPGATE_SOCKET" | grep -c '"ok":true')"
+}
+
 # evil_agent ANSWER: answers every request with a line.
 evil_agent() {
 	rm -f "$EVIL"
@@ -198,6 +236,7 @@ sock_diag
 same "a listed peer is refused" timeout "$(met $LISTED)"
 metrics_port
 control_socket
+many_requests
 taken_over
 prepare
 finish

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "control/commands.h"
 #include "control/describe.h"
+#include "responder/listener.h"
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -182,18 +183,26 @@ static void run_line(struct rg_client *client, const char *line, size_t len)
 	rg_loop_times_add(times, RG_LOOP_COMMANDS, start);
 }
 
+/* Whether a whole request has come that was not run yet. */
+static bool has_request(const struct rg_client *client)
+{
+	return evbuffer_search(bufferevent_get_input(client->stream), "\n", 1, NULL).pos >= 0;
+}
+
 /*
- * Runs the requests that have come, as long as the client reads the answers. Memory is bounded: MAX_LINE of
- * requests, MAX_UNREAD and one answer. False: the client is gone.
+ * Runs the first of the requests that have come, if the client reads the answers. The next one has its turn after
+ * other events: whoever sends many at once does not make new peers wait. Memory is bounded: MAX_LINE of requests,
+ * MAX_UNREAD and one answer. False: the client is gone.
  */
-static bool run_requests(struct rg_client *client)
+static bool run_request(struct rg_client *client)
 {
 	struct evbuffer *in = bufferevent_get_input(client->stream);
 	size_t len;
 	char *line = NULL;
 
-	while (!client->waits_for && unread(client) <= MAX_UNREAD &&
-	       (line = evbuffer_readln(in, &len, EVBUFFER_EOL_LF))) {
+	if (!client->waits_for && unread(client) <= MAX_UNREAD)
+		line = evbuffer_readln(in, &len, EVBUFFER_EOL_LF);
+	if (line) {
 		run_line(client, line, len);
 		explicit_bzero(line, len);
 		free(line);
@@ -204,7 +213,11 @@ static bool run_requests(struct rg_client *client)
 		bufferevent_disable(client->stream, EV_READ); /* until on_drained() */
 		return true;
 	}
-	/* All complete requests are answered: the rest is part of one. */
+	if (has_request(client)) {
+		bufferevent_trigger(client->stream, EV_READ, BEV_TRIG_DEFER_CALLBACKS);
+		return true;
+	}
+	/* The rest is part of a request. */
 	if (evbuffer_get_length(in) < MAX_LINE)
 		return true;
 	drop_client(client);
@@ -214,7 +227,7 @@ static bool run_requests(struct rg_client *client)
 static void on_read(struct bufferevent *stream, void *arg)
 {
 	(void)stream;
-	(void)run_requests(arg);
+	(void)run_request(arg);
 }
 
 /* All answers are sent. Requests may wait; a client that sends no more requests is done. */
@@ -225,10 +238,10 @@ static void on_drained(struct bufferevent *stream, void *arg)
 	if (!client->waits_for && !(bufferevent_get_enabled(stream) & EV_READ)) {
 		if (!client->half_closed)
 			bufferevent_enable(stream, EV_READ);
-		if (!run_requests(client))
+		if (!run_request(client))
 			return;
 	}
-	if (client->half_closed && !client->waits_for && !unread(client))
+	if (client->half_closed && !client->waits_for && !unread(client) && !has_request(client))
 		drop_client(client);
 }
 
@@ -238,7 +251,8 @@ static void on_end(struct bufferevent *stream, short what, void *arg)
 
 	/* A client such as `echo ... | socat - UNIX:...` closes its side and waits for the answer. */
 	client->half_closed = what & BEV_EVENT_EOF;
-	if (client->half_closed && !client->follows && (client->waits_for || unread(client)))
+	if (client->half_closed && !client->follows &&
+	    (client->waits_for || unread(client) || has_request(client)))
 		return;
 	if ((what & BEV_EVENT_TIMEOUT) && (what & BEV_EVENT_WRITING))
 		client->control->modules->clients->control_unread++;
@@ -268,6 +282,7 @@ static void on_connection(struct evconnlistener *listener, evutil_socket_t fd,
 	client->control = control;
 	LIST_INSERT_HEAD(&control->clients, client, entry);
 	control->client_count++;
+	(void)bufferevent_priority_set(client->stream, RG_PRIORITY_LOW);
 	bufferevent_setcb(client->stream, on_read, on_drained, on_end, client);
 	bufferevent_set_timeouts(client->stream, &idle_time, &idle_time);
 	/* What a client sends beyond that stays in the socket, so the client waits. */

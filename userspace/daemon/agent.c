@@ -696,14 +696,15 @@ static void on_event(void *arg, const struct rg_recent_event *event)
 /* The deadlines of inquiries need timers that are exact to the millisecond. */
 static struct event_base *new_base(void)
 {
+	static const struct timeval low_time = { .tv_usec = 5000 };
 	struct event_config *config = event_config_new();
 	struct event_base *base;
 
 	if (!config)
 		return NULL;
 	event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER);
-	/* After 16 events of the responder's sessions, look for events of higher priority. */
-	event_config_set_max_dispatch_interval(config, NULL, 16, RG_PRIORITY_LOW);
+	/* After 16 events, or 5 ms, of the responder's sessions or of repgatectl, look for events of higher priority. */
+	event_config_set_max_dispatch_interval(config, &low_time, 16, RG_PRIORITY_LOW);
 	base = event_base_new_with_config(config);
 	event_config_free(config);
 	if (base)

@@ -14,7 +14,7 @@
 #include <event2/event.h>
 #include <sys/socket.h>
 
-/* Priorities of the event loop: refused peers come after everything else (event_base_priority_init()). */
+/* Priorities of the event loop: refused peers and repgatectl come last (event_base_priority_init()). */
 #define RG_PRIORITIES 3
 #define RG_PRIORITY_LOW 2
 
