@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# test_nat.sh - destination NAT: how many refused peers get past the responder
+# test_nat.sh - destination NAT, policy routing: how many refused peers get past the responder
 #
-# The mail server is in another namespace, behind a rule of nftables. Of listed
+# The mail server is in another namespace, behind a rule of nftables or a routing rule. Of listed
 # peers with reject, 8 connections at most reach it, whether they come one after
 # the other or all at once; so if the rule comes while the responder works.
 
@@ -25,6 +25,8 @@ container() {
 	testbed_link in_mail ct0 192.0.3.1/24 2001:db8:3::1/64
 	testbed_link in_container eth0 192.0.3.2/24 2001:db8:3::2/64
 	in_mail ip neigh add 192.0.3.2 lladdr 02:00:00:00:00:32 dev ct0 nud permanent
+	in_container ip addr add "$MX4/32" dev lo
+	testbed_sysctl in_container net.ipv4.conf.all.rp_filter=0
 	in_mail ip neigh add 2001:db8:3::2 lladdr 02:00:00:00:00:32 dev ct0 nud permanent
 	in_container ip neigh add 192.0.3.1 lladdr 02:00:00:00:00:31 dev eth0 nud permanent
 	in_container ip neigh add 2001:db8:3::1 lladdr 02:00:00:00:00:31 dev eth0 nud permanent
@@ -63,6 +65,36 @@ nat_on() {
 
 nat_off() {
 	in_mail nft delete table inet docker
+}
+
+# Connection tracking has the SYNs in another zone than the one in which the agent asks about them.
+zone_on() {
+	in_mail nft -f - <<-END
+	table inet zones {
+		chain pre {
+			type filter hook prerouting priority raw;
+			tcp dport 25 ct zone set 5
+		}
+	}
+	END
+}
+
+zone_off() {
+	in_mail nft delete table inet zones
+}
+
+# SYNs for this host's own address are routed to the container, which has it, too: a rule before the table local.
+routing_on() {
+	in_mail ip route replace default via 192.0.3.2 table 100
+	in_mail ip rule add pref 10 iif mx0 to "$MX4" ipproto tcp dport 25 lookup 100
+	in_mail ip rule add pref 32765 lookup local
+	in_mail ip rule del pref 0
+}
+
+routing_off() {
+	in_mail ip rule add pref 0 lookup local
+	in_mail ip rule del pref 32765
+	in_mail ip rule del pref 10
 }
 
 # senders NETWORK COUNT: addresses of listed peers
@@ -135,6 +167,11 @@ for mode in native generic; do
 	check "$mode: it is in status" wait_for 5 state_is bypassed
 	bound "$MX6" 2001:db8:21:4%03x::25 "$mode, IPv6"
 	repgate_stop
+	zone_on
+	repgate_start
+	bound "$MX4" 10.21.3.%d "$mode, in a zone of connection tracking"
+	repgate_stop
+	zone_off
 	nat_off
 
 	# The responder works; then the rule comes.
@@ -153,6 +190,20 @@ for mode in native generic; do
 	check "$mode: that the rule is gone, too" wait_for 2 is_unbounded
 	check "$mode: without the rule it works again" wait_for 5 state_is ready
 	same "$mode: at once" "20 connected" "$(outcomes "$MX4" "${peers[@]:0:20}")"
+
+	# The same with a routing rule, which comes while the responder works.
+	routing_on
+	check "$mode: a routing rule that comes later is noticed" wait_for 2 is_bounded
+	before=$(reached)
+	mapfile -t peers < <(senders 10.21.7.%d 250)
+	outcomes "$MX4" "${peers[@]}" >/dev/null
+	at_most "$before" "$mode, a routing rule comes later, 250 at once"
+	check "$mode: it is in status" wait_for 5 state_is bypassed
+	repgate_stop
+	repgate_start
+	bound "$MX4" 10.21.8.%d "$mode, the routing rule is there first"
+	routing_off
+	check "$mode: that the routing rule is gone, too" wait_for 2 is_unbounded
 	repgate_stop
 done
 finish

@@ -3,6 +3,7 @@
 
 #include "kernel/conntrack.h"
 #include "kernel/netlink.h"
+#include "kernel/routing_rules.h"
 
 #include <arpa/inet.h>
 #include <linux/netfilter.h>
@@ -10,19 +11,27 @@
 #include <linux/netfilter/nf_tables_compat.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
 #ifndef SOL_NETLINK
 #define SOL_NETLINK 270
 #endif
 
-struct rg_redirects {
-	int fd; /* asks */
-	int news; /* is told of changes; -1: nobody listens */
+/* A socket that is told of changes. */
+struct news {
+	int fd; /* -1: nobody listens */
 	struct event *event;
+};
+
+struct rg_redirects {
+	int fd; /* asks about nftables and connection tracking */
+	int route; /* asks about routing rules */
+	struct news news[2]; /* of nftables, of routing rules */
 	void (*changed)(void *arg);
 	void *arg;
-	uint32_t generation; /* of the rules, when they were read last */
+	uint32_t generation; /* of the rules of nftables, when they were read last */
+	uint64_t routing; /* the same of the routing rules: their hash */
 	bool was_possible;
 	bool is_untracked; /* a rule leads packets past connection tracking */
 	uint32_t round;
@@ -33,9 +42,9 @@ struct nf_request {
 	struct nfgenmsg body;
 };
 
-static int open_netfilter(int flags)
+static int open_netlink(int protocol, int flags)
 {
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | flags, NETLINK_NETFILTER);
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | flags, protocol);
 
 	return fd < 0 ? -errno : fd;
 }
@@ -52,44 +61,64 @@ static void on_news(evutil_socket_t fd, short what, void *arg)
 	redirects->changed(redirects->arg);
 }
 
-/* 0 or -errno */
-static int listen_for_news(struct rg_redirects *redirects, struct event_base *base)
+/* 0 or -errno. groups: ends with 0. */
+static int listen_for_news(struct rg_redirects *redirects, struct news *news,
+			   struct event_base *base, int protocol, const int *groups)
 {
 	const struct sockaddr_nl address = { .nl_family = AF_NETLINK };
-	int group = NFNLGRP_NFTABLES;
 
-	redirects->news = open_netfilter(SOCK_NONBLOCK);
-	if (redirects->news < 0)
-		return redirects->news;
+	news->fd = open_netlink(protocol, SOCK_NONBLOCK);
+	if (news->fd < 0)
+		return news->fd;
 	/* A socket without a number of its own gets no news: the kernel takes it for the one that asked. */
-	if (bind(redirects->news, (const struct sockaddr *)&address, sizeof(address)))
+	if (bind(news->fd, (const struct sockaddr *)&address, sizeof(address)))
 		return -errno;
-	if (setsockopt(redirects->news, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)))
-		return -errno;
-	redirects->event = event_new(base, redirects->news, EV_READ | EV_PERSIST, on_news, redirects);
-	return redirects->event && !event_add(redirects->event, NULL) ? 0 : -ENOMEM;
+	for (; *groups; groups++)
+		if (setsockopt(news->fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, groups, sizeof(*groups)))
+			return -errno;
+	news->event = event_new(base, news->fd, EV_READ | EV_PERSIST, on_news, redirects);
+	return news->event && !event_add(news->event, NULL) ? 0 : -ENOMEM;
+}
+
+static int listen_for_all(struct rg_redirects *redirects, struct event_base *base)
+{
+	static const int nftables[] = { NFNLGRP_NFTABLES, 0 },
+			 routing[] = { RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE, 0 };
+	int err = listen_for_news(redirects, &redirects->news[0], base, NETLINK_NETFILTER, nftables);
+
+	return err ? err :
+		     listen_for_news(redirects, &redirects->news[1], base, NETLINK_ROUTE, routing);
+}
+
+/* A socket that asks, and does not wait for ever. Or -errno. */
+static int open_asking(int protocol)
+{
+	const struct timeval timeout = { .tv_usec = 200000 };
+	int fd = open_netlink(protocol, 0);
+
+	if (fd >= 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+	return fd;
 }
 
 int rg_redirects_new(struct rg_redirects **ret, struct event_base *base, void (*changed)(void *arg),
 		     void *arg)
 {
-	const struct timeval timeout = { .tv_usec = 200000 };
 	struct rg_redirects *redirects = calloc(1, sizeof(*redirects));
 	int err = 0;
 
 	if (!redirects)
 		return -ENOMEM;
-	redirects->news = -1;
+	redirects->news[0].fd = redirects->news[1].fd = -1;
 	redirects->round = (uint32_t)(rg_now() >> 20); /* not that of an earlier agent */
 	redirects->changed = changed;
 	redirects->arg = arg;
-	redirects->fd = open_netfilter(0);
-	if (redirects->fd < 0)
-		err = redirects->fd;
-	else
-		(void)setsockopt(redirects->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+	redirects->fd = open_asking(NETLINK_NETFILTER);
+	redirects->route = open_asking(NETLINK_ROUTE);
+	if (redirects->fd < 0 || redirects->route < 0)
+		err = redirects->fd < 0 ? redirects->fd : redirects->route;
 	if (!err && base)
-		err = listen_for_news(redirects, base);
+		err = listen_for_all(redirects, base);
 	if (err)
 		rg_redirects_free(redirects);
 	else
@@ -101,10 +130,13 @@ void rg_redirects_free(struct rg_redirects *redirects)
 {
 	if (!redirects)
 		return;
-	if (redirects->event)
-		event_free(redirects->event);
+	for (size_t i = 0; i < ARRAY_SIZE(redirects->news); i++) {
+		if (redirects->news[i].event)
+			event_free(redirects->news[i].event);
+		rg_closep(&redirects->news[i].fd);
+	}
 	rg_closep(&redirects->fd);
-	rg_closep(&redirects->news);
+	rg_closep(&redirects->route);
 	free(redirects);
 }
 
@@ -247,9 +279,18 @@ static const void *inside(const struct nlattr *attribute, size_t *len)
 	return (const char *)attribute + NLA_HDRLEN;
 }
 
+/* "ct zone set": the agent asks connection tracking about the zone 0. */
+static bool sets_zone(const void *first, size_t len)
+{
+	uint32_t key;
+
+	return find_attribute(first, len, NFTA_CT_SREG) &&
+	       read_number(find_attribute(first, len, NFTA_CT_KEY), &key) && key == NFT_CT_ZONE;
+}
+
 /*
- * Whether an expression takes packets out of connection tracking, or writes to them: nftables' own, and those of
- * iptables-nft.
+ * Whether an expression takes packets out of connection tracking or into another zone of it, gives them to a proxy,
+ * or writes to them: nftables' own, and those of iptables-nft.
  */
 static bool is_untracking(const struct nlattr *expression)
 {
@@ -258,15 +299,17 @@ static bool is_untracking(const struct nlattr *expression)
 	const struct nlattr *name = find_attribute(first, len, NFTA_EXPR_NAME);
 	const struct nlattr *data = find_attribute(first, len, NFTA_EXPR_DATA), *target;
 
-	if (is_text(name, "notrack"))
+	if (is_text(name, "notrack") || is_text(name, "tproxy"))
 		return true;
 	if (!data)
 		return false;
 	first = inside(data, &len);
+	if (is_text(name, "ct"))
+		return sets_zone(first, len);
 	if (is_text(name, "payload"))
 		return find_attribute(first, len, NFTA_PAYLOAD_SREG) != NULL;
 	target = is_text(name, "target") ? find_attribute(first, len, NFTA_TARGET_NAME) : NULL;
-	return is_text(target, "CT") || is_text(target, "NOTRACK");
+	return is_text(target, "CT") || is_text(target, "NOTRACK") || is_text(target, "TPROXY");
 }
 
 static int take_rule(void *arg, const struct nlmsghdr *message)
@@ -320,6 +363,7 @@ static bool has_older_kinds(void)
 struct rg_redirects_facts rg_redirects_read(struct rg_redirects *redirects)
 {
 	struct rg_redirects_facts facts = { .possible = true };
+	struct rg_routing_rules routing;
 	int64_t generation;
 	bool is_old;
 	int chains = 0;
@@ -333,11 +377,14 @@ struct rg_redirects_facts rg_redirects_read(struct rg_redirects *redirects)
 		redirects->is_untracked = chains > 0 && chains & CHAIN_NAT &&
 					  read_untracking(redirects->fd);
 	is_old = has_older_kinds();
-	facts.possible = generation < 0 || chains != 0 || is_old;
+	routing = rg_routing_rules_read(redirects->route);
+	facts.possible = generation < 0 || chains != 0 || is_old || routing.before_local;
 	facts.by_nat = chains > 0 && (chains & CHAIN_NAT) && !(chains & CHAIN_EARLY) && !is_old &&
-		       !redirects->is_untracked;
-	if ((uint32_t)generation != redirects->generation || facts.possible != redirects->was_possible)
+		       !redirects->is_untracked && !routing.before_local;
+	if ((uint32_t)generation != redirects->generation || routing.hash != redirects->routing ||
+	    facts.possible != redirects->was_possible)
 		redirects->round++;
+	redirects->routing = routing.hash;
 	redirects->generation = (uint32_t)generation;
 	redirects->was_possible = facts.possible;
 	facts.round = redirects->round;

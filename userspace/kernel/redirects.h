@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Whether something in this network namespace may lead a SYN for an own address elsewhere, before the
- * sk_lookup program sees it: destination NAT, redirection, load balancers. Rules that only drop can't.
+ * sk_lookup program sees it: destination NAT, redirection, load balancers, policy routing. Rules that only drop
+ * can't.
  */
 #ifndef REPGATE_KERNEL_REDIRECTS_H
 #define REPGATE_KERNEL_REDIRECTS_H
@@ -17,11 +18,12 @@ struct rg_redirects;
 struct rg_redirects_facts {
 	bool possible; /* also true if it can't be found out */
 	bool by_nat; /* and only by rules after which connection tracking has an entry */
-	uint32_t round; /* changes when the rules of nftables do */
+	uint32_t round; /* changes when the rules of nftables or of routing do */
 };
 
 /*
- * changed is called, from the event loop, when the rules of nftables change; it may be called too often.
+ * changed is called, from the event loop, when the rules of nftables or of routing change; it may be called too
+ * often.
  * Without it (event loop NULL) nothing is called. 0 or -errno.
  */
 int rg_redirects_new(struct rg_redirects **ret, struct event_base *base, void (*changed)(void *arg),

@@ -34,6 +34,12 @@ static const struct row {
 	{ "chain c { " NAT " }\nchain d { " RAW " ip daddr set 192.0.2.9; }", true, false },
 	{ "chain c { " NAT " }\nchain d { type filter hook output priority raw; notrack; }", true,
 	  false },
+	{ "chain c { " NAT " }\nchain d { " RAW " tcp dport 25 ct zone set 5; }", true, false },
+	{ "chain c { " NAT " }\nchain d { " RAW " ct state new ct mark set 5; }", true, true },
+	{ "chain c { " NAT " }\nchain d { " RAW " ct zone 5 counter; }", true, true },
+	{ "chain c { " NAT " }\nchain d { type filter hook prerouting priority mangle; "
+	  "tcp dport 25 tproxy ip to :2525; }",
+	  true, false },
 	{ "chain c { " NAT
 	  " }\nchain d { type filter hook input priority 0; tcp dport 25 counter drop; }",
 	  true, true },
@@ -131,11 +137,46 @@ static void test_changes(void **state)
 	rg_redirects_free(NULL);
 }
 
+/* A rule of policy routing before the table local. */
+static void test_routing(void **state)
+{
+	const struct timeval time = { .tv_sec = 5 };
+	struct rg_redirects *redirects = NULL;
+	struct event_base *base = event_base_new();
+	struct rg_redirects_facts facts;
+	uint32_t round;
+
+	(void)state;
+	assert_true(set_rules("chain c { " NAT " }"));
+	assert_int_equal(rg_redirects_new(&redirects, base, on_changed, base), 0);
+	facts = rg_redirects_read(redirects);
+	assert_true(facts.by_nat);
+	round = facts.round;
+	if (system("ip rule add pref 10 lookup 100 && ip rule add pref 20 lookup local && "
+		   "ip rule del pref 0")) {
+		print_message("# ip refuses\n");
+	} else {
+		calls = 0;
+		event_base_loopexit(base, &time);
+		event_base_dispatch(base);
+		assert_true(calls > 0);
+		facts = rg_redirects_read(redirects);
+		assert_true(facts.possible);
+		assert_false(facts.by_nat);
+		assert_int_not_equal(facts.round, round);
+		assert_int_equal(system("ip rule add pref 0 lookup local"), 0);
+		assert_true(rg_redirects_read(redirects).by_nat);
+	}
+	rg_redirects_free(redirects);
+	event_base_free(base);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_rows),
 					    cmocka_unit_test(test_many_rules),
-					    cmocka_unit_test(test_changes) };
+					    cmocka_unit_test(test_changes),
+					    cmocka_unit_test(test_routing) };
 
 	if (unshare(CLONE_NEWNET) || !set_rules("chain c { " NAT " }")) {
 		puts("skipped: no network namespaces, or no nft");
