@@ -131,6 +131,7 @@ void rg_index_free(struct rg_index *index)
 		free(index->near4);
 	rg_index_table_close(&index->hosts4);
 	rg_index_table_close(&index->nets6);
+	free(index->rebuild.filters4);
 	free(index);
 }
 

@@ -87,8 +87,15 @@ bool rg_index_flush_part(struct rg_index *index, const struct rg_prefix *prefix,
 
 /* Removes what is over at now, as far as the index knows. Returns how many. */
 size_t rg_index_sweep(struct rg_index *index, uint64_t now);
+/* The same in steps. False: that was the last one. */
+bool rg_index_sweep_part(struct rg_index *index, uint64_t now, struct rg_index_cursor *cursor);
 /* Advances the epoch to now, if that is worth it: times are the more exact the later it is. */
 void rg_index_advance_epoch(struct rg_index *index, uint64_t now);
+/*
+ * The same in steps; entries may be put meanwhile, but neither swept nor copied, because some seem to end too early. False: that was
+ * the last one.
+ */
+bool rg_index_advance_part(struct rg_index *index, uint64_t now);
 /*
  * Of hosts or peers: updates each host's RG_INDEX_CHECK_LISTS mark from the presence of the lists. Call
  * after rg_index_publish() of lists returned true, before these lists are in force.
@@ -97,6 +104,8 @@ void rg_index_update_near(struct rg_index *index);
 
 /* Of hosts or peers: rebuilds the filters without removed hosts, if these are many. 20 ns a host. */
 void rg_index_rebuild_filters(struct rg_index *index);
+/* The same in steps. False: that was the last one. */
+bool rg_index_rebuild_part(struct rg_index *index);
 
 /*
  * Publishes the index's presence bits, beside those of the index before. Call before switching banks.
@@ -111,6 +120,11 @@ void rg_index_retire_previous(struct rg_index *index);
 
 /* Copies all entries, between two indexes without nets4; their epochs may differ. 0 or -ENOMEM. */
 int rg_index_copy(struct rg_index *to, struct rg_index *from);
+/*
+ * The same in steps. What is put and removed meanwhile must be put into both, or removed from both. 1: there is more; 0: that was
+ * the last one; or -ENOMEM.
+ */
+int rg_index_copy_part(struct rg_index *to, struct rg_index *from, struct rg_index_cursor *cursor);
 
 /* The answer that XDP gets: RG_INDEX_NONE, RG_INDEX_ASK or an answer. */
 uint32_t rg_index_find(const struct rg_index *index, const struct rg_addr *addr, uint64_t now);

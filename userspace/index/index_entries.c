@@ -111,11 +111,14 @@ int rg_index_entries_put(struct rg_index *index, bool is4, rg_index_key key, uin
 	struct rg_index_table *table = rg_index_table_of(index, is4);
 	uint32_t marked = rg_index_entries_mark(index, is4, key, answer);
 	uint32_t payload = rg_index_entries_code(index, marked), old;
+	int ret;
 
 	if (!table->buckets)
 		return put_without_slots(index, (uint32_t)key);
 	payload |= units == RG_INDEX_NO_END ? RG_INDEX_FOREVER : time_of(index, units);
-	return rg_index_table_put(table, key, payload, &old);
+	ret = rg_index_table_put(table, key, payload, &old);
+	rg_index_advance_put(index, table, key);
+	return ret;
 }
 
 void rg_index_entries_remove(struct rg_index *index, struct rg_index_table *table,

@@ -4,11 +4,16 @@
  * replaces an index by a larger one as it fills. The only file of index/ that knows maps. If anything
  * fails, the trie answers.
  *
+ * What takes long is a job (base/jobs.h). While an index is copied to a larger one, all that is put and removed goes into
+ * both, and a flush waits. While epochs advance, entries may be put and removed: rg_index_advance_part(). What the kernel
+ * needs a grace period for, or makes of many pages, is done in a thread, while the loop uses both indexes.
+ *
  * All calls belong to the loop's thread, except rg_index_maps_stage_lists().
  */
 #ifndef REPGATE_INDEX_INDEX_MAPS_H
 #define REPGATE_INDEX_INDEX_MAPS_H
 
+#include "base/jobs.h"
 #include "index/index.h"
 #include "lists/lists.h"
 #include "kernel/loader.h"
@@ -20,8 +25,13 @@ struct rg_index_maps;
  * an earlier agent out of force, and all other calls do nothing. max_peers: the size of `peers`. 0 or
  * -ENOMEM.
  */
-int rg_index_maps_new(struct rg_index_maps **ret, struct rg_loader *loader, bool on,
-		      uint32_t max_peers);
+int rg_index_maps_new(struct rg_index_maps **ret, struct rg_loader *loader, struct rg_jobs *jobs,
+		      bool on, uint32_t max_peers);
+/*
+ * Makes room for so many verdicts on hosts, before any is put: in the event loop an index grows in a job, and whoever puts
+ * many has to wait for it (rg_index_maps_is_busy()).
+ */
+void rg_index_maps_expect(struct rg_index_maps *indexes, size_t hosts);
 void rg_index_maps_free(struct rg_index_maps *indexes);
 
 /*
@@ -30,7 +40,7 @@ void rg_index_maps_free(struct rg_index_maps *indexes);
  */
 void rg_index_maps_withdraw(struct rg_index_maps *indexes);
 /*
- * Lets packets use the indexes of hosts and peers. Call once all entries of the tries have been put. A
+ * Lets packets use the indexes of hosts and peers. Call once all entries of the tries have been put, in a job. A
  * second call does nothing.
  */
 void rg_index_maps_activate(struct rg_index_maps *indexes);
@@ -43,6 +53,9 @@ void rg_index_maps_activate(struct rg_index_maps *indexes);
 bool rg_index_maps_retry(struct rg_index_maps *indexes, uint64_t now);
 /* Whether the lists should be loaded again, because there was no memory for their index. */
 bool rg_index_maps_wants_lists(const struct rg_index_maps *indexes, uint64_t now);
+
+/* Whether an index gets more room now: whoever puts many entries in a walk waits. */
+bool rg_index_maps_is_busy(const struct rg_index_maps *indexes);
 
 /* Puts a verdict, or a clean peer (RG_CLASS_CLEAN). Call after the map itself has it. */
 void rg_index_maps_put(struct rg_index_maps *indexes, const struct rg_index_entry *entry);

@@ -55,6 +55,8 @@ static void add_near4(struct rg_index *index, uint32_t addr)
 static void add_to_filter(struct rg_index *index, uint32_t at, uint64_t bits)
 {
 	rg_index_store(&index->filters4[at], index->filters4[at] | bits);
+	if (index->rebuild.filters4)
+		index->rebuild.filters4[at] |= bits;
 }
 
 void rg_index_presence_add_host4(struct rg_index *index, uint32_t addr)
@@ -162,17 +164,14 @@ void rg_index_retire_previous(struct rg_index *index)
 
 /* ---- filters, once many hosts are removed ---- */
 
-struct rebuild {
-	const struct rg_index *index;
-	uint64_t *filters4;
-};
+#define PART 512 /* lines: 0.1 ms */
 
-static void add_host(struct rebuild *rebuild, uint32_t addr)
+static void add_host(struct rg_index *index, uint32_t addr)
 {
 	uint64_t bits;
-	uint32_t at = filter_of(rebuild->index, addr, &bits);
+	uint32_t at = filter_of(index, addr, &bits);
 
-	rebuild->filters4[at] |= bits;
+	index->rebuild.filters4[at] |= bits;
 }
 
 static void add_slot(void *arg, struct rg_index_slot *slot)
@@ -180,22 +179,43 @@ static void add_slot(void *arg, struct rg_index_slot *slot)
 	add_host(arg, (uint32_t)slot->key);
 }
 
-void rg_index_rebuild_filters(struct rg_index *index)
+/* False: removed hosts are few, or there is no memory: then the next sweep tries again. */
+static bool begin_rebuild(struct rg_index *index)
 {
-	struct rebuild rebuild = { .index = index };
 	size_t count = 1UL << index->filter_bits, few = count * RG_INDEX_FILTER_HOSTS / REMOVED_OF;
 
 	if (index->removed < index->hosts4.count / 2 + few || index->header->other4)
-		return;
-	rebuild.filters4 = calloc(count, sizeof(*rebuild.filters4));
-	if (!rebuild.filters4)
-		return; /* the next sweep tries again */
-	rg_index_table_walk(&index->hosts4, add_slot, &rebuild);
+		return false;
+	index->rebuild.filters4 = calloc(count, sizeof(*index->rebuild.filters4));
+	index->rebuild.line = 0;
+	index->rebuild.removed = index->removed;
+	return index->rebuild.filters4;
+}
+
+static void end_rebuild(struct rg_index *index)
+{
 	for (size_t i = 0; i < index->hosts4.overflow_count; i++)
-		add_host(&rebuild, (uint32_t)index->hosts4.overflow[i]);
-	for (size_t i = 0; i < count; i++)
-		if (index->filters4[i] != rebuild.filters4[i])
-			rg_index_store(&index->filters4[i], rebuild.filters4[i]);
-	free(rebuild.filters4);
-	index->removed = 0;
+		add_host(index, (uint32_t)index->hosts4.overflow[i]);
+	for (size_t i = 0; i < 1UL << index->filter_bits; i++)
+		if (index->filters4[i] != index->rebuild.filters4[i])
+			rg_index_store(&index->filters4[i], index->rebuild.filters4[i]);
+	free(index->rebuild.filters4);
+	index->rebuild.filters4 = NULL;
+	index->removed -= index->rebuild.removed;
+}
+
+bool rg_index_rebuild_part(struct rg_index *index)
+{
+	if (!index->rebuild.filters4 && !begin_rebuild(index))
+		return false;
+	if (rg_index_table_walk_part(&index->hosts4, &index->rebuild.line, PART, add_slot, index))
+		return true;
+	end_rebuild(index);
+	return false;
+}
+
+void rg_index_rebuild_filters(struct rg_index *index)
+{
+	while (rg_index_rebuild_part(index))
+		;
 }

@@ -42,6 +42,14 @@ struct rg_index {
 	size_t written; /* entries put so far */
 	size_t uncoded; /* entries put whose answer found no free code */
 	size_t removed; /* hosts removed since the filters were built: their bits are still there */
+
+	uint64_t next_epoch; /* the epoch is advanced to it, in steps; 0: it is not */
+	struct rg_index_cursor advanced; /* slots before it have their times as from next_epoch */
+	struct {
+		__u64 *filters4; /* are built to take the place of the filters, in steps; NULL: they are not */
+		uint32_t line;
+		size_t removed; /* when it began */
+	} rebuild;
 };
 
 /* ---- words that packets read meanwhile ---- */
@@ -124,6 +132,11 @@ int rg_index_entries_put(struct rg_index *index, bool is4, rg_index_key key, uin
 			 uint64_t units);
 void rg_index_entries_remove(struct rg_index *index, struct rg_index_table *table,
 			     const struct rg_index_slot *slot);
+
+/* ---- index_walk.c ---- */
+
+/* Call when a key was put: if the walk that advances the epoch is past its slot, its time is as from the next epoch. */
+void rg_index_advance_put(struct rg_index *index, struct rg_index_table *table, rg_index_key key);
 
 /* ---- index_presence.c: bits that send packets into the tables ---- */
 

@@ -122,6 +122,13 @@ size_t rg_index_sweep(struct rg_index *index, uint64_t now)
 	return walk.count;
 }
 
+bool rg_index_sweep_part(struct rg_index *index, uint64_t now, struct rg_index_cursor *cursor)
+{
+	struct walk walk = { .index = index, .now = now };
+
+	return walk_part(&walk, cursor, sweep_slot);
+}
+
 /* ---- the epoch ---- */
 
 /* Writes the same time as counted from the next epoch. Counted from the present one it is earlier. */
@@ -138,14 +145,41 @@ static void advance_slot(void *arg, struct rg_index_slot *slot)
 	rg_index_table_set(walk->table, slot, (slot->payload & ~RG_INDEX_COUNT_MASK) | count);
 }
 
+bool rg_index_advance_part(struct rg_index *index, uint64_t now)
+{
+	struct walk walk = { .index = index };
+
+	if (!index->next_epoch) {
+		if (rg_index_epoch_at(now) < index->header->epoch + EPOCH_STEP)
+			return false;
+		index->next_epoch = rg_index_epoch_at(now);
+		index->advanced = (struct rg_index_cursor){};
+	}
+	walk.epoch = index->next_epoch;
+	if (walk_part(&walk, &index->advanced, advance_slot))
+		return true;
+	rg_index_store(&index->header->epoch, index->next_epoch);
+	index->next_epoch = 0;
+	return false;
+}
+
 void rg_index_advance_epoch(struct rg_index *index, uint64_t now)
 {
-	struct walk walk = { .index = index, .epoch = rg_index_epoch_at(now) };
+	while (rg_index_advance_part(index, now))
+		;
+}
 
-	if (walk.epoch < index->header->epoch + EPOCH_STEP)
+/* A slot was put with its time as from the present epoch. */
+void rg_index_advance_put(struct rg_index *index, struct rg_index_table *table, rg_index_key key)
+{
+	struct walk walk = { .index = index, .table = table, .epoch = index->next_epoch };
+	bool is4 = table->kind == RG_INDEX_TABLE_HOSTS4, ends;
+	struct rg_index_slot slot;
+
+	if (!index->next_epoch || !rg_index_table_find(table, key, &slot, &ends))
 		return;
-	walk_all(&walk, advance_slot);
-	rg_index_store(&index->header->epoch, walk.epoch);
+	if (is4 == index->advanced.is4 ? slot.line < &table->lines[index->advanced.line] : !is4)
+		advance_slot(&walk, &slot);
 }
 
 /* ---- the check-lists marks ---- */
@@ -226,17 +260,30 @@ static int copy_overflow(struct rg_index *to, const struct rg_index_table *table
 	return err;
 }
 
-int rg_index_copy(struct rg_index *to, struct rg_index *from)
+int rg_index_copy_part(struct rg_index *to, struct rg_index *from, struct rg_index_cursor *cursor)
 {
 	struct walk walk = { .index = from, .to = to };
 	int err;
 
-	copy_own(to, from);
-	walk_all(&walk, copy_slot);
+	if (cursor->index != from)
+		copy_own(to, from);
+	if (walk_part(&walk, cursor, copy_slot))
+		return walk.err ? walk.err : 1;
 	err = walk.err;
 	if (!err)
 		err = copy_overflow(to, &from->hosts4);
 	if (!err)
 		err = copy_overflow(to, &from->nets6);
 	return err;
+}
+
+int rg_index_copy(struct rg_index *to, struct rg_index *from)
+{
+	struct rg_index_cursor cursor = {};
+	int ret;
+
+	do {
+		ret = rg_index_copy_part(to, from, &cursor);
+	} while (ret > 0);
+	return ret;
 }

@@ -133,7 +133,11 @@ void rg_settings_draw_seed(struct rg_settings *settings)
 
 void rg_settings_set_index(struct rg_settings *settings, enum rg_index_part part, uint32_t force)
 {
-	uint32_t others = settings->index & ~(0xffU << 8 * part);
+	uint32_t old = __atomic_load_n(&settings->index, __ATOMIC_RELAXED), fresh;
 
-	__atomic_store_n(&settings->index, others | force, __ATOMIC_RELEASE);
+	/* Another thread may write another part's byte. */
+	do {
+		fresh = (old & ~(0xffU << 8 * part)) | force;
+	} while (!__atomic_compare_exchange_n(&settings->index, &old, fresh, false,
+					      __ATOMIC_RELEASE, __ATOMIC_RELAXED));
 }

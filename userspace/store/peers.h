@@ -16,15 +16,16 @@ struct rg_peers {
 	struct rg_index_maps *indexes; /* the owner's */
 };
 
-#define RG_PEERS_BATCH 128
-
-/* A walk over a map of peers, in steps: a number of the kernel's, which stands any change. All zero: the beginning. */
+/*
+ * A walk over a map of peers, in steps: by a number of the kernel's, which stands any change. All zero: at the beginning. In
+ * an almost empty map the kernel needs long for the next entries, 10 ms for a million that there could be, so a thread waits for
+ * them.
+ */
 struct rg_peers_walk {
-	uint32_t next;
-	bool is_under_way;
-	struct rg_addr keys[RG_PEERS_BATCH];
-	struct rg_peer values[RG_PEERS_BATCH];
+	struct rg_peers_batch *batch; /* NULL: not begun */
 };
+/* Ends a walk before its last step; does nothing after that. */
+void rg_peers_walk_end(struct rg_peers_walk *walk);
 
 /*
  * Takes over what an earlier agent left in the map, or, if from is not -1, copies it from another map: a step

@@ -356,6 +356,8 @@ static bool load_step(struct rg_job *job)
 {
 	struct load *load = (struct load *)(void *)job;
 
+	if (rg_verdicts_is_busy(load->verdicts))
+		return true;
 	for (int i = 0; i < LINES; i++) {
 		struct saved_line line;
 

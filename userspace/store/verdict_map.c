@@ -383,6 +383,8 @@ static bool adopt_step(struct rg_job *job)
 	struct rg_verdict_map *map = adoption->map;
 	struct rg_expiry_entry stray;
 
+	if (rg_index_maps_is_busy(map->indexes))
+		return true;
 	for (int i = 0; i < STEP; i++) {
 		const struct rg_prefix key = adoption->key;
 

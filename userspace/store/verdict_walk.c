@@ -50,7 +50,7 @@ static void begin(struct rg_flush *flush)
 {
 	flush->begun = rg_now();
 	flush->number = 0;
-	flush->peers.is_under_way = false;
+	rg_peers_walk_end(&flush->peers);
 	flush->index = (struct rg_index_cursor){};
 	flush->neighbours = (struct rg_neighbours_walk){};
 	rg_verdict_map_age(flush->deps->map);
@@ -102,6 +102,7 @@ static void flush_end(struct rg_job *job, bool complete)
 	void *arg = flush->arg;
 	size_t count = flush->count;
 
+	rg_peers_walk_end(&flush->peers);
 	flush->count = 0;
 	flush->done = NULL;
 	if (flush->is_owned)

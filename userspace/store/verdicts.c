@@ -77,6 +77,8 @@ static bool adopt_peers_step(struct rg_job *job)
 
 	if (adoption->are_over)
 		return rg_prefix_rule_apply(verdicts->rule, rg_now());
+	if (rg_verdicts_is_busy(verdicts))
+		return true;
 	adoption->are_over = !rg_peers_adopt(&verdicts->peers, adoption->from, verdicts->started,
 					     &adoption->walk, note_clean, verdicts);
 	if (adoption->are_over) {
@@ -105,8 +107,11 @@ static int take_over(struct rg_verdicts *verdicts, const struct rg_loader *loade
 	if (rg_loader_took_over(loader)) {
 		rg_index_maps_withdraw(verdicts->indexes);
 		err = rg_verdict_map_adopt(verdicts->map);
-		if (!err)
+		if (!err) {
+			rg_index_maps_expect(verdicts->indexes,
+					     rg_verdict_map_count(verdicts->map).details);
 			begin_adoption(verdicts, -1);
+		}
 		return err;
 	}
 	if (old) {
@@ -159,7 +164,8 @@ static int build(struct rg_verdicts *verdicts, struct rg_loader *loader, const s
 
 	verdicts->maps = rg_loader_maps(loader);
 	rg_zone_names_open(&verdicts->zones, verdicts->maps->zones);
-	err = rg_index_maps_new(&verdicts->indexes, loader, conf->index, conf->max_peers);
+	err = rg_index_maps_new(&verdicts->indexes, loader, verdicts->jobs, conf->index,
+				conf->max_peers);
 	if (err)
 		return rg_fail(error, err, "index: %s", strerror(-err));
 	verdicts->peers =
@@ -194,6 +200,8 @@ void rg_verdicts_free(struct rg_verdicts *verdicts)
 {
 	if (!verdicts)
 		return;
+	rg_peers_walk_end(&verdicts->adoption.walk);
+	rg_peers_walk_end(&verdicts->refill.walk);
 	rg_verdict_map_free(verdicts->map);
 	rg_prefix_rule_free(verdicts->rule);
 	rg_index_maps_free(verdicts->indexes);
@@ -252,6 +260,11 @@ const char *rg_verdicts_zone(const struct rg_verdicts *verdicts, uint32_t slot)
 }
 
 /* ---- storing ---- */
+
+bool rg_verdicts_is_busy(const struct rg_verdicts *verdicts)
+{
+	return rg_index_maps_is_busy(verdicts->indexes);
+}
 
 int rg_verdicts_restore(struct rg_verdicts *verdicts, const struct rg_prefix *key,
 			const struct rg_full_verdict *value)
@@ -524,6 +537,8 @@ static bool refill_step(struct rg_job *job)
 	struct refill *refill = (struct refill *)(void *)job;
 	struct rg_verdicts *verdicts = refill->verdicts;
 
+	if (rg_verdicts_is_busy(verdicts))
+		return true;
 	for (int i = 0; !refill->are_verdicts_over && i < REFILL_STEP; i++)
 		refill->are_verdicts_over =
 			rg_verdict_map_index_next(verdicts->map, &refill->number) == -ERANGE;
@@ -545,7 +560,7 @@ static void retry_indexes(struct rg_verdicts *verdicts, uint64_t now)
 		return;
 	*refill = (struct refill){ .job = { .work = RG_LOOP_INDEX, .step = refill_step },
 				   .verdicts = verdicts };
-	rg_jobs_add(verdicts->jobs, RG_LANE_UPKEEP, &refill->job);
+	rg_jobs_add(verdicts->jobs, RG_LANE_VERDICTS, &refill->job);
 }
 
 void rg_verdicts_sweep(struct rg_verdicts *verdicts, uint64_t now)

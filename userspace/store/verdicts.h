@@ -89,6 +89,8 @@ int rg_verdicts_find_peer(const struct rg_verdicts *verdicts, const struct rg_ad
  */
 int rg_verdicts_next(const struct rg_verdicts *verdicts, uint32_t *number, struct rg_prefix *key,
 		     struct rg_full_verdict *ret);
+/* Whether a walk that stores many verdicts should wait, because the index gets more room. */
+bool rg_verdicts_is_busy(const struct rg_verdicts *verdicts);
 /*
  * Stores a verdict from a file or other maps, with its hits and beginning, unless the map has one for
  * this prefix. 0 or a negative error, which is not counted.

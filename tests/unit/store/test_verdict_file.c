@@ -56,6 +56,12 @@ const char *rg_verdicts_zone(const struct rg_verdicts *verdicts, uint32_t slot)
 	return slot == 3 ? "rbl" : slot == 5 ? "qil" : "";
 }
 
+bool rg_verdicts_is_busy(const struct rg_verdicts *verdicts)
+{
+	assert_null(verdicts);
+	return false;
+}
+
 int rg_verdicts_restore(struct rg_verdicts *verdicts, const struct rg_prefix *key,
 			const struct rg_full_verdict *value)
 {
