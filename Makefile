@@ -219,7 +219,7 @@ demo: test-deps ## show the main job: own namespaces, local zones, a real mail s
 # measures time.
 TEST_JOBS ?= $(if $(filter 1,$(shell nproc)),1,2)
 TIMED_TESTS := packet/test_throttle \
-	$(addprefix e2e/test_,admission attack hold reload responder_load)
+	$(addprefix e2e/test_,admission attack hold reload responder_load walks)
 
 check: test-deps ## build and pass the tests: unit, packet rows, captures, end to end (CAPTURES=folders: more of them; as root)
 	$(Q)$(MAKE) tests
