@@ -4,6 +4,7 @@
 #define REPGATE_BASE_THREAD_H
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 
 /*
@@ -23,6 +24,14 @@ static inline int rg_thread_start(pthread_t *ret, const char *name, void *(*work
 	if (!err)
 		(void)pthread_setname_np(*ret, name);
 	return -err;
+}
+
+/* Lets everything else go first, the event loop above all. Called by a thread that works for a walk. */
+static inline void rg_thread_yield_to_all(void)
+{
+	const struct sched_param none = {};
+
+	(void)pthread_setschedparam(pthread_self(), SCHED_BATCH, &none);
 }
 
 #endif

@@ -117,9 +117,8 @@ static void note_failure(struct rg_index_maps *indexes, enum rg_index_part which
 
 /* ---- a thread for what keeps the loop too long ---- */
 
-static void *renew_work(void *arg)
+static void renew_work(struct renewal *renewal)
 {
-	struct renewal *renewal = arg;
 	struct rg_index_maps *indexes = renewal->indexes;
 	const struct rg_index_generation *fresh =
 		renewal->phase == RENEW_ACTIVATE ? &indexes->parts[renewal->part] : &renewal->fresh;
@@ -133,6 +132,12 @@ static void *renew_work(void *arg)
 		renewal->err = rg_inner_maps_set_index(indexes->loader, renewal->part, fresh->fd,
 						       renewal->force);
 	renewal->is_done = true;
+}
+
+static void *work_in_thread(void *renewal)
+{
+	rg_thread_yield_to_all();
+	renew_work(renewal);
 	return NULL;
 }
 
@@ -143,9 +148,9 @@ static void begin_work(struct renewal *renewal, enum phase phase)
 	renewal->is_done = false;
 	renewal->err = 0;
 	renewal->has_work = true;
-	renewal->has_thread = !rg_thread_start(&renewal->thread, "index", renew_work, renewal);
+	renewal->has_thread = !rg_thread_start(&renewal->thread, "index", work_in_thread, renewal);
 	if (!renewal->has_thread)
-		(void)renew_work(renewal);
+		renew_work(renewal);
 }
 
 static void join_work(struct renewal *renewal)

@@ -41,9 +41,8 @@ struct rg_peers_batch {
 	atomic_bool is_ready;
 };
 
-static void *fetch(void *arg)
+static void fetch(struct rg_peers_batch *batch)
 {
-	struct rg_peers_batch *batch = arg;
 	bool more;
 
 	batch->count = BATCH;
@@ -56,15 +55,21 @@ static void *fetch(void *arg)
 	batch->is_under_way = true;
 	batch->is_last = !more;
 	batch->is_ready = true;
+}
+
+static void *fetch_in_thread(void *batch)
+{
+	rg_thread_yield_to_all();
+	fetch(batch);
 	return NULL;
 }
 
 static void begin_fetch(struct rg_peers_batch *batch)
 {
 	batch->is_ready = false;
-	batch->is_waiting = !rg_thread_start(&batch->thread, "peers", fetch, batch);
+	batch->is_waiting = !rg_thread_start(&batch->thread, "peers", fetch_in_thread, batch);
 	if (!batch->is_waiting)
-		(void)fetch(batch);
+		fetch(batch);
 }
 
 void rg_peers_walk_end(struct rg_peers_walk *walk)
