@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "kernel/connected.h"
 
+#include "kernel/netlink.h"
+
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
@@ -15,9 +17,10 @@ struct search {
 	void *arg;
 };
 
-static int take(const struct search *search, const struct nlmsghdr *message)
+static int take(void *arg, const struct nlmsghdr *message)
 {
 	const struct inet_diag_msg *found = NLMSG_DATA(message);
+	const struct search *search = arg;
 	struct rg_addr peer = { .bytes = { [10] = 0xff, [11] = 0xff } };
 
 	if (message->nlmsg_len < NLMSG_LENGTH(sizeof(*found)))
@@ -34,34 +37,9 @@ static int take(const struct search *search, const struct nlmsghdr *message)
 	return 0;
 }
 
-/* Reads one dump to its end, or until a call says so. */
-static int read_dump(int fd, const struct search *search)
+static int dump(uint8_t family, struct search *search)
 {
-	char buffer[16384] __attribute__((aligned(NLMSG_ALIGNTO)));
-
-	for (;;) {
-		ssize_t len = recv(fd, buffer, sizeof(buffer), 0);
-		const struct nlmsghdr *message = (const void *)buffer;
-
-		if (len <= 0)
-			return len ? -errno : -EIO;
-		for (; NLMSG_OK(message, len); message = NLMSG_NEXT(message, len)) {
-			int ret;
-
-			if (message->nlmsg_type == NLMSG_DONE)
-				return 0;
-			if (message->nlmsg_type == NLMSG_ERROR)
-				return -EIO;
-			ret = take(search, message);
-			if (ret)
-				return ret;
-		}
-	}
-}
-
-static int dump(uint8_t family, const struct search *search)
-{
-	const struct {
+	struct {
 		struct nlmsghdr head;
 		struct inet_diag_req_v2 body;
 	} request = {
@@ -74,15 +52,13 @@ static int dump(uint8_t family, const struct search *search)
 	};
 	RG_CLEANUP_CLOSE int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
 
-	if (fd < 0 || send(fd, &request, sizeof(request), 0) < 0)
-		return -errno;
-	return read_dump(fd, search);
+	return fd < 0 ? -errno : rg_netlink_ask(fd, &request.head, take, search);
 }
 
 int rg_connected_each(const uint16_t *ports, unsigned int count,
 		      int (*call)(void *arg, const struct rg_addr *peer), void *arg)
 {
-	const struct search search = { ports, count, call, arg };
+	struct search search = { ports, count, call, arg };
 	int ret = dump(AF_INET, &search);
 
 	return ret ? ret : dump(AF_INET6, &search);
