@@ -42,7 +42,7 @@ struct rg_verdict {
 
 #define RG_NO_ZONE 255
 
-/* `verdict_details`: the part of a verdict that people need. A free entry is not zeroed. */
+/* `verdict_details`: the part of a verdict that people need. Of a free entry `since` is 0. */
 struct rg_verdict_details {
 	__u64 hits; /* SYNs that the verdict decided; only XDP counts them, see add_hits() */
 	__u32 since; /* seconds: when the peer was judged; a renewed verdict keeps it */
