@@ -27,6 +27,11 @@ rows='
 ^interface eth0: filtering in native mode$|interface %s: filtering in %s mode
 ^interface eth0: not filtered: it is not there$|interface %s: not filtered: %s
 ^interface eth0: filtering again in native mode$|interface %s: filtering again in %s mode
+feed.list:7: "203.0.113.256" is not an address|is not an address, a range, a prefix or a country code
+feed.list:9: .*wider than /8 .IPv6: /19.; write force after it if it is meant$|; write force after it if it is meant
+bogons.list:2: .* which is never blocked; the rest of it is$|%s covers %s%s, which is never blocked; %s
+feed.list:12: blocks 203.0.113.7, which is connected now$|%s:%u: blocks %s, which is connected now
+drop.netset is not read: its name does not end in .list$|%s is not read: its name does not end in .list
 ^approved 203.0.113.12 by repgatectl$|%s %s by repgatectl
 ^standard_action is reject, set by repgatectl$|%s is %s, set by repgatectl
 ^mode is monitor$|mode is %s
