@@ -37,6 +37,7 @@ enum stage {
 	STAGE_BEGINNING, /* half of hold_timeout is not over */
 	STAGE_HELD,
 	STAGE_RELEASED, /* hold_timeout is over */
+	STAGE_TESTED, /* all answers are in, or have failed; listings wait for tests of their zones */
 };
 
 struct rg_inquiry {
@@ -189,11 +190,11 @@ static void warn_of_slow(const struct rg_inquiry *inquiry, unsigned int zone,
 static void note_time(struct rg_inquiry *inquiry, unsigned int zone)
 {
 	struct rg_zone_count *count = count_of(inquiry, zone);
-	double late = inquiry->stage == STAGE_RELEASED, window = RG_INQUIRY_LATE_WINDOW;
+	double late = inquiry->stage >= STAGE_RELEASED, window = RG_INQUIRY_LATE_WINDOW;
 
 	if (++count->answered < RG_INQUIRY_LATE_WINDOW)
 		window = (double)count->answered;
-	count->late += inquiry->stage == STAGE_RELEASED;
+	count->late += inquiry->stage >= STAGE_RELEASED;
 	count->late_share += (late - count->late_share) / window;
 	warn_of_slow(inquiry, zone, count);
 }
@@ -431,22 +432,11 @@ static void on_half(struct rg_inquiry *inquiry)
 	evtimer_add(&inquiry->timer, inquiry->context->half);
 }
 
-/*
- * hold_timeout is over: the held SYN is decided by what is known. The answers are waited for: a slow list is not a
- * dead one.
- */
-static void on_hold_over(struct rg_inquiry *inquiry)
+/* The SYN is decided by what is known, and the rest is waited for. */
+static void decide_for_now(struct rg_inquiry *inquiry)
 {
-	struct rg_evidence so_far;
+	struct rg_evidence so_far = inquiry->evidence;
 
-	inquiry->stage = STAGE_RELEASED;
-	for (unsigned int i = 0; i < inquiry->conf->zone_count; i++) {
-		const struct rg_zone_question asked = zone_question(inquiry, i);
-
-		if (inquiry->questions[i].query && !is_stale(inquiry, i))
-			rg_zone_test_note_overdue(inquiry->context->tester, &asked);
-	}
-	so_far = inquiry->evidence;
 	for (unsigned int i = 0; i < inquiry->conf->zone_count; i++)
 		if (inquiry->questions[i].query || inquiry->questions[i].waiter.waits)
 			so_far.zones[i] = (struct rg_finding){ .state = RG_ZONE_FAILED,
@@ -455,30 +445,67 @@ static void on_hold_over(struct rg_inquiry *inquiry)
 	inquiry->callback(inquiry->arg, &so_far, false);
 }
 
-/* All of the time is over: what has not answered has failed. */
+/* hold_timeout is over. A slow list is not a dead one. */
+static void on_hold_over(struct rg_inquiry *inquiry)
+{
+	inquiry->stage = STAGE_RELEASED;
+	for (unsigned int i = 0; i < inquiry->conf->zone_count; i++) {
+		const struct rg_zone_question asked = zone_question(inquiry, i);
+
+		if (inquiry->questions[i].query && !is_stale(inquiry, i))
+			rg_zone_test_note_overdue(inquiry->context->tester, &asked);
+	}
+	decide_for_now(inquiry);
+}
+
 static void note_unanswered(struct rg_inquiry *inquiry, unsigned int zone)
 {
 	const struct rg_zone_question asked = zone_question(inquiry, zone);
 	struct question *question = &inquiry->questions[zone];
 
-	if (question->query) {
-		rg_dns_cancel(question->query);
-		question->query = NULL;
-		if (is_stale(inquiry, zone)) {
-			note_stale(inquiry, zone);
-			return;
-		}
-		note_failure(inquiry, zone, RG_DNS_TIMEOUT);
-		rg_zone_test_note_failure(inquiry->context->tester, &asked, RG_DNS_TIMEOUT);
-	} else if (question->waiter.waits) {
-		/*
-		 * The test did not end in time: the same as no answer. The peer is soon asked
-		 * about again; then the zone is known to be slow, and tested at once.
-		 */
-		rg_zone_test_cancel(&question->waiter);
-		note_failure(inquiry, zone, RG_DNS_TIMEOUT);
-		inquiry->evidence.zones[zone].retry = UNTESTED_RETRY;
+	if (!question->query)
+		return;
+	rg_dns_cancel(question->query);
+	question->query = NULL;
+	inquiry->open--;
+	if (is_stale(inquiry, zone)) {
+		note_stale(inquiry, zone);
+		return;
 	}
+	note_failure(inquiry, zone, RG_DNS_TIMEOUT);
+	rg_zone_test_note_failure(inquiry->context->tester, &asked, RG_DNS_TIMEOUT);
+}
+
+/*
+ * The test did not end in time: the same as no answer. The peer is soon asked about again; then the zone
+ * is known to be slow, and tested at once.
+ */
+static void note_untested(struct rg_inquiry *inquiry, unsigned int zone)
+{
+	if (!inquiry->questions[zone].waiter.waits)
+		return;
+	rg_zone_test_cancel(&inquiry->questions[zone].waiter);
+	note_failure(inquiry, zone, RG_DNS_TIMEOUT);
+	inquiry->evidence.zones[zone].retry = UNTESTED_RETRY;
+}
+
+/*
+ * The time for answers is over. Listings may still wait for tests, as the test of a slow zone takes as long as its
+ * answer.
+ */
+static void on_answers_over(struct rg_inquiry *inquiry)
+{
+	for (unsigned int i = 0; i < inquiry->conf->zone_count; i++)
+		note_unanswered(inquiry, i);
+	if (inquiry->stage == STAGE_RELEASED && inquiry->open &&
+	    !rg_policy_is_decided(inquiry->conf, &inquiry->evidence)) {
+		inquiry->stage = STAGE_TESTED;
+		decide_for_now(inquiry);
+		return;
+	}
+	for (unsigned int i = 0; i < inquiry->conf->zone_count; i++)
+		note_untested(inquiry, i);
+	finish(inquiry);
 }
 
 /* A stage is over; or there is nothing to ask, and this comes at once. */
@@ -488,15 +515,12 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (inquiry->open && inquiry->stage == STAGE_BEGINNING) {
+	if (inquiry->open && inquiry->stage == STAGE_BEGINNING)
 		on_half(inquiry);
-	} else if (inquiry->open && inquiry->stage == STAGE_HELD && inquiry->context->rest) {
+	else if (inquiry->open && inquiry->stage == STAGE_HELD && inquiry->context->rest)
 		on_hold_over(inquiry);
-	} else {
-		for (unsigned int i = 0; i < inquiry->conf->zone_count; i++)
-			note_unanswered(inquiry, i);
-		finish(inquiry);
-	}
+	else
+		on_answers_over(inquiry);
 }
 
 int rg_inquiry_start(struct rg_inquiry **ret, struct rg_inquiry_context *context,

@@ -4,7 +4,8 @@
  * of them lists the address, or one has not answered when half of hold_timeout is over, it asks all QIL zones.
  *
  * After hold_timeout the held SYN is decided by what is known then. The questions go on: what a slow zone answers
- * later meets the peer's next SYN. The evidence is complete within dns_timeout x dns_tries, whatever DNS does.
+ * later meets the peer's next SYN. All answers are in within dns_timeout x dns_tries, whatever DNS does; a listing that
+ * has to wait for a test of its zone may take that long again.
  */
 #ifndef REPGATE_JUDGE_INQUIRY_H
 #define REPGATE_JUDGE_INQUIRY_H
@@ -55,7 +56,7 @@ typedef void rg_inquiry_callback(void *arg, const struct rg_evidence *evidence, 
 
 /*
  * evidence: what is known already (lists, country, exemption); if that decides, no zone is asked. Calls
- * back once or twice, after this returns. Holds a reference to conf. 0 or -ENOMEM.
+ * back, at the end or before, after this returns. Holds a reference to conf. 0 or -ENOMEM.
  */
 int rg_inquiry_start(struct rg_inquiry **ret, struct rg_inquiry_context *context,
 		     struct rg_conf *conf, const struct rg_addr *addr,
