@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One subject: the entries of `verdicts`, with their details, numbers and ends, from the take-over on. */
 #include "store/verdict_map.h"
 
 #include "base/addr.h"

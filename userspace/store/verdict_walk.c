@@ -82,7 +82,6 @@ static bool run_phase(struct rg_flush *flush)
 static bool flush_step(struct rg_job *job)
 {
 	struct rg_flush *flush = (struct rg_flush *)(void *)job;
-	bool more;
 
 	if (!run_phase(flush)) {
 		if (flush->phase == RG_FLUSH_RULE ||
@@ -90,8 +89,7 @@ static bool flush_step(struct rg_job *job)
 			return rg_prefix_rule_apply(flush->deps->rule, rg_now());
 		flush->phase++;
 	}
-	more = rg_prefix_rule_apply(flush->deps->rule, rg_now());
-	(void)more; /* a later step, or a later put */
+	(void)rg_prefix_rule_apply(flush->deps->rule, rg_now()); /* the rest in the next step */
 	return true;
 }
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One subject: which verdicts and clean peers there should be. The maps, the walks and the rule are in files of their own. */
 #include "store/verdicts.h"
 
 #include "base/addr.h"
