@@ -73,6 +73,7 @@ enum rg_reason {
 	RG_REASON_DNS_FAILURE, /* a zone did not answer: on_dns_failure decided */
 	RG_REASON_NEVER_BLOCK, /* own address, loopback, link-local, resolver */
 	RG_REASON_OVERLOAD, /* too much to ask about: on_overload decided */
+	RG_REASON_PRIVATE, /* a private address, and private_peers = exempt */
 	RG_REASON_MAX
 } __attribute__((packed));
 

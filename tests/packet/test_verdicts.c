@@ -770,6 +770,59 @@ static void test_full_and_applied(void **state)
 	end_fixture(&fixture);
 }
 
+/* private_peers = exempt removes verdicts against private addresses, judge those of exempt. */
+static void test_private_and_applied(void **state)
+{
+	static const struct {
+		const char *peer;
+		enum rg_reason reason;
+		enum rg_class peer_class;
+		bool if_exempt, if_judge; /* whether it stays */
+	} rows[] = {
+		{ "192.168.1.1", RG_REASON_COUNTRY, RG_CLASS_BLOCKED, false, true },
+		{ "192.168.1.2", RG_REASON_COUNTRY, RG_CLASS_APPROVED, true, true },
+		{ "192.168.1.3", RG_REASON_PRIVATE, RG_CLASS_APPROVED, true, false },
+		{ "192.168.1.4", RG_REASON_NEVER_BLOCK, RG_CLASS_APPROVED, true, true },
+		{ "fd00::1", RG_REASON_COUNTRY, RG_CLASS_BLOCKED, false, true },
+		{ "192.0.2.1", RG_REASON_COUNTRY, RG_CLASS_BLOCKED, true, true },
+		{ "192.0.2.2", RG_REASON_NEVER_BLOCK, RG_CLASS_APPROVED, true, true },
+	};
+
+	(void)state;
+	for (enum rg_private_peers word = RG_PRIVATE_EXEMPT; word <= RG_PRIVATE_JUDGE; word++) {
+		struct fixture fixture = new_fixture(true);
+		struct rg_conf conf = fixture.conf;
+
+		agent_begins(&fixture);
+		conf.private_peers = word;
+		for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+			const struct rg_outcome outcome = { .peer_class = rows[i].peer_class,
+							    .action = RG_ACTION_PASS,
+							    .reason = rows[i].reason,
+							    .ttl = HOUR };
+			struct rg_addr addr;
+
+			assert_int_equal(rg_addr_parse(rows[i].peer, strlen(rows[i].peer), &addr), 0);
+			assert_int_equal(rg_verdicts_put(fixture.verdicts, &addr, &outcome,
+							 RG_NO_ZONE, rg_now()),
+					 0);
+		}
+		apply(&fixture, &conf);
+		for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+			struct rg_full_verdict verdict;
+			struct rg_addr addr;
+			bool stays;
+
+			assert_int_equal(rg_addr_parse(rows[i].peer, strlen(rows[i].peer), &addr), 0);
+			stays = !rg_verdicts_find(fixture.verdicts, &addr, rg_now(), NULL, &verdict);
+			if (stays !=
+			    (word == RG_PRIVATE_EXEMPT ? rows[i].if_exempt : rows[i].if_judge))
+				fail_msg("%s under %d", rows[i].peer, word);
+		}
+		end_fixture(&fixture);
+	}
+}
+
 /* ---- clean peers ---- */
 
 static const struct rg_outcome clean = { .peer_class = RG_CLASS_CLEAN,
@@ -1702,6 +1755,7 @@ int main(void)
 		cmocka_unit_test(test_restore),
 		cmocka_unit_test(test_flush_since),
 		cmocka_unit_test(test_full_and_applied),
+		cmocka_unit_test(test_private_and_applied),
 		cmocka_unit_test(test_clean),
 		cmocka_unit_test(test_zone_of_a_verdict),
 		cmocka_unit_test(test_applied),

@@ -12,7 +12,7 @@ REPGATE_PINS=/sys/fs/bpf/repgate
 REPGATE_METRICS=127.0.0.1:9125
 
 # Settings that repgate_config writes, as libconfig text (QIL peers are reset, not
-# answered: most tests are about who connects). A test changes one by
+# answered: most tests are about who connects; clients have private addresses, too). A test changes one by
 # CONF[mode]='"monitor"' and takes one out by unset 'CONF[mode]'.
 declare -A CONF=(
 	[interfaces]='[ "mx0" ]'
@@ -23,6 +23,7 @@ declare -A CONF=(
 	[control_group]='"root"'
 	[approved_dir]="\"$TESTBED/repgate/approved.d\""
 	[blocked_dir]="\"$TESTBED/repgate/blocked.d\""
+	[private_peers]='"judge"'
 	[metrics_listen]="\"$REPGATE_METRICS\""
 )
 

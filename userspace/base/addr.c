@@ -388,6 +388,16 @@ struct rg_prefix rg_peer_of(const struct rg_addr *addr, unsigned int v6_len)
 	return peer;
 }
 
+bool rg_addr_is_private(const struct rg_addr *addr)
+{
+	const uint8_t *quad = addr->bytes + RG_ADDR_V4_OFFSET;
+
+	if (!rg_addr_is_v4(addr))
+		return (addr->bytes[0] & 0xfe) == 0xfc;
+	return quad[0] == 10 || (quad[0] == 172 && (quad[1] & 0xf0) == 16) ||
+	       (quad[0] == 192 && quad[1] == 168) || (quad[0] == 100 && (quad[1] & 0xc0) == 64);
+}
+
 bool rg_addr_is_special(const struct rg_addr *addr)
 {
 	struct in6_addr in6;

@@ -116,5 +116,7 @@ struct rg_prefix rg_peer_of(const struct rg_addr *addr, unsigned int v6_len);
 
 /* Loopback, link-local, unspecified or multicast: no list can name such a peer. */
 bool rg_addr_is_special(const struct rg_addr *addr);
+/* Private or shared: RFC 1918, RFC 6598 (100.64.0.0/10), RFC 4193 (fc00::/7). Public lists say nothing about them. */
+bool rg_addr_is_private(const struct rg_addr *addr);
 
 #endif

@@ -27,6 +27,7 @@ static const char *const reason_names[RG_REASON_MAX] = {
 	[RG_REASON_DNS_FAILURE] = "dns failure",
 	[RG_REASON_NEVER_BLOCK] = "never blocked",
 	[RG_REASON_OVERLOAD] = "overload",
+	[RG_REASON_PRIVATE] = "private",
 };
 
 static const char *name_of(const char *const *names, size_t count, unsigned int value)

@@ -330,7 +330,8 @@ const struct rg_zone_conf *rg_conf_zone_by_slot(const struct rg_conf *conf, uint
 struct rg_conf_actions rg_conf_actions(const struct rg_conf *conf)
 {
 	struct rg_conf_actions actions = { .blocked = conf->blocked_action,
-					   .on_dns_failure = conf->on_dns_failure };
+					   .on_dns_failure = conf->on_dns_failure,
+					   .private_peers = conf->private_peers };
 
 	for (unsigned int i = 0; i < conf->zone_count; i++)
 		if (conf->zones[i].slot < RG_MAX_ZONES)
@@ -345,7 +346,8 @@ bool rg_conf_changes_actions(const struct rg_conf_actions *before, const struct 
 	for (uint32_t slot = 0; slot < RG_MAX_ZONES; slot++)
 		if (now.zones[slot] != RG_ACTION_NONE && now.zones[slot] != before->zones[slot])
 			return true;
-	return now.blocked != before->blocked || now.on_dns_failure != before->on_dns_failure;
+	return now.blocked != before->blocked || now.on_dns_failure != before->on_dns_failure ||
+	       now.private_peers != before->private_peers;
 }
 
 const char *rg_conf_needs_restart(const struct rg_conf *old, const struct rg_conf *fresh)

@@ -26,6 +26,9 @@ enum rg_xdp_attach { RG_ATTACH_LINK = 1, RG_ATTACH_DISPATCHER };
 /* Which RFC 5782 test points of a zone are asked for: both, only the one that must not be listed. */
 enum rg_selftest { RG_SELFTEST_FULL = 1, RG_SELFTEST_NEGATIVE, RG_SELFTEST_OFF };
 
+/* What happens to peers with private and shared addresses (rg_addr_is_private). */
+enum rg_private_peers { RG_PRIVATE_EXEMPT = 1, RG_PRIVATE_JUDGE };
+
 /* One DNS list. */
 struct rg_zone_conf {
 	char alias[RG_ALIAS_SIZE]; /* what people see */
@@ -51,6 +54,7 @@ struct rg_conf {
 	unsigned int port_count;
 	unsigned int mode; /* enum rg_mode */
 	unsigned int unknown, blocked_action, on_overload, on_dns_failure; /* enum rg_action */
+	unsigned int private_peers; /* enum rg_private_peers */
 	unsigned int xdp_mode; /* enum rg_xdp_mode */
 	unsigned int xdp_attach; /* enum rg_xdp_attach */
 	struct sockaddr_storage resolver;
@@ -118,6 +122,7 @@ const char *rg_conf_zone_hint(const struct rg_conf *conf, const char *alias,
  */
 struct rg_conf_actions {
 	unsigned int blocked, on_dns_failure; /* enum rg_action */
+	unsigned int private_peers; /* enum rg_private_peers */
 	unsigned int zones[RG_MAX_ZONES]; /* enum rg_action, by slot; RG_ACTION_NONE: no zone */
 };
 

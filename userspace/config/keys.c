@@ -69,6 +69,12 @@ static const struct rg_word failure_words[] = {
 	{},
 };
 
+static const struct rg_word private_words[] = {
+	{ "exempt", RG_PRIVATE_EXEMPT },
+	{ "judge", RG_PRIVATE_JUDGE },
+	{},
+};
+
 static const struct rg_word xdp_words[] = {
 	{ "native", RG_XDP_NATIVE },
 	{ "generic", RG_XDP_GENERIC },
@@ -144,6 +150,8 @@ static const struct rg_key top_keys[] = {
 	  .help = "enforce the verdicts, or only count and log them" },
 	{ WORD(rg_conf, unknown), .words = unknown_words, .value = "\"hold\"", AT_ONCE,
 	  .help = "what happens to the first SYN of an unknown peer" },
+	{ WORD(rg_conf, private_peers), .words = private_words, .value = "\"exempt\"", AT_ONCE,
+	  .help = "never ask about private addresses, or judge them as all others" },
 	{ ACTION(rg_conf, blocked_action), .peer_class = RG_CLASS_BLOCKED, .value = "\"drop\"",
 	  AT_ONCE, .help = "the action for peers that local lists or a country block" },
 	{ NUMBER(rg_conf, ipv6_prefix), .min = 32, .max = 128, .value = "64", AT_RESTART,

@@ -154,6 +154,19 @@ static const char *would_be_done_by(enum rg_action action)
 	}
 }
 
+/* Why the peer is never refused, or NULL. */
+static const char *exemption(const struct finding *found)
+{
+	switch (found->reason) {
+	case RG_REASON_NEVER_BLOCK:
+		return "it is never refused";
+	case RG_REASON_PRIVATE:
+		return "it is private, and private_peers is exempt";
+	default:
+		return NULL;
+	}
+}
+
 /* What becomes of a SYN by its verdict, to follow a subject: "passes", "is dropped". */
 static void explain_verdict(const struct rg_modules *modules, const struct finding *found,
 			    const char *(*words)(enum rg_action action), char *text, size_t size)
@@ -177,8 +190,8 @@ static void explain_monitor(const struct rg_modules *modules, const struct rg_co
 
 	explain_verdict(modules, found, would_be_done_by, would, sizeof(would));
 	if (found->action == RG_ACTION_PASS)
-		snprintf(text, size, "passes%s",
-			 found->reason == RG_REASON_NEVER_BLOCK ? ": it is never refused" : "");
+		snprintf(text, size, "passes%s%s", exemption(found) ? ": " : "",
+			 exemption(found) ? exemption(found) : "");
 	else
 		snprintf(text, size, "passes, as mode is monitor; %s%s",
 			 first_passes ? "once it is judged, the next one " : "else it ", would);
@@ -193,9 +206,8 @@ static void explain(const struct rg_modules *modules, const struct rg_conf *conf
 	explain_verdict(modules, found, done_by, then, sizeof(then));
 	if (conf->mode == RG_MODE_MONITOR)
 		explain_monitor(modules, conf, found, text, size);
-	else if (found->reason == RG_REASON_NEVER_BLOCK &&
-		 (found->known || conf->unknown != RG_ACTION_DROP))
-		snprintf(text, size, "passes: it is never refused");
+	else if (exemption(found) && (found->known || conf->unknown != RG_ACTION_DROP))
+		snprintf(text, size, "passes: %s", exemption(found));
 	else if (found->known)
 		snprintf(text, size, "%s", then);
 	else if (conf->unknown == RG_ACTION_HOLD)

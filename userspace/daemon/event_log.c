@@ -26,7 +26,8 @@ static void count_judged(struct rg_modules *modules, enum rg_reason reason)
 								RG_ASKED_FAILED;
 
 	if (reason == RG_REASON_LIST || reason == RG_REASON_COUNTRY ||
-	    reason == RG_REASON_NEVER_BLOCK || reason == RG_REASON_OVERLOAD)
+	    reason == RG_REASON_NEVER_BLOCK || reason == RG_REASON_PRIVATE ||
+	    reason == RG_REASON_OVERLOAD)
 		return;
 	modules->asked[RG_ASKED]++;
 	modules->asked[result]++;

@@ -35,6 +35,7 @@ struct rg_evidence {
 	enum rg_class country; /* local country: approved, blocked or none */
 	uint32_t country_ttl; /* s until that entry ends; 0: never */
 	bool never_block; /* exempt.h */
+	bool is_private; /* a private address, and private_peers = exempt */
 	bool overload; /* no zone was asked, because too many inquiries are open */
 	struct rg_finding zones[RG_MAX_ZONES]; /* as conf->zones */
 };

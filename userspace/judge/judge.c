@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "judge/judge.h"
 
+#include "base/addr.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "kernel/release.h"
@@ -126,6 +127,8 @@ void rg_judge_local(const struct rg_judge *judge, const struct rg_addr *addr,
 	if (item)
 		evidence->list = item->peer_class;
 	evidence->never_block = rg_exempt_has(judge->deps.exempt, addr);
+	evidence->is_private = (*judge->deps.conf)->private_peers == RG_PRIVATE_EXEMPT &&
+			       rg_addr_is_private(addr);
 	if (countries && rg_country_db_find(countries, addr, country)) {
 		item = rg_lists_find_country(lists, country, now);
 		if (item && (item->peer_class == RG_CLASS_APPROVED ||

@@ -151,6 +151,8 @@ void rg_policy_decide(const struct rg_conf *conf, const struct rg_evidence *evid
 		decide_blocked(conf, outcome, RG_REASON_LIST, 0);
 	else if (evidence->never_block)
 		decide_pass(outcome, RG_CLASS_APPROVED, RG_REASON_NEVER_BLOCK, conf->clean_ttl_max);
+	else if (evidence->is_private)
+		decide_pass(outcome, RG_CLASS_APPROVED, RG_REASON_PRIVATE, conf->clean_ttl_max);
 	else if (evidence->country == RG_CLASS_APPROVED)
 		decide_pass(outcome, RG_CLASS_APPROVED, RG_REASON_COUNTRY,
 			    country_ttl(evidence, conf->clean_ttl_max));
@@ -165,7 +167,7 @@ void rg_policy_decide(const struct rg_conf *conf, const struct rg_evidence *evid
 bool rg_policy_needs_zones(const struct rg_evidence *evidence)
 {
 	return evidence->list == RG_CLASS_NONE && evidence->country == RG_CLASS_NONE &&
-	       !evidence->never_block && !evidence->overload;
+	       !evidence->never_block && !evidence->is_private && !evidence->overload;
 }
 
 bool rg_policy_asks(const struct rg_conf *conf, const struct rg_evidence *evidence, enum rg_class kind)

@@ -2,7 +2,8 @@
 /*
  * Makes the verdict from what is known of a peer. ERS's order, first match wins: approved address,
  * blocked address, approved country, blocked country, zones of kind allow, Standard zones, then QIL
- * zones. Addresses of exempt.h pass before countries and zones are looked at. Pure.
+ * zones. Addresses of exempt.h, and private ones with private_peers = exempt, pass before countries and zones
+ * are looked at. Pure.
  */
 #ifndef REPGATE_JUDGE_POLICY_H
 #define REPGATE_JUDGE_POLICY_H

@@ -325,7 +325,8 @@ static void take_line(const struct saved_line *line, struct rg_verdicts *verdict
 		count->bad++; /* zones list addresses */
 		return;
 	}
-	if (!zone || rg_dnsbl_match(&zone->codes, &line->code, 1, &code) != RG_LISTED) {
+	if (!zone || rg_dnsbl_match(&zone->codes, &line->code, 1, &code) != RG_LISTED ||
+	    (conf->private_peers == RG_PRIVATE_EXEMPT && rg_addr_is_private(&line->prefix.addr))) {
 		count->unknown++;
 		return;
 	}

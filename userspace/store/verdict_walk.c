@@ -121,11 +121,17 @@ void rg_flush_add(struct rg_flush *flush)
 /* ---- new actions ---- */
 
 /* The action that conf gives to a verdict; NONE: conf would not make this verdict any more. */
-static enum rg_action wanted_action(const struct rg_conf *conf, const struct rg_full_verdict *value)
+static enum rg_action wanted_action(const struct rg_conf *conf, const struct rg_prefix *key,
+				    const struct rg_full_verdict *value)
 {
+	bool exempt = conf->private_peers == RG_PRIVATE_EXEMPT && rg_addr_is_private(&key->addr);
 	const struct rg_zone_conf *zone;
 	uint32_t code;
 
+	/* A blocked entry of a local list is in a map of its own. */
+	if (value->reason == RG_REASON_PRIVATE ? !exempt :
+						 exempt && value->peer_class != RG_CLASS_APPROVED)
+		return RG_ACTION_NONE;
 	if (value->peer_class == RG_CLASS_APPROVED && value->zone == RG_NO_ZONE)
 		return RG_ACTION_PASS;
 	if (value->reason == RG_REASON_DNS_FAILURE)
@@ -144,7 +150,7 @@ static void apply_to(struct rg_new_actions *actions, const struct rg_prefix *key
 {
 	const struct rg_verdict_walk_deps *deps = actions->deps;
 	const struct rg_full_verdict full = rg_verdict_map_full(deps->map, value);
-	enum rg_action action = wanted_action(*actions->conf, &full);
+	enum rg_action action = wanted_action(*actions->conf, key, &full);
 
 	if (action == RG_ACTION_NONE) {
 		if (!rg_verdict_map_remove(deps->map, key, value))

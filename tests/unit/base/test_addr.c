@@ -710,6 +710,38 @@ static void test_special(void **state)
 	}
 }
 
+static void test_private(void **state)
+{
+	static const struct {
+		const char *text;
+		bool is_private;
+	} addrs[] = {
+		{ "9.255.255.255", false },   { "10.0.0.0", true },
+		{ "10.255.255.255", true },   { "11.0.0.0", false },
+		{ "172.15.255.255", false },  { "172.16.0.0", true },
+		{ "172.31.255.255", true },   { "172.32.0.0", false },
+		{ "192.167.255.255", false }, { "192.168.0.0", true },
+		{ "192.168.255.255", true },  { "192.169.0.0", false },
+		{ "193.168.0.0", false },     { "100.63.255.255", false },
+		{ "100.64.0.0", true },	      { "100.127.255.255", true },
+		{ "100.128.0.0", false },     { "101.64.0.0", false },
+		{ "fbff:ffff::", false },     { "fc00::", true },
+		{ "fd00::1", true },	      { "fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", true },
+		{ "fe00::", false },	      { "2001:db8::a00:1", false },
+		{ "::ffff:10.0.0.1", true },  { "::ffff:8.8.8.8", false },
+		{ "::10.0.0.1", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(addrs); i++) {
+		struct rg_addr addr;
+
+		assert_int_equal(rg_addr_parse(addrs[i].text, strlen(addrs[i].text), &addr), 0);
+		if (rg_addr_is_private(&addr) != addrs[i].is_private)
+			fail_msg("%s", addrs[i].text);
+	}
+}
+
 static void check_peer(const char *text, unsigned int v6_len, const char *peer)
 {
 	char shown[RG_PREFIX_TEXT];
@@ -787,6 +819,7 @@ int main(void)
 		cmocka_unit_test(test_split_random), cmocka_unit_test(test_split_limits),
 		cmocka_unit_test(test_special),	     cmocka_unit_test(test_peer),
 		cmocka_unit_test(test_scan),	     cmocka_unit_test(test_find),
+		cmocka_unit_test(test_private),
 	};
 
 	return cmocka_run_group_tests_name("addr", tests, NULL, NULL);

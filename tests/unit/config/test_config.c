@@ -381,6 +381,7 @@ static void check_changes_actions(void **state)
 		{ "", "blocked_action", "drop", false },
 		{ "blocked_action = \"reset\";\n", "blocked_action", "reset", true },
 		{ "on_dns_failure = \"tempfail\";\n", "on_dns_failure", "tempfail", true },
+		{ "private_peers = \"judge\";\n", "private_peers", "judge", true },
 		{ "", "a.action", "reset", true },
 		{ "", "standard_action", "tag", true },
 	};

@@ -267,6 +267,7 @@ static void test_lookup(void **state)
 /* Every combination of what the sentence about the next SYN depends on. */
 enum { QIL = 2, CLEAN = 3, UNKNOWN = 4 }; /* last byte of the address, see fakes/modules.c */
 static const struct rg_evidence none = {}, own = { .never_block = true };
+static const struct rg_evidence lan = { .is_private = true };
 static const struct rg_evidence country = { .country = RG_CLASS_BLOCKED };
 static const struct {
 	enum rg_mode mode;
@@ -301,6 +302,10 @@ static const struct {
 	{ E, HOLDS, UNKNOWN, &country, 0, 0, "drop",
 	  "is held until the agent has judged it, without asking a zone, then is dropped" },
 	{ E, HOLDS, UNKNOWN, &own, 0, 0, "pass", "passes: it is never refused" },
+	{ E, HOLDS, UNKNOWN, &lan, 0, 0, "pass",
+	  "passes: it is private, and private_peers is exempt" },
+	{ M, HOLDS, UNKNOWN, &lan, 0, 0, "pass",
+	  "passes: it is private, and private_peers is exempt" },
 	{ E, DROPS, UNKNOWN, &none, LISTED, 0, "drop",
 	  "is dropped, as unknown = drop; its retransmission is dropped" },
 	{ E, DROPS, UNKNOWN, &none, NOT, 0, "drop",

@@ -642,6 +642,24 @@ static void check_never_block(void **state)
 	assert_int_equal(puts_made[0].outcome.reason, RG_REASON_NEVER_BLOCK);
 }
 
+/* A private address: by the setting that is in force now. */
+static void check_private(void **state)
+{
+	const struct rg_addr lan = { { [10] = 0xff, [11] = 0xff, 192, 168, 1, 1 } };
+	struct rg_evidence evidence;
+	char country[3];
+
+	(void)state;
+	conf.private_peers = RG_PRIVATE_EXEMPT;
+	rg_judge_local(judge, &lan, &evidence, country);
+	assert_true(evidence.is_private);
+	assert_false(rg_policy_needs_zones(&evidence));
+	conf.private_peers = RG_PRIVATE_JUDGE;
+	rg_judge_local(judge, &lan, &evidence, country);
+	assert_false(evidence.is_private);
+	assert_true(rg_policy_needs_zones(&evidence));
+}
+
 static void check_local(void **state)
 {
 	const struct rg_addr addr = syn_of(1, 1).head.source;
@@ -732,6 +750,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(check_reload, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_list_meanwhile, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_never_block, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(check_private, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_local, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_known, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_end, set_up, tear_down),
