@@ -142,4 +142,19 @@ for kind in ipip gre sit; do
 	in_mail ip link del link0
 	in_clients ip link del link0
 done
+# XDP sees these behind a header of the outer packet.
+for kind in "gre local $MX4" "gre local $MX4 remote 239.1.1.1" "vti local $MX4 remote $CLIENTS4 key 1" \
+	"xfrm dev mx0 if_id 7"; do
+	# shellcheck disable=SC2086 # words
+	in_mail ip link add link0 type $kind 2>/dev/null || {
+		echo "# this kernel has no ${kind%% *}"
+		continue
+	}
+	in_mail ip link set link0 up
+	CONF[interfaces]='[ "link0" ]'
+	repgate_config
+	check "$kind: it is refused, not filtered in name only" grep -q "link0: tunnels of this kind can't be filtered" \
+		<(in_mail timeout 60 "$BUILD/repgated" --config "$REPGATE_CONF" 2>&1 || true)
+	in_mail ip link del link0
+done
 finish

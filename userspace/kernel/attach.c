@@ -232,6 +232,11 @@ static int find_link_kind(const struct rg_loader *loader, struct rg_loader_inter
 			"interface %s: links of hardware type %u can't be filtered: repgate parses "
 			"Ethernet, and links that begin with an IP header (docs/platforms.md)",
 			at->info.name, type);
+	if (err == -EMEDIUMTYPE)
+		return rg_fail(error, err,
+			       "interface %s: tunnels of this kind can't be filtered: the kernel shows their "
+			       "packets behind a header of the outer packet (docs/platforms.md)",
+			       at->info.name);
 	if (err)
 		return rg_fail(error, err, "interface %s: %s", at->info.name, strerror(-err));
 	if (bpf_program__fd(at->info.link_kind == RG_LINK_KIND_IP ?
