@@ -251,9 +251,9 @@ check-vm: test-deps ## the tests that depend on the kernel, under Debian's kerne
 	$(Q)$(MAKE) tests $(BUILD)/fuzz/fuzz_filter
 	$(Q)BUILD=$(BUILD) tests/vm/run.sh $(KERNELS)
 
-check-load: test-deps ## what needs a quiet machine: DNS faults, a SYN flood, rounds of kill and restart (as root)
+check-load: test-deps ## what needs a quiet machine: DNS faults, a SYN flood, rounds of kill and restart (CPU_PERCENT=50: half as fast; as root)
 	$(Q)$(MAKE) tests
-	$(Q)BUILD=$(BUILD) tests/run.sh $(BUILD)/logs $(sort $(wildcard tests/load/test_*.sh))
+	$(Q)CPU_PERCENT=$(or $(CPU_PERCENT),100) BUILD=$(BUILD) tests/run.sh $(BUILD)/logs $(sort $(wildcard tests/load/test_*.sh))
 
 soak: test-deps ## half an hour of everything with an ASan build: memory stays flat (SOAK_SECONDS=1800, as root)
 	$(Q)$(MAKE) all $(TOOLS)

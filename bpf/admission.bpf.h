@@ -70,34 +70,40 @@ __attribute__((noinline)) int pass_shared_gate(const struct rg_settings *setting
 	return passes_gate(settings, gate, syn->now, 0) ? RG_PASSED : RG_OVER_RATE;
 }
 
-/* 1: the agent is to judge the peer. 0: it is not, and *action is what is done with the SYN. */
+enum rg_admitted {
+	RG_NOT_ADMITTED, /* the agent does not judge the peer; *action is what is done with the SYN */
+	RG_ADMITTED,
+	RG_ADMITTED_RETRY, /* a retransmission: the agent asks about it before others */
+};
+
+/* Whether the agent is to judge the peer. Returns enum rg_admitted. */
 __attribute__((noinline)) int is_admitted(const struct rg_settings *settings,
 					  const struct rg_syn *syn, __u32 *action)
 {
 	int passed;
 
 	if (impossible(!settings || !syn || !action))
-		return 0;
+		return RG_NOT_ADMITTED;
 	*action = RG_ACTION_DROP;
 	passed = pass_shared_gate(settings, syn, RG_GATE_NEW);
 	if (passed == RG_PASSED)
-		return 1;
+		return RG_ADMITTED;
 	/* The complement: account_attempt() notes connections by the same hash, with another salt. */
 	if (!is_retransmission(hash_source(syn, ~syn_salt(syn)), syn)) {
 		count_loss(passed == RG_OVER_NETWORK ? RG_LOSS_FLOOD_NETWORK : RG_LOSS_FLOOD_FIRST);
-		return 0;
+		return RG_NOT_ADMITTED;
 	}
 	passed = pass_shared_gate(settings, syn, RG_GATE_RETRY);
 	if (passed == RG_PASSED)
-		return 1;
+		return RG_ADMITTED_RETRY;
 	count_loss(passed == RG_OVER_NETWORK ? RG_LOSS_FLOOD_NETWORK : RG_LOSS_FLOOD_RETRY);
 	if (settings->overload != RG_ACTION_PASS)
-		return 0;
+		return RG_NOT_ADMITTED;
 	if (passes_gate(settings, RG_GATE_PASS, syn->now, 0))
 		*action = RG_ACTION_PASS;
 	else
 		count_loss(RG_LOSS_FLOOD_DROP);
-	return 0;
+	return RG_NOT_ADMITTED;
 }
 
 #endif

@@ -50,9 +50,12 @@ enum rg_sent {
 	RG_SENT_NOTHING, /* the ring buffer is full */
 };
 
-/* Sends the agent a peer to judge; with_frame: with its SYN, which the agent then keeps. */
+/*
+ * Sends the agent a peer to judge; with_frame: with its SYN, which the agent then keeps. is_retry: known to be a
+ * retransmission.
+ */
 static __always_inline enum rg_sent send_syn(struct xdp_md *ctx, const struct rg_syn *syn,
-					     __u32 mode, int with_frame)
+					     __u32 mode, int with_frame, int is_retry)
 {
 	struct rg_event_syn *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 	enum rg_sent sent = RG_SENT_ALL;
@@ -67,6 +70,7 @@ static __always_inline enum rg_sent send_syn(struct xdp_md *ctx, const struct rg
 	event->head.kind = RG_EVENT_SYN;
 	event->head.peer_class = RG_CLASS_UNKNOWN;
 	event->head.zone = RG_NO_ZONE;
+	event->head.is_retry = is_retry;
 	event->seq = syn->seq;
 	if (with_frame && rg_config.can_hold) {
 		if (len > RG_FRAME_SIZE) {

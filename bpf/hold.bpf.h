@@ -164,7 +164,7 @@ static __always_inline struct rg_decision hold_pending(struct xdp_md *ctx,
 		return decided(RG_CLASS_PENDING,
 			       action == RG_ACTION_PASS ? RG_ACTION_PASS : RG_ACTION_DROP);
 	flow = take_flow(peer, flow_of(syn));
-	if (flow == RG_FLOW_NEW && send_syn(ctx, syn, mode, 1) != RG_SENT_ALL)
+	if (flow == RG_FLOW_NEW && send_syn(ctx, syn, mode, 1, 0) != RG_SENT_ALL)
 		flow = RG_FLOW_TOO_MANY; /* the same: nobody has this SYN */
 	if (is_monitored)
 		return flow == RG_FLOW_TOO_MANY ? decided(RG_CLASS_PENDING, RG_ACTION_PASS) :
@@ -180,13 +180,15 @@ static __always_inline struct rg_decision hold_unknown(struct xdp_md *ctx,
 	int is_monitored = is_counted_later(settings, mode);
 	struct rg_addr key = syn->source;
 	__u32 instead = RG_ACTION_DROP;
+	int admitted = is_admitted(settings, syn, &instead);
 
-	if (!is_admitted(settings, syn, &instead))
+	if (!admitted)
 		return decided(RG_CLASS_UNKNOWN, action == RG_ACTION_PASS ? RG_ACTION_PASS : instead);
 	if (!mark_pending(settings, syn, flow_of(syn)))
 		return decided(RG_CLASS_PENDING,
 			       action == RG_ACTION_PASS ? RG_ACTION_PASS : RG_ACTION_DROP);
-	switch (send_syn(ctx, syn, mode, action == RG_ACTION_HOLD || is_monitored)) {
+	switch (send_syn(ctx, syn, mode, action == RG_ACTION_HOLD || is_monitored,
+			 admitted == RG_ADMITTED_RETRY)) {
 	case RG_SENT_ALL:
 		return is_monitored ? passes_and_waits(RG_CLASS_UNKNOWN) :
 				      decided(RG_CLASS_UNKNOWN, action);

@@ -12,7 +12,7 @@
 #include "types.h"
 
 /* Raise it with any change of a map's key, value or meaning: the agent then replaces old pins. */
-#define RG_LAYOUT_VERSION 19
+#define RG_LAYOUT_VERSION 20
 
 struct rg_config {
 	__u32 can_hold; /* bpf_xdp_load_bytes: Linux 5.18 */

@@ -23,7 +23,8 @@ struct rg_event_head {
 	__u16 dest_port; /* host order */
 	enum rg_class peer_class;
 	enum rg_action action;
-	__u8 pad[2]; /* zero */
+	__u8 is_retry; /* 1: in a flood, a SYN that came before */
+	__u8 pad[1]; /* zero */
 	enum rg_mode mode; /* in which XDP decided: with MONITOR, the SYN passed */
 };
 

@@ -220,13 +220,15 @@ const struct rg_zone_health *rg_zone_test_worst(const struct rg_zone_test *teste
 struct rg_dns_load rg_dns_load(const struct rg_dns *dns)
 {
 	(void)dns;
-	return (struct rg_dns_load){ 1, 2, 3 };
+	return (struct rg_dns_load){ 1, 2, 3, 4 };
 }
 
-int rg_dns_query(struct rg_dns *dns, struct rg_dns_query **ret, unsigned int lane, const char *name,
-		 rg_dns_callback *callback, void *arg)
+int rg_dns_query(struct rg_dns *dns, struct rg_dns_query **ret, unsigned int lane,
+		 enum rg_dns_priority priority, const char *name, rg_dns_callback *callback,
+		 void *arg)
 {
 	(void)dns;
+	(void)priority;
 	must(lane < RG_MAX_ZONES, "lane");
 	for (size_t i = 0; i < ARRAY_SIZE(fake_queries); i++) {
 		if (fake_queries[i].callback)
@@ -273,8 +275,10 @@ struct rg_responder_count rg_responder_count(const struct rg_responder *responde
 
 int rg_inquiry_start(struct rg_inquiry **ret, struct rg_inquiry_context *inquiries,
 		     struct rg_conf *conf, const struct rg_addr *addr,
-		     const struct rg_evidence *evidence, rg_inquiry_callback *callback, void *arg)
+		     const struct rg_evidence *evidence, enum rg_dns_priority priority,
+		     rg_inquiry_callback *callback, void *arg)
 {
+	(void)priority;
 	(void)inquiries;
 	(void)conf;
 	(void)evidence;

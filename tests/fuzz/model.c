@@ -464,6 +464,7 @@ struct way {
 	uint32_t zone;
 	bool is_preview; /* nothing is counted */
 	enum rg_mode mode; /* of the settings; MONITOR for a SYN that monitor mode let pass */
+	bool is_retry; /* in a flood, it came before */
 	bool waits; /* it passes, and is an attempt once its peer is judged */
 };
 
@@ -570,6 +571,7 @@ static enum sent send_peer(struct way *way, bool holds)
 	head = new_event(way, RG_EVENT_SYN, sizeof(*event));
 	head->peer_class = RG_CLASS_UNKNOWN;
 	head->zone = RG_NO_ZONE;
+	head->is_retry = way->is_retry;
 	event->seq = way->view->seq;
 	if (!holds || !way->model->can_hold)
 		return SENT;
@@ -788,7 +790,8 @@ static bool is_admitted(struct way *way, enum rg_action *action)
 		count_loss(model, first);
 		return false;
 	}
-	if (passes_shared_gate(model, RG_GATE_RETRY, &retry))
+	way->is_retry = passes_shared_gate(model, RG_GATE_RETRY, &retry);
+	if (way->is_retry)
 		return true;
 	count_loss(model, retry);
 	if (model->settings.overload != RG_ACTION_PASS)

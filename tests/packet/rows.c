@@ -313,6 +313,7 @@ static void expected_event(const struct step *step, const struct packet *sent, u
 		.ifindex = RUN_INTERFACE,
 		.source_port = (uint16_t)(tcp[0] << 8 | tcp[1]),
 		.dest_port = (uint16_t)(tcp[2] << 8 | tcp[3]),
+		.is_retry = step->is_retry,
 		.mode = mode,
 	};
 	if (step->sent == SENT_REFUSAL)

@@ -92,6 +92,7 @@ struct step {
 	bool monitored;
 	uint32_t attempts;
 	enum sent sent;
+	bool is_retry; /* the event says so */
 	uint64_t losses; /* each counted once */
 	enum mark mark; /* the peer's entry afterwards */
 	struct packet_spec answer; /* with XDP_TX */

@@ -795,6 +795,7 @@ static void test_private_and_applied(void **state)
 
 		agent_begins(&fixture);
 		conf.private_peers = word;
+		conf.blocked_action = RG_ACTION_RESET;
 		for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 			const struct rg_outcome outcome = { .peer_class = rows[i].peer_class,
 							    .action = RG_ACTION_PASS,

@@ -21,9 +21,11 @@ testbed_reexec() {
 	fi
 	[ "$(id -u)" -eq 0 ] || skip "network namespaces need root"
 
+	cpu_limit_begin
 	# Bash starts background children with SIGINT ignored; tcpdump and
 	# others inside would inherit that.
 	setpriv --pdeathsig KILL env --default-signal TESTBED_INSIDE=1 \
+		bash -c "$(declare -f cpu_limit_enter)"'; cpu_limit_enter "$1"; shift; exec "$@"' - "$CPU_GROUP" \
 		unshare --mount --net --pid --fork --kill-child --mount-proc \
 		--propagation private -- bash -- "$@" </dev/null &
 	wrapped=$!
@@ -31,7 +33,57 @@ testbed_reexec() {
 	trap 'testbed_abort "$wrapped" TERM' TERM
 	trap 'testbed_abort "$wrapped" HUP' HUP
 	wait "$wrapped" || status=$?
+	cpu_limit_end
 	exit "$status"
+}
+
+# --- a slower machine -----------------------------------------------------------
+
+# CPU_PERCENT=50 makes all that is started by this script as fast as on a machine with half the speed: a
+# cgroup gives it that share of each CPU's time. In periods of 10 ms: in longer ones everything stands still for
+# longer than on a machine that is slow.
+CPU_PERCENT=${CPU_PERCENT:-100}
+CPU_PERIOD_US=${CPU_PERIOD_US:-10000}
+CPU_GROUP=
+
+# slowed NUMBER: the number, of time that work takes, on the slower machine
+slowed() {
+	echo $(($1 * 100 / CPU_PERCENT))
+}
+
+cpu_limit_begin() {
+	local quota=$(($(nproc) * CPU_PERIOD_US * CPU_PERCENT / 100))
+	[ "$CPU_PERCENT" -ne 100 ] || return 0
+	if grep -qw cpu /sys/fs/cgroup/cgroup.subtree_control 2>/dev/null; then
+		CPU_GROUP=/sys/fs/cgroup/repgate-test.$$
+		mkdir "$CPU_GROUP"
+		echo "$quota $CPU_PERIOD_US" >"$CPU_GROUP/cpu.max"
+	elif [ -d /sys/fs/cgroup/cpu ]; then
+		CPU_GROUP=/sys/fs/cgroup/cpu/repgate-test.$$
+		mkdir "$CPU_GROUP"
+		echo "$CPU_PERIOD_US" >"$CPU_GROUP/cpu.cfs_period_us"
+		echo "$quota" >"$CPU_GROUP/cpu.cfs_quota_us"
+		# Real-time processes (test_rounds) need time of their own.
+		[ ! -f "$CPU_GROUP/cpu.rt_runtime_us" ] ||
+			echo $((4000 * CPU_PERCENT)) >"$CPU_GROUP/cpu.rt_runtime_us"
+	else
+		skip "CPU_PERCENT needs the cgroup controller cpu"
+	fi
+}
+
+# cpu_limit_enter GROUP: puts this process into it
+cpu_limit_enter() {
+	[ -z "$1" ] || echo $$ >"$1/cgroup.procs"
+}
+
+cpu_limit_end() {
+	local i
+	[ -n "$CPU_GROUP" ] || return 0
+	# The last processes may still be ending.
+	for ((i = 0; i < 50; i++)); do
+		! rmdir "$CPU_GROUP" 2>/dev/null || return 0
+		sleep 0.1
+	done
 }
 
 # unshare blocks SIGINT and SIGTERM, so its child is killed: process 1 of the
@@ -40,6 +92,7 @@ testbed_abort() {
 	trap - INT TERM HUP
 	pkill -KILL -P "$1" || kill -KILL "$1" 2>/dev/null || true
 	wait "$1" 2>/dev/null || true
+	cpu_limit_end
 	kill "-$2" $$
 }
 

@@ -231,8 +231,8 @@ static int ask(struct activation *activation, enum point point)
 	snprintf(suffix, sizeof(suffix), "%.*s.r.mail-abuse.com", RG_SECRET_MAX, activation->code);
 	err = rg_dnsbl_name(&addr, suffix, name);
 	if (!err)
-		err = rg_dns_query(activation->modules->dns, &question->query, zone->slot, name,
-				   on_answer, question);
+		err = rg_dns_query(activation->modules->dns, &question->query, zone->slot,
+				   RG_DNS_TEST, name, on_answer, question);
 	explicit_bzero(suffix, sizeof(suffix));
 	explicit_bzero(name, sizeof(name));
 	return err;

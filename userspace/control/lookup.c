@@ -369,8 +369,8 @@ void rg_lookup_run(struct rg_client *client, const json_t *request)
 	if (find_known(modules, lookup, &found)) {
 		rg_control_answer(client, describe_lookup(modules, lookup, &found));
 		free_lookup(lookup);
-	} else if (rg_inquiry_start(&lookup->inquiry, modules->inquiries, lookup->conf,
-				    &lookup->addr, &lookup->evidence, on_lookup, lookup)) {
+	} else if (rg_inquiry_start(&lookup->inquiry, modules->inquiries, lookup->conf, &lookup->addr,
+				    &lookup->evidence, RG_DNS_RETRY, on_lookup, lookup)) {
 		rg_control_refuse(client, "out of memory");
 		free_lookup(lookup);
 	} else {

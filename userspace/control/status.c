@@ -250,14 +250,15 @@ static json_t *describe_agent(const struct rg_modules *modules)
 	struct rg_dns_load dns = rg_dns_load(modules->dns);
 
 	return json_pack(
-		"{s:s, s:i, s:f, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:b, s:o, s:o}",
+		"{s:s, s:i, s:f, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:b, s:o, s:o}",
 		"version", RG_VERSION, "pid", (int)getpid(), "uptime",
 		(double)(rg_now() - modules->started) / 1e9, "config", modules->conf->path,
 		"resolver", modules->conf->resolver_text, "pin_path", modules->conf->pin_path,
 		"inquiries", (json_int_t)judge.inquiries, "inquiries_open", (json_int_t)judge.open,
 		"dns_asked", (json_int_t)dns.asked, "dns_in_flight", (json_int_t)dns.in_flight,
-		"dns_waiting", (json_int_t)dns.waiting, "reloads", (json_int_t)modules->reloads,
-		"reload_errors", (json_int_t)modules->reload_errors, "reload_error",
+		"dns_waiting", (json_int_t)dns.waiting, "dns_window", (json_int_t)dns.window,
+		"reloads", (json_int_t)modules->reloads, "reload_errors",
+		(json_int_t)modules->reload_errors, "reload_error",
 		rg_describe_text(modules->reload_error), "can_hold",
 		rg_loader_can_hold(modules->loader), "lacks", describe_lacks(modules),
 		"restart_settings", describe_restart_settings(modules->conf));

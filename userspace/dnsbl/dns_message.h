@@ -18,6 +18,7 @@ enum rg_dns_status {
 	RG_DNS_REFUSED,
 	RG_DNS_BAD, /* the answer can't be read, or has another response code */
 	RG_DNS_OFF, /* not asked, because the zone is off (zone_health.h); set by inquiry.c */
+	RG_DNS_BUSY, /* not asked in time, because the resolver is busy; set by inquiry.c */
 	RG_DNS_STATUS_MAX
 };
 

@@ -158,8 +158,8 @@ bool rg_zone_control_ask(struct rg_zone_control *control, const struct rg_zone_c
 		char name[RG_DNSBL_NAME_SIZE];
 
 		if (!rg_dnsbl_name(&addr, zone->suffix, name) &&
-		    !rg_dns_query(control->dns, &control->queries[i].query, zone->slot, name,
-				  on_answer, &control->queries[i]))
+		    !rg_dns_query(control->dns, &control->queries[i].query, zone->slot, RG_DNS_TEST,
+				  name, on_answer, &control->queries[i]))
 			control->open++;
 		explicit_bzero(name, sizeof(name)); /* the name may hold a key */
 	}

@@ -22,6 +22,9 @@
 /* While a zone's listings pass, its control group is asked about so often, ns. */
 #define CONTROL_GAP (60 * RG_NSEC_PER_SEC)
 
+/* If the resolver has too much to do, a test begins again after this time, ns. */
+#define BUSY_GAP (5 * RG_NSEC_PER_SEC)
+
 /* The questions of a test (RFC 5782, 5). */
 enum point {
 	POINT_RANDOM, /* of 127/8: must not be listed; the only one of a quick test */
@@ -53,6 +56,7 @@ struct zone_state {
 	struct test_query quick;
 	unsigned int open; /* points without an answer */
 	enum rg_zone_test_result result; /* so far */
+	bool timed_out; /* the random address got no answer */
 	char why[80];
 	struct rg_zone_control *control;
 	struct waiter_list waiting; /* for the next quick test */
@@ -161,8 +165,8 @@ static int ask(struct zone_state *state, const struct rg_zone_conf *zone, struct
 
 	query->state = state;
 	if (!err)
-		err = rg_dns_query(state->tester->dns, &query->query, zone->slot, name, callback,
-				   query);
+		err = rg_dns_query(state->tester->dns, &query->query, zone->slot, RG_DNS_TEST, name,
+				   callback, query);
 	explicit_bzero(name, sizeof(name)); /* the name may hold a key */
 	return err;
 }
@@ -221,6 +225,12 @@ static void end_test(struct zone_state *state)
 
 	rg_conf_unref(state->conf);
 	state->conf = NULL;
+	/* A resolver that has too much to do is no dead zone. */
+	if (state->result == RG_ZONE_TEST_UNANSWERED && state->timed_out &&
+	    rg_dns_is_busy(state->tester->dns, state->slot)) {
+		state->health.test_at = rg_now() + BUSY_GAP;
+		return;
+	}
 	rg_zone_health_tested(&linked(state)->health, state->result, state->why, jitter,
 			      state->began_at, rg_now());
 	report_changes(state->tester, state->slot);
@@ -237,6 +247,7 @@ static void note_point(struct zone_state *state, enum point point, const struct 
 
 	if (result == RG_ZONE_TEST_UNANSWERED && point != POINT_RANDOM)
 		return;
+	state->timed_out |= answer->status == RG_DNS_TIMEOUT;
 	if (state->zone->selftest == RG_SELFTEST_OFF && result == RG_ZONE_TEST_LISTS_ALL)
 		return;
 	if (result > state->result) {
@@ -284,6 +295,7 @@ static void begin_test(struct zone_state *state)
 	state->result = RG_ZONE_TEST_PASSED;
 	state->began_at = rg_now();
 	*state->why = '\0';
+	state->timed_out = false;
 	state->open = 1; /* until all points are asked */
 	for (enum point point = 0; point < POINTS; point++)
 		if (wants_point(state, point) &&

@@ -37,6 +37,7 @@ struct rg_evidence {
 	bool never_block; /* exempt.h */
 	bool is_private; /* a private address, and private_peers = exempt */
 	bool overload; /* no zone was asked, because too many inquiries are open */
+	bool is_starved; /* a zone was not asked in time, because the resolver is busy */
 	struct rg_finding zones[RG_MAX_ZONES]; /* as conf->zones */
 };
 

@@ -46,6 +46,7 @@ struct rg_inquiry {
 	struct rg_addr addr;
 	struct rg_evidence evidence;
 	enum rg_class kind; /* of the zones that are being asked */
+	enum rg_dns_priority priority; /* of its questions */
 	unsigned int open; /* questions without an answer */
 	enum stage stage;
 	struct event timer; /* not a pointer: saves an allocation for each peer */
@@ -210,6 +211,17 @@ static void note_doubtful(struct rg_inquiry *inquiry, unsigned int zone)
 	finding->retry = retry_after(inquiry, zone);
 }
 
+/* The question waited for other questions all the time. That says nothing of the zone. */
+static void note_not_asked(struct rg_inquiry *inquiry, unsigned int zone)
+{
+	struct rg_finding *finding = &inquiry->evidence.zones[zone];
+
+	finding->state = RG_ZONE_FAILED;
+	finding->status = RG_DNS_BUSY;
+	inquiry->evidence.is_starved = true;
+	count_of(inquiry, zone)->failed[RG_DNS_BUSY]++;
+}
+
 /* A record that can't be true: an error code, or an address outside 127/8. */
 static void note_impossible(struct rg_inquiry *inquiry, unsigned int zone, uint32_t code)
 {
@@ -351,7 +363,8 @@ static void ask_zone(struct rg_inquiry *inquiry, unsigned int zone)
 	count_of(inquiry, zone)->asked++;
 	rg_zone_test_note_question(context->tester, &asked);
 	if (rg_dnsbl_name(&inquiry->addr, asked.zone->suffix, name) ||
-	    rg_dns_query(context->dns, &question->query, asked.zone->slot, name, on_answer, question))
+	    rg_dns_query(context->dns, &question->query, asked.zone->slot, inquiry->priority, name,
+			 on_answer, question))
 		note_failure(inquiry, zone, RG_DNS_BAD);
 	else
 		inquiry->open++;
@@ -389,8 +402,11 @@ static void on_answer(void *arg, const struct rg_dns_answer *answer)
 	struct question *question = arg;
 	struct rg_inquiry *inquiry = question->inquiry;
 	unsigned int zone = (unsigned int)(question - inquiry->questions);
-	const struct rg_zone_question asked = zone_question(inquiry, zone);
+	struct rg_zone_question asked;
 
+	/* The time in the queue is no time of the zone's. */
+	question->asked_at = rg_dns_sent_at(question->query);
+	asked = zone_question(inquiry, zone);
 	question->query = NULL;
 	if (is_stale(inquiry, zone)) {
 		note_stale(inquiry, zone);
@@ -432,6 +448,24 @@ static void on_half(struct rg_inquiry *inquiry)
 	evtimer_add(&inquiry->timer, inquiry->context->half);
 }
 
+/* Whether our own load explains that the zone has not answered, or was not even asked. */
+static bool is_starved(const struct rg_inquiry *inquiry, unsigned int zone)
+{
+	const struct question *question = &inquiry->questions[zone];
+
+	return question->query &&
+	       (!rg_dns_sent_at(question->query) ||
+		rg_dns_is_busy(inquiry->context->dns, inquiry->conf->zones[zone].slot));
+}
+
+static bool is_any_starved(const struct rg_inquiry *inquiry)
+{
+	for (unsigned int i = 0; i < inquiry->conf->zone_count; i++)
+		if (is_starved(inquiry, i))
+			return true;
+	return false;
+}
+
 /* The SYN is decided by what is known, and the rest is waited for. */
 static void decide_for_now(struct rg_inquiry *inquiry)
 {
@@ -450,9 +484,13 @@ static void on_hold_over(struct rg_inquiry *inquiry)
 {
 	inquiry->stage = STAGE_RELEASED;
 	for (unsigned int i = 0; i < inquiry->conf->zone_count; i++) {
-		const struct rg_zone_question asked = zone_question(inquiry, i);
+		struct rg_zone_question asked;
 
-		if (inquiry->questions[i].query && !is_stale(inquiry, i))
+		if (!inquiry->questions[i].query)
+			continue;
+		inquiry->questions[i].asked_at = rg_dns_sent_at(inquiry->questions[i].query);
+		asked = zone_question(inquiry, i);
+		if (!is_stale(inquiry, i))
 			rg_zone_test_note_overdue(inquiry->context->tester, &asked);
 	}
 	decide_for_now(inquiry);
@@ -460,11 +498,14 @@ static void on_hold_over(struct rg_inquiry *inquiry)
 
 static void note_unanswered(struct rg_inquiry *inquiry, unsigned int zone)
 {
-	const struct rg_zone_question asked = zone_question(inquiry, zone);
 	struct question *question = &inquiry->questions[zone];
+	bool starved = is_starved(inquiry, zone);
+	struct rg_zone_question asked;
+	uint64_t sent_at;
 
 	if (!question->query)
 		return;
+	sent_at = rg_dns_sent_at(question->query);
 	rg_dns_cancel(question->query);
 	question->query = NULL;
 	inquiry->open--;
@@ -472,8 +513,16 @@ static void note_unanswered(struct rg_inquiry *inquiry, unsigned int zone)
 		note_stale(inquiry, zone);
 		return;
 	}
+	if (!sent_at) {
+		note_not_asked(inquiry, zone);
+		return;
+	}
+	question->asked_at = sent_at;
+	asked = zone_question(inquiry, zone);
 	note_failure(inquiry, zone, RG_DNS_TIMEOUT);
-	rg_zone_test_note_failure(inquiry->context->tester, &asked, RG_DNS_TIMEOUT);
+	inquiry->evidence.is_starved |= starved;
+	if (!starved)
+		rg_zone_test_note_failure(inquiry->context->tester, &asked, RG_DNS_TIMEOUT);
 }
 
 /*
@@ -508,7 +557,10 @@ static void on_answers_over(struct rg_inquiry *inquiry)
 	finish(inquiry);
 }
 
-/* A stage is over; or there is nothing to ask, and this comes at once. */
+/*
+ * A stage is over; or there is nothing to ask, and this comes at once. If the resolver has too much to do, no question
+ * runs on after hold_timeout: the peer's next SYN is asked about before others.
+ */
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct rg_inquiry *inquiry = arg;
@@ -517,7 +569,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (inquiry->open && inquiry->stage == STAGE_BEGINNING)
 		on_half(inquiry);
-	else if (inquiry->open && inquiry->stage == STAGE_HELD && inquiry->context->rest)
+	else if (inquiry->open && inquiry->stage == STAGE_HELD && inquiry->context->rest &&
+		 !is_any_starved(inquiry))
 		on_hold_over(inquiry);
 	else
 		on_answers_over(inquiry);
@@ -525,7 +578,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 int rg_inquiry_start(struct rg_inquiry **ret, struct rg_inquiry_context *context,
 		     struct rg_conf *conf, const struct rg_addr *addr,
-		     const struct rg_evidence *evidence, rg_inquiry_callback *callback, void *arg)
+		     const struct rg_evidence *evidence, enum rg_dns_priority priority,
+		     rg_inquiry_callback *callback, void *arg)
 {
 	struct rg_inquiry *inquiry =
 		calloc(1, sizeof(*inquiry) + conf->zone_count * sizeof(inquiry->questions[0]));
@@ -537,6 +591,7 @@ int rg_inquiry_start(struct rg_inquiry **ret, struct rg_inquiry_context *context
 	inquiry->conf = rg_conf_ref(conf);
 	inquiry->addr = *addr;
 	inquiry->evidence = *evidence;
+	inquiry->priority = priority;
 	inquiry->callback = callback;
 	inquiry->arg = arg;
 	evtimer_assign(&inquiry->timer, context->base, on_timer, inquiry);
@@ -550,4 +605,13 @@ int rg_inquiry_start(struct rg_inquiry **ret, struct rg_inquiry_context *context
 		evtimer_add(&inquiry->timer, context->half);
 	*ret = inquiry;
 	return 0;
+}
+
+void rg_inquiry_hurry(struct rg_inquiry *inquiry)
+{
+	if (inquiry->priority <= RG_DNS_RETRY)
+		return;
+	inquiry->priority = RG_DNS_RETRY;
+	for (unsigned int i = 0; i < inquiry->conf->zone_count; i++)
+		rg_dns_hurry(inquiry->questions[i].query);
 }

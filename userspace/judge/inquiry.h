@@ -5,7 +5,7 @@
  *
  * After hold_timeout the held SYN is decided by what is known then. The questions go on: what a slow zone answers
  * later meets the peer's next SYN. All answers are in within dns_timeout x dns_tries, whatever DNS does; a listing that
- * has to wait for a test of its zone may take that long again.
+ * has to wait for a test of its zone may take that long again. If our own load is why there is no answer, the inquiry ends with hold_timeout.
  */
 #ifndef REPGATE_JUDGE_INQUIRY_H
 #define REPGATE_JUDGE_INQUIRY_H
@@ -56,11 +56,14 @@ typedef void rg_inquiry_callback(void *arg, const struct rg_evidence *evidence, 
 
 /*
  * evidence: what is known already (lists, country, exemption); if that decides, no zone is asked. Calls
- * back, at the end or before, after this returns. Holds a reference to conf. 0 or -ENOMEM.
+ * back, at the end or before, after this returns. priority: of its questions. Holds a reference to conf. 0 or -ENOMEM.
  */
 int rg_inquiry_start(struct rg_inquiry **ret, struct rg_inquiry_context *context,
 		     struct rg_conf *conf, const struct rg_addr *addr,
-		     const struct rg_evidence *evidence, rg_inquiry_callback *callback, void *arg);
+		     const struct rg_evidence *evidence, enum rg_dns_priority priority,
+		     rg_inquiry_callback *callback, void *arg);
+/* The peer sent its SYN again: what waits to be asked about it comes first. */
+void rg_inquiry_hurry(struct rg_inquiry *inquiry);
 /* Ends it without calling back. NULL-safe. */
 void rg_inquiry_cancel(struct rg_inquiry *inquiry);
 

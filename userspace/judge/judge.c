@@ -31,15 +31,20 @@ struct suspect {
 	unsigned int held_count;
 	bool is_released; /* hold_timeout is over: its SYNs meet what was decided then */
 	bool passes; /* by that */
+	bool is_retry; /* it sent a SYN again */
 	UT_hash_handle hh;
 };
 
 #define JUDGED_SLOTS 65536
 
+/* SYNs of peers that were not asked about: one for each hash, the last. */
+#define STARVED_SLOTS 65536
+
 struct rg_judge {
 	struct rg_judge_deps deps;
 	struct rg_release *release;
 	uint64_t judged_at[JUDGED_SLOTS]; /* the last address with this hash; ns of CLOCK_BOOTTIME */
+	uint64_t starved[STARVED_SLOTS]; /* hash of the last SYN with this hash's low bits; 0: none */
 	struct suspect *suspects;
 	struct rg_judge_count count;
 };
@@ -232,6 +237,41 @@ static void decide_for_now(struct suspect *suspect, const struct rg_evidence *ev
 	suspect->passes = outcome.action == RG_ACTION_PASS;
 }
 
+/* What a retransmission repeats and no other SYN has. */
+static uint64_t hash_syn(const struct rg_addr *addr, uint16_t port, uint32_t seq)
+{
+	struct {
+		struct rg_addr addr;
+		uint32_t seq, port;
+	} key = { *addr, seq, port };
+
+	return rg_hash(&key, sizeof(key)) | 1;
+}
+
+/*
+ * Nothing is known of the peer, as the resolver had no time. A first SYN is dropped, as admission does in
+ * XDP: a real sender's retransmission is asked about before the first SYNs of others. There is nothing
+ * better to come for a retransmission, so on_overload decides. No verdict: the next SYN is asked about.
+ */
+static void leave_unasked(struct suspect *suspect)
+{
+	const struct rg_outcome none = {}; /* only ends the pending mark */
+	struct rg_judge *judge = suspect->judge;
+
+	judge->count.starved++;
+	count_monitored(suspect);
+	(void)rg_verdicts_put(judge->deps.verdicts, &suspect->addr, &none, RG_NO_ZONE, rg_now());
+	if (suspect->is_retry && suspect->conf->on_overload == RG_ACTION_PASS) {
+		release_held(suspect, true);
+		return;
+	}
+	for (const struct held *held = suspect->held; held; held = held->next) {
+		uint64_t hash = hash_syn(&suspect->addr, held->port, held->seq);
+
+		judge->starved[hash / 2 % STARVED_SLOTS] = hash;
+	}
+}
+
 static void conclude(struct suspect *suspect, const struct rg_evidence *evidence)
 {
 	struct rg_judge *judge = suspect->judge;
@@ -239,6 +279,10 @@ static void conclude(struct suspect *suspect, const struct rg_evidence *evidence
 	struct rg_outcome outcome;
 
 	rg_policy_decide(conf, evidence, &outcome);
+	if (outcome.reason == RG_REASON_OVERLOAD && evidence->is_starved) {
+		leave_unasked(suspect);
+		return;
+	}
 	if (outcome.reason == RG_REASON_OVERLOAD && conf->on_overload == RG_ACTION_DROP) {
 		count_monitored(suspect);
 		return; /* the pending mark ends by itself, then the peer is asked about again */
@@ -297,6 +341,14 @@ static void hold(struct suspect *suspect, const struct rg_event_syn *syn)
 	suspect->held_count++;
 }
 
+/* Whether the SYN came before: XDP says so in a flood, and who was not asked about is remembered here. */
+static bool is_retry(struct rg_judge *judge, const struct rg_event_syn *syn)
+{
+	uint64_t hash = hash_syn(&syn->head.source, syn->head.source_port, syn->seq);
+
+	return syn->head.is_retry || judge->starved[hash / 2 % STARVED_SLOTS] == hash;
+}
+
 static struct suspect *new_suspect(struct rg_judge *judge, const struct rg_event_syn *syn)
 {
 	struct suspect *suspect = calloc(1, sizeof(*suspect));
@@ -306,6 +358,7 @@ static struct suspect *new_suspect(struct rg_judge *judge, const struct rg_event
 	suspect->judge = judge;
 	suspect->addr = syn->head.source;
 	suspect->conf = rg_conf_ref(*judge->deps.conf);
+	suspect->is_retry = is_retry(judge, syn);
 	hold(suspect, syn);
 	return suspect;
 }
@@ -328,7 +381,8 @@ static int inquire(struct suspect *suspect, const struct rg_evidence *evidence)
 	if (!suspect->hh.tbl)
 		return -ENOMEM;
 	err = rg_inquiry_start(&suspect->inquiry, judge->deps.inquiries, suspect->conf,
-			       &suspect->addr, evidence, on_evidence, suspect);
+			       &suspect->addr, evidence,
+			       suspect->is_retry ? RG_DNS_RETRY : RG_DNS_NEW, on_evidence, suspect);
 	if (err)
 		HASH_DEL(judge->suspects, suspect);
 	return err;
@@ -397,6 +451,10 @@ void rg_judge_syn(struct rg_judge *judge, const struct rg_event_syn *syn)
 	HASH_FIND(hh, judge->suspects, &syn->head.source, sizeof(syn->head.source), suspect);
 	if (suspect) {
 		judge->count.joined++;
+		if (!suspect->is_retry && is_retry(judge, syn)) {
+			suspect->is_retry = true;
+			rg_inquiry_hurry(suspect->inquiry);
+		}
 		if (suspect->is_released)
 			release_now(judge, syn, suspect->passes);
 		else

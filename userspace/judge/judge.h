@@ -43,6 +43,7 @@ struct rg_judge_count {
 	uint64_t held_lost; /* held SYNs dropped, because there was no memory or no room */
 	uint64_t overload; /* peers not asked about, because of max_inquiries */
 	uint64_t no_memory; /* peers not asked about, for want of memory */
+	uint64_t starved; /* peers not asked about in time, because the resolver was busy */
 	uint64_t open; /* inquiries open now */
 };
 

@@ -126,6 +126,8 @@ static void decide_by_zones(const struct rg_conf *conf, const struct rg_evidence
 		zone = listing_zone(conf, evidence, RG_CLASS_QIL);
 	if (zone >= 0)
 		decide_listed(conf, evidence, zone, outcome);
+	else if (evidence->is_starved)
+		decide_pass(outcome, RG_CLASS_CLEAN, RG_REASON_OVERLOAD, conf->failure_ttl);
 	else if (any_failed(conf, evidence))
 		decide_unanswered(conf, evidence, outcome);
 	else

@@ -25,6 +25,7 @@
 	X(ADMISSION_PASS, admission_pass, "ten times new_peers_per_second passed unjudged: SYNs above that were dropped") \
 	X(MAX_INQUIRIES, max_inquiries, "max_inquiries peers were asked about at once: on_overload decided about others") \
 	X(MEMORY, memory, "the agent had no memory for an inquiry or a session: on_overload decided about the peer, or it got 421") \
+	X(RESOLVER, resolver, "the resolver was busy: peers that did not send their SYN again were not asked about") \
 	X(RING, ring, "the ring buffer to the agent was full: on_overload decided about new peers") \
 	X(AGENT_SILENT, agent_silent, "the filter saw no sign of life from the agent: unknown peers passed unjudged") \
 	X(HELD_SYNS, held_syns, "one peer had as many held SYNs as it may have, or no more could be held") \

@@ -38,6 +38,7 @@ void rg_losses_read_own(const struct rg_modules *modules, uint64_t own[RG_OWN_LO
 	own[RG_OWN_HELD_LOST] = judge.held_lost;
 	own[RG_OWN_OVERLOAD] = judge.overload;
 	own[RG_OWN_NO_MEMORY] = judge.no_memory + responder.no_memory;
+	own[RG_OWN_STARVED] = judge.starved;
 	own[RG_OWN_VERDICTS_EVICTED] = verdicts.evicted;
 	own[RG_OWN_VERDICTS_FAILED] = verdicts.failed;
 	own[RG_OWN_PREFIX_SURPLUS] = verdicts.surplus;

@@ -19,6 +19,7 @@
 	X(HELD_LOST, held_lost, "held SYN lost for lack of memory or room: dropped, its retransmission meets the verdict") \
 	X(OVERLOAD, overload, "new peer not asked about, max_inquiries reached: passed or dropped by on_overload") \
 	X(NO_MEMORY, no_memory, "no memory for an inquiry or a session: passed or dropped by on_overload, or answered 421") \
+	X(STARVED, starved, "new peer not asked about in time, the resolver is busy: its SYN is dropped, its retransmission comes first, then on_overload decides") \
 	X(VERDICTS_EVICTED, verdicts_evicted, "verdict removed before its end, the map is full: the peer is judged again") \
 	X(VERDICTS_FAILED, verdicts_failed, "verdict could not be written: the peer is judged again") \
 	X(PREFIX_SURPLUS, prefix_surplus, "IPv6 address forgotten before its end, 64 others of its prefix are known: it is judged again") \

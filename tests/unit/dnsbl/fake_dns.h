@@ -17,12 +17,16 @@ struct rg_dns_query {
 	char name[256];
 	rg_dns_callback *callback;
 	void *arg;
+	enum rg_dns_priority priority;
+	uint64_t sent_at; /* 0: waits */
 	bool open;
 };
 
 #define FAKE_QUERIES 512
 static struct rg_dns_query fake_queries[FAKE_QUERIES];
 static unsigned int fake_count, fake_open;
+static bool fake_waits; /* queries wait until a test sends them */
+static bool fake_is_busy; /* what rg_dns_is_busy() returns */
 static int fake_error; /* what rg_dns_query() returns */
 static uint64_t fake_ahead; /* ns that CLOCK_BOOTTIME is ahead of the real one */
 
@@ -40,15 +44,21 @@ int clock_gettime(clockid_t clock, struct timespec *now)
 	return err;
 }
 
-int rg_dns_query(struct rg_dns *dns, struct rg_dns_query **ret, unsigned int lane, const char *name,
-		 rg_dns_callback *callback, void *arg)
+int rg_dns_query(struct rg_dns *dns, struct rg_dns_query **ret, unsigned int lane,
+		 enum rg_dns_priority priority, const char *name, rg_dns_callback *callback,
+		 void *arg)
 {
 	struct rg_dns_query *query = &fake_queries[fake_count % FAKE_QUERIES];
 
 	(void)dns;
 	if (fake_error)
 		return fake_error;
-	*query = (struct rg_dns_query){ .lane = lane, .callback = callback, .arg = arg, .open = true };
+	*query = (struct rg_dns_query){ .lane = lane,
+					.priority = priority,
+					.callback = callback,
+					.arg = arg,
+					.sent_at = fake_waits ? 0 : rg_now(),
+					.open = true };
 	snprintf(query->name, sizeof(query->name), "%s", name);
 	fake_count++;
 	fake_open++;
@@ -64,10 +74,28 @@ void rg_dns_cancel(struct rg_dns_query *query)
 	}
 }
 
+void rg_dns_hurry(struct rg_dns_query *query)
+{
+	if (query && query->open && query->priority == RG_DNS_NEW)
+		query->priority = RG_DNS_RETRY;
+}
+
+uint64_t rg_dns_sent_at(const struct rg_dns_query *query)
+{
+	return query->sent_at;
+}
+
+bool rg_dns_is_busy(const struct rg_dns *dns, unsigned int lane)
+{
+	(void)dns;
+	(void)lane;
+	return fake_is_busy;
+}
+
 const char *rg_dns_status_name(enum rg_dns_status status)
 {
-	static const char *const names[] = { "answer",	"no record",  "timeout", "servfail",
-					     "refused", "bad answer", "zone off" };
+	static const char *const names[] = { "answer",	"no record",  "timeout",  "servfail",
+					     "refused", "bad answer", "zone off", "resolver busy" };
 
 	return names[status];
 }
@@ -76,6 +104,7 @@ static inline void fake_reset(void)
 {
 	fake_count = fake_open = 0;
 	fake_error = 0;
+	fake_waits = fake_is_busy = false;
 	memset(fake_queries, 0, sizeof(fake_queries));
 }
 

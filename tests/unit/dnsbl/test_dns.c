@@ -47,6 +47,7 @@ struct asked {
 	struct fixture *fixture;
 	struct rg_dns_query *query;
 	unsigned int number;
+	unsigned int place; /* in the order of the answers, from 1 */
 };
 
 static unsigned int number_of(const uint8_t *message)
@@ -165,7 +166,8 @@ static void on_reply(void *arg, const struct rg_dns_answer *answer)
 				     answer->status != RG_DNS_OK || answer->count != 1 ||
 					     answer->records[0] != record || answer->ttl != 60)
 		fixture->wrong++;
-	if (++fixture->answered == fixture->due)
+	asked->place = ++fixture->answered;
+	if (fixture->answered == fixture->due)
 		event_base_loopbreak(fixture->base);
 }
 
@@ -237,15 +239,21 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void ask(struct fixture *fixture, struct asked *asked, unsigned int number)
+static void ask_in(struct fixture *fixture, struct asked *asked, unsigned int number,
+		   unsigned int lane, enum rg_dns_priority priority)
 {
 	char name[32];
 
 	*asked = (struct asked){ .fixture = fixture, .number = number };
 	snprintf(name, sizeof(name), "n%u.test", number);
 	assert_int_equal(
-		rg_dns_query(fixture->dns, &asked->query, number % LANES, name, on_reply, asked), 0);
+		rg_dns_query(fixture->dns, &asked->query, lane, priority, name, on_reply, asked), 0);
 	fixture->due++;
+}
+
+static void ask(struct fixture *fixture, struct asked *asked, unsigned int number)
+{
+	ask_in(fixture, asked, number, number % LANES, RG_DNS_NEW);
 }
 
 static void on_limit(evutil_socket_t fd, short what, void *arg)
@@ -396,6 +404,53 @@ static void check_nobody(void **state)
 	assert_int_equal(fixture->unanswered, QUESTIONS);
 }
 
+/* Of 300 questions of a zone, 75 go out at once. Tests and retransmissions come next, though asked last. */
+static void check_priority(void **state)
+{
+	static struct asked asked[300], retry, hurried, test;
+	struct fixture *fixture = *state;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(asked); i++)
+		ask_in(fixture, &asked[i], i, 0, RG_DNS_NEW);
+	event_base_loop(fixture->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+	ask_in(fixture, &hurried, 1000, 0, RG_DNS_NEW);
+	ask_in(fixture, &retry, 1001, 0, RG_DNS_RETRY);
+	ask_in(fixture, &test, 1002, 0, RG_DNS_TEST);
+	rg_dns_hurry(hurried.query);
+	assert_true(rg_dns_sent_at(hurried.query) == 0);
+	run(fixture, 20);
+	assert_true(test.place < retry.place);
+	assert_true(retry.place < 100);
+	assert_true(hurried.place < 100);
+	assert_true(asked[299].place > 290);
+}
+
+/* When questions have waited for long, the answer to the newest is the one that can still be in time. */
+static void check_newest_first(void **state)
+{
+	static struct asked silent[75], waiting[10], newest;
+	const struct timeval wait = { .tv_usec = 300000 };
+	struct fixture *fixture = *state;
+
+	fixture->lose = 1;
+	for (unsigned int i = 0; i < ARRAY_SIZE(silent); i++)
+		ask_in(fixture, &silent[i], i, 0, RG_DNS_NEW);
+	for (unsigned int i = 0; i < ARRAY_SIZE(waiting); i++)
+		ask_in(fixture, &waiting[i], 1000 + i, 0, RG_DNS_NEW);
+	event_base_loopexit(fixture->base, &wait);
+	event_base_dispatch(fixture->base);
+	assert_true(rg_dns_load(fixture->dns).waiting == 10);
+	assert_false(rg_dns_is_busy(fixture->dns, 0)); /* no answer yet: it may be dead */
+	ask_in(fixture, &newest, 2000, 0, RG_DNS_NEW);
+	fixture->lose = 0;
+	run(fixture, 20);
+	assert_int_equal(fixture->unanswered, 0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(waiting); i++)
+		assert_true(newest.place < waiting[i].place);
+	assert_true(rg_dns_is_busy(fixture->dns, 0));
+	assert_false(rg_dns_is_busy(fixture->dns, 1)); /* was never answered */
+}
+
 /* Cancelled at any moment; what is under way at the end is given up. */
 static void check_cancelled(void **state)
 {
@@ -426,6 +481,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(check_truncated, set_up_slow, tear_down),
 		cmocka_unit_test_setup_teardown(check_lost, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_nobody, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(check_priority, set_up_slow, tear_down),
+		cmocka_unit_test_setup_teardown(check_newest_first, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_cancelled, set_up, tear_down),
 	};
 

@@ -108,8 +108,9 @@ static void wait_ms(unsigned int ms)
 
 static void start_with(const struct rg_evidence *evidence)
 {
-	assert_int_equal(
-		rg_inquiry_start(&inquiry, context, &conf, &peer, evidence, on_evidence, &conf), 0);
+	assert_int_equal(rg_inquiry_start(&inquiry, context, &conf, &peer, evidence, RG_DNS_NEW,
+					  on_evidence, &conf),
+			 0);
 	assert_int_equal(calls, 0); /* never before it returns */
 }
 
@@ -333,6 +334,55 @@ static void check_taken_over(void **state)
 	}
 }
 
+/* What waits for other questions until the time is over says nothing of the zone. */
+static void check_busy(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < 2 * RG_ZONE_HEALTH_FAILURES; i++) {
+		calls = 0;
+		fake_waits = true;
+		start();
+		wait_ms(DEADLINE * 3 / 2);
+		assert_int_equal(calls, 1);
+		assert_true(got.is_starved);
+		assert_int_equal(got.zones[STANDARD].state, RG_ZONE_FAILED);
+		assert_int_equal(got.zones[STANDARD].status, RG_DNS_BUSY);
+		fake_ahead += RG_NSEC_PER_SEC;
+	}
+	assert_true(count_of(STANDARD)->failed[RG_DNS_BUSY] == 2 * RG_ZONE_HEALTH_FAILURES);
+	assert_true(count_of(STANDARD)->failed[RG_DNS_TIMEOUT] == 0);
+	assert_int_equal(health_of(STANDARD)->state, RG_ZONE_HEALTH_GOOD);
+	assert_int_equal(health_of(STANDARD)->failures, 0);
+	/* So does what was sent, while the resolver has too much to do. */
+	fake_waits = false;
+	fake_is_busy = true;
+	for (unsigned int i = 0; i < 2 * RG_ZONE_HEALTH_FAILURES; i++) {
+		calls = 0;
+		start();
+		wait_ms(DEADLINE * 3 / 2);
+		assert_true(got.is_starved);
+		fake_ahead += RG_NSEC_PER_SEC;
+	}
+	assert_true(count_of(STANDARD)->failed[RG_DNS_TIMEOUT] == 2 * RG_ZONE_HEALTH_FAILURES);
+	assert_int_equal(health_of(STANDARD)->state, RG_ZONE_HEALTH_GOOD);
+}
+
+/* A retransmission raises what waits, and what is asked later. */
+static void check_hurry(void **state)
+{
+	(void)state;
+	fake_waits = true;
+	start();
+	assert_int_equal(fake_find(STANDARD, NAME)->priority, RG_DNS_NEW);
+	rg_inquiry_hurry(inquiry);
+	assert_int_equal(fake_find(STANDARD, NAME)->priority, RG_DNS_RETRY);
+	answer(ALLOW, RG_DNS_NONE, 0);
+	answer(STANDARD, RG_DNS_NONE, 0);
+	assert_int_equal(fake_find(QIL, NAME)->priority, RG_DNS_RETRY);
+	answer(QIL, RG_DNS_NONE, 0);
+	assert_int_equal(calls, 1);
+}
+
 static void check_failures(void **state)
 {
 	static const enum rg_dns_status statuses[] = { RG_DNS_TIMEOUT, RG_DNS_SERVFAIL,
@@ -521,6 +571,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(check_slow, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_excluded, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_taken_over, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(check_busy, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(check_hurry, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_failures, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_off, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_invalid, set_up, tear_down),

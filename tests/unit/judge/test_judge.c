@@ -56,14 +56,25 @@ static struct rg_inquiry inquiries[8];
 static unsigned int inquiry_count, cancelled;
 static int inquiry_error;
 
+static unsigned int hurried;
+static enum rg_dns_priority priorities[8]; /* of each inquiry */
+
+void rg_inquiry_hurry(struct rg_inquiry *inquiry)
+{
+	(void)inquiry;
+	hurried++;
+}
+
 int rg_inquiry_start(struct rg_inquiry **ret, struct rg_inquiry_context *context,
 		     struct rg_conf *with, const struct rg_addr *addr,
-		     const struct rg_evidence *evidence, rg_inquiry_callback *callback, void *arg)
+		     const struct rg_evidence *evidence, enum rg_dns_priority priority,
+		     rg_inquiry_callback *callback, void *arg)
 {
 	(void)context;
 	assert_ptr_equal(with, in_force);
 	if (inquiry_error)
 		return inquiry_error;
+	priorities[inquiry_count] = priority;
 	*ret = &inquiries[inquiry_count++];
 	**ret = (struct rg_inquiry){ *addr, *evidence, callback, arg };
 	return 0;
@@ -253,7 +264,7 @@ static int set_up(void **state)
 
 	(void)state;
 	monitored_count = 0;
-	inquiry_count = cancelled = put_count = release_count = judged_count = 0;
+	inquiry_count = hurried = cancelled = put_count = release_count = judged_count = 0;
 	inquiry_error = put_error = release_error = 0;
 	has_verdict = has_clean = has_item = has_country = has_country_item = false;
 	countries = NULL;
@@ -642,6 +653,65 @@ static void check_never_block(void **state)
 	assert_int_equal(puts_made[0].outcome.reason, RG_REASON_NEVER_BLOCK);
 }
 
+static void starve(unsigned int number)
+{
+	struct rg_inquiry *inquiry = &inquiries[number];
+	struct rg_evidence evidence = inquiry->evidence;
+
+	evidence.is_starved = true;
+	evidence.zones[0].state = evidence.zones[1].state = RG_ZONE_FAILED;
+	inquiry->callback(inquiry->arg, &evidence, true);
+}
+
+/* The resolver had no time: a first SYN is dropped, and its retransmission comes first. */
+static void check_starved(void **state)
+{
+	struct rg_event_syn syn = syn_of(1, 7), other = syn_of(1, 8);
+
+	(void)state;
+	rg_judge_syn(judge, &syn);
+	assert_int_equal(priorities[0], RG_DNS_NEW);
+	starve(0);
+	assert_int_equal(release_count, 0);
+	assert_int_equal(judged_count, 0); /* nothing was decided */
+	assert_int_equal(put_count, 1); /* no verdict; the pending mark ends at once */
+	assert_int_equal(puts_made[0].outcome.peer_class, RG_CLASS_NONE);
+	assert_int_equal(rg_judge_count(judge).starved, 1);
+	/* Another connection of the peer is new. */
+	other.head.time = syn.head.time = rg_now();
+	rg_judge_syn(judge, &other);
+	assert_int_equal(priorities[1], RG_DNS_NEW);
+	/* The retransmission hurries the inquiry that is open. */
+	rg_judge_syn(judge, &syn);
+	assert_int_equal(hurried, 1);
+	rg_judge_syn(judge, &syn);
+	assert_int_equal(hurried, 1);
+	/* Nothing better is to come: on_overload. Both SYNs pass, without a verdict. */
+	starve(1);
+	assert_int_equal(release_count, 2);
+	assert_int_equal(puts_made[1].outcome.peer_class, RG_CLASS_NONE);
+	/* Alone it is asked about before others. */
+	rg_judge_syn(judge, &syn);
+	assert_int_equal(priorities[2], RG_DNS_RETRY);
+	conf.on_overload = RG_ACTION_DROP;
+	starve(2);
+	assert_int_equal(release_count, 2);
+	assert_int_equal(rg_judge_count(judge).starved, 3);
+}
+
+/* XDP knows retransmissions of SYNs that it dropped in a flood. */
+static void check_retry(void **state)
+{
+	struct rg_event_syn syn = syn_of(1, 7);
+
+	(void)state;
+	syn.head.is_retry = 1;
+	rg_judge_syn(judge, &syn);
+	assert_int_equal(priorities[0], RG_DNS_RETRY);
+	answer(0, RG_ZONE_NOT_LISTED, RG_ZONE_LISTED);
+	assert_int_equal(puts_made[0].outcome.action, RG_ACTION_TEMPFAIL);
+}
+
 /* A private address: by the setting that is in force now. */
 static void check_private(void **state)
 {
@@ -750,6 +820,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(check_reload, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_list_meanwhile, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_never_block, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(check_starved, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(check_retry, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_private, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_local, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_known, set_up, tear_down),
