@@ -111,7 +111,7 @@ start_and_stop() {
 	same "stopping removes the pins" '' "$(ls -A "$REPGATE_PINS" 2>/dev/null)"
 	check "stopping removes the control socket" test ! -e "$REPGATE_SOCKET"
 	same "then everybody gets through" connected "$(met "$STANDARD")"
-	refused "repgatectl says that nobody is there" 'repgated running' \
+	refused "repgatectl says that nobody is there" 'repgated does not run' \
 		ctl status
 }
 
