@@ -4,6 +4,8 @@
 #include "config/config.h"
 #include "ctl/ctl_text.h"
 
+#include <ctype.h>
+
 #define HELP_COLUMN 24 /* where the help of a command begins, if its arguments leave room */
 
 /* What the line in the table of commands does not say: a paragraph, and an example or NULL. */
@@ -92,7 +94,7 @@ static void print_one(FILE *to, enum rg_command command)
 	const struct rg_command_info *info = rg_protocol_command(command);
 
 	rg_ctl_line(to, 4, "Usage: repgatectl %s %s", info->name, usage ? usage : "");
-	fprintf(to, "\n%s\n", info->help);
+	fprintf(to, "\n%c%s.\n", toupper((unsigned char)*info->help), info->help + 1);
 	if (details[command].more)
 		rg_ctl_line(to, 0, "%s", details[command].more);
 	if (details[command].example)

@@ -157,8 +157,8 @@ const char *rg_list_parse_no_country(const char *code, char why[RG_LIST_SHOWN])
 {
 	const char *meant = rg_country_code_meant(code);
 
-	snprintf(why, RG_LIST_SHOWN, "is no country code of ISO 3166%s%s%s", meant ? "; " : "",
-		 meant ? meant : "", meant ? " is meant?" : "");
+	snprintf(why, RG_LIST_SHOWN, "is no country code of ISO 3166%s%s%s",
+		 meant ? "; did you mean " : "", meant ? meant : "", meant ? "?" : "");
 	return why;
 }
 
