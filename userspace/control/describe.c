@@ -60,13 +60,18 @@ json_t *rg_describe_list_item(const struct rg_lists *lists, const struct rg_list
 			      const char *class_key, const char *country)
 {
 	const struct rg_prefix prefix = country ? (struct rg_prefix){} : rg_list_item_prefix(item);
+	size_t count;
+	const struct rg_list_file *files = rg_lists_files(lists, &count);
+	const char *comment =
+		item->source < count ? rg_list_file_comment(&files[item->source], item->line) : NULL;
 
-	return json_pack("{s:o, s:s, s:o, s:I, s:o}", "entry",
+	return json_pack("{s:o, s:s, s:o, s:I, s:o, s:o}", "entry",
 			 country ? json_string(country) : rg_describe_prefix(&prefix), class_key,
 			 rg_class_name(item->peer_class), "file",
 			 rg_describe_path(rg_lists_source(lists, item->source)), "line",
 			 (json_int_t)item->line, "expires_in",
-			 rg_describe_seconds_left(rg_lists_expiry(lists, item)));
+			 rg_describe_seconds_left(rg_lists_expiry(lists, item)), "comment",
+			 comment ? rg_describe_path(comment) : json_null());
 }
 
 json_t *rg_describe_event(const struct rg_recent_event *event)

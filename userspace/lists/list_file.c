@@ -18,8 +18,18 @@ struct text {
 	struct timespec written;
 };
 
+static void clear_comments(struct rg_list_file *file)
+{
+	for (size_t i = 0; i < file->comment_count; i++)
+		free(file->comments[i].text);
+	free(file->comments);
+	file->comments = NULL;
+	file->comment_count = 0;
+}
+
 void rg_list_file_clear(struct rg_list_file *file)
 {
+	clear_comments(file);
 	free(file->path);
 	free(file->bad);
 	*file = (struct rg_list_file){};
@@ -212,6 +222,52 @@ static void note_bad_line(void *arg, uint32_t line, const char *why, bool wide)
 	file->bad_shown++;
 }
 
+/* Without memory the comment is not kept. */
+static void note_comment(void *arg, uint32_t line, const char *text, size_t len)
+{
+	const struct notes *notes = arg;
+	struct rg_list_file *file = notes->file;
+	struct rg_list_comment *comments = file->comments;
+	size_t count = file->comment_count;
+	char *copy;
+
+	if (count == RG_LIST_COMMENTS)
+		return;
+	if (len > RG_LIST_COMMENT_MAX) {
+		len = RG_LIST_COMMENT_MAX;
+		while (len && ((unsigned char)text[len] & 0xc0) == 0x80) /* within a character of UTF-8 */
+			len--;
+	}
+	if (!(count & (count - 1))) /* the array has room for a power of two, and is full */
+		comments = reallocarray(comments, count ? 2 * count : 1, sizeof(*comments));
+	if (!comments)
+		return;
+	file->comments = comments;
+	copy = strndup(text, len);
+	if (!copy)
+		return;
+	rg_one_line(copy);
+	comments[count] = (struct rg_list_comment){ line, copy };
+	file->comment_count++;
+}
+
+const char *rg_list_file_comment(const struct rg_list_file *file, uint32_t line)
+{
+	size_t low = 0, high = file->comment_count;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (file->comments[middle].line == line)
+			return file->comments[middle].text;
+		if (file->comments[middle].line < line)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
 /* Forgets what was added since before. */
 static void roll_back(struct rg_list_parser *parser, const struct rg_list_parser *before)
 {
@@ -264,6 +320,7 @@ static int use_kept(struct rg_list_file *file, struct rg_list_parser *parser,
 	int err;
 
 	from->bad_line = NULL;
+	clear_comments(file);
 	err = kept->len ? rg_list_parse(parser, from, kept->bytes, kept->len) : 0;
 	if (err) {
 		roll_back(parser, &before);
@@ -338,6 +395,7 @@ int rg_list_file_load(struct rg_list_file *file, struct rg_list_parser *parser, 
 				     .peer_class = file->peer_class,
 				     .no_countries = no_countries,
 				     .bad_line = note_bad_line,
+				     .comment = note_comment,
 				     .arg = &notes };
 	struct text now = {}, kept = {};
 	int err = load(file, parser, &from, keep, &now, &kept, missing_ok);

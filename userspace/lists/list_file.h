@@ -18,6 +18,15 @@ struct rg_list_bad_line {
 	char why[RG_LIST_BAD_SIZE]; /* it quotes the line */
 };
 
+#define RG_LIST_COMMENTS \
+	10000 /* comments of a file that are kept, as many as `list` shows entries */
+#define RG_LIST_COMMENT_MAX 200 /* bytes of one, the rest is cut off */
+
+struct rg_list_comment {
+	uint32_t line;
+	char *text;
+};
+
 struct rg_list_file {
 	char *path;
 	enum rg_class peer_class; /* approved or blocked */
@@ -27,6 +36,9 @@ struct rg_list_file {
 	struct rg_list_bad_line *bad; /* the first of them */
 	size_t bad_shown; /* how many */
 	char fault[RG_LIST_BAD_SIZE]; /* "": the file is in force as it is, but for its bad lines */
+	/* Of what is in force: the comments behind its first entries that have one, by line. */
+	struct rg_list_comment *comments;
+	size_t comment_count;
 	bool kept; /* the last good version is in force instead; else the good lines, if it could be read */
 	int64_t kept_since; /* s since 1970: when the fault was first met */
 	int keep_error; /* errno: the good version could not be copied to where the last good ones are; 0: it was */
@@ -49,6 +61,9 @@ struct rg_list_keep {
 int rg_list_file_load(struct rg_list_file *file, struct rg_list_parser *parser, uint16_t source,
 		      const struct rg_list_keep *keep, bool no_countries, bool missing_ok);
 void rg_list_file_clear(struct rg_list_file *file);
+
+/* The comment of an entry in force, or NULL. It may be no UTF-8. */
+const char *rg_list_file_comment(const struct rg_list_file *file, uint32_t line);
 
 /* Whether both say the same of their lines: then nobody needs to be told again. */
 bool rg_list_file_same(const struct rg_list_file *a, const struct rg_list_file *b);

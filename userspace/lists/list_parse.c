@@ -356,6 +356,28 @@ static size_t plain_line(const char *text, const char *end, struct rg_prefix *pr
 	return *at == '\n' ? (size_t)(at - text) + 1 : 0;
 }
 
+/* Tells the comment of a line that had an entry. */
+static void note_comment(const struct line *line, const char *text, size_t len)
+{
+	const char *newline = memchr(text, '\n', len);
+	size_t at;
+
+	if (newline)
+		len = (size_t)(newline - text);
+	at = comment_at(text, len);
+	if (at == len)
+		return;
+	text += at;
+	len -= at;
+	while (len && (*text == '#' || *text == ';')) {
+		text++;
+		len--;
+	}
+	trim(&text, &len);
+	if (len)
+		line->from->comment(line->from->arg, line->number, text, len);
+}
+
 int rg_list_parse(struct rg_list_parser *parser, const struct rg_list_text *from, const char *text,
 		  size_t size)
 {
@@ -365,7 +387,8 @@ int rg_list_parse(struct rg_list_parser *parser, const struct rg_list_text *from
 
 	for (; at < size; line.number++) {
 		struct rg_prefix prefix;
-		size_t len = plain_line(text + at, text + size, &prefix);
+		size_t len = plain_line(text + at, text + size, &prefix), start = at;
+		size_t written = parser->written;
 		int err;
 
 		if (len) {
@@ -383,6 +406,8 @@ int rg_list_parse(struct rg_list_parser *parser, const struct rg_list_text *from
 		}
 		if (err && err != -EINVAL)
 			return err;
+		if (from->comment && parser->written > written)
+			note_comment(&line, text + start, (at < size ? at : size) - start);
 	}
 	return 0;
 }

@@ -58,6 +58,8 @@ struct rg_list_text {
 	bool no_countries; /* a country is a bad line: there is no database to look it up */
 	/* Called for each line that is left out; why quotes it. wide: only "force" is missing. NULL: nobody wants to know. */
 	void (*bad_line)(void *arg, uint32_t line, const char *why, bool wide);
+	/* Called for the comment behind an entry, len bytes without its mark. NULL: nobody wants to know. */
+	void (*comment)(void *arg, uint32_t line, const char *text, size_t len);
 	void *arg;
 };
 

@@ -377,8 +377,9 @@ static void test_lists(void **state)
 		  OK("{\"entry\":\"192.0.2.3\",\"class\":\"approved\",\"expires_in\":60}") },
 		{ "{\"command\":\"list\"}",
 		  OK("{\"entries\":[{\"entry\":\"192.0.2.0/24\",\"class\":\"blocked\","
-		     "\"line\":1,\"expires_in\":null},"
-		     "{\"entry\":\"192.0.2.3\",\"class\":\"approved\"}],\"count\":2}") },
+		     "\"line\":1,\"expires_in\":null,\"comment\":\"spam\"},"
+		     "{\"entry\":\"192.0.2.3\",\"class\":\"approved\",\"comment\":null}],"
+		     "\"count\":2}") },
 		{ "{\"command\":\"list\",\"class\":\"approved\"}",
 		  OK("{\"entries\":[{\"entry\":\"192.0.2.3\"}],\"count\":2}") },
 		{ "{\"command\":\"lookup\",\"address\":\"192.0.2.2\"}",

@@ -310,14 +310,54 @@ static void test_same(void **state)
 	rg_lists_free(a);
 }
 
+/* The comments behind entries in force, by line: `list` shows them. */
+static void test_comments(void **state)
+{
+	static const struct {
+		uint32_t line;
+		const char *comment;
+	} wanted[] = {
+		{ 1, NULL },	       { 2, "one" }, { 3, "two; of # them" },
+		{ 4, NULL },	       { 5, NULL },  { 6, "M\xc3\xbcller??" },
+		{ 7, "after an end" }, { 8, NULL },  { 9, "last" },
+	};
+	struct list_dirs *dirs = *state;
+	struct rg_lists *lists;
+	char text[1200] =
+		"# a line of its own\n10.0.0.1 # one\n10.0.0.2;two; of # them  \r\nbad # bad\n"
+		"10.0.0.3 #\n10.0.0.4-10.0.0.9 ## M\xc3\xbcller\t\x01\n"
+		"10.0.0.10 until=4000000000 # after an end\n10.0.0.11\n10.0.0.12 # last";
+
+	dirs->paths.force = true;
+	write_text(dirs->blocked, "b.list", text);
+	lists = load_lists(dirs);
+	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
+		const char *comment = rg_list_file_comment(file_b(lists), wanted[i].line);
+
+		if (wanted[i].comment)
+			assert_string_equal(comment, wanted[i].comment);
+		else
+			assert_null(comment);
+	}
+	rg_lists_free(lists);
+	/* A long one is cut off between two characters. */
+	strcpy(text, "10.0.0.1 # ");
+	for (int i = 0; i < 150; i++)
+		strcat(text, i ? "\xc3\xbc" : "x");
+	write_text(dirs->blocked, "b.list", text);
+	lists = load_lists(dirs);
+	assert_int_equal(strlen(rg_list_file_comment(file_b(lists), 1)), 199);
+	rg_lists_free(lists);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, list_dirs_set_up, list_dirs_tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_rows),       TEST(test_since),  TEST(test_unreadable),
-		TEST(test_taken_away), TEST(test_names),  TEST(test_force),
-		TEST(test_read_only),  TEST(test_shapes), TEST(test_same),
+		TEST(test_rows),  TEST(test_since),    TEST(test_unreadable), TEST(test_taken_away),
+		TEST(test_names), TEST(test_force),    TEST(test_read_only),  TEST(test_shapes),
+		TEST(test_same),  TEST(test_comments),
 	};
 
 	return cmocka_run_group_tests_name("list_file", tests, NULL, NULL);
