@@ -35,6 +35,7 @@ static uint32_t valid_ttl(uint32_t ttl)
 void rg_dns_message_begin(struct rg_dns_answer *answer, unsigned int rcode)
 {
 	*answer = (struct rg_dns_answer){ .alias_ttl = UINT32_MAX };
+	answer->exists = rcode == RCODE_NOERROR;
 	switch (rcode) {
 	case RCODE_NOERROR: /* until a record is added */
 	case RCODE_NXDOMAIN:

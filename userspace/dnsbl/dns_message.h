@@ -28,6 +28,7 @@ struct rg_dns_answer {
 	size_t count;
 	uint32_t ttl; /* s; OK: the smallest of the records, NONE: min(SOA TTL, SOA MINIMUM) */
 	bool has_ttl; /* false: NONE without an SOA */
+	bool exists; /* NOERROR: the name is there, with or without A records */
 	uint32_t alias_ttl; /* s; the smallest of the CNAMEs before the records, UINT32_MAX: none */
 };
 

@@ -210,7 +210,15 @@ static enum rg_zone_test_result read_point(const struct rg_zone_conf *zone, enum
 	case RG_ZONE_SAYS_NOT_LISTED:
 		if (point != POINT_POSITIVE)
 			return RG_ZONE_TEST_PASSED;
-		snprintf(why, 80, "does not list %s127.0.0.2", mapped);
+		/*
+		 * A name that is there, without records and without an SOA: no server answers so
+		 * (RFC 2308, 2.2). The resolver has removed the records.
+		 */
+		if (answer->exists && answer->status == RG_DNS_NONE && !answer->has_ttl)
+			snprintf(why, 80,
+				 "the resolver removes 127.0.0.0/8 from answers (private-address)");
+		else
+			snprintf(why, 80, "does not list %s127.0.0.2", mapped);
 		return RG_ZONE_TEST_LISTS_NOTHING;
 	default: /* a list may answer about everybody; its codes tell which answers are listings */
 		return RG_ZONE_TEST_PASSED;

@@ -591,9 +591,29 @@ static void check_slow(void **state)
 	assert_false(wait_for(FULL, asked_at, &waiter));
 }
 
+/* unbound with private-address: the name is there, its record and the SOA are not. */
+static void check_stripped(void **state)
+{
+	const struct rg_dns_answer answer = { .status = RG_DNS_NONE, .exists = true };
+	struct rg_dns_query *query;
+
+	(void)state;
+	rg_zone_test_tick(tester, rg_now());
+	query = fake_find(FULL, "2.0.0.127.");
+	assert_non_null(query);
+	query->open = false;
+	fake_open--;
+	query->callback(query->arg, &answer);
+	pass_all();
+	assert_int_equal(state_of(FULL), RG_ZONE_HEALTH_DISABLED);
+	assert_string_equal(rg_zone_test_health(tester, FULL, RG_FAMILY_V4)->why,
+			    "the resolver removes 127.0.0.0/8 from answers (private-address)");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(check_stripped, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_points, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_one_family, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(check_families, set_up, tear_down),
