@@ -7,7 +7,8 @@
 
 #define INTERVAL MS(100)
 #define USUAL_TIME (30 * RG_NSEC_PER_SEC) /* a bucket of `usual` */
-#define SLOW_GROWTH 8 /* prompt answers for one question more, above the threshold */
+#define SLOW_GROWTH 8 /* answers for one question more, above the threshold */
+#define SAMPLE 64 /* answers: the fastest of fewer may be late by chance */
 #define BUSY_TIME (2 * RG_NSEC_PER_SEC)
 
 /* Fewer missing answers of an interval say nothing. */
@@ -16,6 +17,7 @@
 /* An answer is prompt if it takes as long again as is usual, within these bounds. */
 #define MIN_SLACK MS(50)
 #define MAX_SLACK MS(200)
+#define UNKNOWN_PROMPT MS(450) /* while nothing is usual yet */
 
 void rg_dns_window_init(struct rg_dns_window *window, uint32_t most, uint64_t now)
 {
@@ -26,6 +28,7 @@ void rg_dns_window_init(struct rg_dns_window *window, uint32_t most, uint64_t no
 		.threshold = most,
 		.began = now,
 		.fastest = UINT64_MAX,
+		.fastest_of_sample = UINT64_MAX,
 		.usual_began = now,
 	};
 }
@@ -43,7 +46,7 @@ static uint64_t prompt_time(const struct rg_dns_window *window)
 	uint64_t base = usual(window), slack = base;
 
 	if (!base)
-		return MAX_SLACK;
+		return UNKNOWN_PROMPT;
 	slack = slack < MIN_SLACK ? MIN_SLACK : slack > MAX_SLACK ? MAX_SLACK : slack;
 	return base + slack;
 }
@@ -64,8 +67,33 @@ static void reduce(struct rg_dns_window *window, uint32_t size, uint64_t now)
 {
 	window->threshold = window->size / 2;
 	window->size = size > window->floor ? size : window->floor;
-	window->credit = 0;
-	window->reduced_at = window->late_at = now;
+	window->credit = window->sample = 0;
+	window->fastest_of_sample = UINT64_MAX;
+	window->reduced_at = window->late_at = window->sampled_at = now;
+}
+
+static void grow(struct rg_dns_window *window, uint32_t answers)
+{
+	uint32_t step = window->size < window->threshold ? 1 : SLOW_GROWTH;
+
+	window->credit += answers;
+	window->size += window->credit / step;
+	window->credit %= step;
+	if (window->size > window->most)
+		window->size = window->most;
+}
+
+/* True if the answers are late. Prompt ones let the window grow, if there was no room: else it changes nothing. */
+static bool judge_sample(struct rg_dns_window *window, uint64_t now)
+{
+	bool is_late = window->fastest_of_sample > prompt_time(window);
+
+	if (!is_late && window->limited_at >= window->sampled_at)
+		grow(window, window->sample);
+	window->sample = 0;
+	window->sampled_at = now;
+	window->fastest_of_sample = UINT64_MAX;
+	return is_late && window->peak > window->floor;
 }
 
 /*
@@ -75,8 +103,7 @@ static void reduce(struct rg_dns_window *window, uint32_t size, uint64_t now)
 static void end_interval(struct rg_dns_window *window, uint64_t now)
 {
 	uint32_t used = window->peak < window->size ? window->peak : window->size;
-	bool is_late = window->answers && window->peak > window->floor &&
-		       window->fastest > prompt_time(window);
+	bool is_late = window->sample >= SAMPLE && judge_sample(window, now);
 	bool drops = window->missing >= MIN_MISSING && window->missing * 2 > window->answers;
 
 	if (drops && !window->answers)
@@ -102,17 +129,6 @@ void rg_dns_window_limited(struct rg_dns_window *window, uint64_t now)
 	window->limited_at = now;
 }
 
-static void grow(struct rg_dns_window *window)
-{
-	if (window->size >= window->most)
-		return;
-	window->credit++;
-	if (window->size >= window->threshold && window->credit < SLOW_GROWTH)
-		return;
-	window->credit = 0;
-	window->size++;
-}
-
 void rg_dns_window_answer(struct rg_dns_window *window, uint64_t sent_at, uint64_t now)
 {
 	uint64_t time = now - sent_at;
@@ -120,11 +136,11 @@ void rg_dns_window_answer(struct rg_dns_window *window, uint64_t sent_at, uint64
 	if (sent_at < window->reduced_at)
 		return;
 	window->answers++;
+	window->sample++;
 	if (time < window->fastest)
 		window->fastest = time;
-	/* Only if there was no room since it was sent: else more would have changed nothing. */
-	if (window->limited_at >= sent_at && time <= prompt_time(window))
-		grow(window);
+	if (time < window->fastest_of_sample)
+		window->fastest_of_sample = time;
 	if (now - window->began >= INTERVAL)
 		end_interval(window, now);
 }

@@ -4,23 +4,23 @@
  * its socket, and every answer is late. So the window grows with prompt answers and halves with late or
  * missing ones.
  *
- * Late is measured by the fastest answer of a tenth of a second: a queue delays all answers, a slow zone
- * only its own. What is usual is learnt while few questions are under way. Pure: the caller gives the time,
- * ns of CLOCK_BOOTTIME.
+ * Late is measured by the fastest of 64 answers and more: a queue delays all answers, a slow zone only its own,
+ * and one whose answers take now 0.2 s, now 3 s, some of them. What is usual is learnt while few questions are
+ * under way. Pure: the caller gives the time, ns of CLOCK_BOOTTIME.
  */
 #ifndef REPGATE_DNSBL_DNS_WINDOW_H
 #define REPGATE_DNSBL_DNS_WINDOW_H
 
 #include "base/util.h"
 
-#define RG_DNS_WINDOW_FLOOR 16 /* questions; less only if dns_in_flight is */
-#define RG_DNS_WINDOW_START 256
+#define RG_DNS_WINDOW_FLOOR 128 /* questions; less only if dns_in_flight is */
+#define RG_DNS_WINDOW_START 512
 
 struct rg_dns_window {
 	uint32_t size; /* questions that may be under way */
 	uint32_t most, floor; /* its bounds */
 	uint32_t threshold; /* half of the size that was too much: above it the window grows slowly */
-	uint32_t credit; /* prompt answers since the size grew */
+	uint32_t credit; /* answers since the size grew */
 	uint64_t reduced_at; /* answers to questions that were sent before that do not count */
 	uint64_t limited_at; /* when a question last had to wait for the window; 0: never */
 	uint64_t late_at; /* when answers were last found late or missing; 0: never */
@@ -29,6 +29,10 @@ struct rg_dns_window {
 	uint64_t fastest; /* ns */
 	uint32_t answers, missing;
 	uint32_t peak; /* questions under way at once */
+	/* Of the intervals since answers were last found late or prompt. */
+	uint64_t fastest_of_sample; /* ns */
+	uint32_t sample;
+	uint64_t sampled_at;
 	/* ns: the fastest answer while few were under way, of this half minute and the one before; 0: none */
 	uint64_t usual[2], usual_began;
 };

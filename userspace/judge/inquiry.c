@@ -458,12 +458,16 @@ static bool is_starved(const struct rg_inquiry *inquiry, unsigned int zone)
 		rg_dns_is_busy(inquiry->context->dns, inquiry->conf->zones[zone].slot));
 }
 
-static bool is_any_starved(const struct rg_inquiry *inquiry)
+/*
+ * Whether no question has found room so far. What was sent is answered sooner or later, so it is not given up; and
+ * what waits beside it is asked as soon as there is room.
+ */
+static bool is_unasked(const struct rg_inquiry *inquiry)
 {
 	for (unsigned int i = 0; i < inquiry->conf->zone_count; i++)
-		if (is_starved(inquiry, i))
-			return true;
-	return false;
+		if (inquiry->questions[i].query && rg_dns_sent_at(inquiry->questions[i].query))
+			return false;
+	return true;
 }
 
 /* The SYN is decided by what is known, and the rest is waited for. */
@@ -558,8 +562,8 @@ static void on_answers_over(struct rg_inquiry *inquiry)
 }
 
 /*
- * A stage is over; or there is nothing to ask, and this comes at once. If the resolver has too much to do, no question
- * runs on after hold_timeout: the peer's next SYN is asked about before others.
+ * A stage is over; or there is nothing to ask, and this comes at once. If no question found room until
+ * hold_timeout, none runs on: the peer's next SYN is asked about before others.
  */
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
@@ -570,7 +574,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	if (inquiry->open && inquiry->stage == STAGE_BEGINNING)
 		on_half(inquiry);
 	else if (inquiry->open && inquiry->stage == STAGE_HELD && inquiry->context->rest &&
-		 !is_any_starved(inquiry))
+		 !is_unasked(inquiry))
 		on_hold_over(inquiry);
 	else
 		on_answers_over(inquiry);

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include "dnsbl/dns_window.h"
 
@@ -129,6 +130,32 @@ static void check_slow_zone(void **state)
 	assert_false(rg_dns_window_is_busy(&window, now + 3 * RG_NSEC_PER_SEC));
 }
 
+/* Answers take 0.2 to 3 s, now so, now so: once that is known, hardly anything waits for room. */
+static void check_uneven_zone(void **state)
+{
+	unsigned int asked = 0, limited = 0;
+
+	(void)state;
+	srandom(1);
+	for (unsigned int i = 0; i < 60000; i++) {
+		now += MS;
+		receive();
+		if (i % 6)
+			continue;
+		if (i >= 20000)
+			asked++;
+		if (in_flight < window.size) {
+			send(1000, 200 * MS + (uint64_t)random() % (2800 * MS), false);
+		} else {
+			rg_dns_window_limited(&window, now);
+			if (i >= 20000)
+				limited++;
+		}
+	}
+	if (limited > asked / 50)
+		fail_msg("%u of %u questions had to wait", limited, asked);
+}
+
 /* A resolver that is far away, and a flood from the start: what is usual is learnt at the floor. */
 static void check_far_and_flooded(void **state)
 {
@@ -194,6 +221,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(check_starving, set_up),
 		cmocka_unit_test_setup(check_slow_zone, set_up),
+		cmocka_unit_test_setup(check_uneven_zone, set_up),
 		cmocka_unit_test_setup(check_far_and_flooded, set_up),
 		cmocka_unit_test_setup(check_silent_zone, set_up),
 		cmocka_unit_test_setup(check_outage, set_up),

@@ -359,7 +359,7 @@ static void check_busy(void **state)
 	for (unsigned int i = 0; i < 2 * RG_ZONE_HEALTH_FAILURES; i++) {
 		calls = 0;
 		start();
-		wait_ms(DEADLINE * 3 / 2);
+		wait_ms(TOTAL + DEADLINE / 2);
 		assert_true(got.is_starved);
 		fake_ahead += RG_NSEC_PER_SEC;
 	}
