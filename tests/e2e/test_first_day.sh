@@ -284,6 +284,7 @@ compare() {
 	rm -f "$SEEN/out" "$SEEN/err"
 	for file in "$SEEN"/*.txt; do
 		name=${file##*/}
+		sed -i '1i# SPDX-License-Identifier: GPL-2.0-or-later' "$file"
 		if [ -n "${UPDATE:-}" ]; then
 			cp "$file" "$GOLDEN/$name"
 			ok "$name is written"
