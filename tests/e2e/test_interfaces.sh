@@ -53,7 +53,6 @@ gone_and_back() {
 	check "an interface that went away is missing" wait_for 5 state_is mx0 missing
 	check "and the log says so" grep -q "interface mx0: not filtered: it is not there" \
 		"$TESTBED/repgated.log"
-	make_link
 	check "status begins with it" grep -qE '^mx0 IS NOT FILTERED since 20[^ ]* [^ ]*: it is not there' \
 		<(ctl status | head -n 1)
 	same "and shows nothing of before" 'missing - - - -' \
@@ -62,6 +61,7 @@ gone_and_back() {
 		jq -r '.interfaces[0] | "\(.mode) \(.link) \(.frags) \(.program)"')"
 	check "since when: a moment ago" jq -e --argjson now "$EPOCHSECONDS" \
 		'.interfaces[0].since | . > $now - 30 and . <= $now + 1' <<<"$(ctl --json status)"
+	make_link
 	check "when it comes back it is filtered again" wait_for 5 state_is mx0 attached
 	same "a listed peer is refused there" timeout "$(met $LISTED)"
 	same "a clean one connects" connected "$(met $CLEAN)"

@@ -80,7 +80,7 @@ lookups() {
 questions() {
 	# The zones' test points, and the other addresses of 127/8 that are asked for, are no peers.
 	cut -f 1 "$TESTBED/queries" | tr '[:upper:]' '[:lower:]' |
-		grep -v -E '^([0-9]+\.){3}127\.|^[12]\.0\.0\.0\.0\.0\.f\.7\.' | sort
+		grep -v -E '^([0-9]+\.){3}127\.|^([0-9a-f]\.){6}f\.7\.f\.f\.f\.f\.0\.' | sort
 }
 
 # zones DIR: in force, behind a log of the questions
