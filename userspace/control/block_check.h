@@ -8,8 +8,8 @@
 #include <jansson.h>
 
 /*
- * Refuses an entry of which nothing would be in force, because it is an own address, a connected network, a gateway or
- * the resolver. 0 or -EPERM with the reason.
+ * Refuses an entry that would block nothing, because all of it is never blocked: an own address, a connected network, a
+ * gateway or the resolver. 0 or -EPERM with the reason.
  */
 int rg_block_check(const struct rg_modules *modules, const char *entry, struct rg_error *error);
 

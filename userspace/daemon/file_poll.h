@@ -20,7 +20,7 @@ void rg_file_poll_free(struct rg_file_poll *poll);
 int rg_file_poll_fd(const struct rg_file_poll *poll);
 void rg_file_poll_clear(struct rg_file_poll *poll);
 
-/* Asks for a look at once. What changes after it is told again. */
+/* Looks at the files at once, not only in a second. A later change is reported as usual. */
 void rg_file_poll_look(struct rg_file_poll *poll);
 
 #endif

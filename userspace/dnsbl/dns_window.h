@@ -4,9 +4,9 @@
  * its socket, and every answer is late. So the window grows with prompt answers and halves with late or
  * missing ones.
  *
- * Late is measured by the fastest of 64 answers and more: a queue delays all answers, a slow zone only its own,
- * and one whose answers take now 0.2 s, now 3 s, some of them. What is usual is learnt while few questions are
- * under way. Pure: the caller gives the time, ns of CLOCK_BOOTTIME.
+ * The fastest of at least 64 answers tells whether answers are late. A queue delays all of them. A slow zone
+ * delays only its own answers, and if their times vary, only some of these. The usual time is learnt while few
+ * questions are under way. Pure: the caller gives the time, ns of CLOCK_BOOTTIME.
  */
 #ifndef REPGATE_DNSBL_DNS_WINDOW_H
 #define REPGATE_DNSBL_DNS_WINDOW_H

@@ -459,8 +459,8 @@ static bool is_starved(const struct rg_inquiry *inquiry, unsigned int zone)
 }
 
 /*
- * Whether no question has found room so far. What was sent is answered sooner or later, so it is not given up; and
- * what waits beside it is asked as soon as there is room.
+ * Whether all questions still wait for room in the window. A question that was sent goes on after hold_timeout: its
+ * answer is only late. The other questions of the same peer then go on waiting for room.
  */
 static bool is_unasked(const struct rg_inquiry *inquiry)
 {

@@ -18,7 +18,7 @@
 #define SOL_NETLINK 270
 #endif
 
-/* A socket that is told of changes. */
+/* A netlink socket that receives notifications. */
 struct news {
 	int fd; /* -1: nobody listens */
 	struct event *event;

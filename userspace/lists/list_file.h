@@ -65,7 +65,7 @@ void rg_list_file_clear(struct rg_list_file *file);
 /* The comment of an entry in force, or NULL. It may be no UTF-8. */
 const char *rg_list_file_comment(const struct rg_list_file *file, uint32_t line);
 
-/* Whether both say the same of their lines: then nobody needs to be told again. */
+/* Whether both report the same about their lines: then nothing is logged again. */
 bool rg_list_file_same(const struct rg_list_file *a, const struct rg_list_file *b);
 
 #endif

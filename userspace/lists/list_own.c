@@ -18,24 +18,11 @@ static struct rg_prefix prefix_of(const struct rg_list_parsed *entry)
 
 static int add_part(const struct cut *cut, const struct rg_prefix *prefix)
 {
-	struct rg_list_parser *parser = cut->parser;
+	struct rg_list_parsed part = cut->entry;
 
-	if (parser->count >= parser->max)
-		return -ENOSPC;
-	if (parser->count == parser->allocated) {
-		size_t size = parser->allocated ? parser->allocated * 2 : 256;
-		struct rg_list_parsed *entries =
-			reallocarray(parser->entries, size, sizeof(*entries));
-
-		if (!entries)
-			return -ENOMEM;
-		parser->entries = entries;
-		parser->allocated = size;
-	}
-	parser->entries[parser->count] = cut->entry;
-	parser->entries[parser->count].addr = prefix->addr;
-	parser->entries[parser->count++].len = (uint8_t)prefix->len;
-	return 0;
+	part.addr = prefix->addr;
+	part.len = (uint8_t)prefix->len;
+	return rg_list_parse_add(cut->parser, &part);
 }
 
 /*

@@ -16,11 +16,8 @@ struct line {
 	bool force; /* a wide entry is meant */
 };
 
-static int add_item(const struct rg_prefix *prefix, void *arg)
+int rg_list_parse_add(struct rg_list_parser *parser, const struct rg_list_parsed *entry)
 {
-	struct line *line = arg;
-	struct rg_list_parser *parser = line->parser;
-
 	if (parser->count >= parser->max)
 		return -ENOSPC;
 	if (parser->count == parser->allocated) {
@@ -33,7 +30,14 @@ static int add_item(const struct rg_prefix *prefix, void *arg)
 		parser->entries = entries;
 		parser->allocated = size;
 	}
-	parser->entries[parser->count++] = (struct rg_list_parsed){
+	parser->entries[parser->count++] = *entry;
+	return 0;
+}
+
+static int add_item(const struct rg_prefix *prefix, void *arg)
+{
+	const struct line *line = arg;
+	const struct rg_list_parsed entry = {
 		.addr = prefix->addr,
 		.line = line->number,
 		.until = line->until,
@@ -41,7 +45,8 @@ static int add_item(const struct rg_prefix *prefix, void *arg)
 		.len = (uint8_t)prefix->len,
 		.peer_class = line->from->peer_class,
 	};
-	return 0;
+
+	return rg_list_parse_add(line->parser, &entry);
 }
 
 static int add_range(const struct rg_addr *first, const struct rg_addr *last, struct line *line)

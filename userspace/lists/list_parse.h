@@ -70,6 +70,9 @@ struct rg_list_text {
 int rg_list_parse(struct rg_list_parser *parser, const struct rg_list_text *from, const char *text,
 		  size_t size);
 
+/* Adds an entry to those of the parser. 0, -ENOSPC: it has `max`, or -ENOMEM. */
+int rg_list_parse_add(struct rg_list_parser *parser, const struct rg_list_parsed *entry);
+
 /* The number of a country code of len bytes, below RG_LIST_COUNTRIES; -1: not two letters. */
 int rg_list_parse_country(const char *text, size_t len);
 

@@ -26,7 +26,7 @@ static const struct row {
 	{ "chain c { " NAT " tcp dport 25 redirect to :2525; }", true, true },
 	{ "chain c { " RAW " tcp dport 25 counter; }", true, false },
 	{ "chain c { " NAT " }\nchain d { " RAW " tcp dport 25 counter; }", true, true },
-	/* What is not tracked has no entry, wherever it is led. */
+	/* A connection that is not tracked has no entry in the connection table, even if it is led elsewhere. */
 	{ "chain c { " NAT " }\nchain d { " RAW " tcp dport 25 notrack; }", true, false },
 	{ "chain c { " NAT " }\nchain d { " RAW
 	  " jump e; }\nchain e { tcp dport 26 accept; tcp dport 25 notrack; }",

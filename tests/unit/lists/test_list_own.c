@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Own networks are never blocked: what is cut out of which entries, what stays, and what is told of it. */
+/* Own networks are never blocked: what is cut out of blocked entries, what stays in force, and what is reported. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

@@ -156,9 +156,9 @@ static void test_leaving(void **state)
 	assert_int_equal(other.zones[1].slot, 2);
 	assert_string_equal(rg_zone_names_alias(&names, 0), "rbl");
 	assert_int_equal(assign(&names, &other), 0);
-	assert_int_equal(freed, 0); /* it is told once */
+	assert_int_equal(freed, 0); /* a free slot is reported once */
 
-	/* Another agent takes over: it is told again. */
+	/* Another agent takes over: the slot is reported again. */
 	rg_zone_names_open(&names, OURS);
 	assert_int_equal(assign(&names, &other), 0);
 	assert_int_equal(freed, 1);
